@@ -1,0 +1,286 @@
+"""Activation functions: y = f(x), element by element (Softmax: row by row).
+
+An activation is a layer without parameters, so it may stand in a network by itself or be given to
+a layer that applies it to its own output. Its mathematics are two methods: :meth:`function` and
+:meth:`gradient`. All built-in ones find f'(x) from y alone, so y may be written over x.
+
+The functions hold at any finite input, ±1e4 in float32 included: no overflow, no NaN.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import ClassVar
+
+from salamandre.backend import Array
+from salamandre.checks import real
+from salamandre.initializers import He, Initializer, Xavier
+from salamandre.layer import Layer, Shape
+
+
+class Activation(Layer):
+    """Base of activations. Your own one needs :meth:`function` and :meth:`gradient`.
+
+    Attributes:
+        from_output: True if :meth:`gradient` uses y alone; x may then be overwritten by y, and
+            :meth:`gradient` is given ``None`` for x.
+        initializer: what a layer with this activation starts its weights with by default.
+    """
+
+    from_output: ClassVar[bool] = False
+    initializer: ClassVar[Initializer] = Xavier()
+
+    def function(self, x: Array, out: Array) -> Array:
+        """Write f(x) into ``out`` (which may be x itself if ``from_output``) and return it."""
+        raise NotImplementedError
+
+    def gradient(self, dy: Array, x: Array, y: Array, out: Array) -> Array:
+        """Write dE/dx = dy f'(x) into ``out`` (which may be dy itself) and return it."""
+        raise NotImplementedError
+
+    @property
+    def output_activation(self) -> Activation:
+        """The activation itself."""
+        return self
+
+    def build(self, input_shape: Shape) -> Shape:
+        """Keep the shape."""
+        return input_shape
+
+    def compute(self, x: Array, training: bool = True) -> Array:
+        """Return f(x); any shape (N, ...)."""
+        self._x = x
+        self._y = self.function(x, self.buffer_like("y", x))
+        return self._y
+
+    def backprop(self, dy: Array, update: bool = True) -> Array:
+        """Return dy f'(x)."""
+        return self.gradient(dy, self._x, self._y, self.buffer_like("dx", dy))
+
+    def backprop_before_activation(self, dz: Array, update: bool = True) -> Array:
+        """Return dz: there is nothing before the activation."""
+        return dz
+
+
+class Identity(Activation):
+    """y = x."""
+
+    from_output = True
+
+    def function(self, x: Array, out: Array) -> Array:
+        """Return x."""
+        if out is not x:
+            out[...] = x
+        return out
+
+    def gradient(self, dy: Array, x: Array, y: Array, out: Array) -> Array:
+        """Return dy."""
+        if out is not dy:
+            out[...] = dy
+        return out
+
+
+class Sigmoid(Activation):
+    """The logistic function y = 1 / (1 + exp(-mu x)), in (0, 1).
+
+    Args:
+        mu: the slope; the derivative at 0 is mu / 4. Default 1.
+    """
+
+    from_output = True
+
+    def __init__(self, mu: float = 1.0) -> None:
+        super().__init__()
+        self.mu = real("Sigmoid mu", mu, 0, above=True)
+
+    def function(self, x: Array, out: Array) -> Array:
+        """Return 1 / (1 + exp(-mu x)), the exponent held below overflow."""
+        xp = self.xp
+        xp.multiply(x, -self.mu, out=out)
+        xp.minimum(out, math.log(xp.finfo(x.dtype).max) - 1, out=out)
+        xp.exp(out, out=out)
+        xp.add(out, 1, out=out)
+        return xp.divide(1, out, out=out)
+
+    def gradient(self, dy: Array, x: Array, y: Array, out: Array) -> Array:
+        """Return dy mu y (1 - y)."""
+        xp = self.xp
+        slope = y * (1 - y)
+        xp.multiply(slope, self.mu, out=slope)
+        return xp.multiply(dy, slope, out=out)
+
+
+class CenteredSigmoid(Activation):
+    """The logistic function moved to (-1, 1): y = 2 / (1 + exp(-mu x)) - 1 = tanh(mu x / 2).
+
+    Args:
+        mu: the slope; the derivative at 0 is mu / 2. Default 1.
+    """
+
+    from_output = True
+
+    def __init__(self, mu: float = 1.0) -> None:
+        super().__init__()
+        self.mu = real("CenteredSigmoid mu", mu, 0, above=True)
+
+    def function(self, x: Array, out: Array) -> Array:
+        """Return tanh(mu x / 2)."""
+        xp = self.xp
+        xp.multiply(x, self.mu / 2, out=out)
+        return xp.tanh(out, out=out)
+
+    def gradient(self, dy: Array, x: Array, y: Array, out: Array) -> Array:
+        """Return dy mu (1 - y²) / 2."""
+        xp = self.xp
+        slope = 1 - y * y
+        xp.multiply(slope, self.mu / 2, out=slope)
+        return xp.multiply(dy, slope, out=out)
+
+
+class Tanh(Activation):
+    """y = k tanh(alpha x), in (-k, k).
+
+    LeCun et al. 1998, "Efficient BackProp", section 4.4, recommend k = 1.7159, alpha = 2/3.
+
+    Args:
+        k: the amplitude. Default 1.
+        alpha: the slope inside; the derivative at 0 is k alpha. Default 1.
+    """
+
+    from_output = True
+
+    def __init__(self, k: float = 1.0, alpha: float = 1.0) -> None:
+        super().__init__()
+        self.k = real("Tanh k", k, 0, above=True)
+        self.alpha = real("Tanh alpha", alpha, 0, above=True)
+
+    def function(self, x: Array, out: Array) -> Array:
+        """Return k tanh(alpha x)."""
+        xp = self.xp
+        xp.multiply(x, self.alpha, out=out)
+        xp.tanh(out, out=out)
+        return xp.multiply(out, self.k, out=out)
+
+    def gradient(self, dy: Array, x: Array, y: Array, out: Array) -> Array:
+        """Return dy (k - y²/k) alpha."""
+        xp = self.xp
+        slope = y * y
+        xp.multiply(slope, -self.alpha / self.k, out=slope)
+        xp.add(slope, self.k * self.alpha, out=slope)
+        return xp.multiply(dy, slope, out=out)
+
+
+class ReLU(Activation):
+    """y = max(x, 0); the derivative at 0 is taken as 0."""
+
+    from_output = True
+    initializer = He()
+
+    def function(self, x: Array, out: Array) -> Array:
+        """Return max(x, 0)."""
+        return self.xp.maximum(x, 0, out=out)
+
+    def gradient(self, dy: Array, x: Array, y: Array, out: Array) -> Array:
+        """Return dy where y > 0, else 0."""
+        return self.xp.multiply(dy, y > 0, out=out)
+
+
+class LeakyReLU(Activation):
+    """y = x where x > 0, slope x elsewhere (Maas, Hannun, Ng 2013).
+
+    Args:
+        slope: in [0, 1). Default 0.01; GAN discriminators commonly use 0.2.
+    """
+
+    from_output = True
+    initializer = He()
+
+    def __init__(self, slope: float = 0.01) -> None:
+        super().__init__()
+        self.slope = real("LeakyReLU slope", slope, 0, 1, below=True)
+
+    def function(self, x: Array, out: Array) -> Array:
+        """Return max(x, slope x): the slope is below 1."""
+        return self.xp.maximum(x, self.slope * x, out=out)
+
+    def gradient(self, dy: Array, x: Array, y: Array, out: Array) -> Array:
+        """Return dy, times the slope where y <= 0."""
+        xp = self.xp
+        slopes = (y > 0).astype(dy.dtype)
+        xp.maximum(slopes, self.slope, out=slopes)
+        return xp.multiply(dy, slopes, out=out)
+
+
+class ELU(Activation):
+    """y = x where x > 0, alpha (exp(x) - 1) elsewhere (Clevert, Unterthiner, Hochreiter 2016).
+
+    Args:
+        alpha: minus the limit at -∞; positive. Default 1.
+    """
+
+    from_output = True
+    initializer = He()
+
+    def __init__(self, alpha: float = 1.0) -> None:
+        super().__init__()
+        self.alpha = real("ELU alpha", alpha, 0, above=True)
+
+    def function(self, x: Array, out: Array) -> Array:
+        """Return max(x, 0) + alpha (exp(min(x, 0)) - 1)."""
+        xp = self.xp
+        below = xp.minimum(x, 0)
+        xp.expm1(below, out=below)
+        xp.multiply(below, self.alpha, out=below)
+        xp.maximum(x, 0, out=out)
+        return xp.add(out, below, out=out)
+
+    def gradient(self, dy: Array, x: Array, y: Array, out: Array) -> Array:
+        """Return dy where y > 0, dy (y + alpha) elsewhere."""
+        xp = self.xp
+        slope = xp.where(y > 0, xp.ones_like(y), y + self.alpha)
+        return xp.multiply(dy, slope, out=out)
+
+
+class SoftPlus(Activation):
+    """y = log(1 + exp(x)), a smooth ReLU (Dugas et al. 2001)."""
+
+    from_output = True
+    initializer = He()
+
+    def function(self, x: Array, out: Array) -> Array:
+        """Return max(x, 0) + log(1 + exp(-|x|)): the exponential is at most 1."""
+        xp = self.xp
+        small = xp.abs(x)
+        xp.negative(small, out=small)
+        xp.exp(small, out=small)
+        xp.log1p(small, out=small)
+        xp.maximum(x, 0, out=out)
+        return xp.add(out, small, out=out)
+
+    def gradient(self, dy: Array, x: Array, y: Array, out: Array) -> Array:
+        """Return dy (1 - exp(-y)): the derivative is sigmoid(x)."""
+        xp = self.xp
+        slope = xp.negative(y)
+        xp.expm1(slope, out=slope)
+        xp.negative(slope, out=slope)
+        return xp.multiply(dy, slope, out=out)
+
+
+class Softmax(Activation):
+    """y_j = exp(x_j) / Σ_k exp(x_k) along the features: each row is a distribution."""
+
+    from_output = True
+
+    def function(self, x: Array, out: Array) -> Array:
+        """Subtract the largest x of a row first, so that the exponentials are at most 1."""
+        xp = self.xp
+        xp.subtract(x, x.max(axis=1, keepdims=True), out=out)
+        xp.exp(out, out=out)
+        return xp.divide(out, out.sum(axis=1, keepdims=True), out=out)
+
+    def gradient(self, dy: Array, x: Array, y: Array, out: Array) -> Array:
+        """Return y (dy - Σ_k dy_k y_k)."""
+        xp = self.xp
+        inner = (dy * y).sum(axis=1, keepdims=True)
+        xp.subtract(dy, inner, out=out)
+        return xp.multiply(out, y, out=out)

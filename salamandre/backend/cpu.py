@@ -1,0 +1,95 @@
+"""The NumPy backend, with Numba loops where Numba is installed."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from salamandre.backend.base import Array, Backend, RandomStream, Rule
+
+# Elements an update works on at a time: its temporaries stay in the last-level cache, and are large
+# enough (256 KiB) for NumPy to reuse their memory within an expression.
+BLOCK = 2**18
+
+
+class NumpyStream:
+    """Random numbers from NumPy's PCG64."""
+
+    def __init__(self, seed: int | Sequence[int]) -> None:
+        self._generator = np.random.Generator(np.random.PCG64(seed))
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The state as plain values that JSON can hold."""
+        return dict(self._generator.bit_generator.state)
+
+    @state.setter
+    def state(self, state: dict[str, Any]) -> None:
+        self._generator.bit_generator.state = state
+
+    def normal(self, shape: tuple[int, ...], dtype: Any) -> Array:
+        """Return standard Gaussian numbers."""
+        return self._generator.standard_normal(shape, dtype=dtype)
+
+    def uniform(self, shape: tuple[int, ...], dtype: Any) -> Array:
+        """Return numbers uniform in [0, 1)."""
+        return self._generator.random(shape, dtype=dtype)
+
+
+class NumpyBackend(Backend):
+    """Arrays in main memory.
+
+    Args:
+        compiled: run optimizer updates as one Numba loop. ``None`` uses Numba where it is
+            installed, unless the environment variable ``SALAMANDRE_NUMBA`` is ``0``.
+    """
+
+    name = "numpy"
+    xp = np
+
+    def __init__(self, compiled: bool | None = None) -> None:
+        if compiled is None:
+            compiled = os.environ.get("SALAMANDRE_NUMBA", "1") != "0" and _numba_installed()
+        self.compiled = compiled
+
+    def asarray(self, array: Any, dtype: Any = None) -> Array:
+        """Return ``array`` as a NumPy array."""
+        return np.asarray(array, dtype=dtype)
+
+    def to_numpy(self, array: Array) -> np.ndarray:
+        """Return ``array`` itself: it is on the host already."""
+        return array
+
+    def stream(self, seed: int | Sequence[int]) -> RandomStream:
+        """Return a PCG64 stream."""
+        return NumpyStream(seed)
+
+    def sweep(
+        self,
+        rule: Rule,
+        parameters: Array,
+        gradients: Array,
+        state: Sequence[Array],
+        scalars: Sequence[float],
+    ) -> None:
+        """Update in one compiled loop, or block by block so that temporaries stay in cache."""
+        if self.compiled:
+            from salamandre.backend.compiled import loop
+
+            number = parameters.dtype.type
+            loop(rule, len(state))(parameters, gradients, *state, *map(number, scalars))
+            return
+        for start in range(0, parameters.size, BLOCK):
+            block = slice(start, start + BLOCK)
+            super().sweep(
+                rule, parameters[block], gradients[block], [s[block] for s in state], scalars
+            )
+
+
+def _numba_installed() -> bool:
+    from importlib.util import find_spec
+
+    return find_spec("numba") is not None

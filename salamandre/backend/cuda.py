@@ -1,0 +1,75 @@
+"""The CuPy backend: the same array code on an NVIDIA GPU."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from salamandre.backend.base import Array, Backend, RandomStream
+from salamandre.backend.random import SplitMixStream
+
+INSTALL = "pip install 'salamandre[cuda12x]' (or [cuda13x], after your driver's CUDA version)"
+
+
+class CupyBackend(Backend):
+    """Arrays on the current CUDA device.
+
+    Nothing here waits for the device unless a number is asked for: checks that would have to look
+    at values answer True, and a loss stays on the device until ``float`` is called on it.
+
+    Raises:
+        RuntimeError: CuPy is not installed, or no CUDA device can be used.
+    """
+
+    name = "cupy"
+
+    def __init__(self) -> None:
+        try:
+            import cupy
+        except ImportError:
+            raise RuntimeError(
+                f"backend 'cupy' needs CuPy, which is not installed: {INSTALL}"
+            ) from None
+        try:
+            devices = cupy.cuda.runtime.getDeviceCount()
+        except cupy.cuda.runtime.CUDARuntimeError as error:
+            raise RuntimeError(
+                f"backend 'cupy' needs a CUDA GPU and its driver, and CuPy finds none ({error}): "
+                f"use backend 'numpy', or install for your driver with {INSTALL}"
+            ) from None
+        if devices == 0:
+            raise RuntimeError(
+                f"backend 'cupy' needs a CUDA GPU and this machine shows none: use backend "
+                f"'numpy', or install for your driver with {INSTALL}"
+            )
+        self.xp = cupy
+
+    def asarray(self, array: Any, dtype: Any = None) -> Array:
+        """Return ``array`` on the device."""
+        return self.xp.asarray(array, dtype=dtype)
+
+    def to_numpy(self, array: Array) -> np.ndarray:
+        """Return a copy on the host."""
+        return self.xp.asnumpy(array)
+
+    def stream(self, seed: int | Sequence[int]) -> RandomStream:
+        """Return a SplitMix64 stream, computed on the device."""
+        return SplitMixStream(self.xp, seed)
+
+    def scalar(self, value: Array) -> Any:
+        """Return ``value`` as it is: a device array of no dimensions, read by ``float``."""
+        return value
+
+    def all_true(self, condition: Array) -> bool:
+        """Return True: to look would be to wait."""
+        return True
+
+    def all_finite(self, array: Array) -> bool:
+        """Return True: to look would be to wait."""
+        return True
+
+    def synchronize(self) -> None:
+        """Wait for the current stream."""
+        self.xp.cuda.get_current_stream().synchronize()

@@ -1,0 +1,62 @@
+"""Checks of what users pass in; each raises one sentence that says what was given and expected."""
+
+from __future__ import annotations
+
+import difflib
+import math
+import operator
+from collections.abc import Iterable
+from typing import Any
+
+
+def nearest(name: Any, names: Iterable[str]) -> str:
+    """Return ``", did you mean 'x'?"`` for the known name nearest to ``name``, or nothing."""
+    by_lower = {known.lower(): known for known in names}
+    close = difflib.get_close_matches(str(name).lower(), by_lower, n=1)
+    return f", did you mean {by_lower[close[0]]!r}?" if close else ""
+
+
+def one_of(what: str, name: Any, names: Iterable[str]) -> Any:
+    """Return ``name`` if it is among ``names``."""
+    names = list(names)
+    if name not in names:
+        raise ValueError(
+            f"unknown {what} {name!r}{nearest(name, names)} (known: {', '.join(names)})"
+        )
+    return name
+
+
+def whole(what: str, value: Any, least: int = 1) -> int:
+    """Return ``value`` as an int of at least ``least``."""
+    try:
+        number = operator.index(value)
+    except TypeError:
+        number = least - 1
+    if number < least or isinstance(value, bool):
+        raise ValueError(f"{what} must be a whole number of at least {least}, got {value!r}")
+    return number
+
+
+def real(
+    what: str,
+    value: Any,
+    low: float = -math.inf,
+    high: float = math.inf,
+    *,
+    above: bool = False,
+    below: bool = False,
+) -> float:
+    """Return ``value`` as a finite float in [low, high]; ``above``/``below`` exclude an end."""
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        number = math.nan
+    inside = (number > low if above else number >= low) and (
+        number < high if below else number <= high
+    )
+    if not (inside and math.isfinite(number)) or isinstance(value, (bool, str)):
+        ends = [f"{'above' if above else 'at least'} {low:g}"] if low > -math.inf else []
+        ends += [f"{'below' if below else 'at most'} {high:g}"] if high < math.inf else []
+        expected = " and ".join(ends)
+        raise ValueError(f"{what} must be a finite number {expected}".rstrip() + f", got {value!r}")
+    return number

@@ -1,0 +1,107 @@
+"""What every named part of a network has in common: a configuration that can be written down.
+
+A component's constructor arguments are its configuration. They are noted when it is made, so that
+:func:`encode` can write it down and :func:`decode` can build an equal one from plain JSON values. Classes are looked up by name in a registry that only class
+definitions fill: nothing read from a file is ever executed.
+"""
+
+from __future__ import annotations
+
+import inspect
+from typing import Any, ClassVar
+
+import numpy as np
+
+from salamandre.checks import nearest
+
+
+class Component:
+    """Base of layers, activations, losses, initializers, optimizers and schedules.
+
+    Attributes:
+        kind: the family that a class is looked up in, such as ``"layers"``.
+    """
+
+    kind: ClassVar[str] = "components"
+    _classes: ClassVar[dict[str, type[Component]]] = {}
+    _signature: inspect.Signature
+    _arguments: dict[str, Any]
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        name = f"{cls.kind}.{cls.__name__}"
+        known = Component._classes.get(name)
+        if known is not None and known.__module__ != cls.__module__:
+            raise TypeError(
+                f"{known.__module__} has a {cls.__name__!r} among the {cls.kind} already; saved "
+                f"networks refer to components by name, so choose another one"
+            )
+        Component._classes[name] = cls
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Component:
+        """Note the constructor arguments; a wrong call is left to ``__init__`` to refuse."""
+        component = super().__new__(cls)
+        component._signature = inspect.signature(cls)
+        try:
+            bound = component._signature.bind_partial(*args, **kwargs)
+        except TypeError:
+            return component
+        bound.apply_defaults()
+        component._arguments = bound.arguments
+        for name, parameter in component._signature.parameters.items():
+            if parameter.kind is parameter.VAR_KEYWORD:
+                component._arguments |= component._arguments.pop(name)
+        return component
+
+    def config(self) -> dict[str, Any]:
+        """Return the constructor arguments by name, defaults included."""
+        return dict(self._arguments)
+
+    def __repr__(self) -> str:
+        shown = [
+            f"{name}={value!r}"
+            for name, value in self._arguments.items()
+            if name not in self._signature.parameters
+            or value is not self._signature.parameters[name].default
+        ]
+        return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def encode(value: Any) -> Any:
+    """Return ``value`` (components, sequences, plain values) as values that JSON can hold."""
+    if isinstance(value, Component):
+        arguments = {name: encode(argument) for name, argument in value.config().items()}
+        return {"class": f"{value.kind}.{type(value).__name__}", **arguments}
+    if isinstance(value, (list, tuple)):
+        return [encode(item) for item in value]
+    if isinstance(value, np.generic):
+        return value.item()
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    raise TypeError(
+        f"a component argument of type {type(value).__name__} cannot be saved; "
+        f"use numbers, strings, lists or other components"
+    )
+
+
+def decode(value: Any) -> Any:
+    """Build again what :func:`encode` wrote down; the inverse of it.
+
+    Raises:
+        ValueError: an unknown class name (the nearest known one is named) or wrong arguments.
+    """
+    if isinstance(value, list):
+        return [decode(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    arguments = {name: decode(item) for name, item in value.items() if name != "class"}
+    name = value.get("class")
+    if not isinstance(name, str) or name not in Component._classes:
+        raise ValueError(
+            f"unknown component {name!r}{nearest(name, Component._classes)}; if it is your own "
+            f"class, import the module that defines it first"
+        )
+    try:
+        return Component._classes[name](**arguments)
+    except TypeError as error:
+        raise ValueError(f"wrong arguments for {name}: {error}") from None

@@ -1,0 +1,145 @@
+"""Centred differences against backprop."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from salamandre.layer import Layer
+from salamandre.losses import Loss
+
+
+@dataclass(frozen=True)
+class GradientReport:
+    """How far each gradient of backprop is from the numerical one.
+
+    Attributes:
+        errors: ‖numerical - backprop‖ / max(‖numerical‖ + ‖backprop‖, tiny) by name: ``"x"`` and
+            the parameters.
+        tolerance: the largest error that passes.
+    """
+
+    errors: dict[str, float]
+    tolerance: float
+
+    @property
+    def worst(self) -> float:
+        """The largest error."""
+        return max(self.errors.values())
+
+    @property
+    def passed(self) -> bool:
+        """Whether no error is above the tolerance (a NaN is)."""
+        return all(error <= self.tolerance for error in self.errors.values())
+
+    def __bool__(self) -> bool:
+        return self.passed
+
+    def __str__(self) -> str:
+        rows = [
+            f"{name:<20} {error:.1e}  {'ok' if error <= self.tolerance else 'WRONG'}"
+            for name, error in self.errors.items()
+        ]
+        return "\n".join(rows)
+
+
+def gradient_check(
+    component: Any,
+    x: Any,
+    target: Any = None,
+    *,
+    training: bool = True,
+    tolerance: float = 1e-6,
+    step: float = 1e-5,
+    seed: int = 0,
+) -> GradientReport:
+    """Compare backprop with (E(w + h) - E(w - h)) / 2h for x and for every parameter.
+
+    Args:
+        component: a layer, an activation or a loss (unused so far: it is built here, in
+            float64), a list of layers, or a whole Network of dtype float64.
+        x: a batch (N, ...); keep it small, two passes are made for each number.
+        target: for a loss, its targets.
+        training: as in ``compute``.
+        tolerance: the largest relative error that passes. Default 1e-6.
+        step: h. Default 1e-5.
+        seed: of the parameters and of the weights that sum the outputs to one number E.
+
+    Returns:
+        A report: true if all errors are within the tolerance; print it to see each.
+    """
+    from salamandre.network import Network
+
+    random = np.random.default_rng([seed, 2])
+    if isinstance(component, Loss):
+        return _check_loss(component, np.array(x, dtype=np.float64), target, tolerance, step)
+    if not isinstance(component, Network):
+        layers = [component] if isinstance(component, Layer) else component
+        shape = np.shape(x)[1:]
+        component = Network(copy.deepcopy(layers), shape, seed=seed, dtype="float64")
+        # Zeros and ones, the usual starts of biases and scales, would hide mistakes.
+        nudge = random.normal(0, 0.1, component.parameters.shape)
+        component.parameters += component.backend.asarray(nudge)
+    network = component
+    if network.dtype != np.float64:
+        raise ValueError(f"gradient_check needs a Network of dtype float64, got {network.dtype}")
+    backend = network.backend
+    x = backend.asarray(np.array(backend.to_numpy(backend.asarray(x)), dtype=np.float64))
+    kept = copy.deepcopy(network.random.state)
+    state = {name: array + 0 for name, array in network.named_state().items()}
+
+    def compute() -> Any:
+        network.random.state = copy.deepcopy(kept)  # the same noise and dropout every time
+        for name, array in network.named_state().items():
+            array[...] = state[name]
+        return network.compute(x, training)
+
+    y = compute()
+    weights = backend.asarray(random.normal(size=y.shape))
+    dx = network.backprop(weights)
+    analytic = {"x": dx, **{name: g + 0 for name, g in network.named_gradients().items()}}
+    places = {"x": x, **network.named_parameters()}
+    errors = {}
+    for name, place in places.items():
+        numerical = _differences(lambda: float((compute() * weights).sum()), place, step)
+        errors[name] = _relative_error(numerical, backend.to_numpy(analytic[name]))
+    compute()
+    return GradientReport(errors, tolerance)
+
+
+def _check_loss(
+    loss: Loss, y: np.ndarray, target: Any, tolerance: float, step: float
+) -> GradientReport:
+    from salamandre.backend import get_backend
+
+    loss = copy.copy(loss)
+    loss.backend = get_backend()
+    loss.xp = loss.backend.xp
+    y = loss.backend.asarray(y)
+    target = loss.check(target, y.shape, y.dtype)
+    analytic = loss.backend.to_numpy(loss.compute(y, target)[1])
+    numerical = _differences(lambda: float(loss.value(y, target)), y, step)
+    return GradientReport({"y": _relative_error(numerical, analytic)}, tolerance)
+
+
+def _differences(energy: Callable[[], float], place: Any, step: float) -> np.ndarray:
+    """Return dE/dplace by centred differences; ``place`` is an array that ``energy`` reads."""
+    result = np.empty(place.shape)
+    for index in np.ndindex(*place.shape):
+        value = float(place[index])
+        place[index] = value + step
+        high = energy()
+        place[index] = value - step
+        low = energy()
+        place[index] = value
+        result[index] = (high - low) / (2 * step)
+    return result
+
+
+def _relative_error(numerical: np.ndarray, analytic: np.ndarray) -> float:
+    scale = np.linalg.norm(numerical) + np.linalg.norm(analytic)
+    return float(np.linalg.norm(numerical - analytic) / max(scale, 1e-12))

@@ -1,0 +1,125 @@
+"""What a layer is: ``compute`` and ``backprop``, and named views of its network's vectors."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from salamandre.backend import Array, Backend, RandomStream
+from salamandre.component import Component
+from salamandre.initializers import Initializer
+
+Shape = tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Declared:
+    """A parameter or a state array that a layer asks for: its name, shape and first value."""
+
+    name: str
+    shape: Shape
+    initializer: Initializer
+
+    @property
+    def size(self) -> int:
+        """The number of elements."""
+        return math.prod(self.shape)
+
+
+class Layer(Component):
+    """Base of layers. A layer of your own is three methods.
+
+    - :meth:`build` is told the shape of one example, declares parameters with
+      :meth:`declare`, and returns the shape of one output.
+    - :meth:`compute` returns y and keeps what :meth:`backprop` needs.
+    - :meth:`backprop` writes dE/dw into ``self.d_w`` for each parameter ``w`` (if ``update``)
+      and returns dE/dx.
+
+    A declared parameter ``w`` is then ``self.w``, its gradient ``self.d_w``: views of the flat
+    vectors of the network, to be written in place (``self.d_w[...] = ``). Check your layer with
+    :func:`salamandre.gradient_check`.
+
+    Attributes:
+        children: the layers that this one is made of, if any.
+        built: whether the layer has its place in a network.
+        input_gradient: the network clears it on its first layer while it learns: dE/dx is not
+            wanted then, and :meth:`backprop` may return ``None`` to save the time.
+    """
+
+    kind = "layers"
+
+    backend: Backend
+    xp: Any
+    dtype: np.dtype
+    random: RandomStream
+
+    def __init__(self) -> None:
+        self.children: Sequence[Layer] = ()
+        self.input_gradient = True
+        self.built = False
+        self.declared: list[Declared] = []
+        self.declared_state: list[Declared] = []
+        self._buffers: dict[str, Array] = {}
+
+    def build(self, input_shape: Shape) -> Shape:
+        """Declare parameters for examples of ``input_shape``; return the shape of an output."""
+        raise NotImplementedError
+
+    def compute(self, x: Array, training: bool = True) -> Array:
+        """Return y (N, ...) for the batch x (N, ...)."""
+        raise NotImplementedError
+
+    def backprop(self, dy: Array, update: bool = True) -> Array:
+        """Return dE/dx from dE/dy; write the gradients of the parameters if ``update``."""
+        raise NotImplementedError
+
+    def declare(self, name: str, shape: Shape, initializer: Initializer) -> None:
+        """Ask for a parameter; it becomes ``self.<name>``, its gradient ``self.d_<name>``."""
+        self.declared.append(Declared(name, shape, initializer))
+
+    def declare_state(self, name: str, shape: Shape, initializer: Initializer) -> None:
+        """Ask for an array that is saved with the network but that no optimizer touches."""
+        self.declared_state.append(Declared(name, shape, initializer))
+
+    def buffer(self, name: str, shape: Shape, by_feature: bool = False) -> Array:
+        """Return an uninitialised array of the layer's dtype that is reused from step to step.
+
+        With ``by_feature`` the array lies transposed in memory, feature by feature, as
+        :class:`NeuronLayer` keeps its vectors.
+        """
+        size = math.prod(shape)
+        kept = self._buffers.get(name)
+        if kept is None or kept.size < size:
+            kept = self._buffers[name] = self.xp.empty(size, dtype=self.dtype)
+        flat = kept if kept.size == size else kept[:size]
+        return flat.reshape(shape[::-1]).T if by_feature else flat.reshape(shape)
+
+    def buffer_like(self, name: str, x: Array) -> Array:
+        """Return a reused array of x's shape and order in memory."""
+        return self.buffer(name, x.shape, x.ndim == 2 and not x.flags.c_contiguous)
+
+    def parameter_count(self) -> int:
+        """Return the number of parameters of this layer and of all below it."""
+        return sum(declared.size for _, layer in self.walk() for declared in layer.declared)
+
+    def walk(self, prefix: str = "") -> Iterator[tuple[str, Layer]]:
+        """Yield this layer and all below it with the prefix of their parameters' names."""
+        yield prefix, self
+        for index, child in enumerate(self.children):
+            yield from child.walk(f"{prefix}{index}.")
+
+    @property
+    def output_activation(self) -> Layer | None:
+        """The activation that makes this layer's output, or ``None``.
+
+        A layer that has one also has :meth:`backprop_before_activation`.
+        """
+        return None
+
+    def backprop_before_activation(self, dz: Array, update: bool = True) -> Array:
+        """As :meth:`backprop`, from dE/dz where y = activation(z): for losses that give dz."""
+        raise NotImplementedError

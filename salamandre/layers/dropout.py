@@ -1,0 +1,42 @@
+"""Dropout."""
+
+from __future__ import annotations
+
+from salamandre.backend import Array
+from salamandre.checks import real
+from salamandre.layer import Layer, Shape
+
+
+class Dropout(Layer):
+    """While training, y = x m / (1 - rate), where each m is 0 with probability ``rate``, else 1.
+
+    The division keeps the expected value, so that without training y = x (Srivastava et al. 2014,
+    section 10, in its "inverted" form). Any shape (N, ...).
+
+    Args:
+        rate: the share of elements set to 0, in [0, 1). Default 0.5.
+    """
+
+    def __init__(self, rate: float = 0.5) -> None:
+        super().__init__()
+        self.rate = real("Dropout rate", rate, 0, 1, below=True)
+
+    def build(self, input_shape: Shape) -> Shape:
+        """Keep the shape."""
+        return input_shape
+
+    def compute(self, x: Array, training: bool = True) -> Array:
+        """Return x m / (1 - rate), or x when not training."""
+        if not training or self.rate == 0:
+            self._mask = None
+            return x
+        self._mask = self.buffer_like("mask", x)
+        self._mask[...] = self.random.uniform(x.shape, self.dtype) >= self.rate
+        self._mask *= 1 / (1 - self.rate)
+        return self.xp.multiply(x, self._mask, out=self.buffer_like("y", x))
+
+    def backprop(self, dy: Array, update: bool = True) -> Array:
+        """Return dy m / (1 - rate)."""
+        if self._mask is None:
+            return dy
+        return self.xp.multiply(dy, self._mask, out=self.buffer_like("dx", dy))

@@ -1,0 +1,439 @@
+"""Optimizers: what a gradient does to a parameter, written for one element at a time.
+
+An optimizer's :meth:`Optimizer.rule` is the formula of its paper for a single parameter p, its
+gradient g and the optimizer's memory of it. The backend sweeps the rule over the network's flat
+vectors: as one compiled loop over numbers, block by block over arrays, or on a GPU. A rule may use
+arithmetic and NumPy's ufuncs, changes its arguments in place where they are arrays (``p -= ...``),
+and returns them; its scalars come in as arguments, already of the right precision.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from numpy import maximum, sqrt
+
+from salamandre.backend import Array, Backend
+from salamandre.checks import real
+from salamandre.component import Component
+from salamandre.schedules import Constant, Schedule
+
+
+class Optimizer(Component):
+    """Base of optimizers. Your own one needs ``slots``, :meth:`scalars` and :meth:`rule`.
+
+    Args:
+        learning_rate: a number, or a :class:`Schedule` of the step.
+        options: any of
+
+            - ``weight_decay`` (default 0): adds weight_decay · p to the gradient, the derivative
+              of an L2 penalty (:class:`AdamW` decays p itself instead);
+            - ``clip_norm``: scales the whole gradient down to this Euclidean norm at most
+              (Pascanu, Mikolov, Bengio 2013, algorithm 1);
+            - ``clip_value``: holds every element of the gradient in [-clip_value, clip_value];
+            - ``clip_weights``: holds every parameter in [-clip_weights, clip_weights] after the
+              step (Arjovsky et al. 2017, algorithm 1).
+
+    Attributes:
+        slots: the names of the vectors that the rule remembers, in the order that it takes them.
+        steps: how many steps were taken.
+        memory: the remembered vectors by name.
+    """
+
+    kind = "optimizers"
+
+    slots: ClassVar[tuple[str, ...]] = ()
+    _OPTIONS = ("weight_decay", "clip_norm", "clip_value", "clip_weights")
+
+    def __init__(self, learning_rate: float | Schedule, **options: float | None) -> None:
+        unknown = set(options) - set(self._OPTIONS)
+        if unknown:
+            raise TypeError(
+                f"{type(self).__name__} has no option {sorted(unknown)[0]!r} "
+                f"(options: {', '.join(self._OPTIONS)})"
+            )
+        is_schedule = isinstance(learning_rate, Schedule)
+        self.schedule = learning_rate if is_schedule else Constant(learning_rate)
+        self.weight_decay = real("weight_decay", options.get("weight_decay") or 0.0, 0)
+        self.clip_norm = _positive("clip_norm", options.get("clip_norm"))
+        self.clip_value = _positive("clip_value", options.get("clip_value"))
+        self.clip_weights = _positive("clip_weights", options.get("clip_weights"))
+        self.steps = 0
+        self.memory: dict[str, Array] = {}
+        self._backend: Backend | None = None
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate of the next step; set it to a number to hold it there."""
+        return self.schedule(self.steps)
+
+    @learning_rate.setter
+    def learning_rate(self, rate: float) -> None:
+        self.schedule = Constant(rate)
+
+    def attach(self, backend: Backend, parameters: Array) -> None:
+        """Allocate the memory for these parameters; a network calls this once."""
+        if self._backend is not None:
+            raise ValueError(
+                f"this {type(self).__name__} belongs to a network already and remembers its "
+                f"gradients: make a new one for each network"
+            )
+        self._backend = backend
+        self.memory = {name: backend.xp.zeros_like(parameters) for name in self.slots}
+
+    def step(self, parameters: Array, gradients: Array) -> None:
+        """Change the parameters in place; weight decay and clipping change the gradients too."""
+        if self._backend is None:
+            raise ValueError(f"this {type(self).__name__} is not attached to a network yet")
+        sweep, xp = self._backend.sweep, self._backend.xp
+        if self.weight_decay:
+            sweep(_decay, gradients, parameters, (), (self.weight_decay,))
+        if self.clip_value is not None:
+            xp.minimum(gradients, self.clip_value, out=gradients)
+            xp.maximum(gradients, -self.clip_value, out=gradients)
+        if self.clip_norm is not None:
+            norm = xp.sqrt(xp.dot(gradients, gradients))
+            gradients *= xp.minimum(self.clip_norm / (norm + 1e-6), 1)
+        sweep(self.rule, parameters, gradients, list(self.memory.values()), self.scalars())
+        if self.clip_weights is not None:
+            xp.minimum(parameters, self.clip_weights, out=parameters)
+            xp.maximum(parameters, -self.clip_weights, out=parameters)
+        self.steps += 1
+
+    def scalars(self) -> tuple[float, ...]:
+        """Return the numbers of the next step that :meth:`rule` takes last."""
+        return (self.learning_rate,)
+
+    @staticmethod
+    def rule(p: Any, g: Any, *arguments: Any) -> tuple[Any, ...]:
+        """Return p and the slots after a step, from p, g, the slots and the scalars."""
+        raise NotImplementedError
+
+
+def _positive(name: str, value: float | None) -> float | None:
+    return None if value is None else real(name, value, 0, above=True)
+
+
+def _decay(g: Any, p: Any, decay: Any) -> tuple[Any, ...]:
+    g += decay * p
+    return (g,)
+
+
+class SGD(Optimizer):
+    """Stochastic gradient descent: p ← p - η g.
+
+    Args:
+        learning_rate: η. Default 0.1.
+        options: see :class:`Optimizer`.
+    """
+
+    def __init__(self, learning_rate: float | Schedule = 0.1, **options: float | None) -> None:
+        super().__init__(learning_rate, **options)
+
+    @staticmethod
+    def rule(p: Any, g: Any, rate: Any) -> tuple[Any, ...]:  # type: ignore[override]
+        """P ← p - η g."""
+        p -= rate * g
+        return (p,)
+
+
+class Momentum(Optimizer):
+    """Gradient descent with momentum: v ← β v + g; p ← p - η v (Polyak 1964).
+
+    Args:
+        learning_rate: η. Default 0.01.
+        beta: β in [0, 1). Default 0.9.
+        options: see :class:`Optimizer`.
+    """
+
+    slots = ("velocity",)
+
+    def __init__(
+        self, learning_rate: float | Schedule = 0.01, beta: float = 0.9, **options: float | None
+    ) -> None:
+        super().__init__(learning_rate, **options)
+        self.beta = real("beta", beta, 0, 1, below=True)
+
+    def scalars(self) -> tuple[float, ...]:
+        """Return η and β."""
+        return self.learning_rate, self.beta
+
+    @staticmethod
+    def rule(p: Any, g: Any, v: Any, rate: Any, beta: Any) -> tuple[Any, ...]:  # type: ignore[override]
+        """V ← β v + g; p ← p - η v."""
+        v *= beta
+        v += g
+        p -= rate * v
+        return p, v
+
+
+class Nesterov(Momentum):
+    """Nesterov's momentum: v ← β v + g; p ← p - η (g + β v) (Sutskever et al. 2013, section 2).
+
+    Args:
+        learning_rate: η. Default 0.01.
+        beta: β in [0, 1). Default 0.9.
+        options: see :class:`Optimizer`.
+    """
+
+    @staticmethod
+    def rule(p: Any, g: Any, v: Any, rate: Any, beta: Any) -> tuple[Any, ...]:  # type: ignore[override]
+        """V ← β v + g; p ← p - η (g + β v)."""
+        v *= beta
+        v += g
+        p -= rate * (g + beta * v)
+        return p, v
+
+
+class AdaGrad(Optimizer):
+    """s ← s + g²; p ← p - η g / (√s + ε) (Duchi, Hazan, Singer 2011, figure 1, diagonal form).
+
+    Args:
+        learning_rate: η. Default 0.01.
+        eps: ε. Default 1e-10.
+        options: see :class:`Optimizer`.
+    """
+
+    slots = ("squares",)
+
+    def __init__(
+        self, learning_rate: float | Schedule = 0.01, eps: float = 1e-10, **options: float | None
+    ) -> None:
+        super().__init__(learning_rate, **options)
+        self.eps = real("eps", eps, 0, above=True)
+
+    def scalars(self) -> tuple[float, ...]:
+        """Return η and ε."""
+        return self.learning_rate, self.eps
+
+    @staticmethod
+    def rule(p: Any, g: Any, s: Any, rate: Any, eps: Any) -> tuple[Any, ...]:  # type: ignore[override]
+        """S ← s + g²; p ← p - η g / (√s + ε)."""
+        s += g * g
+        p -= rate * g / (sqrt(s) + eps)
+        return p, s
+
+
+class _MovingAverages(Optimizer):
+    """What RMSProp and Adadelta share: averages of g² (and of g if centred) that forget."""
+
+    def __init__(
+        self,
+        learning_rate: float | Schedule,
+        rho: float,
+        eps: float,
+        centred: bool,
+        options: dict[str, float | None],
+    ) -> None:
+        super().__init__(learning_rate, **options)
+        self.rho = real("rho", rho, 0, 1, below=True)
+        self.eps = real("eps", eps, 0, above=True)
+        self.centred = bool(centred)
+        if self.centred:  # a centred rule remembers one vector more
+            self.slots, self.rule = self._centred_slots, self._centred_rule  # type: ignore[misc, method-assign]
+
+    _centred_slots: ClassVar[tuple[str, ...]]
+
+    def scalars(self) -> tuple[float, ...]:
+        """Return η, 1 - ρ and ε."""
+        return self.learning_rate, 1 - self.rho, self.eps
+
+    @staticmethod
+    def _centred_rule(p: Any, g: Any, *arguments: Any) -> tuple[Any, ...]:
+        raise NotImplementedError
+
+
+class RMSProp(_MovingAverages):
+    """s ← ρ s + (1 - ρ) g²; p ← p - η g / (√s + ε) (Tieleman and Hinton 2012, lecture 6e).
+
+    Centred (Graves 2013, equations 38 to 41): √s becomes √(s - m²), with m the average of g.
+
+    Args:
+        learning_rate: η. Default 0.001.
+        rho: ρ in [0, 1). Default 0.99.
+        eps: ε. Default 1e-8.
+        centred: divide by the deviation instead of the root mean square. Default False.
+        options: see :class:`Optimizer`.
+    """
+
+    slots = ("squares",)
+    _centred_slots = ("squares", "mean")
+
+    def __init__(
+        self,
+        learning_rate: float | Schedule = 0.001,
+        rho: float = 0.99,
+        eps: float = 1e-8,
+        centred: bool = False,
+        **options: float | None,
+    ) -> None:
+        super().__init__(learning_rate, rho, eps, centred, options)
+
+    @staticmethod
+    def rule(p: Any, g: Any, s: Any, rate: Any, rest: Any, eps: Any) -> tuple[Any, ...]:  # type: ignore[override]
+        """S ← ρ s + (1 - ρ) g²; p ← p - η g / (√s + ε)."""
+        s += rest * (g * g - s)
+        p -= rate * g / (sqrt(s) + eps)
+        return p, s
+
+    @staticmethod
+    def _centred_rule(  # type: ignore[override]
+        p: Any, g: Any, s: Any, m: Any, rate: Any, rest: Any, eps: Any
+    ) -> tuple[Any, ...]:
+        s += rest * (g * g - s)
+        m += rest * (g - m)
+        variance = maximum(s - m * m, 0 * s)  # rounding may leave it just below 0
+        p -= rate * g / (sqrt(variance) + eps)
+        return p, s, m
+
+
+class Adadelta(_MovingAverages):
+    """Steps in units of the parameter itself (Zeiler 2012, algorithm 1).
+
+    s ← ρ s + (1 - ρ) g²;  δ = g √(d + ε) / √(s + ε);  d ← ρ d + (1 - ρ) δ²;  p ← p - η δ.
+
+    Centred, as for RMSProp: s + ε becomes s - m² + ε, with m the average of g.
+
+    Args:
+        learning_rate: η; Zeiler's is 1. Default 1.
+        rho: ρ in [0, 1). Default 0.9.
+        eps: ε. Default 1e-6.
+        centred: divide by the deviation instead of the root mean square. Default False.
+        options: see :class:`Optimizer`.
+    """
+
+    slots = ("squares", "changes")
+    _centred_slots = ("squares", "changes", "mean")
+
+    def __init__(
+        self,
+        learning_rate: float | Schedule = 1.0,
+        rho: float = 0.9,
+        eps: float = 1e-6,
+        centred: bool = False,
+        **options: float | None,
+    ) -> None:
+        super().__init__(learning_rate, rho, eps, centred, options)
+
+    @staticmethod
+    def rule(  # type: ignore[override]
+        p: Any, g: Any, s: Any, d: Any, rate: Any, rest: Any, eps: Any
+    ) -> tuple[Any, ...]:
+        """δ = g √(d + ε) / √(s + ε); p ← p - η δ."""
+        s += rest * (g * g - s)
+        delta = g * sqrt((d + eps) / (s + eps))
+        d += rest * (delta * delta - d)
+        p -= rate * delta
+        return p, s, d
+
+    @staticmethod
+    def _centred_rule(  # type: ignore[override]
+        p: Any, g: Any, s: Any, d: Any, m: Any, rate: Any, rest: Any, eps: Any
+    ) -> tuple[Any, ...]:
+        s += rest * (g * g - s)
+        m += rest * (g - m)
+        variance = maximum(s - m * m, 0 * s)  # rounding may leave it just below 0
+        delta = g * sqrt((d + eps) / (variance + eps))
+        d += rest * (delta * delta - d)
+        p -= rate * delta
+        return p, s, d, m
+
+
+class Adam(Optimizer):
+    """Adaptive moments (Kingma and Ba 2015, algorithm 1).
+
+    m ← β₁ m + (1 - β₁) g;  v ← β₂ v + (1 - β₂) g²;  with the corrections m̂ = m / (1 - β₁ᵗ) and
+    v̂ = v / (1 - β₂ᵗ):  p ← p - η m̂ / (√v̂ + ε).
+
+    Args:
+        learning_rate: η. Default 0.001.
+        beta1: β₁ in [0, 1). Default 0.9.
+        beta2: β₂ in [0, 1). Default 0.999.
+        eps: ε. Default 1e-8.
+        options: see :class:`Optimizer`.
+    """
+
+    slots = ("mean", "squares")
+
+    def __init__(
+        self,
+        learning_rate: float | Schedule = 0.001,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        eps: float = 1e-8,
+        **options: float | None,
+    ) -> None:
+        super().__init__(learning_rate, **options)
+        self.beta1 = real("beta1", beta1, 0, 1, below=True)
+        self.beta2 = real("beta2", beta2, 0, 1, below=True)
+        self.eps = real("eps", eps, 0, above=True)
+
+    def scalars(self) -> tuple[float, ...]:
+        """Return η r / (1 - β₁ᵗ), 1 - β₁, 1 - β₂ and ε r, where r = √(1 - β₂ᵗ).
+
+        Multiplied through by r, the corrections leave the formula: p ← p - η' m / (√v + ε').
+        """
+        t = self.steps + 1
+        root = (1 - self.beta2**t) ** 0.5
+        rate = self.learning_rate * root / (1 - self.beta1**t)
+        return rate, 1 - self.beta1, 1 - self.beta2, self.eps * root
+
+    @staticmethod
+    def rule(  # type: ignore[override]
+        p: Any, g: Any, m: Any, v: Any, rate: Any, a: Any, b: Any, eps: Any
+    ) -> tuple[Any, ...]:
+        """P ← p - η m̂ / (√v̂ + ε), the corrections folded into η and ε."""
+        m += a * (g - m)
+        v += b * (g * g - v)
+        p -= rate * m / (sqrt(v) + eps)
+        return p, m, v
+
+
+class AdamW(Adam):
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019, algorithm 2).
+
+    As :class:`Adam`, but p is first multiplied by 1 - η weight_decay, and g is left alone.
+
+    Args:
+        learning_rate: η. Default 0.001.
+        beta1: β₁ in [0, 1). Default 0.9.
+        beta2: β₂ in [0, 1). Default 0.999.
+        eps: ε. Default 1e-8.
+        decay: the decoupled weight decay. Default 0.01.
+        options: see :class:`Optimizer`.
+    """
+
+    def __init__(
+        self,
+        learning_rate: float | Schedule = 0.001,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        eps: float = 1e-8,
+        decay: float = 0.01,
+        **options: float | None,
+    ) -> None:
+        super().__init__(learning_rate, beta1, beta2, eps, **options)
+        self.decay = real("decay", decay, 0)
+
+    def scalars(self) -> tuple[float, ...]:
+        """Return Adam's numbers and 1 - η decay."""
+        return *super().scalars(), 1 - self.learning_rate * self.decay
+
+    @staticmethod
+    def rule(  # type: ignore[override]
+        p: Any,
+        g: Any,
+        m: Any,
+        v: Any,
+        rate: Any,
+        a: Any,
+        b: Any,
+        eps: Any,
+        keep: Any,
+    ) -> tuple[Any, ...]:
+        """P ← keep p - η m̂ / (√v̂ + ε)."""
+        m += a * (g - m)
+        v += b * (g * g - v)
+        p *= keep
+        p -= rate * m / (sqrt(v) + eps)
+        return p, m, v

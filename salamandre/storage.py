@@ -1,0 +1,133 @@
+"""Files of arrays: safetensors with a description in JSON, written wholly or not at all.
+
+A file holds named tensors, and in its metadata the format's name and version, what kind of thing
+it is, a description, and a checksum of the tensors. Nothing in it is ever executed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+FORMAT, VERSION = "salamandre", "1"
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """What a file held: its architecture (plain JSON values) and its tensors by name."""
+
+    path: Path
+    architecture: Any
+    tensors: dict[str, np.ndarray]
+
+    @contextmanager
+    def blame(self) -> Iterator[None]:
+        """Turn what goes wrong while the contents are used into an error that names the file."""
+        try:
+            yield
+        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+            raise ValueError(f"{self.path} cannot be loaded: {error}") from error
+
+
+def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file so that at any moment, even after a kill, the old or the new one is there."""
+    target = Path(path)
+    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix="~")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        mode = 0o666 & ~_umask()  # mkstemp's files are private; others may read a saved network
+        os.chmod(temporary, mode)
+        os.replace(temporary, target)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            os.unlink(temporary)
+        raise
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def write_file(
+    path: str | os.PathLike[str], kind: str, architecture: Any, tensors: Mapping[str, np.ndarray]
+) -> None:
+    """Write tensors and a JSON description to ``path``, atomically.
+
+    Args:
+        path: the file; its folder must exist.
+        kind: what it holds, such as ``"network"``; :func:`read_file` asks for the same.
+        architecture: values that JSON can hold.
+        tensors: arrays by name.
+    """
+    from safetensors.numpy import save
+
+    arrays = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    metadata = {
+        "format": FORMAT,
+        "version": VERSION,
+        "kind": kind,
+        "architecture": json.dumps(architecture, allow_nan=False),
+        "checksum": _checksum(arrays),
+    }
+    write_atomically(path, save(arrays, metadata))
+
+
+def read_file(path: str | os.PathLike[str], kind: str) -> StoredFile:
+    """Read a file that :func:`write_file` wrote.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: a damaged file, or one of another format, version or kind; the file is named.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"there is no file {path}")
+    try:
+        with safe_open(path, framework="np") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError, TypeError) as error:
+        raise ValueError(f"{path} is damaged or not a safetensors file: {error}") from None
+    if metadata.get("format") != FORMAT:
+        raise ValueError(
+            f"{path} was not saved by Salamandre (its metadata names no such format): to take "
+            f"weights from another program, see salamandre.from_pytorch"
+        )
+    if metadata.get("version") != VERSION:
+        raise ValueError(
+            f"{path} has version {metadata.get('version')} of the format, this Salamandre reads "
+            f"version {VERSION}: load it with the release that wrote it"
+        )
+    if metadata.get("kind") != kind:
+        raise ValueError(f"{path} holds a {metadata.get('kind')}, not a {kind}")
+    if metadata.get("checksum") != _checksum(tensors):
+        raise ValueError(f"{path} is damaged: its numbers do not match its checksum")
+    try:
+        architecture = json.loads(metadata["architecture"])
+    except (KeyError, ValueError, RecursionError):
+        raise ValueError(f"{path} is damaged: its description is not valid JSON") from None
+    return StoredFile(path, architecture, tensors)
+
+
+def _checksum(tensors: Mapping[str, np.ndarray]) -> str:
+    digest = hashlib.blake2b(digest_size=16)
+    for name in sorted(tensors):
+        digest.update(name.encode())
+        digest.update(tensors[name].data if tensors[name].size else b"")
+    return digest.hexdigest()

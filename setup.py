@@ -1,0 +1,50 @@
+"""Packaging of Salamandre."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (HERE / "salamandre/__init__.py").read_text()).group(1)
+
+EXAMPLES = ["numba>=0.60"]
+TEST = [
+    *EXAMPLES,
+    "hypothesis>=6.100",
+    "mypy>=1.11",
+    "pytest>=8",
+    "pytest-xdist>=3.6",
+    "ruff>=0.6",
+    "scikit-learn>=1.4",
+    "torch>=2.2",
+]
+
+setup(
+    name="salamandre",
+    version=VERSION,
+    description="Neural networks and adversarial games from scratch, on NumPy and CuPy",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="MIT",
+    python_requires=">=3.10",
+    packages=find_packages(include=["salamandre", "salamandre.*"]),
+    package_data={"salamandre.data": ["*.npz", "*.md"], "salamandre": ["py.typed"]},
+    install_requires=[
+        "numpy>=2.0",
+        "matplotlib>=3.8",
+        "python-mnist>=0.7",
+        "safetensors>=0.4",
+        "tqdm>=4.60",
+        "platformdirs>=4",
+    ],
+    extras_require={
+        "fast": ["numba>=0.60"],
+        "cuda12x": ["cupy-cuda12x>=13"],
+        "cuda13x": ["cupy-cuda13x>=13.6"],
+        "examples": EXAMPLES,
+        "test": TEST,
+        "benchmarks": [*TEST, "thinc>=9", "threadpoolctl>=3"],
+        "docs": ["mkdocs>=1.6", "mkdocstrings[python]>=0.26"],
+    },
+)

@@ -1,5 +1,8 @@
 """Salamandre: neural networks and adversarial games from scratch, on NumPy and CuPy."""
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from salamandre import initializers, schedules
 from salamandre.activations import (
     ELU,
@@ -27,8 +30,8 @@ from salamandre.losses import (
 from salamandre.network import Diverged, Network
 from salamandre.optimizers import (
     SGD,
-    AdaGrad,
     Adadelta,
+    AdaGrad,
     Adam,
     AdamW,
     Momentum,
@@ -37,4 +40,48 @@ from salamandre.optimizers import (
     RMSProp,
 )
 
+if TYPE_CHECKING:
+    from salamandre import data, experiments, learning, metrics, plots
+    from salamandre.learning import (
+        Callback,
+        Checkpoint,
+        Curves,
+        EarlyStopping,
+        Engine,
+        History,
+        ProgressBar,
+    )
+    from salamandre.pytorch import from_pytorch, to_pytorch
+
 __version__ = "0.1.0"
+
+# What a first look at a network does not need is imported when it is first used.
+_LATER = {
+    **dict.fromkeys(("data", "experiments", "learning", "metrics", "plots"), ""),
+    **dict.fromkeys(
+        (
+            "Callback",
+            "Checkpoint",
+            "Curves",
+            "EarlyStopping",
+            "Engine",
+            "History",
+            "ProgressBar",
+        ),
+        "learning",
+    ),
+    **dict.fromkeys(("from_pytorch", "to_pytorch"), "pytorch"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LATER:
+        raise AttributeError(f"module 'salamandre' has no attribute {name!r}")
+    if not _LATER[name]:
+        return import_module(f"salamandre.{name}")
+    value = globals()[name] = getattr(import_module(f"salamandre.{_LATER[name]}"), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_LATER})

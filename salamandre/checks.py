@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import operator
 from collections.abc import Iterable
@@ -11,6 +10,8 @@ from typing import Any
 
 def nearest(name: Any, names: Iterable[str]) -> str:
     """Return ``", did you mean 'x'?"`` for the known name nearest to ``name``, or nothing."""
+    import difflib
+
     by_lower = {known.lower(): known for known in names}
     close = difflib.get_close_matches(str(name).lower(), by_lower, n=1)
     return f", did you mean {by_lower[close[0]]!r}?" if close else ""

@@ -6,10 +6,8 @@ it is, a description, and a checksum of the tensors. Nothing in it is ever execu
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -40,6 +38,8 @@ class StoredFile:
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     """Write a file so that at any moment, even after a kill, the old or the new one is there."""
+    import tempfile
+
     target = Path(path)
     handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix="~")
     try:
@@ -126,6 +126,8 @@ def read_file(path: str | os.PathLike[str], kind: str) -> StoredFile:
 
 
 def _checksum(tensors: Mapping[str, np.ndarray]) -> str:
+    import hashlib
+
     digest = hashlib.blake2b(digest_size=16)
     for name in sorted(tensors):
         digest.update(name.encode())

@@ -1,0 +1,223 @@
+"""A perceptron that learns handwritten digits.
+
+    python examples/mnist_classifier.py
+    python examples/mnist_classifier.py --structure 784-1000-300-10 --optimizer momentum
+    python examples/mnist_classifier.py --dataset fashion-mnist --shift 1 --dropout 0.2 --epochs 30
+
+A run writes one folder: the model, the checkpoint, the curves, the confusion matrix and the worst
+mistakes. Ctrl-C stops a run with everything saved; --resume FOLDER continues it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from pathlib import Path
+
+import numpy as np
+
+import salamandre as sal
+from salamandre import data, experiments, metrics, plots
+
+ACTIVATIONS = {
+    "relu": sal.ReLU,
+    "leaky-relu": sal.LeakyReLU,
+    "elu": sal.ELU,
+    "softplus": sal.SoftPlus,
+    "sigmoid": sal.Sigmoid,
+    "tanh": sal.Tanh,
+}
+# Each optimizer with a learning rate that suits it here, at batches of 64.
+OPTIMIZERS = {
+    "sgd": (sal.SGD, 0.2),
+    "momentum": (sal.Momentum, 0.05),
+    "nesterov": (sal.Nesterov, 0.05),
+    "adagrad": (sal.AdaGrad, 0.02),
+    "rmsprop": (sal.RMSProp, 0.001),
+    "adadelta": (sal.Adadelta, 1.0),
+    "adam": (sal.Adam, 0.002),
+    "adamw": (sal.AdamW, 0.002),
+}
+
+
+class PrintEpochs(sal.Callback):
+    """Prints a line for each epoch above the progress bar."""
+
+    def on_epoch(self, engine: sal.Engine) -> None:
+        """Print the latest record."""
+        from tqdm import tqdm
+
+        r = engine.history.tests[-1]
+        tqdm.write(
+            f"epoch {r['epoch']:3.0f}/{engine.epochs}   loss {r['loss']:.4f}   "
+            f"test loss {r['test_loss']:.4f}   test accuracy {100 * r['accuracy']:5.2f}%   "
+            f"{r['seconds']:6.1f} s",
+            file=sys.stdout,
+        )
+        sys.stdout.flush()
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Return the options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument_group("data").add_argument
+    add("--dataset", choices=list(data.CATALOGUE), help="default mnist; digits if there is none")
+    add("--data-dir", metavar="DIR", help="a folder with the data set's files")
+    add("--shift", type=int, default=0, metavar="PIXELS", help="move training images at random")
+
+    add = parser.add_argument_group("network").add_argument
+    add("--structure", metavar="N-N-N", help="numbers of neurons, default 784-300-10 on MNIST")
+    add("--activation", choices=ACTIVATIONS, default="relu", help="default relu")
+    add("--dropout", type=float, default=0.0, metavar="RATE", help="after hidden layers, default 0")
+    add("--input-dropout", type=float, default=0.0, metavar="RATE", help="default 0")
+    add("--batch-norm", action="store_true", help="before each hidden activation")
+
+    add = parser.add_argument_group("learning").add_argument
+    add("--epochs", type=int, default=10, help="default 10")
+    add("--batch-size", type=int, default=64, help="default 64")
+    add("--optimizer", choices=OPTIMIZERS, default="adam", help="default adam")
+    add("--learning-rate", type=float, metavar="RATE", help="default: one that suits the optimizer")
+    add("--schedule", choices=("cosine", "constant"), default="cosine", help="default cosine")
+    add("--weight-decay", type=float, default=0.0, help="default 0")
+    add("--label-smoothing", type=float, default=0.1, help="default 0.1")
+    add("--seed", type=int, default=0, help="of everything random, default 0")
+
+    add = parser.add_argument_group("run").add_argument
+    add("--backend", help="numpy or cupy, default $SALAMANDRE_BACKEND or numpy")
+    add("--output", default="runs", metavar="DIR", help="where the run's folder is made (runs)")
+    add("--resume", metavar="FOLDER", help="continue the run in this folder, with its settings")
+    return parser.parse_args()
+
+
+def load_data(options: argparse.Namespace) -> tuple[data.Images, data.Images]:
+    """Return the training and test sets; the embedded digits where MNIST cannot be had."""
+    try:
+        return data.load(options.dataset or "mnist", data_dir=options.data_dir)
+    except data.DataUnavailable as error:
+        if options.dataset or options.data_dir:
+            raise
+        print(f"MNIST cannot be had here: {error}")
+        print("This run uses the embedded 8×8 digits instead (--dataset digits).")
+        return data.load("digits")
+
+
+def build_network(options: argparse.Namespace, train: data.Images) -> sal.Network:
+    """Return the perceptron that the options describe."""
+    inputs, outputs = math.prod(train.shape), len(train.classes)
+    structure = options.structure or f"{inputs}-300-{outputs}"
+    try:
+        sizes = [int(size) for size in structure.split("-")]
+    except ValueError:
+        raise ValueError(f"--structure takes numbers such as 784-300-10, got {structure!r}") from None
+    if len(sizes) < 2 or sizes[0] != inputs or sizes[-1] != outputs:
+        raise ValueError(
+            f"--structure for {train.name} must begin with {inputs} and end with {outputs}, "
+            f"got {structure}"
+        )
+    layers: list[sal.Layer] = []
+    if options.input_dropout:
+        layers.append(sal.Dropout(options.input_dropout))
+    for size in sizes[1:-1]:
+        activation = ACTIVATIONS[options.activation]()
+        if options.batch_norm:
+            layers += [sal.NeuronLayer(size, bias=False), sal.BatchNorm(), activation]
+        else:
+            layers.append(sal.NeuronLayer(size, activation))
+        if options.dropout:
+            layers.append(sal.Dropout(options.dropout))
+    layers.append(sal.NeuronLayer(outputs, sal.Softmax()))
+
+    make, rate = OPTIMIZERS[options.optimizer]
+    rate = rate if options.learning_rate is None else options.learning_rate
+    steps = options.epochs * max(1, len(train) // options.batch_size)
+    schedule = sal.schedules.CosineDecay(rate, steps) if options.schedule == "cosine" else rate
+    return sal.Network(
+        layers,
+        inputs,
+        sal.CrossEntropy(label_smoothing=options.label_smoothing),
+        make(schedule, weight_decay=options.weight_decay),
+        seed=options.seed,
+        backend=options.backend,
+    )
+
+
+def draw_results(network: sal.Network, test: data.Images, folder: Path) -> None:
+    """Save the confusion matrix and the worst mistakes as pictures."""
+    pixels = test.images.astype(np.float32) / test.white
+    y = network.backend.to_numpy(network.predict(pixels.reshape(len(pixels), -1)))
+    labels, guesses = test.labels.astype(int), y.argmax(axis=1)
+    counts = metrics.confusion(labels, guesses, len(test.classes))
+    right = np.trace(counts) / len(test)
+    title = f"{test.name}, test set: {100 * right:.2f}% right"
+    plots.plot_confusion(counts, test.classes, folder / "confusion.png", title)
+    wrong = np.flatnonzero(guesses != labels)
+    worst = wrong[np.argsort(y[wrong, labels[wrong]])][:40]  # the least share for the truth
+    captions = [
+        f"{test.classes[labels[i]]}, not {test.classes[guesses[i]]} ({100 * y[i, guesses[i]]:.0f}%)"
+        for i in worst
+    ]
+    if len(worst):
+        plots.plot_images(
+            pixels[worst],
+            folder / "mistakes.png",
+            captions=captions,
+            columns=8,
+            title=f"{test.name}: the worst of {len(wrong)} mistakes in {len(test)}",
+            ink=True,
+        )
+
+
+def main() -> None:
+    """Learn, and save what was learned."""
+    options = parse_arguments()
+    folder = Path(options.resume) if options.resume else None
+    if folder is not None:
+        settings = json.loads((folder / "settings.json").read_text())
+        options = argparse.Namespace(**{**settings, "resume": options.resume})
+    train, test = load_data(options)
+    network = build_network(options, train)
+    transform = data.Shift(options.shift) if options.shift else None
+    engine = sal.Engine(
+        network,
+        train,
+        test,
+        batch_size=options.batch_size,
+        seed=options.seed,
+        transform=transform,
+    )
+    if folder is None:
+        options.dataset = train.name
+        folder = experiments.run_folder(options.output, f"{train.name}-classifier", vars(options))
+    elif (folder / "checkpoint.safetensors").exists():
+        engine.resume(folder / "checkpoint.safetensors")
+        print(f"continuing after step {engine.step}")
+    engine.callbacks = (
+        sal.ProgressBar(),
+        PrintEpochs(),
+        sal.Curves(folder),
+        sal.Checkpoint(folder / "checkpoint.safetensors"),
+    )
+    print(f"data set {train.name}: {len(train)} training and {len(test)} test images")
+    print(network.summary())
+    engine.run(options.epochs)
+    network.save(folder / "model.safetensors")
+    draw_results(network, test, folder)
+    if engine.interrupted:
+        print(f"interrupted; continue with --resume {folder}")
+    else:
+        accuracy = engine.evaluate()["accuracy"]
+        print(f"{train.name}: test accuracy {100 * accuracy:.2f}% after {options.epochs} epochs")
+    print("the run's files:")
+    for path in sorted(folder.iterdir()):
+        print(f"  {path}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
+        sys.exit(f"mnist_classifier: {error}")

@@ -1,0 +1,7 @@
+"""Labelled images: MNIST and Fashion-MNIST by name, and 8×8 digits that need no download."""
+
+from salamandre.data.catalogue import CATALOGUE, DataSet
+from salamandre.data.errors import CorruptData, DataUnavailable
+from salamandre.data.images import Images
+from salamandre.data.loading import load
+from salamandre.data.transforms import Shift

@@ -1,0 +1,72 @@
+"""Files that are whole or absent under their name, at whatever moment the process is killed."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import secrets
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+SUFFIX = ".part"
+
+
+@contextlib.contextmanager
+def replacing(path: Path, modified: float | None = None) -> Iterator[BinaryIO]:
+    """Open a new file that takes the name ``path`` when the block ends well.
+
+    Until then it has a temporary name beside it, and what ``path`` held stays.
+
+    Args:
+        path: the name; its folder is made if absent.
+        modified: time of change that the file shall have, in seconds. Default: the real one.
+
+    Raises:
+        OSError: the folder or the file cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    file = _create(path)
+    try:
+        with file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+            if sys.platform == "win32":  # which cannot rename an open file
+                file.close()
+            if modified is not None:
+                os.utime(file.name, (modified, modified))
+            os.replace(file.name, path)
+    finally:
+        Path(file.name).unlink(missing_ok=True)
+
+
+def sweep(folder: Path) -> None:
+    """Remove the temporary files of processes that were killed; those in use are left alone."""
+    for path in folder.glob(f"*{SUFFIX}"):
+        # A file in use is locked, or on Windows cannot be removed; either is an OSError.
+        with contextlib.suppress(OSError), path.open("r+b") as file:
+            if sys.platform == "win32":
+                file.close()
+            else:
+                _lock(file, wait=False)
+            path.unlink()
+
+
+def _create(path: Path) -> BinaryIO:
+    """Open a locked temporary file beside ``path``; the lock ends with the process."""
+    while True:
+        file = open(f"{path}.{secrets.token_hex(4)}{SUFFIX}", "x+b")  # noqa: SIM115
+        with contextlib.suppress(OSError):  # a file system without locks is never swept
+            _lock(file, wait=True)
+        if os.path.exists(file.name):  # or else it was swept before it was locked
+            return file
+        file.close()
+
+
+def _lock(file: BinaryIO, wait: bool) -> None:
+    if sys.platform != "win32":
+        import fcntl
+
+        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

@@ -1,0 +1,31 @@
+"""A folder for each run."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from salamandre.storage import write_atomically
+
+
+def run_folder(
+    root: str | os.PathLike[str], name: str, settings: Mapping[str, Any] | None = None
+) -> Path:
+    """Make a new folder ``root/name-date-time`` with the settings in ``settings.json``."""
+    stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
+    base = Path(root)
+    for number in range(1, 1000):
+        folder = base / (f"{name}-{stamp}" + (f"-{number}" if number > 1 else ""))
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        if settings is not None:
+            text = json.dumps(settings, indent=2, default=str)
+            write_atomically(folder / "settings.json", text.encode())
+        return folder
+    raise FileExistsError(f"{base / name}-{stamp} and a thousand like it exist already")

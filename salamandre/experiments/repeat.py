@@ -1,0 +1,75 @@
+"""The same experiment with many seeds, and what its results have in common."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ProcessPoolExecutor
+from typing import TypeVar
+
+import numpy as np
+
+Result = TypeVar("Result")
+
+
+def repeat(
+    experiment: Callable[[int], Result],
+    seeds: Iterable[int],
+    processes: int | None = None,
+    description: str = "",
+) -> list[Result]:
+    """Return ``experiment(seed)`` for all seeds, in parallel, with a progress bar.
+
+    Args:
+        experiment: a function at the top level of a module, or a ``functools.partial`` of one.
+        seeds: one for each run.
+        processes: how many at a time; default the number of cores. Each has one BLAS thread.
+        description: before the bar.
+    """
+    from tqdm import tqdm
+
+    seeds = list(seeds)
+    processes = min(processes or os.cpu_count() or 1, len(seeds))
+    bar = {"total": len(seeds), "desc": description, "unit": "run"}
+    if processes <= 1:
+        return list(tqdm(map(experiment, seeds), **bar))
+    # Small networks gain nothing from BLAS threads, and many processes' threads would fight.
+    names = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, "1"))
+    try:
+        context = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(processes, mp_context=context) as pool:
+            return list(tqdm(pool.map(experiment, seeds), **bar))
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
+
+
+def mean_band(
+    values: np.ndarray, confidence: float = 0.95, resamples: int = 2000
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Return the mean over runs and the ends of its confidence band.
+
+    The band is the percentile bootstrap (Efron and Tibshirani 1993, chapter 13): the runs are
+    drawn again with replacement, with a fixed seed, and the band holds the middle ``confidence``
+    of the means. Unlike a Gaussian band it stays within the range of the values.
+
+    Args:
+        values: (runs, ...).
+        confidence: in (0, 1). Default 0.95.
+        resamples: how often the runs are drawn again. Default 2000.
+
+    Returns:
+        mean, low, high, each of shape (...).
+    """
+    values = np.asarray(values, dtype=float)
+    random = np.random.default_rng(0)
+    counts = random.multinomial(len(values), np.full(len(values), 1 / len(values)), resamples)
+    means = np.tensordot(counts / len(values), values, axes=1)
+    tail = (1 - confidence) / 2
+    return values.mean(axis=0), *np.quantile(means, [tail, 1 - tail], axis=0)

@@ -1,0 +1,353 @@
+"""The engine: order, records, stops, and runs that are resumed bit for bit."""
+
+from __future__ import annotations
+
+import csv
+import math
+import os
+import random
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+
+import numpy as np
+import pytest
+
+import salamandre as sal
+from salamandre.data import Images, Shift
+
+RANDOM = np.random.default_rng(0)
+X = RANDOM.normal(size=(50, 6)).astype(np.float32)
+LABELS = (X[:, 0] * X[:, 1] > 0).astype(int)
+
+
+def perceptron(optimizer=None, seed=0, **options) -> sal.Network:
+    """A network with everything that has a state: noise, dropout, running statistics, memory."""
+    layers = [
+        sal.NeuronLayer(8, sal.ReLU(), noise=2),
+        sal.BatchNorm(),
+        sal.Dropout(0.2),
+        sal.NeuronLayer(2, sal.Softmax()),
+    ]
+    optimizer = optimizer or sal.Adam(sal.schedules.CosineDecay(0.01, 100))
+    return sal.Network(layers, 6, sal.CrossEntropy(), optimizer, seed=seed, **options)
+
+
+def engine(**options) -> sal.Engine:
+    return sal.Engine(perceptron(), (X, LABELS), (X, LABELS), batch_size=8, **options)
+
+
+class Recorder(sal.Callback):
+    """Writes down every call."""
+
+    def __init__(self):
+        self.calls = []
+
+    def on_start(self, engine):
+        self.calls.append("start")
+
+    def on_step(self, engine):
+        self.calls.append("step")
+
+    def on_test(self, engine):
+        self.calls.append("test")
+
+    def on_epoch(self, engine):
+        self.calls.append("epoch")
+
+    def on_end(self, engine):
+        self.calls.append("end")
+
+
+class StopAt(sal.Callback):
+    """Stops the run after a number of steps in all."""
+
+    def __init__(self, step):
+        self.step = step
+
+    def on_step(self, engine):
+        if engine.step == self.step:
+            engine.stop()
+
+
+def same_run(a: sal.Engine, b: sal.Engine) -> bool:
+    """Whether two engines hold the same weights, states and histories, bit for bit."""
+    tensors = a.network.tensors(), b.network.tensors()
+    records = [
+        [{k: v for k, v in record.items() if k != "seconds"} for record in run.history.tests]
+        for run in (a, b)
+    ]
+    return (
+        all(np.array_equal(tensors[0][name], tensors[1][name]) for name in tensors[0])
+        and a.history.losses == b.history.losses
+        and records[0] == records[1]
+    )
+
+
+def test_an_epoch_visits_every_example_once_in_an_order_of_its_own():
+    x = np.arange(48, dtype=np.float32).reshape(48, 1)
+    network = sal.Network(
+        [sal.NeuronLayer(1)], 1, sal.MeanSquaredError(), sal.SGD(0.0), dtype="float32"
+    )
+    seen = []
+    learn = network.learn
+    network.learn = lambda x, t: seen.append(x[:, 0].copy()) or learn(x, t)
+    sal.Engine(network, (x, x), batch_size=8, seed=5).run(2)
+    first, second = np.concatenate(seen[:6]), np.concatenate(seen[6:])
+    assert sorted(first) == sorted(second) == list(range(48))
+    assert not np.array_equal(first, second)
+    assert not np.array_equal(first, np.arange(48))
+    again = sal.data.batches.Source((x, x), network).batches(8, 5, 1)
+    assert np.array_equal(np.concatenate([x[:, 0] for x, _ in again]), second)
+
+
+def test_callbacks_are_called_in_order():
+    recorder = Recorder()
+    engine(callbacks=[recorder]).run(2)
+    epoch = ["step"] * 5 + ["test", "step", "epoch"]
+    assert recorder.calls == ["start", *epoch, *epoch, "end"]
+
+
+def test_records_agree_with_a_computation_by_hand():
+    run = engine(test_every=4)
+    history = run.run(2)
+    assert history.column("step") == [4, 8, 12]
+    assert history.column("epoch") == pytest.approx([4 / 6, 8 / 6, 2])
+    assert history.tests[1]["loss"] == pytest.approx(np.mean(history.losses[4:8]))
+    # The network has noise inputs: a second evaluation draws others, so compare without them.
+    quiet = sal.Network([sal.NeuronLayer(2, sal.Softmax())], 6, sal.CrossEntropy(), sal.SGD())
+    record = sal.Engine(quiet, (X, LABELS), (X, LABELS)).evaluate(batch_size=7)
+    y = quiet.compute(X, training=False)
+    assert record["accuracy"] == pytest.approx(np.mean(y.argmax(1) == LABELS))
+    chosen = y[np.arange(50), LABELS]
+    assert record["test_loss"] == pytest.approx(-np.log(chosen).mean(), rel=1e-5)
+
+
+def test_it_learns():
+    network = sal.Network(
+        [sal.NeuronLayer(16, sal.Tanh()), sal.NeuronLayer(2, sal.Softmax())],
+        6,
+        sal.CrossEntropy(),
+        sal.Adam(0.02),
+    )
+    history = sal.Engine(network, (X, LABELS), (X, LABELS), batch_size=10).run(60)
+    assert history.tests[-1]["accuracy"] > 0.95 > history.tests[0]["accuracy"]
+
+
+@pytest.mark.parametrize("stop", [1, 6, 9, 17])
+@pytest.mark.parametrize("transformed", [False, True])
+def test_a_resumed_run_ends_as_one_that_was_never_stopped(tmp_path, stop, transformed):
+    pixels = RANDOM.integers(0, 256, (50, 1, 2, 3), dtype=np.uint8)
+    data = Images(pixels, LABELS.astype(np.uint8), ("0", "1"), "made", "train")
+    options = {"batch_size": 8, "transform": Shift(1) if transformed else None}
+    whole = sal.Engine(perceptron(), data, data, **options)
+    whole.run(3)
+
+    stopped = sal.Engine(perceptron(), data, data, callbacks=[StopAt(stop)], **options)
+    stopped.run(3)
+    assert stopped.step == stop
+    stopped.save(tmp_path / "checkpoint")
+    resumed = sal.Engine(perceptron(), data, data, **options)
+    resumed.network.learn(X[:8], LABELS[:8])  # whatever it did before does not matter
+    resumed.resume(tmp_path / "checkpoint")
+    resumed.run(3)
+    assert same_run(whole, resumed)
+
+
+SCRIPT = textwrap.dedent(
+    """
+    import sys, time
+    import numpy as np
+    import salamandre as sal
+    sys.path.insert(0, sys.argv[2])
+    from test_engine import LABELS, X, perceptron
+
+    class Slow(sal.Callback):
+        def on_step(self, engine):
+            time.sleep(0.002)
+            print(engine.step, flush=True)
+
+    checkpoint = sal.Checkpoint(sys.argv[1] + "/checkpoint", every=3)
+    run = sal.Engine(perceptron(), (X, LABELS), (X, LABELS), batch_size=8,
+                     callbacks=[checkpoint, Slow()])
+    if checkpoint.path.exists():
+        run.resume(checkpoint.path)
+    run.run(30)
+    print("interrupted" if run.interrupted else "done", flush=True)
+    """
+)
+
+
+def start(folder) -> subprocess.Popen:
+    here = os.path.dirname(__file__)
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(folder), here], stdout=subprocess.PIPE, text=True
+    )
+
+
+@pytest.fixture(scope="module")
+def whole() -> sal.Engine:
+    run = sal.Engine(perceptron(), (X, LABELS), (X, LABELS), batch_size=8)
+    run.run(30)
+    return run
+
+
+def assert_ends_as(whole, folder):
+    resumed = sal.Engine(perceptron(), (X, LABELS), (X, LABELS), batch_size=8)
+    resumed.resume(folder / "checkpoint")
+    assert resumed.step == 180
+    assert same_run(whole, resumed)
+
+
+def test_a_run_killed_again_and_again_ends_as_one_that_was_not(tmp_path, whole):
+    chance = random.Random(0)
+    for _ in range(8):
+        process = start(tmp_path)
+        process.stdout.readline()  # it learns
+        time.sleep(chance.uniform(0, 0.1))
+        process.kill()
+        process.wait()
+        process.stdout.close()
+    process = start(tmp_path)
+    output, _ = process.communicate(timeout=60)
+    assert output.endswith("done\n")
+    assert_ends_as(whole, tmp_path)
+
+
+def test_ctrl_c_saves_and_the_run_can_be_continued(tmp_path, whole):
+    process = start(tmp_path)
+    for _ in range(4):
+        process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    output, _ = process.communicate(timeout=60)
+    assert output.endswith("interrupted\n")
+    assert process.returncode == 0
+    output, _ = start(tmp_path).communicate(timeout=60)
+    assert output.endswith("done\n")
+    assert_ends_as(whole, tmp_path)
+
+
+def test_resume_refuses_another_run_and_changes_nothing(tmp_path):
+    run = engine()
+    run.run(1)
+    run.save(tmp_path / "checkpoint")
+    others = {
+        "network": sal.Engine(perceptron(seed=1), (X, LABELS), batch_size=8),
+        "train": sal.Engine(perceptron(), (X[:40], LABELS[:40]), batch_size=8),
+        "batch_size": sal.Engine(perceptron(), (X, LABELS), batch_size=9),
+        "seed": engine(seed=3),
+    }
+    for what, other in others.items():
+        before = other.network.tensors()
+        with pytest.raises(ValueError, match=f"checkpoint .*another {what}"):
+            other.resume(tmp_path / "checkpoint")
+        assert other.step == 0
+        assert all(np.array_equal(before[k], v) for k, v in other.network.tensors().items())
+    run.network.save(tmp_path / "model")
+    with pytest.raises(ValueError, match="holds a network, not a checkpoint"):
+        engine().resume(tmp_path / "model")
+    with pytest.raises(FileNotFoundError):
+        engine().resume(tmp_path / "nothing")
+
+
+def test_a_diverged_run_stops_and_leaves_the_last_good_checkpoint(tmp_path):
+    network = sal.Network([sal.NeuronLayer(1)], 6, sal.MeanSquaredError(), sal.SGD(1e3))
+    checkpoint = sal.Checkpoint(tmp_path / "checkpoint", every=1)
+    run = sal.Engine(network, (X, X[:, :1]), batch_size=8, callbacks=[checkpoint])
+    with np.errstate(all="ignore"), pytest.raises(sal.Diverged, match=r"step \d+"):
+        run.run(100)
+    assert isinstance(run.error, sal.Diverged)
+    fresh = sal.Network([sal.NeuronLayer(1)], 6, sal.MeanSquaredError(), sal.SGD(1e3))
+    resumed = sal.Engine(fresh, (X, X[:, :1]), batch_size=8)
+    resumed.resume(tmp_path / "checkpoint")
+    assert resumed.step == run.step
+    assert all(math.isfinite(loss) for loss in resumed.history.losses)
+
+
+def test_early_stopping_waits_for_its_patience():
+    class Fake:
+        def __init__(self):
+            self.history, self.stopped = sal.History(), False
+
+        def stop(self):
+            self.stopped = True
+
+    for figure, values, expected in (
+        ("test_loss", [3, 2, 2.5, 2.6, 1.9, 2, 2, 2], 7),
+        ("accuracy", [0.1, 0.3, 0.2, 0.3, 0.3], 4),
+    ):
+        stopping, fake = sal.EarlyStopping(figure, patience=3), Fake()
+        for index, value in enumerate(values):
+            fake.history.tests.append({figure: value})
+            stopping.on_test(fake)
+            assert fake.stopped == (index >= expected)
+    with pytest.raises(ValueError, match="watches 'accuracy'"):
+        fake.history.tests.append({"loss": 1})
+        stopping.on_test(fake)
+
+
+def test_early_stopping_ends_a_run():
+    run = engine(callbacks=[sal.EarlyStopping("test_loss", patience=1)])
+    run.run(1000)
+    losses = run.history.column("test_loss")
+    assert len(losses) < 1000
+    assert losses[-1] >= min(losses[:-1])
+
+
+def test_curves_and_progress(tmp_path, capsys):
+    run = engine(callbacks=[sal.Curves(tmp_path / "new"), sal.ProgressBar(every=0)])
+    run.run(2)
+    with open(tmp_path / "new" / "curves.csv") as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["accuracy"]) for row in rows] == run.history.column("accuracy")
+    assert (tmp_path / "new" / "curves.png").read_bytes().startswith(b"\x89PNG")
+    shown = capsys.readouterr().err
+    assert f"loss {run.loss:.4f}" in shown
+    assert "accuracy" in shown
+    assert "12/12" in shown
+
+
+def test_images_are_scaled_and_flattened_for_the_network():
+    pixels = np.array([[[[0, 51], [102, 255]]]] * 4, dtype=np.uint8)
+    data = Images(pixels, np.zeros(4, np.uint8), ("0", "1"), "made", "train")
+    network = sal.Network([sal.NeuronLayer(2)], 4, sal.CrossEntropy(from_logits=True), sal.SGD())
+    (x, labels), *_ = sal.data.batches.Source(data, network).batches(2, 0, 0)
+    assert x.dtype == np.float32
+    assert np.allclose(x, [[0, 0.2, 0.4, 1]] * 2)
+    assert labels.tolist() == [0, 0]
+
+
+def test_shift_moves_each_image_by_whole_pixels():
+    image = np.zeros((1, 1, 9, 9), np.uint8)
+    image[0, 0, 4, 4] = 7
+    many = np.repeat(image, 500, axis=0)
+    moved = Shift(2)(many, np.random.default_rng(0))
+    places = np.argwhere(moved[:, 0] == 7)
+    assert len(places) == 500  # no pixel is lost or doubled here
+    offsets = {tuple(place[1:] - 4) for place in places}
+    assert offsets == {(a, b) for a in range(-2, 3) for b in range(-2, 3)}
+    assert moved.sum() == 7 * 500
+    corner = np.zeros((1, 1, 3, 3), np.uint8)
+    corner[0, 0, 0, 0] = 1
+    assert {int(Shift(1)(corner, np.random.default_rng(s)).sum()) for s in range(50)} == {0, 1}
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: engine().run(0), "epochs must be a whole number of at least 1"),
+        (lambda: sal.Engine(perceptron(), (X, LABELS), batch_size=0), "batch_size must be"),
+        (lambda: sal.Engine(perceptron(), (X[:0], LABELS[:0])), "at least one"),
+        (lambda: sal.Engine(perceptron(), (X, LABELS[:9])), "50 inputs and 9 targets"),
+        (lambda: sal.Engine(perceptron(), (X[:, :5], LABELS)), r"shape \(6,\).*\(5,\)"),
+        (lambda: sal.Engine(perceptron(), (X * np.nan, LABELS)), "NaN"),
+        (lambda: sal.Engine(perceptron(), (X, LABELS + 1)), r"labels must lie in 0\.\.1"),
+        (lambda: sal.Engine(perceptron(), (X, LABELS * 1.0)), "whole-number labels"),
+        (lambda: sal.Engine(sal.Network([sal.NeuronLayer(1)], 6), (X, LABELS)), "a loss and an"),
+    ],
+)
+def test_bad_input_is_refused_before_anything_happens(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()

@@ -11,6 +11,7 @@ median time over ours: above 1 we are faster.
 from __future__ import annotations
 
 import argparse
+import itertools
 import os
 import statistics
 import time
@@ -79,7 +80,7 @@ def torch_step(sizes: list[int], make_optimizer, batch: int) -> Step:
 
     torch.manual_seed(0)
     modules: list[torch.nn.Module] = []
-    for inputs, outputs in zip(sizes[:-1], sizes[1:], strict=True):
+    for inputs, outputs in itertools.pairwise(sizes):
         modules += [torch.nn.Linear(inputs, outputs), torch.nn.ReLU()]
     model = torch.nn.Sequential(*modules[:-1])
     optimizer = make_optimizer(model.parameters())

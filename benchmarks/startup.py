@@ -1,6 +1,6 @@
 """Time ``import salamandre`` against ``import numpy``, each in fresh processes, taking turns.
 
-    python benchmarks/startup.py
+python benchmarks/startup.py
 """
 
 from __future__ import annotations
@@ -34,8 +34,10 @@ def main() -> None:
         print(f"{statement:<20} {1000 * median:6.1f} ms")
     empty, numpy, ours = medians.values()
     print(f"import salamandre / import numpy, whole process:        {ours / numpy:.2f}")
-    print(f"import salamandre / import numpy, less an empty Python: "
-          f"{(ours - empty) / (numpy - empty):.2f}")
+    print(
+        f"import salamandre / import numpy, less an empty Python: "
+        f"{(ours - empty) / (numpy - empty):.2f}"
+    )
 
 
 if __name__ == "__main__":

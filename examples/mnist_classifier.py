@@ -112,7 +112,9 @@ def build_network(options: argparse.Namespace, train: data.Images) -> sal.Networ
     try:
         sizes = [int(size) for size in structure.split("-")]
     except ValueError:
-        raise ValueError(f"--structure takes numbers such as 784-300-10, got {structure!r}") from None
+        raise ValueError(
+            f"--structure takes numbers such as 784-300-10, got {structure!r}"
+        ) from None
     if len(sizes) < 2 or sizes[0] != inputs or sizes[-1] != outputs:
         raise ValueError(
             f"--structure for {train.name} must begin with {inputs} and end with {outputs}, "

@@ -1,8 +1,9 @@
 """What every named part of a network has in common: a configuration that can be written down.
 
 A component's constructor arguments are its configuration. They are noted when it is made, so that
-:func:`encode` can write it down and :func:`decode` can build an equal one from plain JSON values. Classes are looked up by name in a registry that only class
-definitions fill: nothing read from a file is ever executed.
+:func:`encode` can write it down and :func:`decode` can build an equal one from plain JSON values.
+Classes are looked up by name in a registry that only class definitions fill: nothing read from a
+file is ever executed.
 """
 
 from __future__ import annotations

@@ -141,5 +141,5 @@ def _differences(energy: Callable[[], float], place: Any, step: float) -> np.nda
 
 
 def _relative_error(numerical: np.ndarray, analytic: np.ndarray) -> float:
-    scale = np.linalg.norm(numerical) + np.linalg.norm(analytic)
-    return float(np.linalg.norm(numerical - analytic) / max(scale, 1e-12))
+    scale = float(np.linalg.norm(numerical) + np.linalg.norm(analytic))
+    return float(np.linalg.norm(numerical - analytic)) / max(scale, 1e-12)

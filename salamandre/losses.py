@@ -103,7 +103,7 @@ class BinaryCrossEntropy(Loss):
         return target
 
     def compute(self, y: Array, target: Array) -> tuple[Array, Array]:
-        """Return E and dE/dp = (p - t) / (p (1 - p) count); from logits, dE/dz = (p - t) / count."""
+        """Return E and dE/dp = (p - t) / (p (1 - p) count), or dE/dz = (p - t) / count."""
         xp = self.xp
         if self.from_logits:
             # -log p = softplus(-z) and -log(1 - p) = softplus(z), so E = softplus(z) - t z.
@@ -221,5 +221,3 @@ class CrossEntropy(Loss):
             p -= smoothing / classes
         p *= 1 / count
         return p
-
-

@@ -111,7 +111,7 @@ class Network(Layer):
         backend, xp = self.backend, self.backend.xp
         random = np.random.default_rng(self.seed)
         values = np.empty(self.parameter_count(), self.dtype)
-        for _, part, layer, declared in self._layout():
+        for _, part, _, declared in self._layout():
             initial = declared.initializer.draw(random, declared.shape)
             values[part] = initial.reshape(-1)
         self.parameters = backend.asarray(values)
@@ -326,9 +326,7 @@ class Network(Layer):
         write_file(path, "network", encode(self), self.tensors())
 
     @classmethod
-    def load(
-        cls, path: str | os.PathLike[str], backend: str | Backend | None = None
-    ) -> Network:
+    def load(cls, path: str | os.PathLike[str], backend: str | Backend | None = None) -> Network:
         """Build a network from a file that :meth:`save` wrote. Nothing in it is executed.
 
         Raises:
@@ -359,6 +357,8 @@ def network_from(stored: StoredFile, backend: str | Backend | None = None) -> Ne
         # Sizes are compared with the tensors at hand before memory is taken for them.
         sketch = decode({**description, "input_shape": None, "optimizer": None, "loss": None})
         shape = description.get("input_shape")
+        if not isinstance(shape, (int, list)):
+            raise ValueError(f"its input_shape is {shape!r}")
         sketch.build((shape,) if isinstance(shape, int) else tuple(shape))
         wanted = {p + d.name: d.shape for p, la in sketch.walk() for d in la.declared}
         found = {name: stored.tensors[name].shape for name in wanted if name in stored.tensors}

@@ -52,8 +52,9 @@ class Optimizer(Component):
                 f"{type(self).__name__} has no option {sorted(unknown)[0]!r} "
                 f"(options: {', '.join(self._OPTIONS)})"
             )
-        is_schedule = isinstance(learning_rate, Schedule)
-        self.schedule = learning_rate if is_schedule else Constant(learning_rate)
+        if not isinstance(learning_rate, Schedule):
+            learning_rate = Constant(learning_rate)
+        self.schedule = learning_rate
         self.weight_decay = real("weight_decay", options.get("weight_decay") or 0.0, 0)
         self.clip_norm = _positive("clip_norm", options.get("clip_norm"))
         self.clip_value = _positive("clip_value", options.get("clip_value"))
@@ -131,7 +132,7 @@ class SGD(Optimizer):
         super().__init__(learning_rate, **options)
 
     @staticmethod
-    def rule(p: Any, g: Any, rate: Any) -> tuple[Any, ...]:  # type: ignore[override]
+    def rule(p: Any, g: Any, rate: Any) -> tuple[Any, ...]:
         """P ← p - η g."""
         p -= rate * g
         return (p,)
@@ -159,7 +160,7 @@ class Momentum(Optimizer):
         return self.learning_rate, self.beta
 
     @staticmethod
-    def rule(p: Any, g: Any, v: Any, rate: Any, beta: Any) -> tuple[Any, ...]:  # type: ignore[override]
+    def rule(p: Any, g: Any, v: Any, rate: Any, beta: Any) -> tuple[Any, ...]:
         """V ← β v + g; p ← p - η v."""
         v *= beta
         v += g
@@ -177,7 +178,7 @@ class Nesterov(Momentum):
     """
 
     @staticmethod
-    def rule(p: Any, g: Any, v: Any, rate: Any, beta: Any) -> tuple[Any, ...]:  # type: ignore[override]
+    def rule(p: Any, g: Any, v: Any, rate: Any, beta: Any) -> tuple[Any, ...]:
         """V ← β v + g; p ← p - η (g + β v)."""
         v *= beta
         v += g
@@ -207,7 +208,7 @@ class AdaGrad(Optimizer):
         return self.learning_rate, self.eps
 
     @staticmethod
-    def rule(p: Any, g: Any, s: Any, rate: Any, eps: Any) -> tuple[Any, ...]:  # type: ignore[override]
+    def rule(p: Any, g: Any, s: Any, rate: Any, eps: Any) -> tuple[Any, ...]:
         """S ← s + g²; p ← p - η g / (√s + ε)."""
         s += g * g
         p -= rate * g / (sqrt(s) + eps)
@@ -270,14 +271,14 @@ class RMSProp(_MovingAverages):
         super().__init__(learning_rate, rho, eps, centred, options)
 
     @staticmethod
-    def rule(p: Any, g: Any, s: Any, rate: Any, rest: Any, eps: Any) -> tuple[Any, ...]:  # type: ignore[override]
+    def rule(p: Any, g: Any, s: Any, rate: Any, rest: Any, eps: Any) -> tuple[Any, ...]:
         """S ← ρ s + (1 - ρ) g²; p ← p - η g / (√s + ε)."""
         s += rest * (g * g - s)
         p -= rate * g / (sqrt(s) + eps)
         return p, s
 
     @staticmethod
-    def _centred_rule(  # type: ignore[override]
+    def _centred_rule(
         p: Any, g: Any, s: Any, m: Any, rate: Any, rest: Any, eps: Any
     ) -> tuple[Any, ...]:
         s += rest * (g * g - s)
@@ -316,9 +317,7 @@ class Adadelta(_MovingAverages):
         super().__init__(learning_rate, rho, eps, centred, options)
 
     @staticmethod
-    def rule(  # type: ignore[override]
-        p: Any, g: Any, s: Any, d: Any, rate: Any, rest: Any, eps: Any
-    ) -> tuple[Any, ...]:
+    def rule(p: Any, g: Any, s: Any, d: Any, rate: Any, rest: Any, eps: Any) -> tuple[Any, ...]:
         """δ = g √(d + ε) / √(s + ε); p ← p - η δ."""
         s += rest * (g * g - s)
         delta = g * sqrt((d + eps) / (s + eps))
@@ -327,7 +326,7 @@ class Adadelta(_MovingAverages):
         return p, s, d
 
     @staticmethod
-    def _centred_rule(  # type: ignore[override]
+    def _centred_rule(
         p: Any, g: Any, s: Any, d: Any, m: Any, rate: Any, rest: Any, eps: Any
     ) -> tuple[Any, ...]:
         s += rest * (g * g - s)
@@ -379,7 +378,7 @@ class Adam(Optimizer):
         return rate, 1 - self.beta1, 1 - self.beta2, self.eps * root
 
     @staticmethod
-    def rule(  # type: ignore[override]
+    def rule(
         p: Any, g: Any, m: Any, v: Any, rate: Any, a: Any, b: Any, eps: Any
     ) -> tuple[Any, ...]:
         """P ← p - η m̂ / (√v̂ + ε), the corrections folded into η and ε."""
@@ -421,15 +420,7 @@ class AdamW(Adam):
 
     @staticmethod
     def rule(  # type: ignore[override]
-        p: Any,
-        g: Any,
-        m: Any,
-        v: Any,
-        rate: Any,
-        a: Any,
-        b: Any,
-        eps: Any,
-        keep: Any,
+        p: Any, g: Any, m: Any, v: Any, rate: Any, a: Any, b: Any, eps: Any, keep: Any
     ) -> tuple[Any, ...]:
         """P ← keep p - η m̂ / (√v̂ + ε)."""
         m += a * (g - m)

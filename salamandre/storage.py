@@ -9,12 +9,14 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+
+from salamandre.atomic import write_atomically
 
 FORMAT, VERSION = "salamandre", "1"
 
@@ -36,39 +38,13 @@ class StoredFile:
             raise ValueError(f"{self.path} cannot be loaded: {error}") from error
 
 
-def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
-    """Write a file so that at any moment, even after a kill, the old or the new one is there."""
-    import tempfile
-
-    target = Path(path)
-    handle, temporary = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix="~")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        mode = 0o666 & ~_umask()  # mkstemp's files are private; others may read a saved network
-        os.chmod(temporary, mode)
-        os.replace(temporary, target)
-    except BaseException:
-        with suppress(FileNotFoundError):
-            os.unlink(temporary)
-        raise
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
 def write_file(
     path: str | os.PathLike[str], kind: str, architecture: Any, tensors: Mapping[str, np.ndarray]
 ) -> None:
     """Write tensors and a JSON description to ``path``, atomically.
 
     Args:
-        path: the file; its folder must exist.
+        path: the file; its folder is made if absent.
         kind: what it holds, such as ``"network"``; :func:`read_file` asks for the same.
         architecture: values that JSON can hold.
         tensors: arrays by name.

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from salamandre.data.atomic import replacing
+from salamandre.atomic import replacing
 from salamandre.data.catalogue import Part
 
 VARIABLE = "SALAMANDRE_CACHE"

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import BinaryIO
 
-from salamandre.data.atomic import replacing
+from salamandre.atomic import replacing
 from salamandre.data.catalogue import Part
 from salamandre.data.errors import CorruptData, DataUnavailable
 from salamandre.data.idx import verify

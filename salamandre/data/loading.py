@@ -9,7 +9,6 @@ from pathlib import Path
 
 from salamandre.checks import one_of
 from salamandre.data import cache
-from salamandre.data.atomic import sweep
 from salamandre.data.catalogue import CATALOGUE, DataSet, Part
 from salamandre.data.digits import Pair, read_digits
 from salamandre.data.download import download as fetch
@@ -66,7 +65,6 @@ def _read(
     entry: DataSet, data_dir: Folder | None, cache_dir: Folder | None, may_download: bool
 ) -> tuple[Pair, Pair]:
     folder = cache.root(cache_dir) / entry.name
-    sweep(folder)
     files = _given(entry, data_dir)
     for part, path in files.items():
         verify(path, part)

@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from salamandre.storage import write_atomically
+from salamandre.atomic import write_atomically
 
 
 def run_folder(

@@ -6,6 +6,7 @@ import multiprocessing
 import os
 from collections.abc import Callable, Iterable
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -31,9 +32,9 @@ def repeat(
 
     seeds = list(seeds)
     processes = min(processes or os.cpu_count() or 1, len(seeds))
-    bar = {"total": len(seeds), "desc": description, "unit": "run"}
+    bar = partial(tqdm, total=len(seeds), desc=description, unit="run")
     if processes <= 1:
-        return list(tqdm(map(experiment, seeds), **bar))
+        return list(bar(map(experiment, seeds)))
     # Small networks gain nothing from BLAS threads, and many processes' threads would fight.
     names = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
     before = {name: os.environ.get(name) for name in names}
@@ -41,7 +42,7 @@ def repeat(
     try:
         context = multiprocessing.get_context("spawn")
         with ProcessPoolExecutor(processes, mp_context=context) as pool:
-            return list(tqdm(pool.map(experiment, seeds), **bar))
+            return list(bar(pool.map(experiment, seeds)))
     finally:
         for name, value in before.items():
             if value is None:

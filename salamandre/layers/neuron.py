@@ -96,7 +96,7 @@ class NeuronLayer(Layer):
         return self._y
 
     def backprop(self, dy: Array, update: bool = True) -> Array:
-        """dz = dy f'(z), then as :meth:`backprop_before_activation`."""
+        """Dz = dy f'(z), then as :meth:`backprop_before_activation`."""
         dz = self.activation.gradient(dy, self._z, self._y, self.buffer_like("dz", dy))
         return self.backprop_before_activation(dz, update)
 

@@ -85,7 +85,7 @@ class BatchNorm(Layer):
         return mean, variance
 
     def backprop(self, dy: Array, update: bool = True) -> Array:
-        """dx = gamma/σ (dy - mean(dy) - x̂ mean(dy x̂)); without training, dx = gamma/σ dy."""
+        """Dx = gamma/σ (dy - mean(dy) - x̂ mean(dy x̂)); without training, dx = gamma/σ dy."""
         xp, row, axes = self.xp, self._row, self._axes
         dx = xp.multiply(dy, self._x_hat, out=self.buffer_like("dx", dy))
         d_gamma, d_beta = dx.sum(axis=axes), dy.sum(axis=axes)

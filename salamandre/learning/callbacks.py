@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from salamandre.atomic import write_atomically
 from salamandre.checks import real, whole
-from salamandre.storage import write_atomically
 
 if TYPE_CHECKING:
     from salamandre.learning.engine import Engine

@@ -212,7 +212,7 @@ class Engine:
     # -- checkpoints ---------------------------------------------------------------------------
 
     def _identity(self) -> dict[str, Any]:
-        """What must be the same for a run to be continued."""
+        """Return what must be the same for a run to be continued."""
         return {
             "network": encode(self.network),
             "train": [self.train.name, len(self.train)],

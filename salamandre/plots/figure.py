@@ -6,7 +6,7 @@ import io
 import os
 from typing import TYPE_CHECKING, Any
 
-from salamandre.storage import write_atomically
+from salamandre.atomic import write_atomically
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -12,8 +12,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from salamandre.atomic import replacing, sweep
 from salamandre.data import CATALOGUE, DataUnavailable, idx, load
-from salamandre.data.atomic import replacing, sweep
 from salamandre.data.cache import SEAL
 
 
@@ -180,7 +180,7 @@ def test_only_temporaries_of_the_dead_are_swept(tmp_path):
     (tmp_path / "file").write_bytes(b"old")
     with replacing(tmp_path / "file") as file:
         file.write(b"new")
-        sweep(tmp_path)
+        sweep(tmp_path / "file")
         assert len(list(tmp_path.iterdir())) == 2
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
     assert (tmp_path / "file").read_bytes() == b"new"
@@ -191,7 +191,7 @@ def test_sweeping_never_disturbs_writing(tmp_path):
 
     def keep_sweeping():
         while not done.is_set():
-            sweep(tmp_path)
+            sweep(tmp_path / "file")
 
     sweeper = threading.Thread(target=keep_sweeping)
     sweeper.start()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import glob
 import os
 import secrets
 import sys
@@ -17,7 +18,8 @@ SUFFIX = ".part"
 def replacing(path: Path, modified: float | None = None) -> Iterator[BinaryIO]:
     """Open a new file that takes the name ``path`` when the block ends well.
 
-    Until then it has a temporary name beside it, and what ``path`` held stays.
+    Until then it has a temporary name beside it, and what ``path`` held stays. Temporary files
+    that killed processes left there for the same name are removed.
 
     Args:
         path: the name; its folder is made if absent.
@@ -27,6 +29,7 @@ def replacing(path: Path, modified: float | None = None) -> Iterator[BinaryIO]:
         OSError: the folder or the file cannot be written.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
+    sweep(path)
     file = _create(path)
     try:
         with file:
@@ -42,16 +45,22 @@ def replacing(path: Path, modified: float | None = None) -> Iterator[BinaryIO]:
         Path(file.name).unlink(missing_ok=True)
 
 
-def sweep(folder: Path) -> None:
-    """Remove the temporary files of processes that were killed; those in use are left alone."""
-    for path in folder.glob(f"*{SUFFIX}"):
+def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
+    """Write a file of ``data``: the old one or the new one is there at any moment."""
+    with replacing(Path(path)) as file:
+        file.write(data)
+
+
+def sweep(path: Path) -> None:
+    """Remove what killed processes left while they wrote ``path``; what is in use stays."""
+    for leftover in path.parent.glob(f"{glob.escape(path.name)}.{'[0-9a-f]' * 8}{SUFFIX}"):
         # A file in use is locked, or on Windows cannot be removed; either is an OSError.
-        with contextlib.suppress(OSError), path.open("r+b") as file:
+        with contextlib.suppress(OSError), leftover.open("r+b") as file:
             if sys.platform == "win32":
                 file.close()
             else:
                 _lock(file, wait=False)
-            path.unlink()
+            leftover.unlink()
 
 
 def _create(path: Path) -> BinaryIO:

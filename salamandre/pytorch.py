@@ -1,0 +1,83 @@
+"""Weights to and from PyTorch: the same shapes, other names. PyTorch is not imported here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from salamandre.network import Network
+
+# What PyTorch calls the arrays of our layers.
+NAMES = {
+    "weights": "weight",
+    "bias": "bias",
+    "gamma": "weight",
+    "beta": "bias",
+    "running_mean": "running_mean",
+    "running_variance": "running_var",
+}
+_IGNORED = "num_batches_tracked"
+
+
+def from_pytorch(network: Network, state_dict: Mapping[str, Any]) -> None:
+    """Give a network the weights of a PyTorch module of the same structure.
+
+    Arrays are matched in order, and their names (``weight``, ``bias``, ``running_mean``, ...) and
+    shapes must agree; all is checked before the network is changed.
+
+    Args:
+        network: takes the weights.
+        state_dict: ``module.state_dict()``, or arrays by the same names.
+
+    Raises:
+        ValueError: names or shapes that do not agree; the first such pair is named.
+    """
+    tensors = {}
+    for ours, theirs in _pairs(network, state_dict).items():
+        tensor = state_dict[theirs]
+        if hasattr(tensor, "detach"):  # a tensor, perhaps on a GPU, perhaps of bfloat16
+            tensor = tensor.detach().cpu().double().numpy()
+        tensors[ours] = np.asarray(tensor)
+    network.load_tensors(tensors)
+
+
+def to_pytorch(network: Network, state_dict: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a network's weights for ``module.load_state_dict``.
+
+    Args:
+        network: gives the weights.
+        state_dict: ``module.state_dict()`` of a module of the same structure: its names, types
+            and devices are used, its values are not changed.
+
+    Raises:
+        ValueError: names or shapes that do not agree; the first such pair is named.
+    """
+    result, tensors = dict(state_dict), network.tensors()
+    for ours, theirs in _pairs(network, state_dict).items():
+        result[theirs] = state_dict[theirs].new_tensor(tensors[ours])
+    return result
+
+
+def _pairs(network: Network, state_dict: Mapping[str, Any]) -> dict[str, str]:
+    """Return PyTorch's name for each of the network's arrays."""
+    ours = {
+        prefix + declared.name: declared
+        for prefix, layer in network.walk()
+        for declared in (*layer.declared, *layer.declared_state)
+    }
+    theirs = [name for name in state_dict if not name.endswith(_IGNORED)]
+    for (name, declared), other in zip(ours.items(), theirs, strict=False):
+        kind, shape = NAMES.get(declared.name, declared.name), tuple(state_dict[other].shape)
+        if other.rpartition(".")[2] != kind or shape != declared.shape:
+            raise ValueError(
+                f"the network's {name!r} of shape {declared.shape} does not fit PyTorch's "
+                f"{other!r} of shape {shape}: the structures differ"
+            )
+    if len(ours) != len(theirs):
+        raise ValueError(
+            f"the network has {len(ours)} arrays, the PyTorch module has {len(theirs)}: the "
+            f"structures differ"
+        )
+    return dict(zip(ours, theirs, strict=True))

@@ -1,0 +1,50 @@
+"""What all tests share: the backends that the numerical suite runs on."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from strict_backend import StrictBackend
+
+import salamandre as sal
+from salamandre.backend.cpu import NumpyBackend
+
+sal.register_backend("strict", StrictBackend)
+sal.register_backend("plain", lambda: NumpyBackend(compiled=False))
+
+
+def missing_gpu() -> str:
+    """Return why CuPy cannot be used here, or nothing."""
+    try:
+        sal.get_backend("cupy")
+    except RuntimeError as error:
+        return str(error)
+    return ""
+
+
+def pytest_collection_modifyitems(items):
+    marked = [item for item in items if item.get_closest_marker("gpu")]
+    reason = missing_gpu() if marked else ""
+    for item in marked:
+        if reason:
+            item.add_marker(pytest.mark.skip(reason=reason))
+
+
+BACKENDS = ["numpy", "plain", "strict", pytest.param("cupy", marks=pytest.mark.gpu)]
+
+
+@pytest.fixture(params=BACKENDS)
+def backend(request) -> str:
+    """The name of a backend; the numerical suite runs on each."""
+    return request.param
+
+
+@pytest.fixture
+def host(backend):
+    """A function that copies an array of the backend to the host, and leaves others alone."""
+    to_numpy = sal.get_backend(backend).to_numpy
+
+    def copy(array):
+        return array if isinstance(array, (np.ndarray, float)) else to_numpy(array)
+
+    return copy

@@ -1,0 +1,139 @@
+"""A backend that refuses on a CPU what CuPy refuses on a GPU.
+
+Its arrays hide a NumPy array and come out only through ``to_numpy``: NumPy functions, NumPy arrays
+beside them and silent conversions are TypeErrors. Like CuPy it answers checks of values without
+looking, and keeps losses as arrays of no dimensions.
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+
+from salamandre.backend.base import Backend
+from salamandre.backend.random import SplitMixStream
+
+ATTRIBUTES = {"shape", "dtype", "ndim", "size", "flags", "strides", "nbytes", "itemsize"}
+METHODS = {"reshape", "sum", "mean", "max", "min", "astype", "argmax", "take", "all", "any", "copy"}
+FUNCTIONS = {
+    *("empty", "zeros", "ones", "zeros_like", "ones_like", "empty_like", "full", "arange"),
+    *("array", "concatenate", "stack", "where", "dot", "abs", "sign", "negative", "sqrt"),
+    *("add", "subtract", "multiply", "divide", "maximum", "minimum", "exp", "expm1", "log"),
+    *("log1p", "tanh", "cos", "sin", "isfinite"),
+}
+
+
+def unwrap(value: Any) -> Any:
+    """Return the hidden array; a NumPy array where one of ours belongs is refused."""
+    if isinstance(value, StrictArray):
+        return value.hidden
+    if isinstance(value, np.ndarray):
+        raise TypeError("Unsupported type <class 'numpy.ndarray'>: convert with asarray first")
+    if isinstance(value, (tuple, list)):
+        return type(value)(unwrap(item) for item in value)
+    return value
+
+
+def wrap(result: Any, out: Any = None) -> Any:
+    if out is not None:
+        return out
+    return (
+        StrictArray(np.asarray(result)) if isinstance(result, (np.ndarray, np.generic)) else result
+    )
+
+
+def call(function: Any, *args: Any, **kwargs: Any) -> Any:
+    out = kwargs.get("out")
+    if isinstance(out, tuple):
+        (out,) = out
+        kwargs["out"] = out
+    return wrap(
+        function(*map(unwrap, args), **{name: unwrap(value) for name, value in kwargs.items()}), out
+    )
+
+
+class StrictArray(np.lib.mixins.NDArrayOperatorsMixin):
+    """An array on a device that nothing can look into."""
+
+    __slots__ = ("hidden",)
+
+    def __init__(self, hidden: np.ndarray) -> None:
+        self.hidden = hidden
+
+    def __array__(self, *args: Any, **kwargs: Any) -> np.ndarray:
+        raise TypeError("Implicit conversion to a NumPy array is not allowed: use to_numpy")
+
+    def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **kwargs: Any) -> Any:
+        if method != "__call__":
+            raise TypeError(f"CuPy has no {ufunc.__name__}.{method}")
+        return call(ufunc, *inputs, **kwargs)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in ATTRIBUTES:
+            return getattr(self.hidden, name)
+        if name in METHODS:
+            return lambda *args, **kwargs: call(getattr(self.hidden, name), *args, **kwargs)
+        if name == "T":
+            return StrictArray(self.hidden.T)
+        raise AttributeError(f"the strict array has no {name!r}")
+
+    def __getitem__(self, index: Any) -> StrictArray:
+        return wrap(self.hidden[unwrap(index)])
+
+    def __setitem__(self, index: Any, value: Any) -> None:
+        self.hidden[unwrap(index)] = unwrap(value)
+
+    def __len__(self) -> int:
+        return len(self.hidden)
+
+    def __float__(self) -> float:
+        return float(self.hidden)
+
+    def __int__(self) -> int:
+        return int(self.hidden)
+
+    def __bool__(self) -> bool:
+        return bool(self.hidden)
+
+
+def _function(name: str) -> Any:
+    return lambda *args, **kwargs: call(getattr(np, name), *args, **kwargs)
+
+
+class StrictBackend(Backend):
+    """The backend of :class:`StrictArray`."""
+
+    name = "strict"
+
+    def __init__(self) -> None:
+        self.xp = SimpleNamespace(
+            **{name: _function(name) for name in FUNCTIONS},
+            finfo=np.finfo,
+            uint64=np.uint64,
+            float32=np.float32,
+            float64=np.float64,
+        )
+
+    def asarray(self, array: Any, dtype: Any = None) -> Any:
+        if isinstance(array, StrictArray):
+            return array if dtype in (None, array.dtype) else array.astype(dtype)
+        return StrictArray(np.array(array, dtype=dtype))
+
+    def to_numpy(self, array: Any) -> np.ndarray:
+        if not isinstance(array, StrictArray):
+            raise TypeError(f"to_numpy takes arrays of the backend, got {type(array).__name__}")
+        return array.hidden.copy()
+
+    def stream(self, seed: Any) -> Any:
+        return SplitMixStream(self.xp, seed)
+
+    def scalar(self, value: Any) -> Any:
+        return value
+
+    def all_true(self, condition: Any) -> bool:
+        return True
+
+    def all_finite(self, array: Any) -> bool:
+        return True

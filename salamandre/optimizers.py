@@ -26,11 +26,11 @@ class Optimizer(Component):
         learning_rate: a number, or a :class:`Schedule` of the step.
         options: any of
 
-            - ``weight_decay`` (default 0): adds weight_decay · p to the gradient, the derivative
-              of an L2 penalty (:class:`AdamW` decays p itself instead);
             - ``clip_norm``: scales the whole gradient down to this Euclidean norm at most
               (Pascanu, Mikolov, Bengio 2013, algorithm 1);
             - ``clip_value``: holds every element of the gradient in [-clip_value, clip_value];
+            - ``weight_decay`` (default 0): then adds weight_decay · p to the gradient, the
+              derivative of an L2 penalty (:class:`AdamW` decays p itself instead);
             - ``clip_weights``: holds every parameter in [-clip_weights, clip_weights] after the
               step (Arjovsky et al. 2017, algorithm 1).
 
@@ -87,14 +87,14 @@ class Optimizer(Component):
         if self._backend is None:
             raise ValueError(f"this {type(self).__name__} is not attached to a network yet")
         sweep, xp = self._backend.sweep, self._backend.xp
-        if self.weight_decay:
-            sweep(_decay, gradients, parameters, (), (self.weight_decay,))
         if self.clip_value is not None:
             xp.minimum(gradients, self.clip_value, out=gradients)
             xp.maximum(gradients, -self.clip_value, out=gradients)
         if self.clip_norm is not None:
             norm = xp.sqrt(xp.dot(gradients, gradients))
             gradients *= xp.minimum(self.clip_norm / (norm + 1e-6), 1)
+        if self.weight_decay:
+            sweep(_decay, gradients, parameters, (), (self.weight_decay,))
         sweep(self.rule, parameters, gradients, list(self.memory.values()), self.scalars())
         if self.clip_weights is not None:
             xp.minimum(parameters, self.clip_weights, out=parameters)

@@ -57,10 +57,10 @@ class Backend:
     def all_finite(self, array: Array) -> bool:
         """Whether no element is NaN or infinite; on a GPU, True without waiting to look."""
         # A sum of squares is finite only if all terms are; one that is not needs a second look.
-        flat = array.reshape(-1)
-        return bool(self.xp.isfinite(self.xp.dot(flat, flat))) or bool(
-            self.xp.isfinite(array).all()
-        )
+        flat, xp = array.reshape(-1), self.xp
+        with np.errstate(over="ignore", invalid="ignore"):
+            finite = bool(xp.isfinite(xp.dot(flat, flat)))
+        return finite or bool(xp.isfinite(array).all())
 
     def sweep(
         self,

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-
 from salamandre.activations import Activation, Identity
 from salamandre.backend import Array
 from salamandre.checks import whole
@@ -52,7 +50,8 @@ class NeuronLayer(Layer):
                 f"NeuronLayer activation must be an Activation such as salamandre.ReLU(), "
                 f"got {activation!r}"
             )
-        self.activation = copy.copy(activation)  # one object may be given to several layers
+        # One object may be given to several layers: each has an equal one of its own.
+        self.activation = type(activation)(**activation.config())
         self._biased = bool(bias)
         self.noise = whole("NeuronLayer noise", noise, least=0)
         self.initializer = initializer

@@ -63,7 +63,7 @@ class Component:
             f"{name}={value!r}"
             for name, value in self._arguments.items()
             if name not in self._signature.parameters
-            or value is not self._signature.parameters[name].default
+            or value != self._signature.parameters[name].default
         ]
         return f"{type(self).__name__}({', '.join(shown)})"
 

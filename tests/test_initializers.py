@@ -1,0 +1,65 @@
+"""Initial values against the moments that their papers state."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from salamandre import initializers as init
+
+SHAPE = (400, 300)
+
+
+def draw(initializer, shape=SHAPE):
+    return initializer.draw(np.random.default_rng(0), shape)
+
+
+@pytest.mark.parametrize(
+    "initializer, variance",
+    [
+        (init.Gaussian(), 1),
+        (init.Gaussian(0.02), 0.0004),
+        (init.Uniform(), 1 / 3),
+        (init.Xavier(), 2 / 700),
+        (init.Xavier("normal", gain=2), 8 / 700),
+        (init.He(), 2 / 300),
+        (init.He("normal"), 2 / 300),
+        (init.LeCun(), 1 / 300),
+    ],
+    ids=repr,
+)
+def test_mean_and_variance(initializer, variance):
+    values = draw(initializer)
+    assert values.shape == SHAPE
+    assert values.mean() == pytest.approx(0, abs=4 * np.sqrt(variance / values.size))
+    assert values.var() == pytest.approx(variance, rel=0.02)
+
+
+def test_convolutions_count_their_receptive_field():
+    assert draw(init.He(), (64, 32, 5, 5)).var() == pytest.approx(2 / 800, rel=0.02)
+
+
+def test_uniform_values_have_sharp_ends():
+    assert np.abs(draw(init.Xavier())).max() == pytest.approx(np.sqrt(6 / 700), rel=1e-3)
+
+
+@pytest.mark.parametrize("shape", [(5, 8), (8, 5), (6, 6)])
+def test_orthogonal_rows_or_columns(shape):
+    q = draw(init.Orthogonal(gain=3), shape) / 3
+    product = q @ q.T if shape[0] <= shape[1] else q.T @ q
+    assert np.allclose(product, np.eye(min(shape)))
+
+
+def test_constants():
+    assert (draw(init.Zeros()) == 0).all() and (draw(init.Constant(7)) == 7).all()
+
+
+def test_mistakes():
+    for call, message in (
+        (lambda: init.Xavier("unifrom"), "did you mean 'uniform'"),
+        (lambda: init.He(gain=0), "above 0"),
+        (lambda: init.Uniform(1, 0), "at least 1"),
+        (lambda: init.Gaussian(-1), "at least 0"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            call()

@@ -1,0 +1,330 @@
+"""Saved networks: what comes back, and what damaged, foreign or hostile files get."""
+
+from __future__ import annotations
+
+import json
+import os
+import pickle
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from safetensors.numpy import load_file, save_file
+
+import salamandre as sal
+from salamandre.atomic import write_atomically
+from salamandre.component import encode
+
+X = np.random.default_rng(0).normal(size=(5, 12)).astype(np.float32)
+
+
+def network(**options) -> sal.Network:
+    layers = [
+        sal.Reshape((3, 4)),
+        sal.Flatten(),
+        sal.NeuronLayer(
+            6, sal.Tanh(1.7159, 2 / 3), noise=2, initializer=sal.initializers.Gaussian()
+        ),
+        sal.BatchNorm(momentum=0.3),
+        sal.Network([sal.NeuronLayer(5, sal.LeakyReLU(0.2), bias=False), sal.Dropout(0.1)]),
+        sal.NeuronLayer(4, sal.Softmax()),
+    ]
+    optimizer = sal.Adam(sal.schedules.CosineDecay(0.01, 100, warmup=5), clip_norm=1.0)
+    loss = sal.CrossEntropy(label_smoothing=0.1)
+    return sal.Network(layers, 12, loss, optimizer, seed=3, **options)
+
+
+@pytest.fixture
+def file(tmp_path):
+    """A saved network that has learned a little."""
+    trained = network()
+    trained.learn(X, np.array([0, 1, 2, 3, 0]))
+    trained.save(tmp_path / "net.safetensors")
+    return tmp_path / "net.safetensors"
+
+
+def test_a_network_comes_back(tmp_path, backend):
+    trained = network(backend=backend)
+    trained.learn(X, np.array([0, 1, 2, 3, 0]))
+    path = tmp_path / "new folder" / "net.safetensors"
+    trained.save(path)
+    loaded = sal.Network.load(path, backend=backend)
+    before, after = trained.tensors(), loaded.tensors()
+    assert [*before] == [*after]
+    assert all(np.array_equal(before[name], after[name]) for name in before)
+    assert encode(loaded) == encode(trained)
+    assert repr(loaded.optimizer) == repr(trained.optimizer)
+    assert loaded.backend.name == sal.get_backend(backend).name
+    assert loaded.dtype == np.float32 and loaded.seed == 3
+    loaded.learn(X, np.array([0, 1, 2, 3, 0]))
+
+
+def test_any_program_can_read_the_file(file):
+    trained = sal.Network.load(file)
+    tensors = load_file(file)
+    assert np.array_equal(tensors["2.weights"], trained.layers[2].weights)
+    header_size = int.from_bytes(file.read_bytes()[:8], "little")
+    metadata = json.loads(file.read_bytes()[8 : 8 + header_size])["__metadata__"]
+    assert metadata["format"] == "salamandre" and metadata["version"] == "1"
+    assert json.loads(metadata["architecture"])["class"] == "layers.Network"
+
+
+def refused(path, *parts):
+    with pytest.raises((ValueError, OSError)) as caught:
+        sal.Network.load(path)
+    message = str(caught.value)
+    assert str(path) in message and "\n" not in message
+    for part in parts:
+        assert part in message
+
+
+def test_no_file_and_no_network(tmp_path):
+    refused(tmp_path / "none", "there is no file")
+    refused(tmp_path, "there is no file")
+    for content in (b"", b"hello", bytes(1000), b"\xff" * 1000):
+        (tmp_path / "text").write_bytes(content)
+        refused(tmp_path / "text", "damaged or not a safetensors file")
+
+
+def test_truncated_at_any_place(file):
+    data = file.read_bytes()
+    for size in [*range(0, 64), *range(64, len(data), 37), len(data) - 1]:
+        file.write_bytes(data[:size])
+        refused(file)
+
+
+def test_flipped_bits_are_refused_or_harmless(file):
+    """Whatever bit is wrong, the file is refused or the network is the one that was saved."""
+    data, good = file.read_bytes(), sal.Network.load(file)
+    choose, harmless = random.Random(0), 0
+    for _ in range(400):
+        place = choose.randrange(len(data))
+        damaged = bytearray(data)
+        damaged[place] ^= 1 << choose.randrange(8)
+        file.write_bytes(damaged)
+        try:
+            loaded = sal.Network.load(file)
+        except ValueError as error:
+            assert str(file) in str(error)
+            continue
+        harmless += 1
+        before, after = good.tensors(), loaded.tensors()
+        assert [*before] == [*after]
+        assert all(np.array_equal(before[name], after[name]) for name in before)
+    assert harmless < 40  # such as a digit of the seed or of a learning rate
+
+
+class Bomb:
+    def __reduce__(self):
+        return os.mkdir, ("exploded",)
+
+
+def test_nothing_in_a_file_is_executed(file, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    bomb = tmp_path / "bomb.safetensors"
+    bomb.write_bytes(pickle.dumps(Bomb()))
+    refused(bomb)
+    np.save(bomb, np.array([Bomb()], dtype=object), allow_pickle=True)
+    refused(tmp_path / "bomb.safetensors")
+    for name in (
+        "os.system",
+        "builtins.eval",
+        "layers.__class__",
+        "layers",
+        "Network",
+        "",
+        None,
+        3,
+    ):
+        rewrite(file, lambda a, name=name: a["layers"][0].update({"class": name}))
+        refused(file, "unknown component")
+    assert not (tmp_path / "exploded").exists()
+
+
+def rewrite(file, change=None, **metadata):
+    """Change the description of a whole, undamaged file."""
+    header_size = int.from_bytes(file.read_bytes()[:8], "little")
+    kept = json.loads(file.read_bytes()[8 : 8 + header_size])["__metadata__"]
+    architecture = json.loads(ORIGINAL.setdefault(file, kept["architecture"]))
+    if change:
+        change(architecture)
+    kept["architecture"] = json.dumps(architecture)
+    save_file(load_file(file), file, {**kept, **metadata})
+
+
+ORIGINAL: dict = {}
+
+
+def test_other_formats_versions_and_kinds(file, tmp_path):
+    rewrite(file, version="2")
+    refused(file, "version 2", "reads version 1")
+    rewrite(file, version="1", kind="checkpoint")
+    refused(file, "holds a checkpoint, not a network")
+    rewrite(file, kind="network", format="pt")
+    refused(file, "not saved by Salamandre")
+    save_file({"weight": X}, tmp_path / "foreign")
+    refused(tmp_path / "foreign", "not saved by Salamandre", "from_pytorch")
+    rewrite(file, format="salamandre", checksum="0")
+    refused(file, "checksum")
+
+
+def damages():
+    yield lambda a: a.clear(), "does not describe a Network"
+    yield lambda a: a.pop("layers"), "layers"
+    yield lambda a: a.update(layers=[]), "at least one layer"
+    yield lambda a: a.update(layers=7), "cannot be loaded"
+    yield lambda a: a.update(layers=[7]), "must be a salamandre.Layer"
+    yield lambda a: a.update(input_shape=None), "input_shape"
+    yield lambda a: a.update(input_shape=-1), "cannot be loaded"
+    yield lambda a: a.update(input_shape=[6, 3]), "Reshape to (3, 4)"
+    yield lambda a: a.update(dtype="float16"), "float16"
+    yield lambda a: a.update(extra=1), "extra"
+    yield lambda a: a["layers"][2].update(outputs=10**12), "needs '2.weights'"
+    yield lambda a: a["layers"][2].update(outputs="6"), "whole number"
+    yield lambda a: a["layers"][2].update(outputs=7), "'2.weights' of shape (7, 14)"
+    yield lambda a: a["layers"][2].update(noice=2), "noice"
+    yield lambda a: a["layers"][3].update(momentum=None), "finite number"
+    yield lambda a: a["layers"][5].update(activation=None), "cannot be loaded"
+    yield lambda a: a["optimizer"]["learning_rate"].update(steps=-1), "CosineDecay steps"
+    yield lambda a: a.update(loss={"class": "losses.CrosEntropy"}), "did you mean"
+
+
+@pytest.mark.parametrize("number", range(len(list(damages()))))
+def test_wrong_descriptions(file, number):
+    change, message = list(damages())[number]
+    rewrite(file, change)
+    if number == 15:  # a missing activation means the identity: still a network of those weights
+        assert isinstance(sal.Network.load(file).layers[5].activation, sal.Identity)
+        return
+    refused(file, message)
+
+
+def test_missing_and_surplus_tensors(file):
+    header_size = int.from_bytes(file.read_bytes()[:8], "little")
+    metadata = json.loads(file.read_bytes()[8 : 8 + header_size])["__metadata__"]
+    from salamandre.storage import write_file
+
+    architecture, tensors = json.loads(metadata["architecture"]), load_file(file)
+    for name in ("5.bias", "3.running_mean"):
+        fewer = {key: value for key, value in tensors.items() if key != name}
+        write_file(file, "network", architecture, fewer)
+        refused(file, name)
+    write_file(file, "network", architecture, {**tensors, "5.biases": tensors["5.bias"]})
+    refused(file, "5.biases")
+
+
+def test_load_tensors_checks_all_before_it_changes_one():
+    net = network()
+    before = net.tensors()
+    for wrong, message in (
+        ({"6.weights": X}, "no array '6.weights', did you mean"),
+        ({**before, "5.bias": X}, r"'5.bias' must have the shape \(4,\), got \(5, 12\)"),
+        ({"0": 1}, "no array '0'"),
+        ({name: 0 * array for name, array in before.items() if name != "5.bias"}, "5.bias"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            net.load_tensors(wrong)
+        after = net.tensors()
+        assert all(np.array_equal(before[name], after[name]) for name in before)
+
+
+def test_arguments_that_json_cannot_hold_are_refused_when_saving(tmp_path):
+    class Odd(sal.Layer):
+        def __init__(self, function):
+            super().__init__()
+
+        def build(self, input_shape):
+            return input_shape
+
+    net = sal.Network([Odd(lambda x: x)], 3)
+    with pytest.raises(TypeError, match="of type function cannot be saved"):
+        net.save(tmp_path / "odd")
+    assert not [*tmp_path.iterdir()]
+
+
+def test_a_class_that_is_not_imported_is_named(tmp_path):
+    program = (
+        "import salamandre as sal\n"
+        "class Mine(sal.Dropout): pass\n"
+        "sal.Network([sal.NeuronLayer(2), Mine(0.1)], 3).save('mine')\n"
+    )
+    subprocess.run([sys.executable, "-c", program], cwd=tmp_path, check=True)
+    refused(tmp_path / "mine", "layers.Mine", "import the module")
+
+
+def test_two_classes_of_one_name_are_refused():
+    with pytest.raises(TypeError, match="choose another"):
+
+        class Dropout(sal.Layer):
+            pass
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_folder_that_cannot_be_written(tmp_path):
+    (tmp_path / "closed").mkdir(mode=0o500)
+    with pytest.raises(OSError, match="closed"):
+        network().save(tmp_path / "closed" / "net")
+
+
+def test_a_full_disk_keeps_the_old_file(file, monkeypatch):
+    before = file.read_bytes()
+
+    def full(descriptor):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        network().save(file)
+    assert file.read_bytes() == before
+    assert [path.name for path in file.parent.iterdir()] == [file.name]
+
+
+def test_others_may_read_what_is_saved(tmp_path):
+    umask = os.umask(0o022)
+    try:
+        write_atomically(tmp_path / "file", b"data")
+    finally:
+        os.umask(umask)
+    assert (tmp_path / "file").stat().st_mode & 0o777 == 0o644
+
+
+SAVER = """
+import sys, numpy as np
+import salamandre as sal
+net = sal.Network([sal.NeuronLayer(200)], 500)
+print("ready", flush=True)
+value = 0
+while True:
+    value += 1
+    net.parameters[...] = value
+    net.save(sys.argv[1])
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs SIGKILL")
+def test_killed_while_saving_leaves_a_whole_file(tmp_path):
+    choose = random.Random(1)
+    path = tmp_path / "net.safetensors"
+    leftovers = values = 0
+    for _ in range(12):
+        process = subprocess.Popen(
+            [sys.executable, "-c", SAVER, str(path)], stdout=subprocess.PIPE, text=True
+        )
+        assert process.stdout.readline() == "ready\n"
+        time.sleep(choose.uniform(0.005, 0.06))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+        process.stdout.close()
+        names = {p.name for p in tmp_path.iterdir()}
+        leftovers += len(names - {path.name})
+        if path.name in names:
+            parameters = sal.Network.load(path).parameters
+            assert (parameters == parameters[0]).all()
+            values += 1
+    assert values >= 10
+    sal.Network.load(path).save(path)  # clears what the killed ones left
+    assert [p.name for p in tmp_path.iterdir()] == [path.name]

@@ -20,6 +20,7 @@ import numpy as np
 
 import salamandre as sal
 from salamandre import data, experiments, metrics, plots
+from salamandre.checks import whole
 
 ACTIVATIONS = {
     "relu": sal.ReLU,
@@ -31,12 +32,12 @@ ACTIVATIONS = {
 }
 # Each optimizer with a learning rate that suits it here, at batches of 64.
 OPTIMIZERS = {
-    "sgd": (sal.SGD, 0.2),
-    "momentum": (sal.Momentum, 0.05),
-    "nesterov": (sal.Nesterov, 0.05),
+    "sgd": (sal.SGD, 0.5),
+    "momentum": (sal.Momentum, 0.1),
+    "nesterov": (sal.Nesterov, 0.1),
     "adagrad": (sal.AdaGrad, 0.02),
-    "rmsprop": (sal.RMSProp, 0.001),
-    "adadelta": (sal.Adadelta, 1.0),
+    "rmsprop": (sal.RMSProp, 0.002),
+    "adadelta": (sal.Adadelta, 2.0),
     "adam": (sal.Adam, 0.002),
     "adamw": (sal.AdamW, 0.002),
 }
@@ -77,7 +78,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--batch-norm", action="store_true", help="before each hidden activation")
 
     add = parser.add_argument_group("learning").add_argument
-    add("--epochs", type=int, default=10, help="default 10")
+    add("--epochs", type=int, help="default 10, on the 1,500 small digits 100")
     add("--batch-size", type=int, default=64, help="default 64")
     add("--optimizer", choices=OPTIMIZERS, default="adam", help="default adam")
     add("--learning-rate", type=float, metavar="RATE", help="default: one that suits the optimizer")
@@ -91,6 +92,21 @@ def parse_arguments() -> argparse.Namespace:
     add("--output", default="runs", metavar="DIR", help="where the run's folder is made (runs)")
     add("--resume", metavar="FOLDER", help="continue the run in this folder, with its settings")
     return parser.parse_args()
+
+
+def continued(options: argparse.Namespace, folder: Path) -> argparse.Namespace:
+    """Return the settings of the run in a folder, with the data folder and backend given now."""
+    file = folder / "settings.json"
+    if not file.is_file():
+        raise FileNotFoundError(f"there is no run in {folder}: it has no settings.json")
+    settings = json.loads(file.read_text())
+    given = {"resume": options.resume, "data_dir": options.data_dir or settings["data_dir"]}
+    if options.epochs and options.epochs != settings["epochs"]:
+        raise ValueError(
+            f"the run in {folder} was planned for {settings['epochs']} epochs, its learning rate "
+            f"with it: it cannot be continued with --epochs {options.epochs}"
+        )
+    return argparse.Namespace(**{**settings, **given})
 
 
 def load_data(options: argparse.Namespace) -> tuple[data.Images, data.Images]:
@@ -178,9 +194,12 @@ def main() -> None:
     options = parse_arguments()
     folder = Path(options.resume) if options.resume else None
     if folder is not None:
-        settings = json.loads((folder / "settings.json").read_text())
-        options = argparse.Namespace(**{**settings, "resume": options.resume})
+        options = continued(options, folder)
     train, test = load_data(options)
+    if options.epochs is None:
+        options.epochs = 100 if train.name == "digits" else 10
+    whole("--epochs", options.epochs)
+    whole("--batch-size", options.batch_size)
     network = build_network(options, train)
     transform = data.Shift(options.shift) if options.shift else None
     engine = sal.Engine(

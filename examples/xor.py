@@ -1,0 +1,195 @@
+"""How small perceptrons learn the exclusive or, and how often they fail.
+
+    python examples/xor.py
+    python examples/xor.py --structure 2-2-2-1 --runs 100
+    python examples/xor.py --structure 2-4-1 --learning-rates 0.003 0.03 0.3
+
+A point (x, y) of the square [-1, 1]² belongs to class 1 where x and y differ in sign, else to
+class -1. 2-2-1 learns the four corners, other structures the whole square. Each structure learns
+many times over, with one seed a run; the pictures show the mean success with its 95% confidence
+band, and what single networks decide where. Ctrl-C draws the runs that are done.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+import salamandre as sal
+from salamandre import experiments, plots
+
+CORNERS = np.array([[-1, -1], [-1, 1], [1, -1], [1, 1]], dtype=np.float32)
+# The centres of 50 × 50 cells of the square: none lies on a border between the classes.
+GRID = np.stack(np.meshgrid(*2 * [np.linspace(-0.98, 0.98, 50)]), axis=-1).reshape(-1, 2)
+STRUCTURES = ("2-2-1", "2-4-1", "2-2-2-1")
+RATES = {"2-2-1": 0.03, "2-2-2-1": 0.03}  # others: 0.1
+STEPS, TESTS, BATCH = 8000, 80, 64
+SUCCESS = 0.95
+
+
+def truth(points: np.ndarray) -> np.ndarray:
+    """Return the class (N, 1) of points (N, 2): 1 where the signs differ, else -1."""
+    return np.where(points[:, :1] * points[:, 1:] < 0, 1.0, -1.0)
+
+
+def mirrored(points: np.ndarray) -> np.ndarray:
+    """Return points with their images in all four quadrants: every batch is balanced."""
+    return np.concatenate([points * corner for corner in CORNERS])
+
+
+def build_network(
+    structure: str, rate: float, steps: int, seed: int, backend: str | None
+) -> sal.Network:
+    """Return a network that learns by least squares, with what made its structure reliable.
+
+    Orthogonal weights start no two neurons alike. A layer of two neurons that must tell corners
+    apart is made reliable by batch-norm and the smooth SoftPlus, and the first layer of 2-2-2-1 by
+    a start as two steep steps along the axes.
+    """
+    sizes = [int(size) for size in structure.split("-")]
+    if len(sizes) < 3 or sizes[0] != 2 or sizes[-1] != 1:
+        raise ValueError(f"--structure takes 2-...-1, such as 2-4-1, got {structure}")
+    orthogonal = sal.initializers.Orthogonal()
+    layers: list[sal.Layer] = []
+    for size in sizes[1:-1]:
+        if structure == "2-2-2-1" and not layers:
+            steep = sal.initializers.Identity(gain=30)
+            layers.append(sal.NeuronLayer(size, sal.Tanh(), initializer=steep))
+        elif size == 2:
+            layers += [sal.NeuronLayer(size, initializer=orthogonal)]
+            layers += [sal.BatchNorm(), sal.SoftPlus()]
+        else:
+            layers.append(sal.NeuronLayer(size, sal.ELU(), initializer=orthogonal))
+    layers.append(sal.NeuronLayer(1, initializer=orthogonal))
+    optimizer = sal.Adam(sal.schedules.CosineDecay(rate, steps))
+    return sal.Network(layers, 2, sal.MeanSquaredError(), optimizer, seed=seed, backend=backend)
+
+
+def learn(
+    seed: int, structure: str, rate: float, steps: int, backend: str | None
+) -> tuple[list[float], dict[str, np.ndarray]]:
+    """Return the success at each of ``TESTS`` moments of a run, and the final weights."""
+    network = build_network(structure, rate, steps, seed, backend)
+    random = np.random.default_rng([seed, 1])
+    corners = structure == "2-2-1"
+    test_points = CORNERS if corners else GRID
+    classes, curve = truth(test_points), []
+    for step in range(1, steps + 1):
+        points = CORNERS if corners else mirrored(random.uniform(-1, 1, (BATCH // 4, 2)))
+        network.learn(points, truth(points))
+        if step * TESTS // steps > len(curve):
+            outputs = network.backend.to_numpy(network.predict(test_points, len(test_points)))
+            curve.append(float(((outputs > 0) == (classes > 0)).mean()))
+    return curve, network.tensors()
+
+
+def study(structure: str, options: argparse.Namespace, folder: Path) -> list[list[object]]:
+    """Repeat the runs of a structure, draw its pictures, and return a row for each run."""
+    rates = options.learning_rates or [RATES.get(structure, 0.1)]
+    rows: list[list[object]] = []
+    bands = {}
+    for rate in rates:
+        settings = {"structure": structure, "rate": rate, "steps": options.steps}
+        build_network(**settings, seed=0, backend=options.backend)  # a mistake is told at once
+        results = experiments.repeat(
+            partial(learn, **settings, backend=options.backend),
+            range(options.seed, options.seed + options.runs),
+            options.processes,
+            f"{structure}, learning rate {rate:g}",
+        )
+        if not results:
+            break
+        curves = np.array([curve for curve, _ in results])
+        ends = curves[:, -1]
+        good = int((ends > SUCCESS).sum())
+        print(
+            f"{structure}, learning rate {rate:g}: {good} of {len(results)} runs above "
+            f"{SUCCESS:.0%}, mean success {ends.mean():.2%}, least {ends.min():.2%}",
+            flush=True,
+        )
+        bands[f"learning rate {rate:g} ({good} of {len(results)})"] = experiments.mean_band(curves)
+        rows += [
+            [structure, rate, options.seed + i, options.steps, f"{curve[-1]:.4f}"]
+            for i, curve in enumerate(curves)
+        ]
+        networks = {}
+        for i, (curve, tensors) in enumerate(results[:10]):
+            network = build_network(**settings, seed=options.seed + i, backend=None)
+            network.load_tensors(tensors)
+            networks[f"seed {options.seed + i}: {curve[-1]:.1%}"] = network
+            if i == 0:
+                network.save(folder / f"network-{structure}-{rate:g}.safetensors")
+        plots.plot_decision_maps(
+            networks,
+            folder / f"maps-{structure}-{rate:g}.png",
+            points=CORNERS if structure == "2-2-1" else None,
+        )
+        if len(results) < options.runs:
+            print("interrupted: the pictures show the runs that were done")
+            break
+    if bands:
+        steps = np.arange(1, TESTS + 1) * options.steps / TESTS
+        where = "the four corners" if structure == "2-2-1" else "the square"
+        plots.plot_bands(
+            steps,
+            bands,
+            folder / f"success-{structure}.png",
+            xlabel="step",
+            ylabel="success",
+            title=f"{structure} learns the exclusive or on {where}: mean of {options.runs} runs",
+        )
+    return rows
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Return the options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--structure", nargs="+", default=STRUCTURES, metavar="2-N-1", help=", ".join(STRUCTURES))
+    add("--runs", type=int, default=20, help="of each structure and rate, default 20")
+    add("--steps", type=int, default=STEPS, help=f"of each run, default {STEPS}")
+    add(
+        "--learning-rates",
+        type=float,
+        nargs="+",
+        metavar="RATE",
+        help="one band each; default: the rate that suits the structure",
+    )
+    add("--seed", type=int, default=0, help="of the first run, default 0")
+    add("--processes", type=int, help="runs at a time, default the number of cores")
+    add("--backend", help="numpy or cupy, default $SALAMANDRE_BACKEND or numpy")
+    add("--output", default="runs", metavar="DIR", help="where the study's folder is made (runs)")
+    options = parser.parse_args()
+    if options.runs < 1 or options.seed < 0 or options.steps < TESTS:
+        parser.error(f"--runs must be at least 1, --seed 0 and --steps {TESTS}")
+    return options
+
+
+def main() -> None:
+    """Study each structure and say where the pictures are."""
+    options = parse_arguments()
+    sal.get_backend(options.backend)
+    folder = experiments.run_folder(options.output, "xor", vars(options))
+    rows: list[list[object]] = []
+    for structure in options.structure:
+        rows += study(structure, options, folder)
+    with open(folder / "runs.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerows([["structure", "learning rate", "seed", "steps", "success"], *rows])
+    print("the study's files:")
+    for path in sorted(folder.iterdir()):
+        print(f"  {path}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
+        sys.exit(f"xor: {error}")

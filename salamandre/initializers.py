@@ -111,6 +111,20 @@ class LeCun(_Scaled):
         return 1 / inputs
 
 
+class Identity(Initializer):
+    """Ones on the diagonal, zeros elsewhere, times gain (Le, Jaitly, Hinton 2015, section 3).
+
+    The layer starts by passing on its inputs as they are.
+    """
+
+    def __init__(self, gain: float = 1.0) -> None:
+        self.gain = real("Identity gain", gain, 0, above=True)
+
+    def draw(self, random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        """Return gain times the identity matrix, cut or filled with zeros to its shape."""
+        return self.gain * np.eye(shape[0], math.prod(shape[1:])).reshape(shape)
+
+
 class Orthogonal(Initializer):
     """A random matrix with orthonormal rows or columns, times gain (Saxe et al. 2014)."""
 

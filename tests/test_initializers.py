@@ -51,6 +51,7 @@ def test_orthogonal_rows_or_columns(shape):
 
 
 def test_constants():
+    assert np.array_equal(draw(init.Identity(3), (2, 3)), [[3, 0, 0], [0, 3, 0]])
     assert (draw(init.Zeros()) == 0).all() and (draw(init.Constant(7)) == 7).all()
 
 

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-from collections.abc import Callable, Iterable
+import signal
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TypeVar
 
@@ -22,6 +24,8 @@ def repeat(
 ) -> list[Result]:
     """Return ``experiment(seed)`` for all seeds, in parallel, with a progress bar.
 
+    Ctrl-C ends it early: the results of the seeds that are done, in their order, are returned.
+
     Args:
         experiment: a function at the top level of a module, or a ``functools.partial`` of one.
         seeds: one for each run.
@@ -33,16 +37,35 @@ def repeat(
     seeds = list(seeds)
     processes = min(processes or os.cpu_count() or 1, len(seeds))
     bar = partial(tqdm, total=len(seeds), desc=description, unit="run")
+    results: list[Result] = []
     if processes <= 1:
-        return list(bar(map(experiment, seeds)))
-    # Small networks gain nothing from BLAS threads, and many processes' threads would fight.
+        with suppress(KeyboardInterrupt):
+            results.extend(bar(map(experiment, seeds)))
+        return results
+    with _one_thread_each():
+        context = multiprocessing.get_context("spawn")
+        pool = ProcessPoolExecutor(processes, context, _ignore_interrupts)
+        try:
+            with suppress(KeyboardInterrupt):
+                results.extend(bar(pool.map(experiment, seeds)))
+        finally:
+            pool.shutdown(cancel_futures=True)
+    return results
+
+
+def _ignore_interrupts() -> None:
+    """Leave Ctrl-C, which a terminal sends to all processes, to the parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """Let new processes use one BLAS thread: many processes' threads would fight."""
     names = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
     before = {name: os.environ.get(name) for name in names}
     os.environ.update(dict.fromkeys(names, "1"))
     try:
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(processes, mp_context=context) as pool:
-            return list(bar(pool.map(experiment, seeds)))
+        yield
     finally:
         for name, value in before.items():
             if value is None:

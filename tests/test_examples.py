@@ -1,0 +1,187 @@
+"""The examples, run as a user runs them, on small settings."""
+
+from __future__ import annotations
+
+import csv
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import salamandre as sal
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+DIGITS = ("--dataset", "digits")
+
+
+def run(example, *arguments, cwd, fails=False, **environment):
+    done = subprocess.run(
+        [sys.executable, EXAMPLES / example, *arguments],
+        cwd=cwd,
+        capture_output=True,
+        text=True,
+        env={**os.environ, **environment},
+        timeout=300,
+    )
+    assert (done.returncode != 0) == fails, done.stderr
+    assert "Traceback" not in done.stderr
+    return done
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+def only_folder(tmp_path: Path) -> Path:
+    (folder,) = (tmp_path / "runs").iterdir()
+    return folder
+
+
+def test_digits_are_learned_and_everything_is_saved(tmp_path):
+    done = run("mnist_classifier.py", *DIGITS, "--epochs", "20", cwd=tmp_path)
+    accuracies = [float(a) for a in re.findall(r"test accuracy +([\d.]+)%   ", done.stdout)]
+    assert len(accuracies) == 20 and accuracies[-1] > 90
+    assert f"digits: test accuracy {accuracies[-1]:.2f}% after 20 epochs" in done.stdout
+    folder = only_folder(tmp_path)
+    names = {path.name for path in folder.iterdir()}
+    assert names == {
+        *("settings.json", "checkpoint.safetensors", "model.safetensors"),
+        *("curves.csv", "curves.png", "confusion.png", "mistakes.png"),
+    }
+    for name in names:
+        assert f"{folder.relative_to(tmp_path) / name}" in done.stdout
+    model = sal.Network.load(folder / "model.safetensors")
+    _, test = sal.data.load("digits")
+    y = model.predict(test.images.reshape(len(test), -1) / np.float32(test.white))
+    assert 100 * sal.metrics.accuracy(y, test.labels) == pytest.approx(accuracies[-1], abs=0.006)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--structure", "64-10", "--optimizer", "adadelta"),
+        ("--structure", "64-40-20-10", "--optimizer", "nesterov", "--batch-norm"),
+        ("--shift", "1", "--dropout", "0.2", "--input-dropout", "0.1", "--schedule", "constant"),
+    ],
+)
+def test_options_of_the_classifier(tmp_path, options):
+    done = run("mnist_classifier.py", *DIGITS, "--epochs", "1", *options, cwd=tmp_path)
+    assert "digits: test accuracy" in done.stdout
+
+
+def test_without_mnist_the_classifier_says_so_and_takes_the_digits(tmp_path):
+    environment = {
+        "SALAMANDRE_DATA": str(tmp_path / "empty"),
+        "SALAMANDRE_CACHE": str(tmp_path / "cache"),
+        # No host is reached: the proxy refuses at once.
+        "https_proxy": "http://127.0.0.1:9",
+        "http_proxy": "http://127.0.0.1:9",
+    }
+    (tmp_path / "empty").mkdir()
+    done = run("mnist_classifier.py", "--epochs", "1", cwd=tmp_path, **environment)
+    assert "MNIST cannot be had here" in done.stdout
+    assert "digits: test accuracy" in done.stdout
+    done = run("mnist_classifier.py", "--dataset", "mnist", cwd=tmp_path, fails=True, **environment)
+    assert "could not be downloaded" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGINT for one process")
+def test_the_classifier_is_interrupted_and_continued(tmp_path):
+    epochs = ("--epochs", "400")
+    command = [sys.executable, EXAMPLES / "mnist_classifier.py", *DIGITS, *epochs]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    for line in process.stdout:
+        if line.startswith("epoch   3"):
+            process.send_signal(signal.SIGINT)
+            break
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert "interrupted; continue with --resume" in out
+    folder = only_folder(tmp_path)
+    before = table(folder / "curves.csv")
+    assert 3 <= len(before) < 400
+    resume = ("--resume", str(folder))
+    done = run("mnist_classifier.py", *resume, "--epochs", "9", cwd=tmp_path, fails=True)
+    assert "planned for 400 epochs" in done.stderr
+    done = run("mnist_classifier.py", *resume, cwd=tmp_path)
+    assert "continuing after step" in done.stdout
+    rows = table(folder / "curves.csv")
+    assert rows[: len(before)] == before and rows[-1]["epoch"] == "400.0"
+
+
+@pytest.mark.parametrize(
+    "example, arguments, message",
+    [
+        ("mnist_classifier.py", (*DIGITS, "--structure", "784-10"), "must begin with 64"),
+        ("mnist_classifier.py", (*DIGITS, "--structure", "64-x-10"), "numbers such as"),
+        ("mnist_classifier.py", (*DIGITS, "--epochs", "0"), "--epochs must be"),
+        ("mnist_classifier.py", (*DIGITS, "--backend", "cupie"), "did you mean 'cupy'"),
+        ("mnist_classifier.py", (*DIGITS, "--dropout", "1.5"), "Dropout rate"),
+        ("mnist_classifier.py", ("--resume", "nowhere"), "there is no run in nowhere"),
+        ("mnist_classifier.py", ("--dataset", "mnits"), "invalid choice: 'mnits'"),
+        ("xor.py", ("--structure", "3-2-1"), "takes 2-...-1"),
+        ("xor.py", ("--structure", "2-0-1"), "at least 1, got 0"),
+        ("xor.py", ("--runs", "0"), "--runs must be at least 1"),
+        ("xor.py", ("--learning-rates", "-1"), "at least 0"),
+        ("xor.py", ("--backend", "nunpy"), "did you mean 'numpy'"),
+    ],
+)
+def test_mistakes_get_one_sentence(tmp_path, example, arguments, message):
+    done = run(example, *arguments, cwd=tmp_path, fails=True)
+    assert message in done.stderr.splitlines()[-1]
+    assert not list(tmp_path.rglob("model*"))
+
+
+def test_xor_draws_its_study(tmp_path):
+    done = run("xor.py", "--runs", "2", cwd=tmp_path)
+    folder = only_folder(tmp_path)
+    for structure, rate in (("2-2-1", "0.03"), ("2-4-1", "0.1"), ("2-2-2-1", "0.03")):
+        assert f"{structure}, learning rate {rate}: 2 of 2 runs above 95%" in done.stdout
+        assert (folder / f"maps-{structure}-{rate}.png").stat().st_size > 5_000
+        assert (folder / f"success-{structure}.png").stat().st_size > 5_000
+    rows = table(folder / "runs.csv")
+    assert [row["seed"] for row in rows] == ["0", "1"] * 3
+    # The saved network is what the table says: count its successes on the grid anew.
+    network = sal.Network.load(folder / "network-2-4-1-0.1.safetensors")
+    axis = -0.98 + 0.04 * np.arange(50)
+    x, y = np.repeat(axis, 50), np.tile(axis, 50)
+    output = network.predict(np.stack([x, y], axis=1))[:, 0]
+    assert np.mean((output > 0) == (x * y < 0)) == pytest.approx(
+        float(rows[2]["success"]), abs=1e-3
+    )
+
+
+def test_xor_compares_learning_rates(tmp_path):
+    rates = ("--learning-rates", "0.0001", "0.1")
+    options = ("--structure", "2-4-1", "--runs", "2", "--steps", "800", "--processes", "1")
+    done = run("xor.py", *options, *rates, cwd=tmp_path)
+    assert "learning rate 0.0001: 0 of 2" in done.stdout
+    assert len(list(only_folder(tmp_path).glob("maps-*.png"))) == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGINT for one process")
+def test_xor_that_is_interrupted_draws_what_is_done(tmp_path):
+    command = [sys.executable, EXAMPLES / "xor.py", "--structure", "2-4-1", "--runs", "500"]
+    process = subprocess.Popen(
+        [*command, "--steps", "2000"],
+        cwd=tmp_path,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    time.sleep(8)
+    os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all processes
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
+    assert "interrupted" in out
+    assert len(table(only_folder(tmp_path) / "runs.csv")) >= 1

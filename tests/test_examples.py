@@ -144,14 +144,14 @@ def test_mistakes_get_one_sentence(tmp_path, example, arguments, message):
 def test_xor_draws_its_study(tmp_path):
     done = run("xor.py", "--runs", "2", cwd=tmp_path)
     folder = only_folder(tmp_path)
-    for structure, rate in (("2-2-1", "0.03"), ("2-4-1", "0.1"), ("2-2-2-1", "0.03")):
+    for structure, rate in (("2-2-1", "0.03"), ("2-4-1", "0.3"), ("2-2-2-1", "0.03")):
         assert f"{structure}, learning rate {rate}: 2 of 2 runs above 95%" in done.stdout
         assert (folder / f"maps-{structure}-{rate}.png").stat().st_size > 5_000
         assert (folder / f"success-{structure}.png").stat().st_size > 5_000
     rows = table(folder / "runs.csv")
     assert [row["seed"] for row in rows] == ["0", "1"] * 3
     # The saved network is what the table says: count its successes on the grid anew.
-    network = sal.Network.load(folder / "network-2-4-1-0.1.safetensors")
+    network = sal.Network.load(folder / "network-2-4-1-0.3.safetensors")
     axis = -0.98 + 0.04 * np.arange(50)
     x, y = np.repeat(axis, 50), np.tile(axis, 50)
     output = network.predict(np.stack([x, y], axis=1))[:, 0]
@@ -161,7 +161,7 @@ def test_xor_draws_its_study(tmp_path):
 
 
 def test_xor_compares_learning_rates(tmp_path):
-    rates = ("--learning-rates", "0.0001", "0.1")
+    rates = ("--learning-rates", "0.0001", "0.3")
     options = ("--structure", "2-4-1", "--runs", "2", "--steps", "800", "--processes", "1")
     done = run("xor.py", *options, *rates, cwd=tmp_path)
     assert "learning rate 0.0001: 0 of 2" in done.stdout

@@ -105,7 +105,10 @@ class NeuronLayer(Layer):
         if update:
             xp.dot(dz.T, self._x, out=self.d_weights)
             if self._biased:
-                dz.sum(axis=0, out=self.d_bias)
+                # A product with ones: several times faster than a sum over the batch.
+                ones = self.buffer("ones", (len(dz),))
+                ones[...] = 1
+                xp.dot(dz.T, ones, out=self.d_bias)
         if not self.input_gradient:
             return None
         dx = self.buffer("dx", self._x.shape, by_feature=True)

@@ -113,7 +113,7 @@ ACTIVATIONS = [
 ]
 
 
-@pytest.mark.parametrize("activation, theirs", ACTIVATIONS, ids=lambda v: repr(v)[:30])
+@pytest.mark.parametrize("activation, theirs", ACTIVATIONS, ids=[repr(a) for a, _ in ACTIVATIONS])
 def test_activations(activation, theirs, backend, host):
     values = np.concatenate([3 * X, [[0.0, -30.0, 30.0, -1e-9, 1e-9]]])
     x = as_torch(values).requires_grad_()
@@ -152,7 +152,7 @@ LOSSES = [
 ]
 
 
-@pytest.mark.parametrize("loss, y, target, theirs", LOSSES, ids=lambda v: repr(v)[:50])
+@pytest.mark.parametrize("loss, y, target, theirs", LOSSES, ids=[repr(row[0]) for row in LOSSES])
 def test_losses(loss, y, target, theirs, backend, host):
     logits = as_torch(y).requires_grad_()
     value = theirs(logits, as_torch(target))

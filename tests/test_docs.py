@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,13 +18,17 @@ def programs(page: str) -> list[str]:
 
 
 @pytest.mark.parametrize("page", [page for page in PAGES if programs(page)])
-def test_programs_of_a_page_run_one_after_the_other(page, tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    names: dict = {"__name__": f"docs_{Path(page).stem}"}
-    for program in programs(page):
-        exec(compile(program, page, "exec"), names)
+def test_programs_of_a_page_run_one_after_the_other(page, tmp_path):
+    program = "\n".join(programs(page))
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
     if page == "README.md":
-        share = re.search(r"([\d.]+)% of the test digits", capsys.readouterr().out)
+        share = re.search(r"([\d.]+)% of the test digits", done.stdout)
         assert float(share[1]) > 88
 
 

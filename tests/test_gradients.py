@@ -84,9 +84,7 @@ LOSSES = [
 ]
 
 
-@pytest.mark.parametrize(
-    "loss, y, target", LOSSES, ids=lambda v: repr(v) if not hasattr(v, "shape") else ""
-)
+@pytest.mark.parametrize("loss, y, target", LOSSES, ids=[repr(row[0]) for row in LOSSES])
 def test_losses(loss, y, target, backend):
     assert gradient_check(loss, y, target, backend=backend).worst < 1e-6
 

@@ -92,8 +92,8 @@ def gradient_check(
     network = component
     if network.dtype != np.float64:
         raise ValueError(f"gradient_check needs a Network of dtype float64, got {network.dtype}")
-    backend = network.backend
-    x = backend.xp.array(backend.asarray(x, dtype=np.float64))  # a copy: it will be changed
+    side = network.backend
+    x = side.xp.array(side.asarray(x, dtype=np.float64))  # a copy: it will be changed
     kept = copy.deepcopy(network.random.state)
     state = {name: array + 0 for name, array in network.named_state().items()}
 
@@ -104,14 +104,14 @@ def gradient_check(
         return network.compute(x, training)
 
     y = compute()
-    weights = backend.asarray(random.normal(size=y.shape))
+    weights = side.asarray(random.normal(size=y.shape))
     dx = network.backprop(weights)
     analytic = {"x": dx, **{name: g + 0 for name, g in network.named_gradients().items()}}
     places = {"x": x, **network.named_parameters()}
     errors = {}
     for name, place in places.items():
         numerical = _differences(lambda: float((compute() * weights).sum()), place, step)
-        errors[name] = _relative_error(numerical, backend.to_numpy(analytic[name]))
+        errors[name] = _relative_error(numerical, side.to_numpy(analytic[name]))
     compute()
     return GradientReport(errors, tolerance)
 

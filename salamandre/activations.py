@@ -38,6 +38,13 @@ class Activation(Layer):
         """Write dE/dx = dy f'(x) into ``out`` (which may be dy itself) and return it."""
         raise NotImplementedError
 
+    def curvature(self, x: Array, y: Array) -> Array | None:
+        """Return f''(x), or ``None`` where it is zero almost everywhere; for gradient penalties."""
+        raise ValueError(
+            f"{type(self).__name__} cannot be part of a critic with a gradient penalty: it has no "
+            f"curvature"
+        )
+
     @property
     def output_activation(self) -> Activation:
         """The activation itself."""
@@ -61,6 +68,30 @@ class Activation(Layer):
         """Return dz: there is nothing before the activation."""
         return dz
 
+    def compute_tangent(self, x_dot: Array) -> Array:
+        """Return x_dot f'(x)."""
+        return self.tangent(x_dot, self._x, self._y)
+
+    def backprop_tangent(self, dy: Array | None, dy_dot: Array) -> tuple[Array | None, Array]:
+        """Return dy f'(x) + dy_dot x_dot f''(x) and dy_dot f'(x)."""
+        return self.tangent_gradient(dy, dy_dot, self._x, self._y)
+
+    def tangent(self, x_dot: Array, x: Array, y: Array) -> Array:
+        """As :meth:`compute_tangent`, for a layer that keeps x and y itself."""
+        self._x_dot = x_dot
+        return self.gradient(x_dot, x, y, self.xp.empty_like(x_dot))
+
+    def tangent_gradient(
+        self, dy: Array | None, dy_dot: Array, x: Array, y: Array
+    ) -> tuple[Array | None, Array]:
+        """As :meth:`backprop_tangent`, for a layer that keeps x and y itself."""
+        dx = None if dy is None else self.gradient(dy, x, y, self.xp.empty_like(dy))
+        curvature = self.curvature(x, y)
+        if curvature is not None:
+            bent = dy_dot * self._x_dot * curvature
+            dx = bent if dx is None else dx + bent
+        return dx, self.gradient(dy_dot, x, y, self.xp.empty_like(dy_dot))
+
 
 class Identity(Activation):
     """y = x."""
@@ -78,6 +109,10 @@ class Identity(Activation):
         if out is not dy:
             out[...] = dy
         return out
+
+    def curvature(self, x: Array, y: Array) -> Array | None:
+        """Return ``None``: zero almost everywhere."""
+        return None
 
 
 class Sigmoid(Activation):
@@ -109,6 +144,10 @@ class Sigmoid(Activation):
         xp.multiply(slope, self.mu, out=slope)
         return xp.multiply(dy, slope, out=out)
 
+    def curvature(self, x: Array, y: Array) -> Array | None:
+        """Return mu² y (1 - y) (1 - 2 y)."""
+        return self.mu**2 * y * (1 - y) * (1 - 2 * y)
+
 
 class CenteredSigmoid(Activation):
     """The logistic function moved to (-1, 1): y = 2 / (1 + exp(-mu x)) - 1 = tanh(mu x / 2).
@@ -135,6 +174,10 @@ class CenteredSigmoid(Activation):
         slope = 1 - y * y
         xp.multiply(slope, self.mu / 2, out=slope)
         return xp.multiply(dy, slope, out=out)
+
+    def curvature(self, x: Array, y: Array) -> Array | None:
+        """Return -mu² y (1 - y²) / 2."""
+        return (-(self.mu**2) / 2) * y * (1 - y * y)
 
 
 class Tanh(Activation):
@@ -169,6 +212,10 @@ class Tanh(Activation):
         xp.add(slope, self.k * self.alpha, out=slope)
         return xp.multiply(dy, slope, out=out)
 
+    def curvature(self, x: Array, y: Array) -> Array | None:
+        """Return -2 alpha² y (1 - y²/k²)."""
+        return (-2 * self.alpha**2) * y * (1 - y * y / self.k**2)
+
 
 class ReLU(Activation):
     """y = max(x, 0); the derivative at 0 is taken as 0."""
@@ -183,6 +230,10 @@ class ReLU(Activation):
     def gradient(self, dy: Array, x: Array, y: Array, out: Array) -> Array:
         """Return dy where y > 0, else 0."""
         return self.xp.multiply(dy, y > 0, out=out)
+
+    def curvature(self, x: Array, y: Array) -> Array | None:
+        """Return ``None``: zero almost everywhere."""
+        return None
 
 
 class LeakyReLU(Activation):
@@ -209,6 +260,10 @@ class LeakyReLU(Activation):
         slopes = (y > 0).astype(dy.dtype)
         xp.maximum(slopes, self.slope, out=slopes)
         return xp.multiply(dy, slopes, out=out)
+
+    def curvature(self, x: Array, y: Array) -> Array | None:
+        """Return ``None``: zero almost everywhere."""
+        return None
 
 
 class ELU(Activation):
@@ -240,6 +295,10 @@ class ELU(Activation):
         slope = xp.where(y > 0, xp.ones_like(y), y + self.alpha)
         return xp.multiply(dy, slope, out=out)
 
+    def curvature(self, x: Array, y: Array) -> Array | None:
+        """Return 0 where y > 0, y + alpha elsewhere."""
+        return self.xp.where(y > 0, self.xp.zeros_like(y), y + self.alpha)
+
 
 class SoftPlus(Activation):
     """y = log(1 + exp(x)), a smooth ReLU (Dugas et al. 2001)."""
@@ -264,6 +323,11 @@ class SoftPlus(Activation):
         xp.expm1(slope, out=slope)
         xp.negative(slope, out=slope)
         return xp.multiply(dy, slope, out=out)
+
+    def curvature(self, x: Array, y: Array) -> Array | None:
+        """Return s (1 - s), s = 1 - exp(-y) being the sigmoid of x."""
+        rest = self.xp.exp(-y)
+        return (1 - rest) * rest
 
 
 class Softmax(Activation):

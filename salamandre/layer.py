@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -46,11 +46,13 @@ class Layer(Component):
     Attributes:
         children: the layers that this one is made of, if any.
         built: whether the layer has its place in a network.
+        couples_examples: whether an output depends on the other examples of its batch.
         input_gradient: the network clears it on its first layer while it learns: dE/dx is not
             wanted then, and :meth:`backprop` may return ``None`` to save the time.
     """
 
     kind = "layers"
+    couples_examples: ClassVar[bool] = False
 
     backend: Backend
     xp: Any
@@ -75,6 +77,26 @@ class Layer(Component):
 
     def backprop(self, dy: Array, update: bool = True) -> Array:
         """Return dE/dx from dE/dy; write the gradients of the parameters if ``update``."""
+        raise NotImplementedError
+
+    def compute_tangent(self, x_dot: Array) -> Array:
+        """Return the derivative of the latest y along x_dot, the shape of x.
+
+        With :meth:`backprop_tangent` this is Pearlmutter's R operator (1994), on which a gradient
+        penalty stands. Layers without it refuse.
+        """
+        raise ValueError(
+            f"{type(self).__name__} cannot be part of a critic with a gradient penalty: it has no "
+            f"second-order backprop"
+        )
+
+    def backprop_tangent(self, dy: Array | None, dy_dot: Array) -> tuple[Array | None, Array]:
+        """Return dE/dx and dE/dx_dot for an E of y and of y_dot; write the parameters' gradients.
+
+        Args:
+            dy: dE/dy; ``None`` stands for zero, and may be returned for it.
+            dy_dot: dE/dy_dot, y_dot being the latest result of :meth:`compute_tangent`.
+        """
         raise NotImplementedError
 
     def declare(self, name: str, shape: Shape, initializer: Initializer) -> None:

@@ -150,10 +150,11 @@ class Network(Layer):
             training: False turns dropout off and lets batch-norm use its running statistics.
         """
         if not self._is_whole:
-            return self._forward(x, training)
-        return self._copy(self._forward(self._check_input(x), training))
+            return self.forward(x, training)
+        return self._copy(self.forward(self._check_input(x), training))
 
-    def _forward(self, x: Array, training: bool) -> Array:
+    def forward(self, x: Array, training: bool = True) -> Array:
+        """As :meth:`compute`, without checks: x fits, and what comes out is an inner buffer."""
         self._output = None
         for layer in self.layers:
             x = layer.compute(x, training)
@@ -164,7 +165,7 @@ class Network(Layer):
         """Return the outputs without training, computed in blocks so that memory stays small."""
         x = self._check_input(x)
         blocks = range(0, len(x), batch_size)
-        parts = [self._copy(self._forward(x[i : i + batch_size], False)) for i in blocks]
+        parts = [self._copy(self.forward(x[i : i + batch_size], False)) for i in blocks]
         return parts[0] if len(parts) == 1 else self.backend.xp.concatenate(parts)
 
     def backprop(self, dy: Any, update: bool = True) -> Array:
@@ -187,10 +188,11 @@ class Network(Layer):
                     f"got {dy.shape}"
                 )
             self.input_gradient = True
-            return self._copy(self._backward(dy, update))
-        return self._backward(dy, update)
+            return self._copy(self.backward(dy, update))
+        return self.backward(dy, update)
 
-    def _backward(self, dy: Array, update: bool, before_activation: bool = False) -> Any:
+    def backward(self, dy: Array, update: bool = True, before_activation: bool = False) -> Any:
+        """As :meth:`backprop`, without checks; dE/dx only where ``input_gradient`` asks for it."""
         last = 0 if self.input_gradient else self._first
         self.layers[last].input_gradient = self.input_gradient
         for index in range(len(self.layers) - 1, last - 1, -1):
@@ -208,7 +210,19 @@ class Network(Layer):
 
     def backprop_before_activation(self, dz: Array, update: bool = True) -> Array:
         """As :meth:`backprop`, from the gradient before the last activation."""
-        return self._backward(dz, update, before_activation=True)
+        return self.backward(dz, update, before_activation=True)
+
+    def compute_tangent(self, x_dot: Array) -> Array:
+        """Return the derivative of the latest outputs along x_dot."""
+        for layer in self.layers:
+            x_dot = layer.compute_tangent(x_dot)
+        return x_dot
+
+    def backprop_tangent(self, dy: Array | None, dy_dot: Array) -> tuple[Array | None, Array]:
+        """Carry dE/dy and dE/dy_dot back; write ``gradients``."""
+        for layer in reversed(self.layers):
+            dy, dy_dot = layer.backprop_tangent(dy, dy_dot)
+        return dy, dy_dot
 
     def learn(self, x: Any, target: Any) -> Any:
         """Take one step on a batch: compute, loss, backprop, optimizer.
@@ -229,7 +243,7 @@ class Network(Layer):
             raise ValueError("learn needs a Network with a loss and an optimizer")
         x = self._check_input(x)
         target = loss.check(target, (len(x), *self.output_shape), self.dtype)
-        y = self._forward(x, training=True)
+        y = self.forward(x, training=True)
         dz = loss.gradient_before(self.output_activation, y, target)
         if dz is None:
             value, dy = loss.compute(y, target)
@@ -243,9 +257,9 @@ class Network(Layer):
             )
         self.input_gradient = False
         if dz is None:
-            self._backward(dy, True)
+            self.backward(dy, True)
         else:
-            self._backward(dz, True, before_activation=True)
+            self.backward(dz, True, before_activation=True)
         optimizer.step(self.parameters, self.gradients)
         return value
 

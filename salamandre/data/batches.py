@@ -20,24 +20,32 @@ class Source:
     """Inputs and targets, checked once and kept where the network computes.
 
     Args:
-        data: :class:`Images`, whose pixels are scaled to [0, 1] batch by batch, or a pair
+        data: :class:`Images`, whose pixels are scaled to ``span`` batch by batch, or a pair
             (inputs, targets) of arrays with one row an example.
         network: whose backend keeps the arrays and whose ``input_shape`` the inputs must fit;
             images may be flattened for it.
         transform: a random change of the inputs, ``transform(x, random) -> x``, such as
             :class:`salamandre.data.Shift`; applied on the host, as they lie in the data set.
+        span: what black and white pixels of :class:`Images` become. Default (0, 1).
 
     Raises:
         ValueError: an empty set, different numbers of inputs and targets, NaN or infinity,
             a shape that does not fit.
     """
 
-    def __init__(self, data: Data, network: Network, transform: Transform | None = None) -> None:
+    def __init__(
+        self,
+        data: Data,
+        network: Network,
+        transform: Transform | None = None,
+        span: tuple[float, float] = (0.0, 1.0),
+    ) -> None:
         self._scale: float | None = None
+        self._low = span[0]
         if isinstance(data, Images):
             self.name = f"{data.name} ({data.split})"
             inputs, targets = np.asarray(data.images), np.asarray(data.labels)
-            self._scale = 1 / data.white
+            self._scale = (span[1] - span[0]) / data.white
         else:
             self.name = "arrays"
             inputs, targets = (np.asarray(part) for part in data)
@@ -76,6 +84,8 @@ class Source:
             x, targets = backend.asarray(x), backend.asarray(targets)
         if self._scale is not None:
             x = backend.xp.multiply(x, self._scale, dtype=self._network.dtype)
+            if self._low:
+                x += self._low
         return x.reshape(-1, *self._network.input_shape), targets
 
     def batches(

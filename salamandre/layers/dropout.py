@@ -40,3 +40,11 @@ class Dropout(Layer):
         if self._mask is None:
             return dy
         return self.xp.multiply(dy, self._mask, out=self.buffer_like("dx", dy))
+
+    def compute_tangent(self, x_dot: Array) -> Array:
+        """Return x_dot m / (1 - rate)."""
+        return x_dot if self._mask is None else x_dot * self._mask
+
+    def backprop_tangent(self, dy: Array | None, dy_dot: Array) -> tuple[Array | None, Array]:
+        """Return both times m / (1 - rate)."""
+        return None if dy is None else self.compute_tangent(dy), self.compute_tangent(dy_dot)

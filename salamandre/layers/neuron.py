@@ -114,3 +114,26 @@ class NeuronLayer(Layer):
         dx = self.buffer("dx", self._x.shape, by_feature=True)
         xp.dot(self.weights.T, dz.T, out=dx.T)
         return dx[:, : dx.shape[1] - self.noise] if self.noise else dx
+
+    def compute_tangent(self, x_dot: Array) -> Array:
+        """Return f'(z) x_dot Wᵀ; noise inputs stay where they are."""
+        self._x_dot = x_dot
+        weights = self.weights[:, : x_dot.shape[1]] if self.noise else self.weights
+        return self.activation.tangent(self.xp.dot(weights, x_dot.T).T, self._z, self._y)
+
+    def backprop_tangent(self, dy: Array | None, dy_dot: Array) -> tuple[Array | None, Array]:
+        """Write dW = dzᵀ x + dz_dotᵀ x_dot and db = Σ_n dz; return dz W and dz_dot W."""
+        xp, inputs = self.xp, self._x_dot.shape[1]
+        dz, dz_dot = self.activation.tangent_gradient(dy, dy_dot, self._z, self._y)
+        weights = self.weights[:, :inputs]
+        if dz is None:
+            self.d_weights[...] = 0
+            if self._biased:
+                self.d_bias[...] = 0
+        else:
+            self.d_weights[...] = xp.dot(dz.T, self._x)
+            if self._biased:
+                self.d_bias[...] = dz.sum(axis=0)
+        self.d_weights[:, :inputs] += xp.dot(dz_dot.T, self._x_dot)
+        dx = None if dz is None else xp.dot(weights.T, dz.T).T
+        return dx, xp.dot(weights.T, dz_dot.T).T

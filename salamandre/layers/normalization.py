@@ -26,6 +26,8 @@ class BatchNorm(Layer):
         eps: added to the variance. Default 1e-5.
     """
 
+    couples_examples = True
+
     gamma: Array
     beta: Array
     d_gamma: Array
@@ -64,6 +66,13 @@ class BatchNorm(Layer):
         y = xp.multiply(x_hat, self.gamma.reshape(row), out=self.buffer_like("y", x))
         y += self.beta.reshape(row)
         return y
+
+    def compute_tangent(self, x_dot: Array) -> Array:
+        """Refuse: a penalty on each example's gradient needs examples that are independent."""
+        raise ValueError(
+            "BatchNorm cannot be part of a critic with a gradient penalty: it makes each output "
+            "depend on the whole batch (Gulrajani et al. 2017, section 4); leave it out"
+        )
 
     def _batch_statistics(self, x: Array) -> tuple[Array, Array]:
         count = math.prod(x.shape) // x.shape[1]

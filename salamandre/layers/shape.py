@@ -21,6 +21,14 @@ class _Reshaping(Layer):
         """Return dy in the input shape."""
         return dy.reshape(len(dy), *self._input_shape)
 
+    def compute_tangent(self, x_dot: Array) -> Array:
+        """Return x_dot in the output shape."""
+        return self.compute(x_dot)
+
+    def backprop_tangent(self, dy: Array | None, dy_dot: Array) -> tuple[Array | None, Array]:
+        """Return both in the input shape."""
+        return None if dy is None else self.backprop(dy), self.backprop(dy_dot)
+
     def _between(self, input_shape: Shape, output_shape: Shape) -> Shape:
         self._input_shape, self._output_shape = input_shape, output_shape
         return output_shape

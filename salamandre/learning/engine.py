@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import math
 import os
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -18,6 +15,7 @@ from salamandre.checks import whole
 from salamandre.component import encode
 from salamandre.data.batches import Data, Source, Transform
 from salamandre.learning.history import History
+from salamandre.learning.interrupt import first_interrupt
 from salamandre.metrics import accuracy
 from salamandre.network import Diverged, Network
 from salamandre.storage import read_file, write_file
@@ -126,7 +124,7 @@ class Engine:
         self.epochs = whole("epochs", epochs)
         self.interrupted, self.error, self._stop = False, None, False
         started = time.perf_counter() - self._seconds
-        with self._interruptible():
+        with first_interrupt(self._interrupt):
             self._tell("on_start")
             try:
                 while self.step < self.epochs * self.steps_per_epoch and not self._stop:
@@ -192,22 +190,8 @@ class Engine:
         for callback in self.callbacks:
             getattr(callback, event)(self)
 
-    @contextmanager
-    def _interruptible(self) -> Iterator[None]:
-        """Let the first Ctrl-C ask for a stop and the second one end the program."""
-        if threading.current_thread() is not threading.main_thread():
-            yield  # signals belong to the main thread
-            return
-
-        def ask(*_: Any) -> None:
-            self.interrupted = self._stop = True
-            signal.signal(signal.SIGINT, previous)
-
-        previous = signal.signal(signal.SIGINT, ask)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, previous)
+    def _interrupt(self) -> None:
+        self.interrupted = self._stop = True
 
     # -- checkpoints ---------------------------------------------------------------------------
 

@@ -1,0 +1,505 @@
+"""The adversarial game of Goodfellow et al. 2014."""
+
+from __future__ import annotations
+
+import copy
+import math
+import os
+import time
+import warnings
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from salamandre.activations import CenteredSigmoid, Sigmoid, Softmax, Tanh
+from salamandre.backend import Array
+from salamandre.checks import real as real_number
+from salamandre.checks import whole
+from salamandre.component import encode
+from salamandre.data.batches import Source
+from salamandre.data.images import Images
+from salamandre.games.history import FIGURES, GameHistory
+from salamandre.games.latent import Latent
+from salamandre.games.lipschitz import Lipschitz
+from salamandre.games.objectives import NonSaturating, Objective
+from salamandre.learning.interrupt import first_interrupt
+from salamandre.network import Diverged, Network
+from salamandre.storage import read_file, write_file
+
+if TYPE_CHECKING:
+    from salamandre.games.callbacks import GameCallback
+
+
+class GanGame:
+    """A generator that makes examples, against a discriminator that tells them from real ones.
+
+    Args:
+        generator: a Network with an optimizer, from latent points to examples.
+        discriminator: a Network with an optimizer, from examples to one raw score: it ends in a
+            linear neuron, since the objective has the sigmoid in it.
+        images: :class:`salamandre.data.Images`, scaled to the range of the generator's last
+            activation ([-1, 1] for Tanh, [0, 1] for Sigmoid), or an array (N, ...) of examples.
+        latent: the latent space, such as ``salamandre.Gaussian(100)``.
+        batch_size: examples of each kind a step. Default 64.
+        objective: what the players gain. Default :class:`NonSaturating`.
+        lipschitz: a constraint on the discriminator, such as ``SpectralNorm()``. Default none.
+        discriminator_steps: of the discriminator a round. Default 1.
+        generator_steps: of the generator a round. Default 1.
+        label_smoothing: (low, high): each real label is drawn from this range instead of being 1
+            (one-sided; Salimans et al. 2016, section 3.4). Default ``None``.
+        label_flipping: the probability that a label given to the discriminator is the wrong one.
+            Default 0.
+        instance_noise: the deviation of Gaussian noise added to all that the discriminator sees
+            while it learns (Sønderby et al. 2017; Arjovsky and Bottou 2017). Default 0.
+        feature_matching: the generator also matches the mean of the discriminator's last hidden
+            layer on real examples, with this weight (Salimans et al. 2016, section 3.1). Default 0.
+        average: the decay, such as 0.999, of a moving average of the generator's parameters that
+            :meth:`generate` then uses (Yazıcı et al. 2019). Default 0: none.
+        seed: of latent points, order and labels. Default 0.
+
+    Attributes:
+        history: see :class:`GameHistory`.
+        round: rounds played.
+        interrupted: whether Ctrl-C ended the latest :meth:`play`.
+        error: what the latest :meth:`play` failed with, or ``None``.
+
+    Raises:
+        ValueError: networks and images whose shapes do not fit, fewer images than a batch.
+    """
+
+    figures: tuple[str, ...] = FIGURES
+
+    def __init__(
+        self,
+        generator: Network,
+        discriminator: Network,
+        images: Images | np.ndarray,
+        *,
+        latent: Latent,
+        batch_size: int = 64,
+        objective: Objective | None = None,
+        lipschitz: Lipschitz | None = None,
+        discriminator_steps: int = 1,
+        generator_steps: int = 1,
+        label_smoothing: tuple[float, float] | None = None,
+        label_flipping: float = 0.0,
+        instance_noise: float = 0.0,
+        feature_matching: float = 0.0,
+        average: float = 0.0,
+        seed: int = 0,
+    ) -> None:
+        self.generator, self.discriminator, self.latent = generator, discriminator, latent
+        self.batch_size = whole("batch_size", batch_size)
+        self.objective = objective or NonSaturating()
+        self.lipschitz = copy.copy(lipschitz or Lipschitz())
+        self.discriminator_steps = whole("discriminator_steps", discriminator_steps)
+        self.generator_steps = whole("generator_steps", generator_steps)
+        self.label_flipping = real_number("label_flipping", label_flipping, 0, 0.5, below=True)
+        self.instance_noise = real_number("instance_noise", instance_noise, 0)
+        self.feature_matching = real_number("feature_matching", feature_matching, 0)
+        self.average = real_number("average", average, 0, 1, below=True)
+        self.seed = whole("seed", seed, least=0)
+        self.label_smoothing = None
+        if label_smoothing is not None:
+            low, high = label_smoothing
+            low = real_number("label_smoothing low", low, 0.5, 1)
+            self.label_smoothing = (low, real_number("label_smoothing high", high, low))
+        self._check_networks()
+        self.backend = generator.backend
+        self.span = self._output_range()
+        self._source = self._check_images(images)
+        self.random = self.backend.stream([self.seed, 2])
+        self.lipschitz.attach(discriminator)
+        self.history = GameHistory(self.figures)
+        self.rounds = 0
+        self.interrupted = False
+        self.error: BaseException | None = None
+        self._stop = False
+        self._seconds = 0.0
+        self._drawn = 0
+        self._batches: Any = iter(())
+        self._fake: Array | None = None
+        self._average = generator.parameters + 0 if self.average else None
+        self._couples = any(layer.couples_examples for _, layer in discriminator.walk())
+
+    # -- checks --------------------------------------------------------------------------------
+
+    def _check_networks(self) -> None:
+        generator, discriminator = self.generator, self.discriminator
+        for name, network in (("generator", generator), ("discriminator", discriminator)):
+            if network.optimizer is None:
+                raise ValueError(f"the {name} needs an optimizer: Network(..., optimizer=Adam())")
+        if generator.backend is not discriminator.backend:
+            raise ValueError(
+                f"both networks must be on one backend, got {generator.backend.name!r} and "
+                f"{discriminator.backend.name!r}"
+            )
+        if generator.dtype != discriminator.dtype:
+            raise ValueError(
+                f"both networks must be of one dtype, got {generator.dtype} and "
+                f"{discriminator.dtype}"
+            )
+        if generator.input_shape != (self.latent.size,):
+            raise ValueError(
+                f"the generator takes {generator.input_shape}, the latent space has "
+                f"{self.latent.size} coordinates: they must agree"
+            )
+        if generator.output_shape != discriminator.input_shape:
+            raise ValueError(
+                f"the generator makes {generator.output_shape}, the discriminator takes "
+                f"{discriminator.input_shape}: they must agree"
+            )
+        if discriminator.output_shape != (1,):
+            raise ValueError(
+                f"the discriminator must give one score, got outputs {discriminator.output_shape}"
+            )
+        last = discriminator.output_activation
+        if isinstance(last, (Sigmoid, Softmax)):
+            raise ValueError(
+                f"the discriminator must end in a linear neuron, got {last!r}: the objective has "
+                f"the sigmoid in it, so leave it out"
+            )
+
+    def _output_range(self) -> tuple[float, float]:
+        """Return the range of the generator's last activation."""
+        last = self.generator.output_activation
+        if isinstance(last, Sigmoid):
+            return 0.0, 1.0
+        return (-last.k, last.k) if isinstance(last, Tanh) else (-1.0, 1.0)
+
+    def _check_images(self, images: Images | np.ndarray) -> Source:
+        if isinstance(images, Images):
+            source = Source(images, self.discriminator, span=self.span)
+        else:
+            examples = np.asarray(images)
+            source = Source((examples, np.zeros(len(examples), np.uint8)), self.discriminator)
+            low, high = self.span
+            bounded = isinstance(
+                self.generator.output_activation, (Sigmoid, Tanh, CenteredSigmoid)
+            )
+            found = float(examples.min()), float(examples.max())
+            if bounded and (found[0] < low - 1e-6 or found[1] > high + 1e-6):
+                warnings.warn(
+                    f"the images lie in [{found[0]:g}, {found[1]:g}], the generator can only reach "
+                    f"[{low:g}, {high:g}]: scale them, or change its last activation",
+                    stacklevel=3,
+                )
+        if len(source) < self.batch_size:
+            raise ValueError(
+                f"a batch of {self.batch_size} needs at least as many images, got {len(source)}"
+            )
+        return source
+
+    # -- a round -------------------------------------------------------------------------------
+
+    def play_and_learn(self) -> None:
+        """Play a round: the discriminator's steps, then the generator's."""
+        for _ in range(self.discriminator_steps):
+            figures = self.discriminator_learning()
+        for _ in range(self.generator_steps):
+            g_loss = self.generator_learning()
+        self.rounds += 1
+        figures = {name: self.backend.scalar(value) for name, value in figures.items()}
+        figures["g_loss"] = self.backend.scalar(g_loss)
+        for name in ("d_loss", "g_loss"):
+            if isinstance(figures[name], float) and not math.isfinite(figures[name]):
+                raise Diverged(
+                    f"{name} became {figures[name]} in round {self.rounds}: lower the learning "
+                    f"rates or constrain the discriminator (lipschitz=SpectralNorm())"
+                )
+        self.history.append(**figures)
+
+    def discriminator_learning(self) -> dict[str, Array]:
+        """Take one step of the discriminator, on a real and a fake batch.
+
+        Returns:
+            ``d_loss``, ``d_real`` and ``d_fake``, scalars of the backend.
+        """
+        d, xp, objective = self.discriminator, self.backend.xp, self.objective
+        real, fake = self._real_batch(), self._fake_batch()
+        seen_real, seen_fake = self._with_noise(real), self._with_noise(fake)
+        d.input_gradient = False
+        if self._couples:  # batch-norm: each kind has its own statistics
+            real_scores = d.forward(seen_real)
+            real_loss, gradient = objective.discriminator(xp, real_scores, self._labels(1))
+            shown_real = objective.shown(xp, real_scores)
+            d.backward(gradient)
+            total = d.gradients + 0
+            fake_scores = d.forward(seen_fake)
+            fake_loss, gradient = objective.discriminator(xp, fake_scores, self._labels(0))
+            shown_fake = objective.shown(xp, fake_scores)
+            d.backward(gradient)
+            d.gradients += total
+        else:
+            scores = d.forward(xp.concatenate([seen_real, seen_fake]))
+            real_scores, fake_scores = scores[: len(real)], scores[len(real) :]
+            real_loss, real_part = objective.discriminator(xp, real_scores, self._labels(1))
+            fake_loss, fake_part = objective.discriminator(xp, fake_scores, self._labels(0))
+            shown_real, shown_fake = (objective.shown(xp, s) for s in (real_scores, fake_scores))
+            d.backward(xp.concatenate([real_part, fake_part]))
+        loss = real_loss + fake_loss
+        figures = {"d_loss": loss, "d_real": shown_real, "d_fake": shown_fake}
+        total = d.gradients + 0 if self.lipschitz.penalised else None
+        if total is not None:
+            figures["d_loss"] = loss + self.lipschitz.penalty(seen_real, seen_fake)
+            d.gradients += total
+        self.lipschitz.step()
+        return figures
+
+    def generator_learning(self) -> Array:
+        """Take one step of the generator through the discriminator, which stays as it is.
+
+        Returns:
+            The generator's loss, a scalar of the backend.
+        """
+        g, d, xp = self.generator, self.discriminator, self.backend.xp
+        fake = self._fake_batch() if self._fake is None else self._fake
+        self._fake = None  # the next step needs another one
+        statistics = {name: array + 0 for name, array in d.named_state().items()}
+        scores = d.forward(self._with_noise(fake))
+        loss, gradient = self.objective.generator(xp, scores)
+        d.input_gradient = True
+        d_fake = d.backward(gradient, update=False)
+        if self.feature_matching:
+            matching, d_matching = self._match_features(fake)
+            loss, d_fake = loss + matching, d_fake + d_matching
+        for name, array in d.named_state().items():
+            array[...] = statistics[name]
+        g.input_gradient = False
+        g.backward(d_fake)
+        g.step()
+        if self._average is not None:
+            self._average += (1 - self.average) * (g.parameters - self._average)
+        return loss
+
+    def _match_features(self, fake: Array) -> tuple[Array, Array]:
+        """Return weight · ‖mean features of fake - of real examples‖² and its gradient by fake."""
+        layers = self.discriminator.layers[:-1]
+
+        def features(x: Array) -> Array:
+            for layer in layers:
+                x = layer.compute(x, True)
+            return x
+
+        real_mean = features(self._real_batch()).mean(axis=0)
+        difference = features(fake).mean(axis=0) - real_mean
+        value = self.feature_matching * (difference * difference).sum()
+        dy = self.backend.xp.zeros((len(fake), *difference.shape), dtype=fake.dtype)
+        dy += 2 * self.feature_matching / len(fake) * difference
+        for layer in reversed(layers):
+            layer.input_gradient = True
+            dy = layer.backprop(dy, False)
+        return value, dy
+
+    # -- what a round is made of ---------------------------------------------------------------
+
+    def _real_batch(self) -> Array:
+        batch = next(self._batches, None)
+        if batch is None:
+            epoch, first = divmod(self._drawn, self._source.batch_count(self.batch_size))
+            self._batches = self._source.batches(self.batch_size, self.seed, epoch, first)
+            batch = next(self._batches)
+        self._drawn += 1
+        return batch[0]
+
+    def _fake_batch(self) -> Array:
+        """Return fresh fakes; the generator's step reuses the latest ones, as the original did."""
+        z = self.latent.draw(self.random, self.batch_size, self.generator.dtype)
+        self._fake = self.generator.forward(z)
+        return self._fake
+
+    def _with_noise(self, x: Array) -> Array:
+        if not self.instance_noise:
+            return x
+        return x + self.instance_noise * self.random.normal(x.shape, x.dtype)
+
+    def _labels(self, kind: int) -> Any:
+        """Return the targets of a batch of real (1) or fake (0) examples."""
+        labels: Any = kind
+        shape, dtype, xp = (self.batch_size, 1), self.discriminator.dtype, self.backend.xp
+        if kind and self.label_smoothing:
+            low, high = self.label_smoothing
+            labels = low + (high - low) * self.random.uniform(shape, dtype)
+        if self.label_flipping:
+            flipped = self.random.uniform(shape, dtype) < self.label_flipping
+            labels = xp.where(flipped, 1 - kind, labels).astype(dtype)
+        return labels
+
+    def generate(self, count: int, seed: int = 0, latent: Any = None) -> Array:
+        """Return examples of the generator (its moving average if there is one), (count, ...).
+
+        The game is left as it was: equal calls in one state give equal examples.
+
+        Args:
+            count: how many.
+            seed: of the latent points.
+            latent: latent points (count, size) to be used instead.
+        """
+        g = self.generator
+        if latent is None:
+            stream = self.backend.stream([self.seed, 3, whole("seed", seed, least=0)])
+            latent = self.latent.draw(stream, whole("count", count), g.dtype)
+        kept, random = None, copy.deepcopy(g.random.state)
+        g.random.state = self.backend.stream([self.seed, 4, seed]).state
+        if self._average is not None:
+            kept = g.parameters + 0
+            g.parameters[...] = self._average
+        try:
+            examples = g.predict(latent)
+        finally:
+            g.random.state = random
+            if kept is not None:
+                g.parameters[...] = kept
+        self._fake = None  # the generator's latest compute is this one now
+        return examples
+
+    # -- a whole game --------------------------------------------------------------------------
+
+    @property
+    def round(self) -> int:
+        """Rounds played so far."""
+        return self.rounds
+
+    @property
+    def seconds(self) -> float:
+        """Seconds played so far, those before a resume included."""
+        return self._seconds
+
+    def stop(self) -> None:
+        """End :meth:`play` after the current round."""
+        self._stop = True
+
+    def _interrupt(self) -> None:
+        self.interrupted = self._stop = True
+
+    def play(self, rounds: int, callbacks: Sequence[GameCallback] = ()) -> GameHistory:
+        """Play until ``rounds`` rounds are done in all, those of earlier calls included.
+
+        Ctrl-C ends the game after the current round; a second one ends the program.
+
+        Raises:
+            Diverged: a loss became NaN or infinite; the round is named.
+        """
+        self.planned = whole("rounds", rounds)
+        self.interrupted, self.error, self._stop = False, None, False
+        started = time.perf_counter() - self._seconds
+        with first_interrupt(self._interrupt):
+            for callback in callbacks:
+                callback.on_start(self)
+            try:
+                while self.rounds < self.planned and not self._stop:
+                    self.play_and_learn()
+                    self._seconds = time.perf_counter() - started
+                    for callback in callbacks:
+                        callback.on_round(self)
+            except BaseException as error:
+                self.error = error
+                raise
+            finally:
+                for callback in callbacks:
+                    callback.on_end(self)
+        return self.history
+
+    # -- checkpoints ---------------------------------------------------------------------------
+
+    def _identity(self) -> dict[str, Any]:
+        """Return what must be the same for a game to be continued."""
+        names = (
+            *("batch_size", "discriminator_steps", "generator_steps", "label_smoothing"),
+            *("label_flipping", "instance_noise", "feature_matching", "average", "seed"),
+        )
+        return {
+            "game": type(self).__name__,
+            "generator": encode(self.generator),
+            "discriminator": encode(self.discriminator),
+            "images": [self._source.name, len(self._source)],
+            "latent": encode(self.latent),
+            "objective": encode(self.objective),
+            "lipschitz": encode(self.lipschitz),
+            "backend": self.backend.name,
+            **{name: encode(getattr(self, name)) for name in names},
+        }
+
+    def _arrays(self) -> dict[str, Array]:
+        """Return all arrays of a game's state by name, on its backend; they are set in place."""
+        arrays = {}
+        for who, network in (("generator", self.generator), ("discriminator", self.discriminator)):
+            assert network.optimizer is not None
+            arrays[f"{who}/parameters"] = network.parameters
+            for name, array in network.named_state().items():
+                arrays[f"{who}/state/{name}"] = array
+            for name, array in network.optimizer.memory.items():
+                arrays[f"{who}/optimizer/{name}"] = array
+        if self._average is not None:
+            arrays["average"] = self._average
+        for name, array in self.lipschitz.state().items():
+            arrays[f"lipschitz/{name}"] = array
+        return arrays
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write all that :meth:`resume` needs to one safetensors file, wholly or not at all."""
+        tensors = {
+            name: np.array(self.backend.to_numpy(array)) for name, array in self._arrays().items()
+        }
+        for name, values in self.history.arrays().items():
+            tensors[f"history/{name}"] = values
+        description = {
+            "identity": self._identity(),
+            "steps": [self._steps(network) for network in (self.generator, self.discriminator)],
+            "random": [
+                stream.state
+                for stream in (self.random, self.generator.random, self.discriminator.random)
+            ],
+            "rounds": self.rounds,
+            "drawn": self._drawn,
+            "seconds": self._seconds,
+            "metrics": self.history.metrics,
+        }
+        write_file(path, "game", description, tensors)
+
+    @staticmethod
+    def _steps(network: Network) -> int:
+        assert network.optimizer is not None
+        return network.optimizer.steps
+
+    def resume(self, path: str | os.PathLike[str]) -> None:
+        """Go back to the state that :meth:`save` wrote; this game must be set up alike.
+
+        A game that is resumed goes on as if it had never been stopped, bit for bit, on the same
+        backend and machine.
+
+        Raises:
+            FileNotFoundError: no such file.
+            ValueError: a damaged file, or one of another game; nothing has changed.
+        """
+        stored = read_file(path, "game")
+        with stored.blame():
+            description, tensors = stored.architecture, stored.tensors
+            for what, value in self._identity().items():
+                if description["identity"].get(what) != value:
+                    raise ValueError(
+                        f"it belongs to a game with another {what} "
+                        f"({description['identity'].get(what)}, this one has {value})"
+                    )
+            arrays = self._arrays()
+            for name, array in arrays.items():
+                if name not in tensors or tensors[name].shape != array.shape:
+                    raise ValueError(f"it holds no fitting array {name!r}")
+            history = GameHistory(self.figures)
+            for name in history.rounds:
+                history.rounds[name] = [float(value) for value in tensors[f"history/{name}"]]
+            history.metrics = [dict(record) for record in description["metrics"]]
+            steps, states = description["steps"], description["random"]
+            rounds, drawn = int(description["rounds"]), int(description["drawn"])
+            seconds = float(description["seconds"])
+            for name, array in arrays.items():
+                array[...] = self.backend.asarray(tensors[name])
+            for network, count in zip((self.generator, self.discriminator), steps, strict=True):
+                assert network.optimizer is not None
+                network.optimizer.steps = int(count)
+            streams = (self.random, self.generator.random, self.discriminator.random)
+            for stream, state in zip(streams, states, strict=True):
+                stream.state = state
+            self.history, self.rounds, self._drawn = history, rounds, drawn
+            self._seconds, self._batches, self._fake = seconds, iter(()), None

@@ -1,0 +1,189 @@
+"""Ways to hold a critic's slope: its scores shall not change faster than its inputs do."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from salamandre.backend import Array
+from salamandre.checks import real, whole
+from salamandre.component import Component
+from salamandre.network import Network
+
+
+class Lipschitz(Component):
+    """Base of constraints. By itself it constrains nothing.
+
+    Attributes:
+        penalised: whether :meth:`penalty` adds to the loss.
+    """
+
+    kind = "lipschitz"
+    penalised: ClassVar[bool] = False
+
+    def attach(self, critic: Network) -> None:
+        """Prepare for a critic, once."""
+        self.critic = critic
+
+    def penalty(self, real: Array, fake: Array) -> Any:
+        """Return a loss to be added to the critic's, and write its gradient."""
+        raise NotImplementedError
+
+    def step(self) -> None:
+        """Change the critic's parameters by its gradients, within the constraint."""
+        self.critic.step()
+
+    def state(self) -> dict[str, Array]:
+        """Return the arrays that a checkpoint must hold; they are restored in place."""
+        return {}
+
+
+class WeightClipping(Lipschitz):
+    """Every parameter in [-limit, limit] after each step (Arjovsky et al. 2017, algorithm 1).
+
+    The simplest constraint, and the crudest: it bounds the slope, but biases the critic towards
+    simple functions, and too small or too large a limit makes gradients vanish or explode.
+
+    Args:
+        limit: the paper's c. Default 0.01.
+    """
+
+    def __init__(self, limit: float = 0.01) -> None:
+        self.limit = real("WeightClipping limit", limit, 0, above=True)
+
+    def attach(self, critic: Network) -> None:
+        """Clip the initial parameters."""
+        super().attach(critic)
+        self._clip()
+
+    def step(self) -> None:
+        """Step, then clip."""
+        self.critic.step()
+        self._clip()
+
+    def _clip(self) -> None:
+        parameters, xp = self.critic.parameters, self.critic.backend.xp
+        xp.minimum(parameters, self.limit, out=parameters)
+        xp.maximum(parameters, -self.limit, out=parameters)
+
+
+class GradientPenalty(Lipschitz):
+    """E = weight · mean of (‖∇D(x̂)‖ - 1)² (Gulrajani et al. 2017, equation 3).
+
+    Each x̂ lies at a uniformly random place between a real and a fake example. With g = ∇D(x̂) and
+    G = dE/dg, the derivative of E by a parameter is that of Σ ⟨G, g⟩ with G held fixed, and
+    ⟨G, g⟩ is the derivative of D at x̂ along G. So one pass forward along G and one back through
+    that pass give it (Pearlmutter 1994): ``compute_tangent`` and ``backprop_tangent``.
+
+    The most reliable constraint for perceptrons and convolutional critics; a step costs about twice
+    as much. Batch-norm has no place in such a critic.
+
+    Args:
+        weight: the paper's λ. Default 10.
+    """
+
+    penalised = True
+
+    def __init__(self, weight: float = 10.0) -> None:
+        self.weight = real("GradientPenalty weight", weight, 0, above=True)
+
+    def attach(self, critic: Network) -> None:
+        """Let layers that have no second-order backprop refuse before the first round."""
+        super().attach(critic)
+        kept = critic.random.state
+        x = critic.backend.xp.zeros((2, *critic.input_shape), dtype=critic.dtype)
+        gradients = critic.gradients + 0
+        critic.compute(x)
+        y = critic.compute_tangent(x)
+        critic.backprop_tangent(None, y)
+        critic.gradients[...] = gradients
+        critic.random.state = kept
+
+    def penalty(self, real: Array, fake: Array) -> Any:
+        """Return E; write its gradient."""
+        critic, xp, count = self.critic, self.critic.backend.xp, len(real)
+        share = critic.random.uniform((count,) + (1,) * (real.ndim - 1), critic.dtype)
+        scores = critic.compute(fake + share * (real - fake))
+        g = critic.backprop(xp.ones_like(scores), update=False)
+        norm = xp.sqrt((g * g).reshape(count, -1).sum(axis=1) + 1e-12)
+        excess = norm - 1
+        loss = self.weight * (excess * excess).mean()
+        factor = (2 * self.weight / count) * excess / norm
+        critic.compute_tangent(g * factor.reshape(count, *(1,) * (real.ndim - 1)))
+        critic.backprop_tangent(None, xp.ones_like(scores))
+        return loss
+
+
+class SpectralNorm(Lipschitz):
+    """Every weight matrix divided by its largest singular value σ (Miyato et al. 2018).
+
+    The optimizer changes free weights W; the critic computes with W / σ(W). σ is followed by power
+    iteration, one turn a step (algorithm 1), and the gradient of W is that of equation 12:
+    (dE/dW̄ - ⟨dE/dW̄, W̄⟩ u vᵀ) / σ with W̄ = W / σ. Biases and other vectors stay as they are.
+
+    Cheaper than a gradient penalty, and it goes with any objective, the hinge above all.
+
+    Args:
+        iterations: turns of the power iteration a step. Default 1.
+    """
+
+    def __init__(self, iterations: int = 1) -> None:
+        self.iterations = whole("SpectralNorm iterations", iterations)
+
+    def attach(self, critic: Network) -> None:
+        """Start from the critic's parameters, with σ found to convergence."""
+        super().attach(critic)
+        xp = critic.backend.xp
+        self._free = critic.parameters + 0
+        self._matrices: list[tuple[str, slice]] = []
+        self._u: dict[str, Array] = {}
+        self._v: dict[str, Array] = {}
+        self._sigma: dict[str, Array] = {}
+        start = 0
+        random = np.random.default_rng([critic.seed, 3])
+        for name, array in critic.named_parameters().items():
+            part = slice(start, start + array.size)
+            start = part.stop
+            if array.ndim > 1:
+                u = random.normal(size=array.shape[0])
+                self._u[name] = critic.backend.asarray(u / np.linalg.norm(u), dtype=critic.dtype)
+                self._v[name] = xp.zeros(array.size // array.shape[0], dtype=critic.dtype)
+                self._sigma[name] = xp.ones((), dtype=critic.dtype)
+                self._matrices.append((name, part))
+        self._normalise(50)
+
+    def step(self) -> None:
+        """Step with the free weights, then normalise anew."""
+        critic, xp = self.critic, self.critic.backend.xp
+        for name, part in self._matrices:
+            u, v, sigma = self._u[name], self._v[name], self._sigma[name]
+            g = critic.gradients[part]
+            along = xp.dot(g, critic.parameters[part])
+            g -= along * (u.reshape(-1, 1) * v).reshape(-1)
+            g /= sigma
+        assert critic.optimizer is not None
+        critic.optimizer.step(self._free, critic.gradients)
+        self._normalise(self.iterations)
+
+    def _normalise(self, iterations: int) -> None:
+        critic, xp = self.critic, self.critic.backend.xp
+        critic.parameters[...] = self._free
+        for name, part in self._matrices:
+            u = self._u[name]
+            matrix = self._free[part].reshape(len(u), -1)
+            for _ in range(iterations):
+                v = xp.dot(matrix.T, u)
+                v /= xp.sqrt(xp.dot(v, v)) + 1e-12
+                w = xp.dot(matrix, v)
+                sigma = xp.sqrt(xp.dot(w, w)) + 1e-12
+                u[...] = w / sigma
+            self._v[name][...] = v
+            self._sigma[name][...] = sigma
+            critic.parameters[part] /= sigma
+
+    def state(self) -> dict[str, Array]:
+        """Return the free weights, and the singular vectors and values."""
+        found = {"u": self._u, "v": self._v, "sigma": self._sigma}
+        named = {f"{kind}/{name}": a for kind, arrays in found.items() for name, a in arrays.items()}
+        return {"free": self._free, **named}

@@ -42,7 +42,7 @@ class Component:
     def __new__(cls, *args: Any, **kwargs: Any) -> Component:
         """Note the constructor arguments; a wrong call is left to ``__init__`` to refuse."""
         component = super().__new__(cls)
-        component._signature = inspect.signature(cls)
+        component._signature = _signature(cls)
         try:
             bound = component._signature.bind_partial(*args, **kwargs)
         except TypeError:
@@ -66,6 +66,14 @@ class Component:
             or value != self._signature.parameters[name].default
         ]
         return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def _signature(cls: type) -> inspect.Signature:
+    """Return the signature of the constructor, without ``self``."""
+    if cls.__init__ is object.__init__:  # type: ignore[misc]
+        return inspect.Signature()
+    signature = inspect.signature(cls.__init__)  # type: ignore[misc]
+    return signature.replace(parameters=list(signature.parameters.values())[1:])
 
 
 def encode(value: Any) -> Any:

@@ -1,7 +1,7 @@
 """Files of arrays: safetensors with a description in JSON, written wholly or not at all.
 
 A file holds named tensors, and in its metadata the format's name and version, what kind of thing
-it is, a description, and a checksum of the tensors. Nothing in it is ever executed.
+it is, a description, and a checksum of both. Nothing in it is ever executed.
 """
 
 from __future__ import annotations
@@ -52,12 +52,13 @@ def write_file(
     from safetensors.numpy import save
 
     arrays = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    description = json.dumps(architecture, allow_nan=False)
     metadata = {
         "format": FORMAT,
         "version": VERSION,
         "kind": kind,
-        "architecture": json.dumps(architecture, allow_nan=False),
-        "checksum": _checksum(arrays),
+        "architecture": description,
+        "checksum": _checksum(description, arrays),
     }
     write_atomically(path, save(arrays, metadata))
 
@@ -92,19 +93,20 @@ def read_file(path: str | os.PathLike[str], kind: str) -> StoredFile:
         )
     if metadata.get("kind") != kind:
         raise ValueError(f"{path} holds a {metadata.get('kind')}, not a {kind}")
-    if metadata.get("checksum") != _checksum(tensors):
-        raise ValueError(f"{path} is damaged: its numbers do not match its checksum")
+    description = metadata.get("architecture", "")
+    if metadata.get("checksum") != _checksum(description, tensors):
+        raise ValueError(f"{path} is damaged: its contents do not match its checksum")
     try:
-        architecture = json.loads(metadata["architecture"])
-    except (KeyError, ValueError, RecursionError):
+        architecture = json.loads(description)
+    except (ValueError, RecursionError):
         raise ValueError(f"{path} is damaged: its description is not valid JSON") from None
     return StoredFile(path, architecture, tensors)
 
 
-def _checksum(tensors: Mapping[str, np.ndarray]) -> str:
+def _checksum(description: str, tensors: Mapping[str, np.ndarray]) -> str:
     import hashlib
 
-    digest = hashlib.blake2b(digest_size=16)
+    digest = hashlib.blake2b(description.encode(), digest_size=16)
     for name in sorted(tensors):
         digest.update(name.encode())
         digest.update(tensors[name].data if tensors[name].size else b"")

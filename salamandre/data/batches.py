@@ -73,6 +73,15 @@ class Source:
         return len(self._targets)
 
     @property
+    def transform_name(self) -> str:
+        """What the transform is and how it is set, in words."""
+        transform = self._transform
+        if transform is None:
+            return "none"
+        name = getattr(transform, "__name__", type(transform).__name__)
+        return f"{name} {vars(transform)}" if hasattr(transform, "__dict__") else name
+
+    @property
     def has_labels(self) -> bool:
         """Whether the targets are class labels."""
         return self._targets.dtype.kind in "iu" and self._targets.ndim == 1

@@ -200,6 +200,7 @@ class Engine:
         return {
             "network": encode(self.network),
             "train": [self.train.name, len(self.train)],
+            "transform": self.train.transform_name,
             "batch_size": self.batch_size,
             "seed": self.seed,
         }
@@ -258,8 +259,8 @@ class Engine:
             losses = [float(loss) for loss in stored.tensors["losses"]]
             description = stored.architecture
             history = History(losses, [dict(record) for record in description["tests"]])
-            network.random.state = description["random"]
             network.load_tensors(weights)
+            network.random.state = description["random"]
             for name, array in memory.items():
                 optimizer.memory[name][...] = network.backend.asarray(array)
             optimizer.steps = description["optimizer_steps"]

@@ -41,7 +41,21 @@ from salamandre.optimizers import (
 )
 
 if TYPE_CHECKING:
-    from salamandre import data, experiments, learning, metrics, plots
+    from salamandre import data, experiments, games, learning, metrics, plots
+    from salamandre.games import (
+        GanGame,
+        Gaussian,
+        GradientPenalty,
+        Hinge,
+        LeastSquares,
+        Minimax,
+        NonSaturating,
+        SpectralNorm,
+        Uniform,
+        Wasserstein,
+        WeightClipping,
+        WGanGame,
+    )
     from salamandre.learning import (
         Callback,
         Checkpoint,
@@ -57,7 +71,24 @@ __version__ = "0.1.0"
 
 # What a first look at a network does not need is imported when it is first used.
 _LATER = {
-    **dict.fromkeys(("data", "experiments", "learning", "metrics", "plots"), ""),
+    **dict.fromkeys(("data", "experiments", "games", "learning", "metrics", "plots"), ""),
+    **dict.fromkeys(
+        (
+            "GanGame",
+            "Gaussian",
+            "GradientPenalty",
+            "Hinge",
+            "LeastSquares",
+            "Minimax",
+            "NonSaturating",
+            "SpectralNorm",
+            "Uniform",
+            "Wasserstein",
+            "WeightClipping",
+            "WGanGame",
+        ),
+        "games",
+    ),
     **dict.fromkeys(
         (
             "Callback",

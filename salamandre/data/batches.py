@@ -73,6 +73,11 @@ class Source:
         return len(self._targets)
 
     @property
+    def example_shape(self) -> tuple[int, ...]:
+        """The shape of an example as it lies in the data set."""
+        return self._inputs.shape[1:]
+
+    @property
     def transform_name(self) -> str:
         """What the transform is and how it is set, in words."""
         transform = self._transform

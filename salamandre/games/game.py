@@ -175,9 +175,7 @@ class GanGame:
             examples = np.asarray(images)
             source = Source((examples, np.zeros(len(examples), np.uint8)), self.discriminator)
             low, high = self.span
-            bounded = isinstance(
-                self.generator.output_activation, (Sigmoid, Tanh, CenteredSigmoid)
-            )
+            bounded = isinstance(self.generator.output_activation, (Sigmoid, Tanh, CenteredSigmoid))
             found = float(examples.min()), float(examples.max())
             if bounded and (found[0] < low - 1e-6 or found[1] > high + 1e-6):
                 warnings.warn(
@@ -199,16 +197,16 @@ class GanGame:
             figures = self.discriminator_learning()
         for _ in range(self.generator_steps):
             g_loss = self.generator_learning()
-        self.rounds += 1
         figures = {name: self.backend.scalar(value) for name, value in figures.items()}
         figures["g_loss"] = self.backend.scalar(g_loss)
         for name in ("d_loss", "g_loss"):
             if isinstance(figures[name], float) and not math.isfinite(figures[name]):
                 raise Diverged(
-                    f"{name} became {figures[name]} in round {self.rounds}: lower the learning "
+                    f"{name} became {figures[name]} in round {self.rounds + 1}: lower the learning "
                     f"rates or constrain the discriminator (lipschitz=SpectralNorm())"
                 )
         self.history.append(**figures)
+        self.rounds += 1
 
     def discriminator_learning(self) -> dict[str, Array]:
         """Take one step of the discriminator, on a real and a fake batch.
@@ -365,6 +363,11 @@ class GanGame:
     def seconds(self) -> float:
         """Seconds played so far, those before a resume included."""
         return self._seconds
+
+    @property
+    def image_shape(self) -> tuple[int, ...]:
+        """The shape of a real example as it lies in the data set, such as (1, 28, 28)."""
+        return self._source.example_shape
 
     def stop(self) -> None:
         """End :meth:`play` after the current round."""

@@ -55,3 +55,12 @@ class GameHistory:
         for index, row in enumerate(zip(*arrays.values(), strict=True), start=1):
             writer.writerow([index, *(f"{value:.6g}" for value in row)])
         return text.getvalue()
+
+    def metrics_csv(self) -> str:
+        """Return a table of all evaluations as comma-separated values with a header."""
+        text = io.StringIO()
+        names = list(dict.fromkeys(name for record in self.metrics for name in record))
+        writer = csv.DictWriter(text, names, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(self.metrics)
+        return text.getvalue()

@@ -185,5 +185,7 @@ class SpectralNorm(Lipschitz):
     def state(self) -> dict[str, Array]:
         """Return the free weights, and the singular vectors and values."""
         found = {"u": self._u, "v": self._v, "sigma": self._sigma}
-        named = {f"{kind}/{name}": a for kind, arrays in found.items() for name, a in arrays.items()}
+        named = {
+            f"{kind}/{name}": a for kind, arrays in found.items() for name, a in arrays.items()
+        }
         return {"free": self._free, **named}

@@ -1,9 +1,9 @@
 """Objectives of adversarial games: what each player gains, on the discriminator's raw scores.
 
-A score s is any real number, larger for what looks real: the discriminator ends linearly, and where
-a probability is wanted it is σ(s) = 1 / (1 + exp(-s)). Every objective is a mean over the batch. Its
-targets t are 1 for real and 0 for fake; values between them mix the two losses, which is how labels
-are smoothed.
+A score s is any real number, larger for what looks real: the discriminator ends linearly, and
+where a probability is wanted it is σ(s) = 1 / (1 + exp(-s)). Every objective is a mean over the
+batch. Its targets t are 1 for real and 0 for fake; values between them mix the two losses, which is
+how labels are smoothed.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ class NonSaturating(Minimax):
 
 
 class LeastSquares(Objective):
-    """(s - t)² / 2 for the discriminator, (s - 1)² / 2 for the generator (Mao et al. 2017, eq. 9)."""
+    """(s - t)² / 2 for the discriminator, (s - 1)² / 2 for the generator (Mao et al. 2017)."""
 
     def discriminator(self, xp: Any, scores: Array, target: Any) -> tuple[Array, Array]:
         """Return (s - t)² / 2 and s - t."""

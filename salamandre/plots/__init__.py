@@ -1,8 +1,18 @@
 """Pictures: curves, grids of images, confusion matrices, decision maps."""
 
 from salamandre.plots.classification import plot_confusion
-from salamandre.plots.curves import plot_bands, plot_history
+from salamandre.plots.curves import plot_bands, plot_game, plot_history
 from salamandre.plots.decision import plot_decision_maps
 from salamandre.plots.grids import plot_images
+from salamandre.plots.pixels import animate, save_grid
 
-__all__ = ["plot_bands", "plot_confusion", "plot_decision_maps", "plot_history", "plot_images"]
+__all__ = [
+    "animate",
+    "plot_bands",
+    "plot_confusion",
+    "plot_decision_maps",
+    "plot_game",
+    "plot_history",
+    "plot_images",
+    "save_grid",
+]

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from salamandre.games.history import GameHistory
 from salamandre.learning.history import History
 from salamandre.plots.figure import new_figure, save_figure
 
@@ -68,4 +69,39 @@ def plot_bands(
     axes[0, 0].set(xlabel=xlabel, ylabel=ylabel, title=title)
     axes[0, 0].grid(alpha=0.3)
     axes[0, 0].legend()
+    save_figure(figure, path)
+
+
+def plot_game(history: GameHistory, path: str | os.PathLike[str]) -> None:
+    """Draw scores, losses and metrics of a game over its rounds, smoothed over 1% of them.
+
+    Args:
+        history: of a game.
+        path: of the PNG file.
+    """
+    arrays, metrics = history.arrays(), history.metrics
+    figures = [
+        name for name in (metrics[-1] if metrics else ()) if name not in ("round", "seconds")
+    ]
+    panels: list[tuple[str, ...]] = [("d_real", "d_fake"), ("d_loss", "g_loss")]
+    panels += [("distance",)] if "distance" in arrays else []
+    count = len(panels) + len(figures)
+    rows = -(-count // 2)
+    figure, axes = new_figure(11, 3 * rows, rows, 2)
+    window = max(1, len(history) // 100)
+    kernel = np.full(window, 1 / window)
+    rounds = np.arange(window, len(history) + 1)
+    for ax, names in zip(axes.flat, panels, strict=False):
+        for name in names:
+            ax.plot(rounds, np.convolve(arrays[name], kernel, mode="valid"), label=name, lw=1)
+        ax.set(xlabel="round")
+        ax.legend()
+    for ax, name in zip(axes.flat[len(panels) :], figures, strict=False):
+        known = [(record["round"], record[name]) for record in metrics if name in record]
+        ax.plot(*zip(*known, strict=True), marker=".")
+        ax.set(xlabel="round", title=name)
+    for ax in axes.flat:
+        ax.grid(alpha=0.3)
+    for ax in axes.flat[count:]:
+        ax.axis("off")
     save_figure(figure, path)

@@ -1,0 +1,48 @@
+"""Adversarial games: the players, what they gain, and what keeps them in balance."""
+
+from salamandre.games.callbacks import (
+    Evaluation,
+    GameCallback,
+    GameCheckpoint,
+    GameCurves,
+    GameProgress,
+    SampleGrids,
+)
+from salamandre.games.game import GanGame
+from salamandre.games.history import GameHistory
+from salamandre.games.latent import Gaussian, Latent, Uniform
+from salamandre.games.lipschitz import GradientPenalty, Lipschitz, SpectralNorm, WeightClipping
+from salamandre.games.objectives import (
+    Hinge,
+    LeastSquares,
+    Minimax,
+    NonSaturating,
+    Objective,
+    Wasserstein,
+)
+from salamandre.games.wgan import WGanGame
+
+__all__ = [
+    "Evaluation",
+    "GameCallback",
+    "GameCheckpoint",
+    "GameCurves",
+    "GameHistory",
+    "GameProgress",
+    "GanGame",
+    "Gaussian",
+    "GradientPenalty",
+    "Hinge",
+    "Latent",
+    "LeastSquares",
+    "Lipschitz",
+    "Minimax",
+    "NonSaturating",
+    "Objective",
+    "SampleGrids",
+    "SpectralNorm",
+    "Uniform",
+    "WGanGame",
+    "Wasserstein",
+    "WeightClipping",
+]

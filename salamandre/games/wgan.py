@@ -1,0 +1,88 @@
+"""The Wasserstein game of Arjovsky, Chintala and Bottou 2017."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from salamandre.backend import Array
+from salamandre.checks import whole
+from salamandre.data.images import Images
+from salamandre.games.game import GanGame
+from salamandre.games.latent import Latent
+from salamandre.games.lipschitz import Lipschitz, WeightClipping
+from salamandre.games.objectives import Wasserstein
+from salamandre.network import Network
+
+
+class WGanGame(GanGame):
+    """A generator against a critic whose scores estimate the Wasserstein distance.
+
+    Args:
+        generator: see :class:`GanGame`.
+        critic: a Network with an optimizer, from examples to one score, ending linearly.
+        images: see :class:`GanGame`.
+        latent: see :class:`GanGame`.
+        critic_steps: of the critic a round (the paper's n_critic). Default 5.
+        lipschitz: the constraint. Default ``WeightClipping(0.01)``, the paper's.
+        initial_steps: of the critic before the first round, so that its estimate means something
+            from the start. Default 0.
+        options: as for :class:`GanGame`, but for ``objective``, ``lipschitz`` and
+            ``discriminator_steps``.
+
+    Attributes:
+        history: its ``distance`` is the estimate of the Wasserstein distance of each round, up to
+            the critic's slope: mean score of real examples less that of fakes.
+    """
+
+    figures = (*GanGame.figures, "distance")
+
+    def __init__(
+        self,
+        generator: Network,
+        critic: Network,
+        images: Images | np.ndarray,
+        *,
+        latent: Latent,
+        critic_steps: int = 5,
+        lipschitz: Lipschitz | None = None,
+        initial_steps: int = 0,
+        **options: Any,
+    ) -> None:
+        for name in ("objective", "discriminator_steps"):
+            if name in options:
+                raise TypeError(f"a WGanGame has no {name}: it is given by the game")
+        self.initial_steps = whole("initial_steps", initial_steps, least=0)
+        super().__init__(
+            generator,
+            critic,
+            images,
+            latent=latent,
+            objective=Wasserstein(),
+            lipschitz=lipschitz or WeightClipping(),
+            discriminator_steps=whole("critic_steps", critic_steps),
+            **options,
+        )
+
+    @property
+    def critic(self) -> Network:
+        """The critic."""
+        return self.discriminator
+
+    def play_and_learn(self) -> None:
+        """Play a round; before the first one, let the critic converge."""
+        if self.rounds == 0:
+            for _ in range(self.initial_steps):
+                self.critic_learning()
+        super().play_and_learn()
+
+    def critic_learning(self) -> dict[str, Array]:
+        """Take one step of the critic, on a real and a fake batch."""
+        return self.discriminator_learning()
+
+    def discriminator_learning(self) -> dict[str, Array]:
+        """As :meth:`critic_learning`."""
+        figures = super().discriminator_learning()
+        figures["distance"] = figures["d_real"] - figures["d_fake"]
+        return figures

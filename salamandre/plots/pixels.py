@@ -1,0 +1,70 @@
+"""Images pixel by pixel: grids and animations of what a generator makes (Pillow)."""
+
+from __future__ import annotations
+
+import io
+import math
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from salamandre.atomic import write_atomically
+
+
+def save_grid(
+    images: np.ndarray, path: str | os.PathLike[str], columns: int | None = None, zoom: int = 2
+) -> None:
+    """Write images side by side as a PNG file.
+
+    Args:
+        images: (N, 1, H, W) grey or (N, 3, H, W) colour, values from 0 to 1 (others are clipped).
+        path: of the file.
+        columns: of the grid. Default: as many as rows, about.
+        zoom: pixels of the file for each pixel of an image, along each axis. Default 2.
+    """
+    from PIL import Image
+
+    count, channels, height, width = images.shape
+    columns = columns or math.ceil(math.sqrt(count))
+    rows = -(-count // columns)
+    sheet = np.ones((rows * columns, height + 2, width + 2, channels))
+    values = np.clip(images, 0, 1).transpose(0, 2, 3, 1)
+    sheet[:count, 1:-1, 1:-1] = 1 - values if channels == 1 else values  # grey: ink on paper
+    sheet = sheet.reshape(rows, columns, height + 2, width + 2, channels)
+    picture = sheet.transpose(0, 2, 1, 3, 4).reshape(rows * (height + 2), -1, channels)
+    pixels = np.rint(255 * picture).astype(np.uint8).repeat(zoom, axis=0).repeat(zoom, axis=1)
+    data = io.BytesIO()
+    Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels).save(data, format="PNG")
+    write_atomically(path, data.getvalue())
+
+
+def animate(
+    pictures: Sequence[str | os.PathLike[str]],
+    path: str | os.PathLike[str],
+    seconds: float = 10.0,
+    frames: int = 100,
+) -> None:
+    """Write pictures of one size one after the other as an animated GIF; the last one stays.
+
+    Args:
+        pictures: files in their order; if there are more than ``frames``, some are left out.
+        path: of the GIF file.
+        seconds: how long it takes, at most half a second a picture. Default 10.
+        frames: at most so many. Default 100.
+    """
+    from PIL import Image
+
+    chosen = np.unique(np.linspace(0, len(pictures) - 1, min(frames, len(pictures))).astype(int))
+    images = []
+    for index in chosen:
+        with Image.open(Path(pictures[index])) as image:
+            images.append(image.convert("P", palette=Image.Palette.ADAPTIVE))
+    each = int(1000 * min(0.5, seconds / len(images)))
+    data = io.BytesIO()
+    durations = [each] * (len(images) - 1) + [2000]
+    images[0].save(
+        data, format="GIF", save_all=True, append_images=images[1:], duration=durations, loop=0
+    )
+    write_atomically(path, data.getvalue())

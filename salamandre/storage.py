@@ -51,7 +51,7 @@ def write_file(
     """
     from safetensors.numpy import save
 
-    arrays = {name: np.ascontiguousarray(array) for name, array in tensors.items()}
+    arrays = {name: np.asarray(array, order="C") for name, array in tensors.items()}
     description = json.dumps(architecture, allow_nan=False)
     metadata = {
         "format": FORMAT,

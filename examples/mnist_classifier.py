@@ -78,17 +78,17 @@ def parse_arguments() -> argparse.Namespace:
     add("--batch-norm", action="store_true", help="before each hidden activation")
 
     add = parser.add_argument_group("learning").add_argument
-    add("--epochs", type=int, help="default 10, on the 1,500 small digits 100")
-    add("--batch-size", type=int, default=64, help="default 64")
+    add("--epochs", type=int, metavar="N", help="default 10, on the 1,500 small digits 100")
+    add("--batch-size", type=int, default=64, metavar="N", help="default 64")
     add("--optimizer", choices=OPTIMIZERS, default="adam", help="default adam")
     add("--learning-rate", type=float, metavar="RATE", help="default: one that suits the optimizer")
     add("--schedule", choices=("cosine", "constant"), default="cosine", help="default cosine")
-    add("--weight-decay", type=float, default=0.0, help="default 0")
-    add("--label-smoothing", type=float, default=0.1, help="default 0.1")
-    add("--seed", type=int, default=0, help="of everything random, default 0")
+    add("--weight-decay", type=float, default=0.0, metavar="RATE", help="default 0")
+    add("--label-smoothing", type=float, default=0.1, metavar="SHARE", help="default 0.1")
+    add("--seed", type=int, default=0, metavar="N", help="of everything random, default 0")
 
     add = parser.add_argument_group("run").add_argument
-    add("--backend", help="numpy or cupy, default $SALAMANDRE_BACKEND or numpy")
+    add("--backend", metavar="NAME", help="numpy or cupy, default $SALAMANDRE_BACKEND or numpy")
     add("--output", default="runs", metavar="DIR", help="where the run's folder is made (runs)")
     add("--resume", metavar="FOLDER", help="continue the run in this folder, with its settings")
     return parser.parse_args()

@@ -158,8 +158,8 @@ def parse_arguments() -> argparse.Namespace:
     )
     add = parser.add_argument
     add("--structure", nargs="+", default=STRUCTURES, metavar="2-N-1", help=", ".join(STRUCTURES))
-    add("--runs", type=int, default=20, help="of each structure and rate, default 20")
-    add("--steps", type=int, default=STEPS, help=f"of each run, default {STEPS}")
+    add("--runs", type=int, default=20, metavar="N", help="of each structure and rate, default 20")
+    add("--steps", type=int, default=STEPS, metavar="N", help=f"of each run, default {STEPS}")
     add(
         "--learning-rates",
         type=float,
@@ -167,9 +167,9 @@ def parse_arguments() -> argparse.Namespace:
         metavar="RATE",
         help="one band each; default: the rate that suits the structure",
     )
-    add("--seed", type=int, default=0, help="of the first run, default 0")
-    add("--processes", type=int, help="runs at a time, default the number of cores")
-    add("--backend", help="numpy or cupy, default $SALAMANDRE_BACKEND or numpy")
+    add("--seed", type=int, default=0, metavar="N", help="of the first run, default 0")
+    add("--processes", type=int, metavar="N", help="runs at a time, default the number of cores")
+    add("--backend", metavar="NAME", help="numpy or cupy, default $SALAMANDRE_BACKEND or numpy")
     add("--output", default="runs", metavar="DIR", help="where the study's folder is made (runs)")
     options = parser.parse_args()
     if options.runs < 1 or options.seed < 0 or options.steps < TESTS:

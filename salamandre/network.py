@@ -76,10 +76,10 @@ class Network(Layer):
         self._is_whole = input_shape is not None  # not a part of another network
         self._output: Shape | None = None
         if input_shape is not None:
-            sizes = (input_shape,) if isinstance(input_shape, (int, np.integer)) else input_shape
+            sizes = input_shape if isinstance(input_shape, Sequence) else (input_shape,)
             self.input_shape = tuple(whole("a dimension of input_shape", n) for n in sizes)
-            one_of("dtype", str(np.dtype(dtype)), ("float32", "float64"))
-            self.dtype = np.dtype(dtype)
+            name = getattr(dtype, "name", getattr(dtype, "__name__", dtype))  # np.float32 too
+            self.dtype = np.dtype(one_of("dtype", name, ("float32", "float64")))
             self.backend = get_backend(backend)
             self.output_shape = self.build(self.input_shape)
             self._allocate()
@@ -163,6 +163,7 @@ class Network(Layer):
 
     def predict(self, x: Any, batch_size: int = 1024) -> Array:
         """Return the outputs without training, computed in blocks so that memory stays small."""
+        whole("batch_size", batch_size)
         x = self._check_input(x)
         blocks = range(0, len(x), batch_size)
         parts = [self._copy(self.forward(x[i : i + batch_size], False)) for i in blocks]
@@ -278,7 +279,8 @@ class Network(Layer):
         if x.dtype != self.dtype:
             if x.dtype.kind not in "fiub":
                 raise ValueError(f"inputs must be real numbers, got dtype {x.dtype}")
-            x = x.astype(self.dtype)
+            with np.errstate(over="ignore"):  # what is too large is found infinite below
+                x = x.astype(self.dtype)
         if x.shape[1:] != self.input_shape or x.ndim == 0:
             raise ValueError(
                 f"expected a batch of shape (N, {str(self.input_shape)[1:].rstrip(',)')}), "
@@ -333,7 +335,8 @@ class Network(Layer):
 
     def config(self) -> dict[str, Any]:
         """Return the constructor arguments, but for the backend: a saved network has none."""
-        return {name: value for name, value in super().config().items() if name != "backend"}
+        config = {name: value for name, value in super().config().items() if name != "backend"}
+        return {**config, "dtype": self.dtype.name} if self._is_whole else config
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write architecture and weights to a safetensors file, wholly or not at all."""

@@ -397,6 +397,7 @@ HUGE = np.full_like(X, 3e19)  # finite, though the sum of squares overflows
         (X[:0], LABELS[:0], "at least one example"),
         (NAN, LABELS, "NaN or infinity"),
         (INFINITE, LABELS, "NaN or infinity"),
+        (1e39 * X.astype(float), LABELS, "NaN or infinity"),
         (X.astype(complex), LABELS, "real numbers, got dtype complex128"),
         (np.array([["a"] * 4]), LABELS[:1], "real numbers, got dtype <U1"),
         (X, LABELS + 1, r"labels must lie in 0..2 for 3 classes, got values from 1 to 3"),
@@ -480,7 +481,11 @@ def bad_calls():
     yield lambda: sal.Network([sal.ReLU], 4), "must be a salamandre.Layer"
     yield lambda: sal.Network(layers, 0), "at least 1, got 0"
     yield lambda: sal.Network(layers, (4, -1)), "at least 1, got -1"
+    yield lambda: sal.Network(layers, 2.5), "input_shape must be a whole number .* got 2.5"
+    yield lambda: sal.Network(layers, "4"), "input_shape must be a whole number .* got '4'"
     yield lambda: sal.Network(layers, 4, seed=-1), "at least 0"
+    yield lambda: sal.Network(layers, 4, dtype="flaot32"), "did you mean 'float32'"
+    yield lambda: everything().predict(X, batch_size=0), "batch_size must be"
     yield lambda: sal.Network(layers, 4, dtype="float16"), "unknown dtype 'float16'"
     yield lambda: sal.Network(layers, 4, backend="nunpy"), "did you mean 'numpy'"
     yield lambda: sal.Network(layers, 4, loss=sal.SGD()), "loss must be a salamandre.Loss"
@@ -520,6 +525,13 @@ def test_summary_is_a_table_of_layers_shapes_and_counts():
     for part in ("NeuronLayer(outputs=5, activation=ReLU(), noise=2)", "(3,)", "63", "35"):
         assert part in text
     assert len({len(line) for line in text.splitlines() if line}) <= 2
+
+
+def test_dtypes_may_be_named_as_numpy_does(tmp_path):
+    for dtype in ("float64", np.float64, np.dtype("float64")):
+        network = sal.Network([sal.NeuronLayer(1)], 1, dtype=dtype)
+        network.save(tmp_path / "network")
+        assert network.dtype == sal.Network.load(tmp_path / "network").dtype == np.float64
 
 
 def test_every_public_name_is_there():

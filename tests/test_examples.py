@@ -185,3 +185,43 @@ def test_xor_that_is_interrupted_draws_what_is_done(tmp_path):
     assert process.returncode == 0, err
     assert "interrupted" in out
     assert len(table(only_folder(tmp_path) / "runs.csv")) >= 1
+
+
+def test_the_wasserstein_game_draws_and_continues(tmp_path):
+    options = (*DIGITS, "--digits", "3-5", "--rounds", "40", "--every", "20", "--critic", "32")
+    done = run("wgan_mnist.py", *options, "--generator", "32", cwd=tmp_path)
+    assert "images of the digits 3-5" in done.stdout
+    folder = only_folder(tmp_path)
+    names = {path.name for path in folder.iterdir()}
+    assert names == {
+        *("settings.json", "checkpoint.safetensors", "generator.safetensors"),
+        *("critic.safetensors", "curves.csv", "curves.png", "animation.gif", "samples"),
+    }
+    generator = sal.Network.load(folder / "generator.safetensors")
+    assert generator.output_shape == (64,)
+    done = run("wgan_mnist.py", "--resume", str(folder), cwd=tmp_path)
+    assert "continuing after round 40" in done.stdout
+    again = sal.Network.load(folder / "generator.safetensors")
+    assert np.array_equal(again.parameters, generator.parameters)
+
+
+@pytest.mark.parametrize("constraint", ["clipping", "spectral"])
+def test_constraints_of_the_wasserstein_game(tmp_path, constraint):
+    options = (*DIGITS, "--rounds", "5", "--lipschitz", constraint, "--optimizer", "rmsprop")
+    run("wgan_mnist.py", *options, cwd=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (("--digits", "8-12"), "must lie in 0-9"),
+        (("--digits", "x"), "takes 7 or 0-9"),
+        (("--generator", "a"), "numbers such as 256-512"),
+        (("--critic", "0"), "at least 1, got 0"),
+        (("--rounds", "0"), "rounds must be"),
+        (("--resume", "nowhere"), "there is no run in nowhere"),
+    ],
+)
+def test_mistakes_of_the_wasserstein_game(tmp_path, arguments, message):
+    done = run("wgan_mnist.py", *DIGITS, *arguments, cwd=tmp_path, fails=True)
+    assert message in done.stderr.splitlines()[-1]

@@ -529,3 +529,47 @@ def test_uniform_latent_points(backend, host):
 def test_no_constraint_is_the_default():
     play = game()
     assert type(play.lipschitz) is Lipschitz and play.lipschitz.state() == {}
+
+
+# -- callbacks -----------------------------------------------------------------------------------
+
+
+def test_callbacks_write_what_a_run_has_to_show(tmp_path, capsys):
+    from PIL import Image
+
+    from salamandre import games
+
+    train, _ = sal.data.load("digits")
+    g = sal.Network([sal.NeuronLayer(64, sal.Tanh())], 4, optimizer=sal.Adam())
+    d = sal.Network([sal.NeuronLayer(1)], 64, optimizer=sal.Adam())
+    play = sal.WGanGame(g, d, train, latent=sal.Uniform(4), critic_steps=1)
+    callbacks = [
+        games.GameProgress(every=0),
+        games.Evaluation({"size": lambda game: 3, "more": lambda game: {"a": 1.0, "b": 2.0}}, 4),
+        games.SampleGrids(tmp_path, every=4, count=9),
+        games.GameCurves(tmp_path, every=5),
+        games.GameCheckpoint(tmp_path / "game", every=5),
+    ]
+    play.play(10, callbacks)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["animation.gif", "curves.csv", "curves.png", "game", "metrics.csv", "samples"]
+    pictures = sorted(path.name for path in (tmp_path / "samples").iterdir())
+    assert pictures == [f"{n:08d}.png" for n in (0, 4, 8, 10)]
+    rows = (tmp_path / "curves.csv").read_text().splitlines()
+    assert rows[0] == "round,d_loss,g_loss,d_real,d_fake,distance" and len(rows) == 11
+    assert [record["round"] for record in play.history.metrics] == [4, 8, 10]
+    assert play.history.metrics[0] | {"seconds": 0} == {
+        "round": 4,
+        "seconds": 0,
+        "size": 3,
+        "a": 1,
+        "b": 2,
+    }
+    with Image.open(tmp_path / "animation.gif") as animation:
+        assert animation.n_frames == 4
+    with Image.open(tmp_path / "samples" / "00000010.png") as picture:
+        assert picture.size == (60, 60)  # 3 × 3 images of 8 × 8 with a frame, twice as large
+        ink = 1 - np.asarray(picture)[2:18:2, 2:18:2] / 255
+    expected = (play.generate(9)[0].reshape(8, 8) + 1) / 2
+    assert np.allclose(ink, expected, atol=0.003)
+    assert "distance" in capsys.readouterr().err

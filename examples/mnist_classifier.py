@@ -95,7 +95,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def continued(options: argparse.Namespace, folder: Path) -> argparse.Namespace:
-    """Return the settings of the run in a folder, with the data folder and backend given now."""
+    """Return the settings of the run in a folder, with the data folder given now."""
     file = folder / "settings.json"
     if not file.is_file():
         raise FileNotFoundError(f"there is no run in {folder}: it has no settings.json")

@@ -51,7 +51,7 @@ def build_network(
     apart needs batch-norm, the smooth SoftPlus and least squares, and the first layer of 2-2-2-1 a
     start as two steep steps along the axes. With more neurons cross-entropy is the more precise.
     """
-    sizes = [int(size) for size in structure.split("-")]
+    sizes = [int(size) if size.isdecimal() else -1 for size in structure.split("-")]
     if len(sizes) < 3 or sizes[0] != 2 or sizes[-1] != 1:
         raise ValueError(f"--structure takes 2-...-1, such as 2-4-1, got {structure}")
     orthogonal = sal.initializers.Orthogonal()
@@ -95,12 +95,11 @@ def learn(
 
 def study(structure: str, options: argparse.Namespace, folder: Path) -> list[list[object]]:
     """Repeat the runs of a structure, draw its pictures, and return a row for each run."""
-    rates = options.learning_rates or [RATES.get(structure, 0.3)]
+    rates = list(dict.fromkeys(options.learning_rates or [RATES.get(structure, 0.3)]))
     rows: list[list[object]] = []
     bands = {}
     for rate in rates:
         settings = {"structure": structure, "rate": rate, "steps": options.steps}
-        build_network(**settings, seed=0, backend=options.backend)  # a mistake is told at once
         results = experiments.repeat(
             partial(learn, **settings, backend=options.backend),
             range(options.seed, options.seed + options.runs),
@@ -180,7 +179,9 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     """Study each structure and say where the pictures are."""
     options = parse_arguments()
-    sal.get_backend(options.backend)
+    for structure in options.structure:  # a mistake is told before the first run
+        for rate in options.learning_rates or [0.1]:
+            build_network(structure, rate, options.steps, 0, options.backend)
     folder = experiments.run_folder(options.output, "xor", vars(options))
     rows: list[list[object]] = []
     for structure in options.structure:

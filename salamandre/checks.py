@@ -50,7 +50,7 @@ def real(
     """Return ``value`` as a finite float in [low, high]; ``above``/``below`` exclude an end."""
     try:
         number = float(value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         number = math.nan
     inside = (number > low if above else number >= low) and (
         number < high if below else number <= high

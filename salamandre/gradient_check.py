@@ -113,6 +113,9 @@ def gradient_check(
         numerical = _differences(lambda: float((compute() * weights).sum()), place, step)
         errors[name] = _relative_error(numerical, side.to_numpy(analytic[name]))
     compute()
+    network.random.state = kept
+    for name, array in network.named_state().items():
+        array[...] = state[name]
     return GradientReport(errors, tolerance)
 
 

@@ -61,6 +61,7 @@ class Network(Layer):
     ) -> None:
         super().__init__()
         self.layers = self.children = tuple(layers)
+        self._arguments["layers"] = self.layers  # the list that was given may change
         if not self.layers:
             raise ValueError("a Network needs at least one layer, got none")
         for what, value, base in (
@@ -81,6 +82,8 @@ class Network(Layer):
             name = getattr(dtype, "name", getattr(dtype, "__name__", dtype))  # np.float32 too
             self.dtype = np.dtype(one_of("dtype", name, ("float32", "float64")))
             self.backend = get_backend(backend)
+            if optimizer is not None:
+                optimizer.require_free()
             self.output_shape = self.build(self.input_shape)
             self._allocate()
 
@@ -93,6 +96,7 @@ class Network(Layer):
         self._shapes = [input_shape]
         for index, layer in enumerate(self.layers):
             if layer.built:
+                self._unbuild(index - 1)
                 raise ValueError(
                     f"layer {index} ({layer!r}) is in a network already: make one for each place"
                 )
@@ -100,11 +104,20 @@ class Network(Layer):
             try:
                 self._shapes.append(layer.build(self._shapes[-1]))
             except ValueError as error:
+                self._unbuild(index)
                 raise ValueError(f"layer {index} ({type(layer).__name__}): {error}") from None
         # Backprop may stop at the first layer that has something to learn.
         learners = [i for i, layer in enumerate(self.layers) if layer.parameter_count()]
         self._first = min(learners, default=0)
         return self._shapes[-1]
+
+    def _unbuild(self, last: int) -> None:
+        """Give the layers back as they were: a network that was refused has no claim on them."""
+        for layer in self.layers[: last + 1]:
+            for _, part in layer.walk():
+                part.built = False
+                part.declared.clear()
+                part.declared_state.clear()
 
     def _allocate(self) -> None:
         """Lay out the flat vectors and hand each layer its views of them."""
@@ -126,6 +139,7 @@ class Network(Layer):
         for _, part, layer, declared in self._layout():
             setattr(layer, declared.name, self.parameters[part].reshape(declared.shape))
             setattr(layer, f"d_{declared.name}", self.gradients[part].reshape(declared.shape))
+        self._state = list(self.named_state().values())
         if self.loss is not None:
             self.loss.backend, self.loss.xp = backend, xp
         if self.optimizer is not None:
@@ -150,6 +164,7 @@ class Network(Layer):
             training: False turns dropout off and lets batch-norm use its running statistics.
         """
         if not self._is_whole:
+            self._require_backend()
             return self.forward(x, training)
         return self._copy(self.forward(self._check_input(x), training))
 
@@ -167,6 +182,7 @@ class Network(Layer):
         x = self._check_input(x)
         blocks = range(0, len(x), batch_size)
         parts = [self._copy(self.forward(x[i : i + batch_size], False)) for i in blocks]
+        self._output = None  # backprop belongs to compute
         return parts[0] if len(parts) == 1 else self.backend.xp.concatenate(parts)
 
     def backprop(self, dy: Any, update: bool = True) -> Array:
@@ -195,9 +211,9 @@ class Network(Layer):
     def backward(self, dy: Array, update: bool = True, before_activation: bool = False) -> Any:
         """As :meth:`backprop`, without checks; dE/dx only where ``input_gradient`` asks for it."""
         last = 0 if self.input_gradient else self._first
-        self.layers[last].input_gradient = self.input_gradient
         for index in range(len(self.layers) - 1, last - 1, -1):
             layer = self.layers[index]
+            layer.input_gradient = self.input_gradient or index > last
             if before_activation and index == len(self.layers) - 1:
                 dy = layer.backprop_before_activation(dy, update)
             else:
@@ -239,29 +255,37 @@ class Network(Layer):
             ValueError: a batch that does not fit, NaN or infinity in it; nothing has changed.
             Diverged: the loss is NaN or infinite; the parameters have not changed.
         """
+        self._require_backend()
         loss, optimizer = self.loss, self.optimizer
         if loss is None or optimizer is None:
             raise ValueError("learn needs a Network with a loss and an optimizer")
         x = self._check_input(x)
         target = loss.check(target, (len(x), *self.output_shape), self.dtype)
-        y = self.forward(x, training=True)
-        dz = loss.gradient_before(self.output_activation, y, target)
-        if dz is None:
-            value, dy = loss.compute(y, target)
-        else:
-            value = loss.value(y, target)
-        value = self.backend.scalar(value)
-        if isinstance(value, float) and not math.isfinite(value):
-            raise Diverged(
-                f"the loss became {value} at step {optimizer.steps + 1}: lower the learning rate "
-                f"({optimizer.learning_rate:g}) or clip the gradient (clip_norm=1)"
-            )
+        state = [array + 0 for array in self._state]
+        try:
+            y = self.forward(x, training=True)
+            dz = loss.gradient_before(self.output_activation, y, target)
+            if dz is None:
+                value, dy = loss.compute(y, target)
+            else:
+                value = loss.value(y, target)
+            value = self.backend.scalar(value)
+            if isinstance(value, float) and not math.isfinite(value):
+                raise Diverged(
+                    f"the loss became {value} at step {optimizer.steps + 1}: lower the learning "
+                    f"rate ({optimizer.learning_rate:g}) or clip the gradient (clip_norm=1)"
+                )
+        except (ValueError, Diverged):  # running statistics go back with the step
+            for array, before in zip(self._state, state, strict=True):
+                array[...] = before
+            raise
         self.input_gradient = False
         if dz is None:
             self.backward(dy, True)
         else:
             self.backward(dz, True, before_activation=True)
         optimizer.step(self.parameters, self.gradients)
+        self._output = None  # backprop belongs to compute
         return value
 
     def step(self) -> None:
@@ -269,6 +293,12 @@ class Network(Layer):
         if self.optimizer is None:
             raise ValueError("step needs a Network with an optimizer")
         self.optimizer.step(self.parameters, self.gradients)
+
+    def _require_backend(self) -> None:
+        if not hasattr(self, "backend"):
+            raise ValueError(
+                "this Network has no input_shape yet: give it one, or put it in another"
+            )
 
     def _copy(self, array: Array) -> Array:
         """Return a copy for the caller, row by row in memory: layers reuse their buffers."""
@@ -325,7 +355,13 @@ class Network(Layer):
         for name, array in arrays.items():
             if name not in tensors:
                 raise ValueError(f"no value was given for the network's array {name!r}")
-            values[name] = np.asarray(tensors[name], dtype=self.dtype)
+            given = np.asarray(tensors[name])
+            if given.dtype.kind != "f" or not np.isfinite(given).all():
+                raise ValueError(
+                    f"{name!r} must hold finite floating-point numbers, got dtype {given.dtype}"
+                    + ("" if given.dtype.kind != "f" else " with NaN or infinity")
+                )
+            values[name] = given.astype(self.dtype)
             if values[name].shape != array.shape:
                 raise ValueError(
                     f"{name!r} must have the shape {array.shape}, got {values[name].shape}"
@@ -340,6 +376,7 @@ class Network(Layer):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write architecture and weights to a safetensors file, wholly or not at all."""
+        self._require_backend()
         write_file(path, "network", encode(self), self.tensors())
 
     @classmethod
@@ -354,6 +391,7 @@ class Network(Layer):
 
     def summary(self) -> str:
         """Return a table of the layers, their output shapes and parameter counts."""
+        self._require_backend()
         rows = [("layer", "output", "parameters"), ("input", str(self.input_shape), "")]
         for index, layer in enumerate(self.layers):
             shape = str(self._shapes[index + 1])
@@ -372,6 +410,9 @@ def network_from(stored: StoredFile, backend: str | Backend | None = None) -> Ne
         if not isinstance(description, dict) or description.get("class") != "layers.Network":
             raise ValueError("it does not describe a Network")
         # Sizes are compared with the tensors at hand before memory is taken for them.
+        for layer in description.get("layers", ()):
+            if isinstance(layer, dict) and layer.get("input_shape") is not None:
+                raise ValueError("a network inside it has an input_shape of its own")
         sketch = decode({**description, "input_shape": None, "optimizer": None, "loss": None})
         shape = description.get("input_shape")
         if not isinstance(shape, (int, list)):

@@ -74,13 +74,17 @@ class Optimizer(Component):
 
     def attach(self, backend: Backend, parameters: Array) -> None:
         """Allocate the memory for these parameters; a network calls this once."""
+        self.require_free()
+        self._backend = backend
+        self.memory = {name: backend.xp.zeros_like(parameters) for name in self.slots}
+
+    def require_free(self) -> None:
+        """Raise ValueError if a network has this optimizer already."""
         if self._backend is not None:
             raise ValueError(
                 f"this {type(self).__name__} belongs to a network already and remembers its "
                 f"gradients: make a new one for each network"
             )
-        self._backend = backend
-        self.memory = {name: backend.xp.zeros_like(parameters) for name in self.slots}
 
     def step(self, parameters: Array, gradients: Array) -> None:
         """Change the parameters in place; weight decay and clipping change the gradients too."""
@@ -91,7 +95,9 @@ class Optimizer(Component):
             xp.minimum(gradients, self.clip_value, out=gradients)
             xp.maximum(gradients, -self.clip_value, out=gradients)
         if self.clip_norm is not None:
-            norm = xp.sqrt(xp.dot(gradients, gradients))
+            largest = xp.abs(gradients).max() + 1e-30  # squares of large numbers would overflow
+            scaled = gradients / largest
+            norm = largest * xp.sqrt(xp.dot(scaled, scaled))
             gradients *= xp.minimum(self.clip_norm / (norm + 1e-6), 1)
         if self.weight_decay:
             sweep(_decay, gradients, parameters, (), (self.weight_decay,))

@@ -34,7 +34,12 @@ class StoredFile:
         """Turn what goes wrong while the contents are used into an error that names the file."""
         try:
             yield
-        except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        except KeyError as error:
+            raise ValueError(f"{self.path} cannot be loaded: it lacks {error}") from error
+        except (
+            *(ValueError, TypeError, AttributeError),
+            *(RecursionError, OverflowError, MemoryError),
+        ) as error:
             raise ValueError(f"{self.path} cannot be loaded: {error}") from error
 
 
@@ -108,6 +113,6 @@ def _checksum(description: str, tensors: Mapping[str, np.ndarray]) -> str:
 
     digest = hashlib.blake2b(description.encode(), digest_size=16)
     for name in sorted(tensors):
-        digest.update(name.encode())
+        digest.update(f"{name} {tensors[name].dtype} {tensors[name].shape}".encode())
         digest.update(tensors[name].data if tensors[name].size else b"")
     return digest.hexdigest()

@@ -351,3 +351,45 @@ def test_shift_moves_each_image_by_whole_pixels():
 def test_bad_input_is_refused_before_anything_happens(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+def test_a_rate_that_was_set_by_hand_is_resumed(tmp_path):
+    first = engine()
+    first.run(1)
+    first.network.optimizer.learning_rate = 0.0123
+    first.save(tmp_path / "checkpoint")
+    second = engine()
+    second.resume(tmp_path / "checkpoint")
+    assert second.network.optimizer.learning_rate == 0.0123
+
+
+def test_a_network_with_one_output_has_no_accuracy_by_argmax():
+    network = sal.Network(
+        [sal.NeuronLayer(1, sal.Sigmoid())], 6, sal.BinaryCrossEntropy(), sal.SGD(0.1)
+    )
+    history = sal.Engine(network, (X, LABELS), (X, LABELS), batch_size=8).run(1)
+    assert "accuracy" not in history.tests[0]
+
+
+def test_infinite_parameters_are_never_saved(tmp_path):
+    run = engine()
+    run.run(1)
+    run.save(tmp_path / "checkpoint")
+    before = (tmp_path / "checkpoint").read_bytes()
+    run.network.parameters[0] = np.inf
+    with pytest.raises(sal.Diverged, match="parameters became NaN or infinite"):
+        run.save(tmp_path / "checkpoint")
+    assert (tmp_path / "checkpoint").read_bytes() == before
+
+
+def test_a_transform_is_known_by_its_settings(tmp_path):
+    network = perceptron()
+    images = Images(
+        np.zeros((16, 1, 2, 3), np.uint8), np.zeros(16, np.uint8), ("a", "b"), "i", "train"
+    )
+    sal.Engine(network, images, batch_size=8, transform=Shift(1)).save(tmp_path / "c")
+    again = sal.Engine(perceptron(), images, batch_size=8, transform=Shift(1))
+    again.resume(tmp_path / "c")
+    other = sal.Engine(perceptron(), images, batch_size=8, transform=Shift(2))
+    with pytest.raises(ValueError, match="another transform"):
+        other.resume(tmp_path / "c")

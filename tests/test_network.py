@@ -539,3 +539,105 @@ def test_every_public_name_is_there():
         getattr(sal, name)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         sal.nothing  # noqa: B018
+
+
+@pytest.mark.parametrize(
+    "first", [sal.Flatten(), sal.Dropout(0.2), sal.Network([sal.Flatten(), sal.NeuronLayer(4)])]
+)
+def test_backprop_gives_dx_after_learn_whatever_is_first(first):
+    layers = [first, sal.NeuronLayer(3, sal.Softmax())]
+    network = sal.Network(layers, 4, sal.CrossEntropy(), sal.SGD(0.1))
+    network.learn(X, LABELS)
+    with pytest.raises(RuntimeError, match="compute before it"):
+        network.backprop(np.ones((6, 3)))
+    network.compute(X)
+    dx = network.backprop(np.arange(18.0).reshape(6, 3))
+    assert dx.shape == X.shape and np.abs(dx).max() > 0
+    network.compute(X)
+    network.predict(X)
+    with pytest.raises(RuntimeError, match="compute before it"):
+        network.backprop(np.ones((6, 3)))
+
+
+def test_a_network_that_is_refused_gives_its_layers_back():
+    layer = sal.NeuronLayer(3)
+    with pytest.raises(ValueError, match="put a Flatten"):
+        sal.Network([layer], (1, 2, 2))
+    assert sal.Network([sal.Flatten(), layer], (1, 2, 2)).output_shape == (3,)
+
+
+def test_a_network_without_an_input_shape_says_so(tmp_path):
+    part = sal.Network([sal.NeuronLayer(3)])
+    for call in (
+        lambda: part.compute(X),
+        lambda: part.learn(X, X),
+        part.summary,
+        lambda: part.save(tmp_path / "part"),
+    ):
+        with pytest.raises(ValueError, match="no input_shape"):
+            call()
+
+
+def test_subclasses_of_softmax_have_gradients_of_their_own():
+    class Tempered(sal.Softmax):
+        def function(self, x, out):
+            return super().function(x / 10, out)
+
+        def gradient(self, dy, x, y, out):
+            out[...] = super().gradient(dy, x, y, out) / 10
+            return out
+
+    def gradient(activation):
+        network = sal.Network(
+            [sal.NeuronLayer(3, activation)], 4, sal.CrossEntropy(), sal.SGD(0.0), dtype="float64"
+        )
+        network.learn(X, LABELS)
+        return np.abs(network.gradients).max()
+
+    assert gradient(Tempered()) < 0.2 * gradient(sal.Softmax())
+
+
+def test_running_statistics_go_back_with_a_step_that_failed():
+    layers = [
+        sal.Reshape((2, 2)),
+        sal.BatchNorm(),
+        sal.Flatten(),
+        sal.BatchNorm(),
+        sal.NeuronLayer(3, sal.Softmax()),
+    ]
+    network = sal.Network(layers, 4, sal.CrossEntropy(), sal.SGD(0.1))
+    before = network.tensors()
+    with pytest.raises(ValueError, match="at least 2 values"):
+        network.learn(X[:1], LABELS[:1])
+    after = network.tensors()
+    assert all(np.array_equal(before[name], after[name]) for name in before)
+
+
+def test_clip_norm_holds_gradients_whose_squares_overflow():
+    optimizer = sal.SGD(1.0, clip_norm=1.0)
+    side = sal.get_backend("numpy")
+    parameters = np.zeros(2, np.float32)
+    optimizer.attach(side, parameters)
+    optimizer.step(parameters, np.array([3e30, 4e30], np.float32))
+    assert parameters == pytest.approx([-0.6, -0.8], rel=1e-5)
+
+
+def test_a_rule_with_more_slots_than_the_compiled_loops():
+    class Many(sal.Optimizer):
+        slots = ("a", "b", "c", "d")
+
+        @staticmethod
+        def rule(p, g, a, b, c, d, rate):
+            p -= rate * g
+            return p, a, b, c, d
+
+    network = sal.Network([sal.NeuronLayer(1)], 4, sal.MeanSquaredError(), Many(0.1))
+    assert network.learn(X, X[:, :1]) > network.learn(X, X[:, :1])
+
+
+def test_an_optimizer_in_use_leaves_the_layers_free():
+    optimizer, layer = sal.SGD(), sal.NeuronLayer(1)
+    sal.Network([sal.NeuronLayer(1)], 1, optimizer=optimizer)
+    with pytest.raises(ValueError, match="belongs to a network already"):
+        sal.Network([layer], 1, optimizer=optimizer)
+    assert not layer.built

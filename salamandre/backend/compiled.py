@@ -51,15 +51,18 @@ _LOOPS = (_loop0, _loop1, _loop2, _loop3)
 def loop(formula: Rule, slots: int) -> Callable[..., None]:
     """Return the compiled loop of ``formula`` over parameters, gradients and ``slots`` vectors.
 
-    The machine code is kept on disk between runs. Numba tells kept functions apart by file, name
-    and line, so the name carries a digest of the formula: a changed formula is compiled anew.
+    The machine code of the library's own rules is kept on disk between runs. Numba tells kept
+    functions apart by file, name and line, so the name carries a digest of the formula: a changed
+    formula is compiled anew.
     """
     compiled = numba.njit(**OPTIONS)(formula)
     name = f"{formula.__qualname__.replace('.', '_')}_{_digest(formula.__code__)}"
     plain = FunctionType(_LOOPS[slots].__code__, {**globals(), "rule": compiled}, name)
     plain.__qualname__ = name
+    # A rule of one's own may use globals, whose values no digest sees: it is compiled each time.
+    ours = formula.__module__.startswith("salamandre.")
     try:
-        return numba.njit(cache=True, **OPTIONS)(plain)
+        return numba.njit(cache=ours, **OPTIONS)(plain)
     except RuntimeError:  # no folder that the machine code could be kept in
         return numba.njit(**OPTIONS)(plain)
 

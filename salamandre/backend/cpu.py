@@ -76,7 +76,7 @@ class NumpyBackend(Backend):
         scalars: Sequence[float],
     ) -> None:
         """Update in one compiled loop, or block by block so that temporaries stay in cache."""
-        if self.compiled:
+        if self.compiled and len(state) <= 3:
             from salamandre.backend.compiled import loop
 
             number = parameters.dtype.type

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable, Iterator
 from typing import Any
 
@@ -60,6 +61,8 @@ class Source:
                 f"the network takes examples of shape {wanted}, the data set has {inputs.shape[1:]}"
             )
         for what, array in (("inputs", inputs), ("targets", targets)):
+            if array.dtype.kind not in "fiub":
+                raise ValueError(f"the {what} must be real numbers, got dtype {array.dtype}")
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 raise ValueError(f"the {what} of the data set hold NaN or infinity")
         self._network, self._transform = network, transform
@@ -83,8 +86,7 @@ class Source:
         transform = self._transform
         if transform is None:
             return "none"
-        name = getattr(transform, "__name__", type(transform).__name__)
-        return f"{name} {vars(transform)}" if hasattr(transform, "__dict__") else name
+        return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(transform))
 
     @property
     def has_labels(self) -> bool:

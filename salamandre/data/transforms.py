@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from salamandre.checks import whole
 
 
+@dataclass(frozen=True)
 class Shift:
     """Move each image by up to ``pixels`` along both axes; what comes in is zero.
 
@@ -15,8 +18,10 @@ class Shift:
         pixels: the largest shift; each whole number from -pixels to pixels is as likely.
     """
 
-    def __init__(self, pixels: int) -> None:
-        self.pixels = whole("Shift pixels", pixels)
+    pixels: int
+
+    def __post_init__(self) -> None:
+        whole("Shift pixels", self.pixels)
 
     def __call__(self, x: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """Return shifted copies of images (N, C, H, W)."""

@@ -12,7 +12,7 @@ import numpy as np
 
 from salamandre.backend import Array
 from salamandre.checks import whole
-from salamandre.component import encode
+from salamandre.component import decode, encode
 from salamandre.data.batches import Data, Source, Transform
 from salamandre.learning.history import History
 from salamandre.learning.interrupt import first_interrupt
@@ -77,8 +77,12 @@ class Engine:
             if source is not None:
                 self._check_targets(source)
         if metrics is None:
-            metrics = {"accuracy": accuracy} if self.train.has_labels else {}
+            classes = self.train.has_labels and network.output_shape[-1] > 1
+            metrics = {"accuracy": accuracy} if classes else {}
         self.metrics = dict(metrics)
+        for name in self.metrics:
+            if name in ("epoch", "step", "learning_rate", "loss", "test_loss", "seconds"):
+                raise ValueError(f"a metric cannot be called {name!r}: the history has one already")
         self.test_every = None if test_every is None else whole("test_every", test_every)
         self.history = History()
         self.epochs = 0
@@ -169,6 +173,8 @@ class Engine:
             **self.evaluate(),
             "seconds": round(self._seconds, 3),
         }
+        if not math.isfinite(record.get("test_loss", 0.0)):
+            raise Diverged(f"the test loss became {record['test_loss']} after step {self.step}")
         tests.append(record)
         self._tell("on_test")
 
@@ -213,11 +219,17 @@ class Engine:
         tensors = {f"network/{name}": array for name, array in network.tensors().items()}
         for name, memory in optimizer.memory.items():
             tensors[f"optimizer/{name}"] = to_numpy(memory)
+        if not all(np.isfinite(array).all() for array in tensors.values()):
+            raise Diverged(
+                f"the parameters became NaN or infinite by step {self.step}: the checkpoint before "
+                f"is kept; lower the learning rate or clip the gradient (clip_norm=1)"
+            )
         tensors["losses"] = np.array([float(loss) for loss in self.history.losses])
         description = {
             "identity": self._identity(),
             "backend": network.backend.name,
             "optimizer_steps": optimizer.steps,
+            "schedule": encode(optimizer.schedule),
             "random": network.random.state,
             "tests": self.history.tests,
             "seconds": self._seconds,
@@ -258,10 +270,12 @@ class Engine:
             }
             losses = [float(loss) for loss in stored.tensors["losses"]]
             description = stored.architecture
+            schedule, state = decode(description["schedule"]), description["random"]
+            steps, seconds = int(description["optimizer_steps"]), float(description["seconds"])
             history = History(losses, [dict(record) for record in description["tests"]])
             network.load_tensors(weights)
-            network.random.state = description["random"]
+            network.random.state = state
             for name, array in memory.items():
                 optimizer.memory[name][...] = network.backend.asarray(array)
-            optimizer.steps = description["optimizer_steps"]
-            self.history, self._seconds = history, description["seconds"]
+            optimizer.steps, optimizer.schedule = steps, schedule
+            self.history, self._seconds = history, seconds

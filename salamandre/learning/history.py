@@ -27,11 +27,13 @@ class History:
         return [record[name] for record in self.tests if name in record]
 
     def best(self, name: str) -> dict[str, float]:
-        """Return the first record with the best value of ``name``: least of a loss, else most."""
+        """Return the first record with the best ``name``: least of a loss or error, else most."""
         records = [record for record in self.tests if name in record]
         if not records:
             raise ValueError(f"no test has recorded {name!r} yet")
-        return min(records, key=lambda r: r[name] if "loss" in name else -r[name])
+        return min(
+            records, key=lambda r: r[name] if "loss" in name or "error" in name else -r[name]
+        )
 
     def to_csv(self) -> str:
         """Return the records as a table of comma-separated values with a header."""

@@ -14,10 +14,16 @@ def predicted(y: Array) -> Array:
 
 def accuracy(y: Array, labels: Array) -> float:
     """Return the share of rows of y (N, classes) whose largest output is that of the label."""
-    return float((predicted(y) == labels).mean())
+    guesses = predicted(y)
+    if guesses.shape != labels.shape:
+        raise ValueError(f"accuracy needs labels of shape {guesses.shape}, got {labels.shape}")
+    return float((guesses == labels).mean())
 
 
 def confusion(labels: np.ndarray, guesses: np.ndarray, classes: int) -> np.ndarray:
     """Return counts (classes, classes): row the true label, column the guessed one."""
+    for what, values in (("labels", labels), ("guesses", guesses)):
+        if len(values) and not 0 <= np.min(values) <= np.max(values) < classes:
+            raise ValueError(f"{what} must lie in 0..{classes - 1}")
     pairs = np.asarray(labels).astype(np.int64) * classes + np.asarray(guesses)
     return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)

@@ -36,6 +36,13 @@ LAYERS = {
     "batch-norm between": [sal.NeuronLayer(3), sal.BatchNorm(eps=0.01), sal.Tanh()],
     "flatten": [sal.Reshape((2, 2)), sal.Flatten(), sal.NeuronLayer(2)],
     "maps": [sal.Reshape((2, 1, 2)), sal.BatchNorm(), sal.Tanh(), sal.Flatten()],
+    "minibatch discrimination": [sal.NeuronLayer(3), sal.MinibatchDiscrimination(2, 3)],
+    "minibatch deviation": [sal.MinibatchDeviation(eps=0.01), sal.NeuronLayer(2)],
+    "minibatch deviation of maps": [
+        sal.Reshape((2, 1, 2)),
+        sal.MinibatchDeviation(),
+        sal.Flatten(),
+    ],
     "nested": [sal.Network([sal.NeuronLayer(3, sal.ELU()), sal.Dropout(0.2)]), sal.NeuronLayer(2)],
 }
 

@@ -1,8 +1,17 @@
 """The layers, a small file each."""
 
 from salamandre.layers.dropout import Dropout
+from salamandre.layers.minibatch import MinibatchDeviation, MinibatchDiscrimination
 from salamandre.layers.neuron import NeuronLayer
 from salamandre.layers.normalization import BatchNorm
 from salamandre.layers.shape import Flatten, Reshape
 
-__all__ = ["BatchNorm", "Dropout", "Flatten", "NeuronLayer", "Reshape"]
+__all__ = [
+    "BatchNorm",
+    "Dropout",
+    "Flatten",
+    "MinibatchDeviation",
+    "MinibatchDiscrimination",
+    "NeuronLayer",
+    "Reshape",
+]

@@ -1,0 +1,120 @@
+"""Layers that let a discriminator compare the examples of a batch, against mode collapse."""
+
+from __future__ import annotations
+
+import math
+
+from salamandre.backend import Array
+from salamandre.checks import real, whole
+from salamandre.initializers import Gaussian, Initializer
+from salamandre.layer import Layer, Shape
+
+
+class _Coupling(Layer):
+    """Base: outputs depend on the whole batch, so a gradient penalty has no meaning."""
+
+    couples_examples = True
+
+    def compute_tangent(self, x_dot: Array) -> Array:
+        """Refuse: a penalty on each example's gradient needs examples that are independent."""
+        raise ValueError(
+            f"{type(self).__name__} cannot be part of a critic with a gradient penalty: it makes "
+            f"each output depend on the whole batch; leave it out, or use another constraint"
+        )
+
+
+class MinibatchDiscrimination(_Coupling):
+    """y = [x, o(x)]: x beside how close it is to the other examples of the batch.
+
+    With M_i = x_i T, an array (features, depth), the closeness of two examples in feature b is
+    c_b(x_i, x_j) = exp(-‖M_ib - M_jb‖₁), and o(x_i)_b = Σ_{j ≠ i} c_b(x_i, x_j) (Salimans et al.
+    2016, section 3.2; the term j = i, which is always 1, is left out). A generator that draws one
+    thing over and over betrays itself by large o.
+
+    Shapes: x (N, inputs), weights T (inputs, features · depth), y (N, inputs + features). Time and
+    memory grow with N² · features · depth.
+
+    Args:
+        features: how many ways of being close are learned. Default 16.
+        depth: numbers that each of them compares. Default 8.
+        initializer: of T. Default ``Gaussian(0.05)``.
+    """
+
+    weights: Array
+    d_weights: Array
+
+    def __init__(
+        self, features: int = 16, depth: int = 8, initializer: Initializer | None = None
+    ) -> None:
+        super().__init__()
+        self.features = whole("MinibatchDiscrimination features", features)
+        self.depth = whole("MinibatchDiscrimination depth", depth)
+        self.initializer = initializer
+
+    def build(self, input_shape: Shape) -> Shape:
+        """Declare T for inputs of shape (inputs,)."""
+        if len(input_shape) != 1:
+            raise ValueError(
+                f"MinibatchDiscrimination takes vectors, shape (inputs,), got examples of shape "
+                f"{input_shape}: put a Flatten() before it"
+            )
+        (self._inputs,) = input_shape
+        shape = (self._inputs, self.features * self.depth)
+        self.declare("weights", shape, self.initializer or Gaussian(0.05))
+        return (self._inputs + self.features,)
+
+    def compute(self, x: Array, training: bool = True) -> Array:
+        """Return x with o(x) beside it."""
+        xp = self.xp
+        self._x = x
+        m = xp.dot(x, self.weights).reshape(len(x), self.features, self.depth)
+        difference = m[:, None] - m[None]  # (i, j, features, depth)
+        self._sign = xp.sign(difference)
+        self._closeness = xp.exp(-xp.abs(difference).sum(axis=3))  # (i, j, features)
+        return xp.concatenate([x, self._closeness.sum(axis=1) - 1], axis=1)
+
+    def backprop(self, dy: Array, update: bool = True) -> Array:
+        """dE/dM_i = -Σ_j (do_i + do_j) c(x_i, x_j) sign(M_i - M_j); the rest is as for a product."""
+        xp = self.xp
+        do = dy[:, self._inputs :]
+        pull = (do[:, None] + do[None]) * self._closeness
+        dm = -(pull[..., None] * self._sign).sum(axis=1).reshape(len(dy), -1)
+        if update:
+            self.d_weights[...] = xp.dot(self._x.T, dm)
+        return dy[:, : self._inputs] + xp.dot(dm, self.weights.T)
+
+
+class MinibatchDeviation(_Coupling):
+    """One more feature (or map), the same for all examples: how much the batch varies.
+
+    s = the mean over all elements of an example of √(variance over the batch + eps)
+    (Karras et al. 2018, section 3). Cheaper than :class:`MinibatchDiscrimination`: no parameters.
+
+    Shapes: x (N, features) becomes (N, features + 1), x (N, maps, H, W) becomes
+    (N, maps + 1, H, W).
+
+    Args:
+        eps: added to the variance. Default 1e-8.
+    """
+
+    def __init__(self, eps: float = 1e-8) -> None:
+        super().__init__()
+        self.eps = real("MinibatchDeviation eps", eps, 0, above=True)
+
+    def build(self, input_shape: Shape) -> Shape:
+        """Add one feature."""
+        return (input_shape[0] + 1, *input_shape[1:])
+
+    def compute(self, x: Array, training: bool = True) -> Array:
+        """Return x with s beside it."""
+        xp = self.xp
+        self._centred = x - x.mean(axis=0)
+        self._std = xp.sqrt((self._centred * self._centred).mean(axis=0) + self.eps)
+        extra = xp.zeros((len(x), 1, *x.shape[2:]), dtype=x.dtype) + self._std.mean()
+        return xp.concatenate([x, extra], axis=1)
+
+    def backprop(self, dy: Array, update: bool = True) -> Array:
+        """Dx = its share of dy + ds (x - mean) / (std · N · elements)."""
+        ds = dy[:, -1].sum()
+        scale = ds / (len(dy) * math.prod(self._std.shape))
+        return dy[:, :-1] + scale * self._centred / self._std

@@ -1,0 +1,200 @@
+"""A classifier that judges what a generator makes."""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import json
+import math
+import os
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from salamandre.activations import ReLU, Softmax
+from salamandre.component import encode
+from salamandre.data import cache
+from salamandre.data.images import Images
+from salamandre.data.transforms import Shift
+from salamandre.layers import Dropout, NeuronLayer
+from salamandre.losses import CrossEntropy
+from salamandre.metrics.classes import class_divergence, class_shares, classifier_score
+from salamandre.metrics.classification import accuracy
+from salamandre.metrics.frechet import frechet_distance
+from salamandre.metrics.neighbours import precision_recall
+from salamandre.network import Network
+from salamandre.optimizers import Adam
+from salamandre.schedules import CosineDecay
+
+if TYPE_CHECKING:
+    from salamandre.games.game import GanGame
+
+CONFIDENT = 0.9
+NEIGHBOURS = 3000  # examples of each kind for precision and recall, whose time is quadratic
+
+
+class Judge:
+    """Figures of generated images, told by a classifier that has learned the real ones.
+
+    Args:
+        classifier: a trained Network that ends in Softmax; the outputs of the layer before the
+            last one are its features.
+        images: real images: generated ones are compared with their features and classes.
+
+    Attributes:
+        accuracy: of the classifier on ``images``, which it has best not been trained on.
+        confident: the share of ``images`` that it gives a probability above 0.9.
+
+    Raises:
+        ValueError: a classifier that does not fit the images.
+    """
+
+    def __init__(self, classifier: Network, images: Images) -> None:
+        if not isinstance(classifier.output_activation, Softmax):
+            raise ValueError("a Judge needs a classifier that ends in Softmax()")
+        if classifier.output_shape != (len(images.classes),):
+            raise ValueError(
+                f"the classifier knows {classifier.output_shape[0]} classes, the images have "
+                f"{len(images.classes)}"
+            )
+        if math.prod(classifier.input_shape) != math.prod(images.shape):
+            raise ValueError(
+                f"the classifier takes {classifier.input_shape}, the images are {images.shape}"
+            )
+        self.classifier, self.classes = classifier, images.classes
+        values = np.asarray(images.images, dtype=classifier.dtype) / images.white
+        probabilities, self._features = self._look(values)
+        self.accuracy = accuracy(probabilities, images.labels)
+        self.confident = float((probabilities.max(axis=1) > CONFIDENT).mean())
+        self._shares = class_shares(images.labels, len(images.classes))
+
+    @classmethod
+    def trained(
+        cls,
+        train: Images,
+        test: Images,
+        *,
+        epochs: int = 15,
+        seed: int = 0,
+        cache_dir: str | os.PathLike[str] | None = None,
+        backend: str | None = None,
+    ) -> Judge:
+        """Return a judge whose classifier learns ``train``; one trained before is reused.
+
+        The classifier is a perceptron, inputs-512-128-classes, with dropout; it is kept in the
+        cache folder (see :func:`salamandre.data.load`).
+
+        Args:
+            train: what it learns.
+            test: what generated images are compared with.
+            epochs: of training. Default 15: half a minute for MNIST on two cores.
+            seed: of the training. Default 0.
+            cache_dir: default as for data sets.
+            backend: of the classifier. Default as for networks.
+        """
+        classifier = cls._new(train, epochs, seed, backend)
+        settings = [encode(classifier), train.name, len(train), epochs, seed]
+        digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:16]
+        path = cache.root(cache_dir) / "judges" / f"{train.name}-{digest}.safetensors"
+        if path.is_file():
+            try:
+                return cls(Network.load(path, backend=backend), test)
+            except ValueError:  # damaged: trained anew
+                pass
+        cls._teach(classifier, train, epochs, seed)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            classifier.save(path)
+        except OSError:  # a cache that cannot be written costs only the time of another training
+            pass
+        return cls(classifier, test)
+
+    @staticmethod
+    def _new(train: Images, epochs: int, seed: int, backend: str | None) -> Network:
+        steps = epochs * max(1, len(train) // 64)
+        return Network(
+            [
+                *(NeuronLayer(512, ReLU()), Dropout(0.2), NeuronLayer(128, ReLU())),
+                NeuronLayer(len(train.classes), Softmax()),
+            ],
+            math.prod(train.shape),
+            CrossEntropy(),
+            Adam(CosineDecay(0.001, steps)),
+            seed=seed,
+            backend=backend,
+        )
+
+    @staticmethod
+    def _teach(classifier: Network, train: Images, epochs: int, seed: int) -> None:
+        from salamandre.learning import Engine, ProgressBar
+
+        shift = Shift(1) if min(train.shape[1:]) >= 16 else None
+        engine = Engine(classifier, train, seed=seed, transform=shift, callbacks=[ProgressBar()])
+        engine.run(epochs)
+        if engine.interrupted:
+            raise KeyboardInterrupt
+
+    def _look(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return probabilities and features of images with values in 0..1, in blocks."""
+        network = self.classifier
+        *body, last = network.layers
+        probabilities, features = [], []
+        for start in range(0, len(values), 1000):
+            x = values[start : start + 1000].reshape(-1, *network.input_shape)
+            y = network.backend.asarray(x, dtype=network.dtype)
+            for layer in body:
+                y = layer.compute(y, False)
+            features.append(np.array(network.backend.to_numpy(y)))
+            y = last.compute(y, False)
+            probabilities.append(np.array(network.backend.to_numpy(y)))
+        return np.concatenate(probabilities), np.concatenate(features).reshape(len(values), -1)
+
+    def classify(self, examples: np.ndarray, span: tuple[float, float] = (0.0, 1.0)) -> np.ndarray:
+        """Return probabilities (N, classes) of images (N, ...) with values in ``span``."""
+        return self._look(self._scaled(examples, span))[0]
+
+    @staticmethod
+    def _scaled(examples: np.ndarray, span: tuple[float, float]) -> np.ndarray:
+        low, high = span
+        return np.clip((np.asarray(examples) - low) / (high - low), 0, 1)
+
+    def figures(
+        self, examples: np.ndarray, span: tuple[float, float] = (0.0, 1.0)
+    ) -> dict[str, float]:
+        """Return the figures of generated images.
+
+        Args:
+            examples: (N, ...) with the elements of an image each; best as many as real ones.
+            span: the values of black and white. Default (0, 1).
+
+        Returns:
+            ``least`` and ``most``, the smallest and the largest share of a class; ``confident``,
+            the share of examples whose class has a probability above 0.9; ``divergence`` of the
+            classes from the data's (:func:`class_divergence`); ``score``
+            (:func:`classifier_score`); ``frechet`` (:func:`frechet_distance` of the features,
+            with equally many real images where there are); ``precision`` and ``recall``
+            (:func:`precision_recall`, of 3,000 at most).
+        """
+        probabilities, features = self._look(self._scaled(examples, span))
+        shares = class_shares(probabilities.argmax(axis=1), len(self.classes))
+        few = min(NEIGHBOURS, len(features), len(self._features))
+        precision, recall = precision_recall(features[:few], self._features[:few])
+        return {
+            "least": float(shares.min()),
+            "most": float(shares.max()),
+            "confident": float((probabilities.max(axis=1) > CONFIDENT).mean()),
+            "divergence": class_divergence(shares, self._shares),
+            "score": classifier_score(probabilities),
+            "frechet": frechet_distance(features, self._features[: len(features)]),
+            "precision": precision,
+            "recall": recall,
+        }
+
+    def of_game(self, count: int = 10_000, seed: int = 1) -> Callable[[GanGame], dict[str, float]]:
+        """Return a metric for :class:`salamandre.games.Evaluation`: the figures of ``count``."""
+        return functools.partial(self._figures_of, count=count, seed=seed)
+
+    def _figures_of(self, game: GanGame, count: int, seed: int) -> dict[str, float]:
+        examples = game.backend.to_numpy(game.generate(count, seed))
+        return self.figures(examples, game.span)

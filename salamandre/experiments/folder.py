@@ -29,3 +29,22 @@ def run_folder(
             write_atomically(folder / "settings.json", text.encode())
         return folder
     raise FileExistsError(f"{base / name}-{stamp} and a thousand like it exist already")
+
+
+def read_settings(folder: str | os.PathLike[str]) -> dict[str, Any]:
+    """Return the settings of the run in a folder that :func:`run_folder` made.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: ``settings.json`` is damaged.
+    """
+    file = Path(folder) / "settings.json"
+    if not file.is_file():
+        raise FileNotFoundError(f"there is no run in {folder}: it has no settings.json")
+    try:
+        settings = json.loads(file.read_text())
+    except ValueError:
+        settings = None
+    if not isinstance(settings, dict):
+        raise ValueError(f"{file} is damaged: it must hold a JSON object of settings")
+    return settings

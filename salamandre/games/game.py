@@ -7,7 +7,8 @@ import math
 import os
 import time
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -338,19 +339,34 @@ class GanGame:
         if latent is None:
             stream = self.backend.stream([self.seed, 3, whole("seed", seed, least=0)])
             latent = self.latent.draw(stream, whole("count", count), g.dtype)
-        kept, random = None, copy.deepcopy(g.random.state)
+        random = copy.deepcopy(g.random.state)
         g.random.state = self.backend.stream([self.seed, 4, seed]).state
-        if self._average is not None:
-            kept = g.parameters + 0
-            g.parameters[...] = self._average
         try:
-            examples = g.predict(latent)
+            with self._averaged():
+                examples = g.predict(latent)
         finally:
             g.random.state = random
-            if kept is not None:
-                g.parameters[...] = kept
         self._fake = None  # the generator's latest compute is this one now
         return examples
+
+    def save_generator(self, path: str | os.PathLike[str]) -> None:
+        """Write the generator that :meth:`generate` uses to a safetensors file."""
+        with self._averaged():
+            self.generator.save(path)
+
+    @contextmanager
+    def _averaged(self) -> Iterator[None]:
+        """Let the generator have its average parameters, if there are such, for a while."""
+        if self._average is None:
+            yield
+            return
+        parameters = self.generator.parameters
+        kept = parameters + 0
+        parameters[...] = self._average
+        try:
+            yield
+        finally:
+            parameters[...] = kept
 
     # -- a whole game --------------------------------------------------------------------------
 

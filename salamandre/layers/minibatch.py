@@ -74,7 +74,7 @@ class MinibatchDiscrimination(_Coupling):
         return xp.concatenate([x, self._closeness.sum(axis=1) - 1], axis=1)
 
     def backprop(self, dy: Array, update: bool = True) -> Array:
-        """dE/dM_i = -Σ_j (do_i + do_j) c(x_i, x_j) sign(M_i - M_j); the rest is as for a product."""
+        """dE/dM_i = -Σ_j (do_i + do_j) c(x_i, x_j) sign(M_i - M_j); then as for a product."""
         xp = self.xp
         do = dy[:, self._inputs :]
         pull = (do[:, None] + do[None]) * self._closeness

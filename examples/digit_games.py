@@ -1,0 +1,118 @@
+"""What gan_mnist.py and wgan_mnist.py share: options, images, perceptrons, and the run."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+import salamandre as sal
+from salamandre import data, experiments, metrics
+
+
+def new_parser(text: str | None) -> argparse.ArgumentParser:
+    """Return a parser with the options of the data, the latent space and the run."""
+    parser = argparse.ArgumentParser(
+        description=text, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument_group("data").add_argument
+    add("--dataset", choices=list(data.CATALOGUE), help="default mnist; digits if there is none")
+    add("--data-dir", metavar="DIR", help="a folder with the data set's files")
+    add("--digits", default="0-9", metavar="N|N-N", help="classes to be drawn, default 0-9")
+
+    add = parser.add_argument_group("run").add_argument
+    add("--batch-size", type=int, default=64, metavar="N", help="default 64")
+    add("--seed", type=int, default=0, metavar="N", help="of everything random, default 0")
+    add("--every", type=int, default=500, metavar="N", help="rounds between pictures, default 500")
+    evaluate = "rounds between judgements by a classifier of the digits, default 2000; 0: none"
+    add("--evaluate", type=int, default=2000, metavar="N", help=evaluate)
+    add("--backend", metavar="NAME", help="numpy or cupy, default $SALAMANDRE_BACKEND or numpy")
+    add("--output", default="runs", metavar="DIR", help="where the run's folder is made (runs)")
+    resume = "continue the run in this folder, with its settings; more --rounds may be given"
+    add("--resume", metavar="FOLDER", help=resume)
+    return parser
+
+
+def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
+    """Return the options: those given, then those of the run to be resumed, then defaults."""
+    options = parser.parse_args()
+    if options.resume:
+        parser.set_defaults(**experiments.read_settings(options.resume))
+        options = parser.parse_args()
+    return options
+
+
+def load_images(options: argparse.Namespace) -> tuple[data.Images, data.Images, data.Images]:
+    """Return the training images of the chosen classes, and both whole sets for the judge."""
+    try:
+        train, test = data.load(options.dataset or "mnist", data_dir=options.data_dir)
+    except data.DataUnavailable as error:
+        if options.dataset or options.data_dir:
+            raise
+        print(f"MNIST cannot be had here: {error}")
+        print("This run uses the embedded 8×8 digits instead (--dataset digits).")
+        train, test = data.load("digits")
+    first, _, last = options.digits.partition("-")
+    try:
+        wanted = range(int(first), int(last or first) + 1)
+    except ValueError:
+        raise ValueError(f"--digits takes 7 or 0-9, got {options.digits!r}") from None
+    if not wanted or wanted[0] < 0 or wanted[-1] >= len(train.classes):
+        raise ValueError(
+            f"--digits must lie in 0-{len(train.classes) - 1} for {train.name}, "
+            f"got {options.digits!r}"
+        )
+    chosen = np.isin(train.labels, list(wanted))
+    images = data.Images(
+        train.images[chosen], train.labels[chosen], train.classes, train.name, "train", train.white
+    )
+    return images, train, test
+
+
+def hidden_sizes(text: str, option: str) -> list[int]:
+    """Return the numbers of neurons in a text such as 256-512."""
+    try:
+        return [int(size) for size in text.split("-")]
+    except ValueError:
+        raise ValueError(f"{option} takes numbers such as 256-512, got {text!r}") from None
+
+
+def run(
+    options: argparse.Namespace, name: str, build: Callable[[data.Images], sal.GanGame]
+) -> None:
+    """Play the game that ``build`` makes of the images, in a run folder of its own."""
+    images, train, test = load_images(options)
+    game = build(images)
+    print(f"data set {images.name}: {len(images)} images of the digits {options.digits}")
+    print(f"generator\n{game.generator.summary()}\n")
+    print(f"{'critic' if name == 'wgan' else 'discriminator'}\n{game.discriminator.summary()}\n")
+    judge = None
+    if options.evaluate:
+        print("a classifier learns the real digits, or is found in the cache:")
+        judge = metrics.Judge.trained(train, test, backend=options.backend)
+        print(f"it reads {judge.accuracy:.2%} of {len(test)} test digits right")
+    folder = Path(options.resume) if options.resume else None
+    if folder is None:
+        options.dataset = images.name
+        folder = experiments.run_folder(options.output, f"{images.name}-{name}", vars(options))
+    experiments.play(
+        game,
+        options.rounds,
+        folder,
+        every=options.every,
+        metrics={"judge": judge.of_game()} if judge else None,
+        evaluate_every=max(1, options.evaluate),
+    )
+    if judge and game.history.metrics:
+        found = game.history.metrics[-1]
+        print(
+            f"of 10,000 drawn digits {found['confident']:.1%} are sure; classes from "
+            f"{found['least']:.1%} to {found['most']:.1%}; Fréchet distance {found['frechet']:.2f}"
+        )
+    if game.interrupted:
+        print(f"interrupted; continue with --resume {folder}")
+    print("the run's files:")
+    for path in sorted(folder.iterdir()):
+        print(f"  {path}")

@@ -1,0 +1,167 @@
+"""A game of generator and discriminator that draws handwritten digits, with every remedy.
+
+    python examples/gan_mnist.py
+    python examples/gan_mnist.py --digits 7 --rounds 2000
+    python examples/gan_mnist.py --plain                      # no remedy: see it collapse
+    python examples/gan_mnist.py --plain --minibatch discrimination --flipping 0.05
+    python examples/gan_mnist.py --objective hinge --lipschitz spectral
+
+Both players are perceptrons. A run writes one folder: samples of the same latent points at
+intervals and their animation, curves, what a classifier of digits says of the samples, the
+checkpoint and the final networks. Ctrl-C stops a run with everything saved; --resume FOLDER
+continues it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+
+from digit_games import hidden_sizes, new_parser, parse, run
+
+import salamandre as sal
+from salamandre import data
+
+OBJECTIVES = {
+    "non-saturating": sal.NonSaturating,
+    "minimax": sal.Minimax,
+    "least-squares": sal.LeastSquares,
+    "hinge": sal.Hinge,
+}
+OPTIMIZERS = {
+    "adam": lambda rate: sal.Adam(rate, beta1=0.5),
+    "rmsprop": sal.RMSProp,
+    "sgd": sal.SGD,
+}
+LIPSCHITZ = {
+    "none": lambda options: None,
+    "spectral": lambda options: sal.SpectralNorm(),
+    "penalty": lambda options: sal.GradientPenalty(options.penalty),
+}
+MINIBATCH = {
+    "none": lambda: [],
+    "discrimination": lambda: [sal.MinibatchDiscrimination(32, 8)],
+    "deviation": lambda: [sal.MinibatchDeviation()],
+}
+REMEDIES = {
+    "smoothing": "0.7-1",
+    "flipping": 0.0,
+    "noise": 0,
+    "minibatch": "deviation",
+    "instance_noise": 0.1,
+    "matching": 0.0,
+    "dropout": 0.3,
+    "average": 0.999,
+}
+PLAIN = {
+    "smoothing": "1-1",
+    "flipping": 0.0,
+    "noise": 0,
+    "minibatch": "none",
+    "instance_noise": 0.0,
+    "matching": 0.0,
+    "dropout": 0.0,
+    "average": 0.0,
+}
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Return the options."""
+    parser = new_parser(__doc__)
+    add = parser.add_argument_group("players").add_argument
+    add("--objective", choices=OBJECTIVES, default="non-saturating", help="default non-saturating")
+    add("--latent", type=int, default=100, metavar="N", help="coordinates, default 100")
+    add("--generator", default="256-512", metavar="N-N", help="hidden neurons, default 256-512")
+    add("--discriminator", default="512-256", metavar="N-N", help="likewise, default 512-256")
+    add("--lipschitz", choices=LIPSCHITZ, default="none", help="constraint, default none")
+    add("--penalty", type=float, default=1.0, metavar="WEIGHT", help="of the penalty, default 1")
+
+    add = parser.add_argument_group("learning").add_argument
+    add("--rounds", type=int, default=10_000, metavar="N", help="default 10000")
+    add("--generator-optimizer", choices=OPTIMIZERS, default="adam", help="default adam")
+    add("--discriminator-optimizer", choices=OPTIMIZERS, default="adam", help="default adam")
+    add("--generator-rate", type=float, default=2e-4, metavar="RATE", help="default 0.0002")
+    add("--discriminator-rate", type=float, default=2e-4, metavar="RATE", help="default 0.0002")
+    add("--generator-steps", type=int, default=1, metavar="N", help="a round, default 1")
+    add("--discriminator-steps", type=int, default=1, metavar="N", help="a round, default 1")
+
+    group = parser.add_argument_group("remedies for mode collapse")
+    add = group.add_argument
+    add("--plain", action="store_true", help="none of these but those that are given")
+    add("--noise", type=int, metavar="N", help="fresh inputs of every generator layer")
+    add("--smoothing", metavar="LOW-HIGH", help="range of the labels of real images")
+    add("--flipping", type=float, metavar="P", help="probability of a wrong label")
+    add("--minibatch", choices=MINIBATCH, help="comparison of the examples of a batch")
+    add("--instance-noise", type=float, metavar="STD", help="on all that is discriminated")
+    add("--matching", type=float, metavar="WEIGHT", help="of feature matching")
+    add("--dropout", type=float, metavar="RATE", help="in the discriminator")
+    add("--average", type=float, metavar="DECAY", help="of the generator's moving average")
+    chosen = ", ".join(f"{name.replace('_', '-')} {value}" for name, value in REMEDIES.items())
+    group.description = f"Defaults without --plain: {chosen}."
+    options = parse(parser)
+    for name, value in (PLAIN if options.plain else REMEDIES).items():
+        if getattr(options, name) is None:
+            setattr(options, name, value)
+    return options
+
+
+def label_range(text: str) -> tuple[float, float]:
+    """Return the numbers of a text such as 0.7-1."""
+    low, _, high = text.partition("-")
+    try:
+        return float(low), float(high or low)
+    except ValueError:
+        raise ValueError(f"--smoothing takes a range such as 0.7-1, got {text!r}") from None
+
+
+def build_game(options: argparse.Namespace, images: data.Images) -> sal.GanGame:
+    """Return the game that the options describe."""
+    pixels = math.prod(images.shape)
+    hidden: list[sal.Layer] = []
+    for size in hidden_sizes(options.generator, "--generator"):
+        hidden.append(sal.NeuronLayer(size, sal.LeakyReLU(0.2), noise=options.noise))
+    generator = sal.Network(
+        [*hidden, sal.NeuronLayer(pixels, sal.Tanh(), noise=options.noise)],
+        options.latent,
+        optimizer=OPTIMIZERS[options.generator_optimizer](options.generator_rate),
+        seed=options.seed,
+        backend=options.backend,
+    )
+    hidden = []
+    for size in hidden_sizes(options.discriminator, "--discriminator"):
+        hidden.append(sal.NeuronLayer(size, sal.LeakyReLU(0.2)))
+        if options.dropout:
+            hidden.append(sal.Dropout(options.dropout))
+    discriminator = sal.Network(
+        [*hidden, *MINIBATCH[options.minibatch](), sal.NeuronLayer(1)],
+        pixels,
+        optimizer=OPTIMIZERS[options.discriminator_optimizer](options.discriminator_rate),
+        seed=options.seed + 1,
+        backend=options.backend,
+    )
+    return sal.GanGame(
+        generator,
+        discriminator,
+        images,
+        latent=sal.Gaussian(options.latent),
+        batch_size=options.batch_size,
+        objective=OBJECTIVES[options.objective](),
+        lipschitz=LIPSCHITZ[options.lipschitz](options),
+        discriminator_steps=options.discriminator_steps,
+        generator_steps=options.generator_steps,
+        label_smoothing=label_range(options.smoothing),
+        label_flipping=options.flipping,
+        instance_noise=options.instance_noise,
+        feature_matching=options.matching,
+        average=options.average,
+        seed=options.seed,
+    )
+
+
+if __name__ == "__main__":
+    try:
+        options = parse_arguments()
+        run(options, "gan", lambda images: build_game(options, images))
+    except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
+        sys.exit(f"gan_mnist: {error}")

@@ -1,0 +1,69 @@
+"""A game in a run folder."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from salamandre.games.callbacks import (
+    Draw,
+    Evaluation,
+    GameCallback,
+    GameCheckpoint,
+    GameCurves,
+    GameProgress,
+    Metric,
+    SampleGrids,
+)
+from salamandre.games.game import GanGame
+
+CHECKPOINT = "checkpoint.safetensors"
+
+
+def play(
+    game: GanGame,
+    rounds: int,
+    folder: str | os.PathLike[str],
+    *,
+    every: int = 500,
+    metrics: Mapping[str, Metric] | None = None,
+    evaluate_every: int = 1000,
+    draw: Draw | None = None,
+    count: int = 64,
+) -> None:
+    """Play until ``rounds`` rounds are done, with everything in one folder.
+
+    A folder that holds a checkpoint already is continued where it was left, whatever ended it:
+    the same game, killed at any point and played again, ends in the same bits.
+
+    The folder gets ``curves.csv``, ``metrics.csv`` and ``curves.png``; ``samples/`` and
+    ``animation.gif`` of the same latent points; ``checkpoint.safetensors``; and at the end
+    ``generator.safetensors`` (its moving average, if the game has one) and
+    ``discriminator.safetensors``.
+
+    Args:
+        game: a new one, set up as in the run to be continued.
+        rounds: in all, those before included.
+        folder: of the run; made if it does not exist.
+        every: rounds between two pictures and two checkpoints. Default 500.
+        metrics: for :class:`salamandre.games.Evaluation`. Default none.
+        evaluate_every: rounds between two evaluations. Default 1000.
+        draw: see :class:`salamandre.games.SampleGrids`. Default a grid of images.
+        count: examples in a picture. Default 64.
+
+    Raises:
+        ValueError: the folder holds a checkpoint of another game; nothing is changed.
+        Diverged: the checkpoint is the last good one.
+    """
+    folder = Path(folder)
+    checkpoint = folder / CHECKPOINT
+    if checkpoint.exists():
+        game.resume(checkpoint)
+    callbacks: list[GameCallback] = [GameProgress(), SampleGrids(folder, every, count, draw)]
+    if metrics:
+        callbacks.append(Evaluation(metrics, evaluate_every))
+    callbacks += [GameCurves(folder), GameCheckpoint(checkpoint, every)]
+    game.play(rounds, callbacks)
+    game.save_generator(folder / "generator.safetensors")
+    game.discriminator.save(folder / "discriminator.safetensors")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -35,12 +35,14 @@ def new_parser(text: str | None) -> argparse.ArgumentParser:
     return parser
 
 
-def parse(parser: argparse.ArgumentParser) -> argparse.Namespace:
+def parse(
+    parser: argparse.ArgumentParser, given: Sequence[str] | None = None
+) -> argparse.Namespace:
     """Return the options: those given, then those of the run to be resumed, then defaults."""
-    options = parser.parse_args()
+    options = parser.parse_args(given)
     if options.resume:
         parser.set_defaults(**experiments.read_settings(options.resume))
-        options = parser.parse_args()
+        options = parser.parse_args(given)
     return options
 
 

@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+from collections.abc import Sequence
 
 from digit_games import hidden_sizes, new_parser, parse, run
 
@@ -66,8 +67,8 @@ PLAIN = {
 }
 
 
-def parse_arguments() -> argparse.Namespace:
-    """Return the options."""
+def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
+    """Return the options, of the command line or of the arguments given."""
     parser = new_parser(__doc__)
     add = parser.add_argument_group("players").add_argument
     add("--objective", choices=OBJECTIVES, default="non-saturating", help="default non-saturating")
@@ -99,7 +100,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--average", type=float, metavar="DECAY", help="of the generator's moving average")
     chosen = ", ".join(f"{name.replace('_', '-')} {value}" for name, value in REMEDIES.items())
     group.description = f"Defaults without --plain: {chosen}."
-    options = parse(parser)
+    options = parse(parser, given)
     for name, value in (PLAIN if options.plain else REMEDIES).items():
         if getattr(options, name) is None:
             setattr(options, name, value)

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 import salamandre as sal
 
@@ -187,41 +188,120 @@ def test_xor_that_is_interrupted_draws_what_is_done(tmp_path):
     assert len(table(only_folder(tmp_path) / "runs.csv")) >= 1
 
 
-def test_the_wasserstein_game_draws_and_continues(tmp_path):
-    options = (*DIGITS, "--digits", "3-5", "--rounds", "40", "--every", "20", "--critic", "32")
-    done = run("wgan_mnist.py", *options, "--generator", "32", cwd=tmp_path)
-    assert "images of the digits 3-5" in done.stdout
+QUICK = (*DIGITS, "--every", "20", "--generator", "32")
+FILES = {
+    *("settings.json", "checkpoint.safetensors", "generator.safetensors", "samples"),
+    *("discriminator.safetensors", "curves.csv", "curves.png", "animation.gif"),
+}
+
+
+@pytest.mark.parametrize(
+    "program, options",
+    [
+        ("wgan_mnist.py", ("--critic", "32", "--critic-steps", "1")),
+        ("gan_mnist.py", ("--discriminator", "32", "--noise", "4", "--matching", "0.1")),
+    ],
+)
+def test_games_draw_digits_and_continue(program, options, tmp_path):
+    options = (*QUICK, *options, "--digits", "3-5", "--evaluate", "20")
+    done = run(program, *options, "--rounds", "40", cwd=tmp_path)
+    assert "images of the digits 3-5" in done.stdout and "drawn digits" in done.stdout
     folder = only_folder(tmp_path)
-    names = {path.name for path in folder.iterdir()}
-    assert names == {
-        *("settings.json", "checkpoint.safetensors", "generator.safetensors"),
-        *("critic.safetensors", "curves.csv", "curves.png", "animation.gif", "samples"),
-    }
+    assert {path.name for path in folder.iterdir()} == {*FILES, "metrics.csv"}
+    assert [row["round"] for row in table(folder / "metrics.csv")] == ["20", "40"]
     generator = sal.Network.load(folder / "generator.safetensors")
     assert generator.output_shape == (64,)
-    done = run("wgan_mnist.py", "--resume", str(folder), cwd=tmp_path)
-    assert "continuing after round 40" in done.stdout
+    run(program, "--resume", str(folder), cwd=tmp_path)
     again = sal.Network.load(folder / "generator.safetensors")
     assert np.array_equal(again.parameters, generator.parameters)
+    run(program, "--resume", str(folder), "--rounds", "60", cwd=tmp_path)
+    assert len(table(folder / "curves.csv")) == 60
+    done = run(program, "--resume", str(folder), "--latent", "9", cwd=tmp_path, fails=True)
+    assert "another generator" in done.stderr.splitlines()[-1]
+    assert len(table(folder / "curves.csv")) == 60
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs SIGKILL")
+def test_a_game_that_is_killed_again_and_again_ends_in_the_same_bits(tmp_path):
+    options = (*QUICK, "--evaluate", "0", "--rounds", "300", "--minibatch", "discrimination")
+    options = (*options, "--discriminator", "32", "--noise", "4", "--flipping", "0.1")
+    run("gan_mnist.py", *options, "--output", "whole", cwd=tmp_path)
+    (whole,) = (tmp_path / "whole").iterdir()
+    (tmp_path / "killed").mkdir()
+    random, kills, arguments = np.random.default_rng(0), 0, (*options, "--output", "killed")
+    while kills < 12:
+        command = [sys.executable, EXAMPLES / "gan_mnist.py", *arguments]
+        process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
+        for line in process.stderr:  # the bar shows that it plays
+            break
+        time.sleep(random.uniform(0, 0.3))
+        process.kill()
+        kills += process.wait() == -signal.SIGKILL
+        process.stderr.close()
+        (folder,) = (tmp_path / "killed").iterdir()
+        arguments = ("--resume", str(folder))
+    run("gan_mnist.py", *arguments, cwd=tmp_path)
+    names = [path.relative_to(whole) for path in whole.rglob("*") if path.is_file()]
+    assert len(names) > 20
+    for name in names:
+        if name.suffix == ".safetensors":  # their headers are in no certain order
+            tensors = [load_file(where / name) for where in (whole, folder)]
+            for key, array in tensors[0].items():
+                assert np.array_equal(array, tensors[1][key]), key
+        elif name.suffix != ".json":
+            assert (folder / name).read_bytes() == (whole / name).read_bytes(), name
+    assert not list(folder.rglob("*.part"))
 
 
 @pytest.mark.parametrize("constraint", ["clipping", "spectral"])
 def test_constraints_of_the_wasserstein_game(tmp_path, constraint):
-    options = (*DIGITS, "--rounds", "5", "--lipschitz", constraint, "--optimizer", "rmsprop")
-    run("wgan_mnist.py", *options, cwd=tmp_path)
+    options = (*QUICK, "--rounds", "5", "--lipschitz", constraint, "--optimizer", "rmsprop")
+    run("wgan_mnist.py", *options, "--evaluate", "0", cwd=tmp_path)
+    assert {path.name for path in only_folder(tmp_path).iterdir()} == FILES
 
 
 @pytest.mark.parametrize(
-    "arguments, message",
+    "program, arguments, message",
     [
-        (("--digits", "8-12"), "must lie in 0-9"),
-        (("--digits", "x"), "takes 7 or 0-9"),
-        (("--generator", "a"), "numbers such as 256-512"),
-        (("--critic", "0"), "at least 1, got 0"),
-        (("--rounds", "0"), "rounds must be"),
-        (("--resume", "nowhere"), "there is no run in nowhere"),
+        ("wgan_mnist.py", ("--digits", "8-12"), "must lie in 0-9"),
+        ("wgan_mnist.py", ("--digits", "x"), "takes 7 or 0-9"),
+        ("wgan_mnist.py", ("--generator", "a"), "numbers such as 256-512"),
+        ("wgan_mnist.py", ("--critic", "0"), "at least 1, got 0"),
+        ("wgan_mnist.py", ("--rounds", "0"), "rounds must be"),
+        ("wgan_mnist.py", ("--resume", "nowhere"), "there is no run in nowhere"),
+        ("gan_mnist.py", ("--smoothing", "low"), "range such as 0.7-1"),
+        ("gan_mnist.py", ("--flipping", "0.6"), "label_flipping must be"),
+        ("gan_mnist.py", ("--lipschitz", "penalty"), "MinibatchDeviation cannot be part"),
+        ("gan_mnist.py", ("--batch-size", "5000"), "needs at least as many images"),
     ],
 )
-def test_mistakes_of_the_wasserstein_game(tmp_path, arguments, message):
-    done = run("wgan_mnist.py", *DIGITS, *arguments, cwd=tmp_path, fails=True)
+def test_mistakes_of_games(tmp_path, program, arguments, message):
+    done = run(program, *DIGITS, "--evaluate", "0", *arguments, cwd=tmp_path, fails=True)
     assert message in done.stderr.splitlines()[-1]
+    assert not (tmp_path / "runs").exists()
+
+
+def test_gaussians_are_counted_and_animated(tmp_path):
+    options = ("--rounds", "80", "--runs", "2", "--distribution", "ring")
+    done = run("gan_gaussians.py", *options, cwd=tmp_path)
+    assert "mean of 2 runs" in done.stdout
+    folder = only_folder(tmp_path)
+    assert {"ring.png", "runs.csv", "ring-0", "ring-1"} < {path.name for path in folder.iterdir()}
+    assert (folder / "ring-1" / "animation.gif").exists()
+    before = table(folder / "runs.csv")
+    assert [row["seed"] for row in before] == ["0", "1"]
+    run("gan_gaussians.py", "--resume", str(folder), cwd=tmp_path)
+    assert table(folder / "runs.csv") == before
+
+
+def test_the_study_of_collapse_compares_and_continues(tmp_path):
+    options = ("--rounds", "20", "--seeds", "2", "--variants", "plain", "label flipping 5%")
+    done = run("mode_collapse_study.py", *DIGITS, *options, cwd=tmp_path)
+    assert "| label flipping 5% | 2 |" in done.stdout
+    folder = only_folder(tmp_path)
+    assert {path.name for path in folder.glob("*.*")} == {
+        *("comparison.png", "runs.csv", "settings.json", "table.md"),
+    }
+    before = table(folder / "runs.csv")
+    run("mode_collapse_study.py", "--resume", str(folder), cwd=tmp_path)
+    assert table(folder / "runs.csv") == before

@@ -31,6 +31,7 @@ def play(
     evaluate_every: int = 1000,
     draw: Draw | None = None,
     count: int = 64,
+    quiet: bool = False,
 ) -> None:
     """Play until ``rounds`` rounds are done, with everything in one folder.
 
@@ -51,6 +52,7 @@ def play(
         evaluate_every: rounds between two evaluations. Default 1000.
         draw: see :class:`salamandre.games.SampleGrids`. Default a grid of images.
         count: examples in a picture. Default 64.
+        quiet: no progress bar. Default False.
 
     Raises:
         ValueError: the folder holds a checkpoint of another game; nothing is changed.
@@ -60,7 +62,9 @@ def play(
     checkpoint = folder / CHECKPOINT
     if checkpoint.exists():
         game.resume(checkpoint)
-    callbacks: list[GameCallback] = [GameProgress(), SampleGrids(folder, every, count, draw)]
+    callbacks: list[GameCallback] = [SampleGrids(folder, every, count, draw)]
+    if not quiet:
+        callbacks.append(GameProgress())
     if metrics:
         callbacks.append(Evaluation(metrics, evaluate_every))
     callbacks += [GameCurves(folder), GameCheckpoint(checkpoint, every)]

@@ -14,11 +14,12 @@ from typing import TypeVar
 import numpy as np
 
 Result = TypeVar("Result")
+Setting = TypeVar("Setting")
 
 
 def repeat(
-    experiment: Callable[[int], Result],
-    seeds: Iterable[int],
+    experiment: Callable[[Setting], Result],
+    seeds: Iterable[Setting],
     processes: int | None = None,
     description: str = "",
 ) -> list[Result]:
@@ -28,7 +29,7 @@ def repeat(
 
     Args:
         experiment: a function at the top level of a module, or a ``functools.partial`` of one.
-        seeds: one for each run.
+        seeds: one for each run, or whatever else tells the runs apart.
         processes: how many at a time; default the number of cores. Each has one BLAS thread.
         description: before the bar.
     """

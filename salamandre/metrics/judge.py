@@ -169,6 +169,7 @@ class Judge:
             span: the values of black and white. Default (0, 1).
 
         Returns:
+            ``classes``, how many are drawn at least a tenth as often as they are in the data;
             ``least`` and ``most``, the smallest and the largest share of a class; ``confident``,
             the share of examples whose class has a probability above 0.9; ``divergence`` of the
             classes from the data's (:func:`class_divergence`); ``score``
@@ -181,6 +182,7 @@ class Judge:
         few = min(NEIGHBOURS, len(features), len(self._features))
         precision, recall = precision_recall(features[:few], self._features[:few])
         return {
+            "classes": int((shares > self._shares / 10).sum()),
             "least": float(shares.min()),
             "most": float(shares.max()),
             "confident": float((probabilities.max(axis=1) > CONFIDENT).mean()),

@@ -105,3 +105,25 @@ def plot_game(history: GameHistory, path: str | os.PathLike[str]) -> None:
     for ax in axes.flat[count:]:
         ax.axis("off")
     save_figure(figure, path)
+
+
+def plot_comparison(
+    panels: Mapping[str, Sequence[tuple[str, float, float, float]]], path: str | os.PathLike[str]
+) -> None:
+    """Draw figures of several variants with their confidence bands, a panel for each figure.
+
+    Args:
+        panels: (variant, mean, low, high) of every variant, by the title of the panel.
+        path: of the PNG file.
+    """
+    count = max(len(rows) for rows in panels.values())
+    figure, axes = new_figure(2 + 2.6 * len(panels), 1 + 0.3 * count, 1, len(panels))
+    for index, (ax, (title, rows)) in enumerate(zip(axes[0], panels.items(), strict=True)):
+        names, mean, low, high = (np.array(column) for column in zip(*rows, strict=True))
+        places = -np.arange(len(rows))
+        ax.errorbar(mean, places, xerr=[mean - low, high - mean], fmt="o", ms=5, capsize=3)
+        ax.axvline(mean[0], color="0.7", lw=0.8, ls="--")
+        ax.set_yticks(places, names if index == 0 else [""] * len(rows), fontsize=8)
+        ax.set_title(title, fontsize=9)
+        ax.grid(alpha=0.3)
+    save_figure(figure, path)

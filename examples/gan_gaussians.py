@@ -1,0 +1,173 @@
+"""Games on mixtures of Gaussians in the plane, where mode collapse can be counted.
+
+    python examples/gan_gaussians.py                      # ring of 8 and grid of 25, one run each
+    python examples/gan_gaussians.py --runs 10            # the figures of docs/games.md
+    python examples/gan_gaussians.py --distribution ring --plain --rounds 5000
+
+The mixtures and the way of counting are those of Srivastava et al. 2017 (VEEGAN) and Lin et al.
+2018 (PacGAN): a sample is good if it lies within three deviations of a mode, a mode is found if a
+good sample belongs to it. Each run writes one folder with an animation of the samples and of the
+discriminator's field. Ctrl-C stops with everything saved; --resume FOLDER continues.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import sys
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+
+import salamandre as sal
+from salamandre import experiments, metrics, plots
+from salamandre.data import toy
+
+MIXTURES = {"ring": toy.ring, "grid": toy.grid}
+SCALES = {"ring": 1.0, "grid": 4.0}  # both mixtures then lie in [-1, 1]²
+SAMPLES, COUNTED = 100_000, 2_500
+PICTURES = 40
+
+
+def build_game(name: str, seed: int, rounds: int, plain: bool, backend: str | None) -> sal.GanGame:
+    """Return a game on a mixture, scaled to [-1, 1]².
+
+    Modes that lie apart need a generator with steep places, and narrow ones a discriminator that
+    sees them: the first layers begin with large weights. A slight gradient penalty keeps the slopes
+    of a discriminator that has won finite, so that no mode is forgotten; falling learning rates and
+    the generator's moving average draw the samples together.
+    """
+
+    def player(inputs: int, outputs: int, rate: float, steepness: float, seed: int) -> sal.Network:
+        if plain:
+            hidden = [sal.NeuronLayer(128, sal.ReLU()) for _ in range(2)]
+            optimizer = sal.Adam(1e-3, beta1=0.5)
+        else:
+            steep = sal.initializers.Gaussian(steepness)
+            hidden = [
+                sal.NeuronLayer(256, sal.Tanh(), initializer=steep),
+                sal.NeuronLayer(256 if outputs == 2 else 128, sal.Tanh()),
+            ]
+            optimizer = sal.Adam(sal.schedules.CosineDecay(rate, rounds), beta1=0.5, beta2=0.9)
+        layers = [*hidden, sal.NeuronLayer(outputs)]
+        return sal.Network(layers, inputs, optimizer=optimizer, seed=seed, backend=backend)
+
+    mixture = MIXTURES[name]()
+    return sal.GanGame(
+        player(2, 2, 5e-4, 3.0, seed),
+        player(2, 1, 2e-3, 3.0, seed + 1000),
+        mixture.sample(SAMPLES, seed) / np.float32(SCALES[name]),
+        latent=sal.Gaussian(2),
+        batch_size=128,
+        lipschitz=None if plain else sal.GradientPenalty(0.003),
+        average=0.0 if plain else 0.999,
+        seed=seed,
+    )
+
+
+def coverage(game: sal.GanGame, name: str) -> dict[str, float]:
+    """Return what the generator's samples cover."""
+    mixture = MIXTURES[name]()
+    samples = game.backend.to_numpy(game.generate(COUNTED, seed=1)) * SCALES[name]
+    return metrics.mode_coverage(samples, mixture.modes, mixture.std)
+
+
+def play(
+    seed: int, name: str, rounds: int, plain: bool, backend: str | None, folder: Path, quiet: bool
+) -> tuple[dict[str, float], np.ndarray, bool]:
+    """Play a run in its folder; return what it covers, its samples, and whether it is done."""
+    game = build_game(name, seed, rounds, plain, backend)
+    modes = MIXTURES[name]().modes / SCALES[name]
+
+    def draw(samples: np.ndarray, path: Path) -> None:
+        caption = f"round {game.rounds}"
+        plots.plot_points({caption: samples}, path, modes=modes, field=game.discriminator)
+
+    experiments.play(
+        game,
+        rounds,
+        folder / f"{name}-{seed}",
+        every=max(1, rounds // PICTURES),
+        metrics={"coverage": partial(coverage, name=name)},
+        evaluate_every=max(1, rounds // PICTURES),
+        draw=draw,
+        count=1000,
+        quiet=quiet,
+    )
+    samples = game.backend.to_numpy(game.generate(COUNTED, seed=1))
+    return coverage(game, name), samples, game.rounds == rounds
+
+
+def study(name: str, options: argparse.Namespace, folder: Path) -> list[list[object]]:
+    """Play all runs on a mixture, draw them, and return a row for each."""
+    seeds = range(options.seed, options.seed + options.runs)
+    settings = {"rounds": options.rounds, "plain": options.plain, "backend": options.backend}
+    results = experiments.repeat(
+        partial(play, name=name, folder=folder, quiet=options.runs > 1, **settings),
+        seeds,
+        options.processes,
+        name,
+    )
+    rows: list[list[object]] = []
+    panels = {}
+    for seed, (found, samples, done) in zip(seeds, results, strict=False):
+        words = f"{found['modes']} modes, {found['quality']:.1%} good"
+        print(f"{name}, seed {seed}: {words}{'' if done else ' (interrupted)'}")
+        panels[f"seed {seed}: {words}"] = samples
+        rows.append([name, seed, options.rounds, *found.values()])
+    if panels:
+        modes = MIXTURES[name]().modes / SCALES[name]
+        plots.plot_points(panels, folder / f"{name}.png", modes=modes)
+        means = np.mean([[row[3], row[4]] for row in rows], axis=0)
+        print(f"{name}: mean of {len(rows)} runs: {means[0]:.1f} modes, {means[1]:.1%} good")
+    return rows
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Return the options: those given, then those of the runs to be resumed, then defaults."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--distribution", choices=[*MIXTURES, "both"], default="both", help="default both")
+    add("--runs", type=int, default=1, metavar="N", help="on each, default 1")
+    add("--rounds", type=int, default=40_000, metavar="N", help="of each run, default 40000")
+    add("--plain", action="store_true", help="an ordinary game without remedies, for comparison")
+    add("--seed", type=int, default=0, metavar="N", help="of the first run, default 0")
+    add("--processes", type=int, metavar="N", help="runs at a time, default the number of cores")
+    add("--backend", metavar="NAME", help="numpy or cupy, default $SALAMANDRE_BACKEND or numpy")
+    add("--output", default="runs", metavar="DIR", help="where the study's folder is made (runs)")
+    add("--resume", metavar="FOLDER", help="continue the runs in this folder")
+    options = parser.parse_args()
+    if options.resume:
+        parser.set_defaults(**experiments.read_settings(options.resume))
+        options = parser.parse_args()
+    if options.runs < 1 or options.seed < 0 or options.rounds < 1:
+        parser.error("--runs and --rounds must be at least 1, --seed 0")
+    return options
+
+
+def main() -> None:
+    """Play on each mixture and say where the pictures are."""
+    options = parse_arguments()
+    names = list(MIXTURES) if options.distribution == "both" else [options.distribution]
+    build_game(names[0], options.seed, options.rounds, options.plain, options.backend)
+    folder = Path(options.resume) if options.resume else None
+    folder = folder or experiments.run_folder(options.output, "gaussians", vars(options))
+    rows: list[list[object]] = []
+    for name in names:
+        rows += study(name, options, folder)
+    with open(folder / "runs.csv", "w", newline="") as file:
+        header = ["distribution", "seed", "rounds", "modes", "quality", "balance"]
+        csv.writer(file).writerows([header, *rows])
+    print("the files:")
+    for path in sorted(folder.iterdir()):
+        print(f"  {path}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
+        sys.exit(f"gan_gaussians: {error}")

@@ -1,0 +1,156 @@
+"""Which remedy helps against mode collapse? Each alone and all together, on equal budgets.
+
+    python examples/mode_collapse_study.py
+    python examples/mode_collapse_study.py --rounds 10000 --seeds 5
+
+Every variant is the game of gan_mnist.py: the plain one with one remedy switched on. A classifier
+that has learned the real digits judges 10,000 samples of each. The study writes the table of all
+runs, and the means with their 95% confidence bands as a table and as a picture. Ctrl-C keeps what
+is done; --resume FOLDER plays the rest.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import functools
+import sys
+from pathlib import Path
+
+import gan_mnist
+import numpy as np
+from digit_games import load_images
+
+import salamandre as sal
+from salamandre import data, experiments, metrics, plots
+
+VARIANTS = {
+    "plain": "",
+    "noise in generator layers": "--noise 32",
+    "label smoothing 0.7-1": "--smoothing 0.7-1",
+    "label flipping 5%": "--flipping 0.05",
+    "minibatch discrimination": "--minibatch discrimination",
+    "minibatch deviation": "--minibatch deviation",
+    "two rates (D four times G)": "--discriminator-rate 0.0008",
+    "two optimizers (D RMSProp)": "--discriminator-optimizer rmsprop",
+    "instance noise 0.2": "--instance-noise 0.2",
+    "feature matching": "--matching 1",
+    "dropout in D 0.3": "--dropout 0.3",
+    "moving average of G": "--average 0.999",
+    "spectral norm": "--lipschitz spectral --objective hinge",
+    "gradient penalty": "--lipschitz penalty",
+    "together": (
+        "--smoothing 0.7-1 --minibatch deviation --instance-noise 0.1 --dropout 0.3 --average 0.999"
+    ),
+}
+FIGURES = {
+    "classes": "classes drawn, of 10",
+    "recall": "diversity: recall",
+    "confident": "quality: sure samples",
+    "frechet": "Fréchet distance (less is better)",
+}
+
+
+@functools.cache
+def digits(dataset: str, data_dir: str | None) -> tuple[data.Images, metrics.Judge]:
+    """Return the images and their judge, once for each process."""
+    train, test = data.load(dataset, data_dir=data_dir)
+    return train, metrics.Judge.trained(train, test)
+
+
+def play(
+    task: tuple[str, int], rounds: int, dataset: str, data_dir: str | None, folder: Path
+) -> dict[str, float]:
+    """Play a variant with a seed in a folder of its own; return what the judge says."""
+    variant, seed = task
+    images, judge = digits(dataset, data_dir)
+    given = ["--plain", *VARIANTS[variant].split(), "--seed", str(seed)]
+    game: sal.GanGame = gan_mnist.build_game(gan_mnist.parse_arguments(given), images)
+    name = variant.split(" (")[0].replace(" ", "-").replace("%", "")
+    experiments.play(game, rounds, folder / f"{name}-{seed}", every=rounds, quiet=True)
+    return judge.of_game()(game)
+
+
+def write_tables(rows: list[tuple[str, int, dict[str, float]]], folder: Path) -> dict[str, list]:
+    """Write all runs and the means of each variant; return the variants' bands by figure."""
+    with open(folder / "runs.csv", "w", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["variant", "seed", *rows[0][2]])
+        writer.writerows([[variant, seed, *found.values()] for variant, seed, found in rows])
+    bands: dict[str, list] = {figure: [] for figure in FIGURES}
+    lines = ["| variant | runs | " + " | ".join(FIGURES.values()) + " |"]
+    lines.append("|---" * (2 + len(FIGURES)) + "|")
+    for variant in VARIANTS:
+        found = [row[2] for row in rows if row[0] == variant]
+        if not found:
+            continue
+        cells = []
+        for figure in FIGURES:
+            band = experiments.mean_band(np.array([run[figure] for run in found]))
+            bands[figure].append((variant, *map(float, band)))
+            mean, low, high = band
+            cells.append(f"{mean:.3g} ({low:.3g} to {high:.3g})")
+        lines.append(f"| {variant} | {len(found)} | " + " | ".join(cells) + " |")
+    table = "\n".join(lines) + "\n"
+    (folder / "table.md").write_text(table)
+    print(table)
+    return bands
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Return the options: those given, then those of the study to be resumed, then defaults."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument
+    add("--dataset", choices=list(data.CATALOGUE), help="default mnist; digits if there is none")
+    add("--data-dir", metavar="DIR", help="a folder with the data set's files")
+    names = ", ".join(VARIANTS).replace("%", "%%")
+    add("--variants", nargs="+", choices=VARIANTS, metavar="NAME", help=f"of these: {names}")
+    add("--rounds", type=int, default=3000, metavar="N", help="of each run, default 3000")
+    add("--seeds", type=int, default=3, metavar="N", help="runs of each variant, default 3")
+    add("--processes", type=int, metavar="N", help="runs at a time, default the number of cores")
+    add("--output", default="runs", metavar="DIR", help="where the study's folder is made (runs)")
+    add("--resume", metavar="FOLDER", help="continue the study in this folder")
+    options = parser.parse_args()
+    if options.resume:
+        parser.set_defaults(**experiments.read_settings(options.resume))
+        options = parser.parse_args()
+    if options.rounds < 1 or options.seeds < 1:
+        parser.error("--rounds and --seeds must be at least 1")
+    return options
+
+
+def main() -> None:
+    """Play all variants and compare them."""
+    options = parse_arguments()
+    options.digits = "0-9"
+    images, *_ = load_images(options)
+    options.dataset = images.name
+    _, judge = digits(options.dataset, options.data_dir)  # trained before processes look for it
+    print(f"the judge reads {judge.accuracy:.2%} of the test digits right")
+    folder = Path(options.resume) if options.resume else None
+    folder = folder or experiments.run_folder(options.output, "mode-collapse", vars(options))
+    tasks = [(v, seed) for v in options.variants or VARIANTS for seed in range(options.seeds)]
+    settings = {"rounds": options.rounds, "folder": folder, "data_dir": options.data_dir}
+    results = experiments.repeat(
+        functools.partial(play, dataset=options.dataset, **settings),
+        tasks,
+        options.processes,
+        "games",
+    )
+    if results:
+        rows = [(*task, found) for task, found in zip(tasks, results, strict=False)]
+        bands = write_tables(rows, folder)
+        panels = {title: bands[figure] for figure, title in FIGURES.items()}
+        plots.plot_comparison(panels, folder / "comparison.png")
+    print("the study's files:")
+    for path in sorted(folder.glob("*.*")):
+        print(f"  {path}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
+        sys.exit(f"mode_collapse_study: {error}")

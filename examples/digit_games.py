@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 import salamandre as sal
-from salamandre import data, experiments, metrics
+from salamandre import data, experiments, metrics, plots
 
 
 def new_parser(text: str | None) -> argparse.ArgumentParser:
@@ -81,6 +81,16 @@ def hidden_sizes(text: str, option: str) -> list[int]:
         raise ValueError(f"{option} takes numbers such as 256-512, got {text!r}") from None
 
 
+def draw_nearest(game: sal.GanGame, images: data.Images, path: Path) -> None:
+    """Draw samples in the upper row, and below each the training image nearest to it."""
+    low, high = game.span
+    samples = (game.backend.to_numpy(game.generate(16)) - low) / (high - low)
+    real = images.images.astype(np.float32) / images.white
+    index, _ = metrics.nearest(samples, real)
+    rows = np.concatenate([samples.reshape(-1, *images.shape), real[index]])
+    plots.save_grid(rows, path, columns=len(samples))
+
+
 def run(
     options: argparse.Namespace, name: str, build: Callable[[data.Images], sal.GanGame]
 ) -> None:
@@ -107,6 +117,7 @@ def run(
         metrics={"judge": judge.of_game()} if judge else None,
         evaluate_every=max(1, options.evaluate),
     )
+    draw_nearest(game, images, folder / "nearest.png")
     if judge and game.history.metrics:
         found = game.history.metrics[-1]
         print(

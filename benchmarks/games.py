@@ -1,0 +1,210 @@
+"""Games beside the same games written in PyTorch: time of a round, and what they learn.
+
+    python benchmarks/games.py --threads 2       # time of a round; and --threads 1
+    python benchmarks/games.py --distance        # Fréchet distances after equal rounds on MNIST
+
+Generator 100-300-784, discriminator 784-300-1, batch 64, Adam 0.0002, β₁ 0.5: the non-saturating
+game, and the Wasserstein game with a gradient penalty and one critic step. For time, contestants
+take turns in one process; a ratio is PyTorch's median over ours. For learning, both play the same
+number of rounds from several seeds, and one judge looks at 10,000 samples of each.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+from speed import times
+
+ROUND = Callable[[], object]
+
+
+def ours(images, penalised: bool, seed: int = 0):
+    """Return a game of Salamandre."""
+    import salamandre as sal
+
+    def adam():
+        return sal.Adam(2e-4, beta1=0.5)
+
+    he, xavier = sal.initializers.He("normal"), sal.initializers.Xavier("normal")
+    generator = sal.Network(
+        [
+            sal.NeuronLayer(300, sal.ReLU(), initializer=he),
+            sal.NeuronLayer(784, sal.Tanh(), initializer=xavier),
+        ],
+        100,
+        optimizer=adam(),
+        seed=seed,
+    )
+    discriminator = sal.Network(
+        [
+            sal.NeuronLayer(300, sal.LeakyReLU(0.2), initializer=he),
+            sal.NeuronLayer(1, initializer=xavier),
+        ],
+        784,
+        optimizer=adam(),
+        seed=seed + 1,
+    )
+    options = {"latent": sal.Gaussian(100), "batch_size": 64, "seed": seed}
+    if penalised:
+        return sal.WGanGame(
+            generator,
+            discriminator,
+            images,
+            critic_steps=1,
+            lipschitz=sal.GradientPenalty(10),
+            **options,
+        )
+    return sal.GanGame(generator, discriminator, images, **options)
+
+
+def theirs(pixels: np.ndarray, penalised: bool, seed: int = 0):
+    """Return a round of PyTorch in its usual, eager form, and its generator.
+
+    The same structure, initial distributions, optimizer and order of play: the discriminator's
+    step, then the generator's on the same fakes.
+    """
+    import torch
+    from torch import nn
+
+    torch.manual_seed(seed)
+    generator = nn.Sequential(nn.Linear(100, 300), nn.ReLU(), nn.Linear(300, 784), nn.Tanh())
+    discriminator = nn.Sequential(nn.Linear(784, 300), nn.LeakyReLU(0.2), nn.Linear(300, 1))
+    for first, last in ((generator[0], generator[2]), (discriminator[0], discriminator[2])):
+        nn.init.kaiming_normal_(first.weight)
+        nn.init.xavier_normal_(last.weight)
+        nn.init.zeros_(first.bias)
+        nn.init.zeros_(last.bias)
+    adam_g = torch.optim.Adam(generator.parameters(), 2e-4, betas=(0.5, 0.999))
+    adam_d = torch.optim.Adam(discriminator.parameters(), 2e-4, betas=(0.5, 0.999))
+    cross_entropy = nn.functional.binary_cross_entropy_with_logits
+    ones, zeros = torch.ones(64, 1), torch.zeros(64, 1)
+    images = torch.from_numpy(pixels)
+    state = {"order": torch.randperm(len(images)), "next": 0}
+
+    def batch():
+        start = state["next"]
+        if start + 64 > len(images):
+            state["order"], start = torch.randperm(len(images)), 0
+        state["next"] = start + 64
+        return images[state["order"][start : start + 64]]
+
+    def play():
+        real, fake = batch(), generator(torch.randn(64, 100))
+        seen = fake.detach()
+        if penalised:
+            loss = discriminator(seen).mean() - discriminator(real).mean()
+            share = torch.rand(64, 1)
+            between = (share * real + (1 - share) * seen).requires_grad_()
+            (slope,) = torch.autograd.grad(discriminator(between).sum(), between, create_graph=True)
+            loss = loss + 10 * ((slope.norm(2, dim=1) - 1) ** 2).mean()
+        else:
+            loss = cross_entropy(discriminator(real), ones)
+            loss = loss + cross_entropy(discriminator(seen), zeros)
+        adam_d.zero_grad()
+        loss.backward()
+        adam_d.step()
+        scores = discriminator(fake)
+        loss = -scores.mean() if penalised else cross_entropy(scores, ones)
+        adam_g.zero_grad()
+        loss.backward()
+        adam_g.step()
+        return loss.item()
+
+    return play, generator
+
+
+def time_table(threads: int, blocks: int) -> list[str]:
+    """Return the table of the time of a round."""
+    import torch
+
+    random = np.random.default_rng(0)
+    pixels = random.random((6000, 784), dtype=np.float32) * 2 - 1
+    rows = [
+        f"NumPy {np.__version__}, PyTorch {torch.__version__}, {threads} thread(s), float32, "
+        f"medians in microseconds.",
+        "",
+        "| round | ours | PyTorch eager | ratio |",
+        "|---|---|---|---|",
+    ]
+    for name, penalised in (("non-saturating", False), ("gradient penalty", True)):
+        contestants: dict[str, ROUND] = {
+            "ours": ours(pixels, penalised).play_and_learn,
+            "theirs": theirs(pixels, penalised)[0],
+        }
+        median = times(contestants, 12, blocks)
+        own, other = median["ours"] * 1e6, median["theirs"] * 1e6
+        rows.append(f"| {name} | {own:.0f} | {other:.0f} | **{other / own:.2f}** |")
+    return rows
+
+
+def distance_table(rounds: int, seeds: int) -> list[str]:
+    """Return the table of Fréchet distances after equal rounds."""
+    import torch
+
+    from salamandre import data, metrics
+
+    train, test = data.load("mnist")
+    judge = metrics.Judge.trained(train, test)
+    pixels = train.images.reshape(-1, 784).astype(np.float32) / np.float32(127.5) - 1
+    rows = [
+        f"MNIST, {rounds} rounds, seeds 0 to {seeds - 1}: Fréchet distance of 10,000 samples to "
+        f"the 10,000 test digits in the features of a classifier ({judge.accuracy:.2%}).",
+        "",
+        "| game | ours | mean | PyTorch | mean |",
+        "|---|---|---|---|---|",
+    ]
+    for name, penalised in (("non-saturating", False), ("gradient penalty", True)):
+        found: dict[str, list[float]] = {"ours": [], "theirs": []}
+        for seed in range(seeds):
+            game = ours(train, penalised, seed)
+            game.play(rounds)
+            found["ours"].append(judge.of_game()(game)["frechet"])
+            play, generator = theirs(pixels, penalised, seed)
+            for _ in range(rounds):
+                play()
+            with torch.no_grad():
+                samples = generator(torch.randn(10_000, 100)).numpy()
+            found["theirs"].append(judge.figures(samples, (-1, 1))["frechet"])
+            print(name, seed, {who: f"{values[-1]:.2f}" for who, values in found.items()})
+        cells = [
+            f"{', '.join(f'{value:.1f}' for value in values)} | {np.mean(values):.1f}"
+            for values in found.values()
+        ]
+        rows.append(f"| {name} | {' | '.join(cells)} |")
+    return rows
+
+
+def main() -> None:
+    """Write one table or the other."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--threads", type=int, default=2, help="of BLAS and PyTorch (default 2)")
+    parser.add_argument("--blocks", type=int, default=20, help="turns of each (default 20)")
+    parser.add_argument("--distance", action="store_true", help="compare what is learned")
+    parser.add_argument("--rounds", type=int, default=5000, help="with --distance (default 5000)")
+    parser.add_argument("--seeds", type=int, default=3, help="with --distance (default 3)")
+    parser.add_argument("--output", type=Path, help="write the table to this file too")
+    options = parser.parse_args()
+    os.environ["OPENBLAS_NUM_THREADS"] = str(options.threads)
+
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    torch.set_num_threads(options.threads)
+    threadpool_limits(options.threads)
+    if options.distance:
+        rows = distance_table(options.rounds, options.seeds)
+    else:
+        rows = time_table(options.threads, options.blocks)
+    print("\n".join(rows))
+    if options.output:
+        options.output.write_text("\n".join(rows) + "\n")
+
+
+if __name__ == "__main__":
+    main()

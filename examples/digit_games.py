@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -41,13 +42,18 @@ def parse(
     """Return the options: those given, then those of the run to be resumed, then defaults."""
     options = parser.parse_args(given)
     if options.resume:
-        parser.set_defaults(**experiments.read_settings(options.resume))
+        settings = experiments.read_settings(options.resume)
+        if settings.get("program") != parser.prog:
+            parser.error(f"the run in {options.resume} is one of {settings.get('program')}")
+        parser.set_defaults(**{name: settings[name] for name in vars(options) if name in settings})
         options = parser.parse_args(given)
+    if options.rounds < 1 or options.every < 1 or options.evaluate < 0:
+        parser.error("--rounds and --every must be at least 1, --evaluate at least 0")
     return options
 
 
 def load_images(options: argparse.Namespace) -> tuple[data.Images, data.Images, data.Images]:
-    """Return the training images of the chosen classes, and both whole sets for the judge."""
+    """Return the training images, those of the chosen classes, and the test images of these."""
     try:
         train, test = data.load(options.dataset or "mnist", data_dir=options.data_dir)
     except data.DataUnavailable as error:
@@ -66,11 +72,12 @@ def load_images(options: argparse.Namespace) -> tuple[data.Images, data.Images, 
             f"--digits must lie in 0-{len(train.classes) - 1} for {train.name}, "
             f"got {options.digits!r}"
         )
-    chosen = np.isin(train.labels, list(wanted))
-    images = data.Images(
-        train.images[chosen], train.labels[chosen], train.classes, train.name, "train", train.white
-    )
-    return images, train, test
+
+    def chosen(images: data.Images) -> data.Images:
+        rows = np.isin(images.labels, list(wanted))
+        return replace(images, images=images.images[rows], labels=images.labels[rows])
+
+    return train, chosen(train), chosen(test)
 
 
 def hidden_sizes(text: str, option: str) -> list[int]:
@@ -95,7 +102,7 @@ def run(
     options: argparse.Namespace, name: str, build: Callable[[data.Images], sal.GanGame]
 ) -> None:
     """Play the game that ``build`` makes of the images, in a run folder of its own."""
-    images, train, test = load_images(options)
+    train, images, test = load_images(options)
     game = build(images)
     print(f"data set {images.name}: {len(images)} images of the digits {options.digits}")
     print(f"generator\n{game.generator.summary()}\n")
@@ -108,7 +115,8 @@ def run(
     folder = Path(options.resume) if options.resume else None
     if folder is None:
         options.dataset = images.name
-        folder = experiments.run_folder(options.output, f"{images.name}-{name}", vars(options))
+        settings = {"program": f"{name}_mnist.py", **vars(options)}
+        folder = experiments.run_folder(options.output, f"{images.name}-{name}", settings)
     experiments.play(
         game,
         options.rounds,
@@ -124,6 +132,7 @@ def run(
             f"of 10,000 drawn digits {found['confident']:.1%} are sure; classes from "
             f"{found['least']:.1%} to {found['most']:.1%}; Fréchet distance {found['frechet']:.2f}"
         )
+    print(f"{game.rounds} rounds are played")
     if game.interrupted:
         print(f"interrupted; continue with --resume {folder}")
     print("the run's files:")

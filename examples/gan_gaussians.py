@@ -74,8 +74,8 @@ def coverage(game: sal.GanGame, name: str) -> dict[str, float]:
 
 def play(
     seed: int, name: str, rounds: int, plain: bool, backend: str | None, folder: Path, quiet: bool
-) -> tuple[dict[str, float], np.ndarray, bool]:
-    """Play a run in its folder; return what it covers, its samples, and whether it is done."""
+) -> tuple[dict[str, float], np.ndarray]:
+    """Play a run in its folder; return what it covers, and its samples."""
     game = build_game(name, seed, rounds, plain, backend)
     modes = MIXTURES[name]().modes / SCALES[name]
 
@@ -94,8 +94,10 @@ def play(
         count=1000,
         quiet=quiet,
     )
+    if game.interrupted:
+        raise KeyboardInterrupt
     samples = game.backend.to_numpy(game.generate(COUNTED, seed=1))
-    return coverage(game, name), samples, game.rounds == rounds
+    return coverage(game, name), samples
 
 
 def study(name: str, options: argparse.Namespace, folder: Path) -> list[list[object]]:
@@ -110,9 +112,9 @@ def study(name: str, options: argparse.Namespace, folder: Path) -> list[list[obj
     )
     rows: list[list[object]] = []
     panels = {}
-    for seed, (found, samples, done) in zip(seeds, results, strict=False):
+    for seed, (found, samples) in zip(seeds, results, strict=False):
         words = f"{found['modes']} modes, {found['quality']:.1%} good"
-        print(f"{name}, seed {seed}: {words}{'' if done else ' (interrupted)'}")
+        print(f"{name}, seed {seed}: {words}")
         panels[f"seed {seed}: {words}"] = samples
         rows.append([name, seed, options.rounds, *found.values()])
     if panels:
@@ -156,7 +158,11 @@ def main() -> None:
     folder = folder or experiments.run_folder(options.output, "gaussians", vars(options))
     rows: list[list[object]] = []
     for name in names:
-        rows += study(name, options, folder)
+        found = study(name, options, folder)
+        rows += found
+        if len(found) < options.runs:
+            print(f"interrupted; continue with --resume {folder}")
+            break
     with open(folder / "runs.csv", "w", newline="") as file:
         header = ["distribution", "seed", "rounds", "modes", "quality", "balance"]
         csv.writer(file).writerows([header, *rows])

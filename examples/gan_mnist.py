@@ -102,6 +102,8 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     group.description = f"Defaults without --plain: {chosen}."
     options = parse(parser, given)
     for name, value in (PLAIN if options.plain else REMEDIES).items():
+        if name == "minibatch" and options.lipschitz == "penalty":
+            value = "none"  # such layers have no place under a gradient penalty
         if getattr(options, name) is None:
             setattr(options, name, value)
     return options

@@ -68,6 +68,8 @@ def play(
     game: sal.GanGame = gan_mnist.build_game(gan_mnist.parse_arguments(given), images)
     name = variant.split(" (")[0].replace(" ", "-").replace("%", "")
     experiments.play(game, rounds, folder / f"{name}-{seed}", every=rounds, quiet=True)
+    if game.interrupted:
+        raise KeyboardInterrupt
     return judge.of_game()(game)
 
 
@@ -125,8 +127,7 @@ def main() -> None:
     """Play all variants and compare them."""
     options = parse_arguments()
     options.digits = "0-9"
-    images, *_ = load_images(options)
-    options.dataset = images.name
+    options.dataset = load_images(options)[0].name
     _, judge = digits(options.dataset, options.data_dir)  # trained before processes look for it
     print(f"the judge reads {judge.accuracy:.2%} of the test digits right")
     folder = Path(options.resume) if options.resume else None

@@ -21,11 +21,15 @@ from salamandre.gradient_check import gradient_check
 from salamandre.layer import Layer
 from salamandre.layers import (
     BatchNorm,
+    ConditionalBatchNorm,
     Dropout,
+    Embedding,
     Flatten,
+    LabelMap,
     MinibatchDeviation,
     MinibatchDiscrimination,
     NeuronLayer,
+    Projection,
     Reshape,
 )
 from salamandre.losses import (

@@ -9,6 +9,7 @@ file is ever executed.
 from __future__ import annotations
 
 import inspect
+import textwrap
 from typing import Any, ClassVar
 
 import numpy as np
@@ -91,6 +92,27 @@ def encode(value: Any) -> Any:
         f"a component argument of type {type(value).__name__} cannot be saved; "
         f"use numbers, strings, lists or other components"
     )
+
+
+def difference(found: Any, wanted: Any, path: str = "") -> str:
+    """Return the first place where two encoded values differ, in words; "" where they agree.
+
+    Such as ``"generator.optimizer.learning_rate is 0.1, here it is 0.2"``.
+    """
+    pairs: list[tuple[str, Any, Any]] = []
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        names = dict.fromkeys([*wanted, *found])
+        pairs = [(f"{path}.{name}", found.get(name), wanted.get(name)) for name in names]
+        if found.get("class") != wanted.get("class"):
+            pairs = [(path, found.get("class"), wanted.get("class"))]
+    elif isinstance(found, list) and isinstance(wanted, list) and len(found) == len(wanted):
+        pairs = [(f"{path}[{i}]", a, b) for i, (a, b) in enumerate(zip(found, wanted, strict=True))]
+    if not pairs:
+        if found == wanted:
+            return ""
+        shown = [textwrap.shorten(str(value), 60, placeholder="...") for value in (found, wanted)]
+        return f"{path.lstrip('.')} is {shown[0]}, here it is {shown[1]}"
+    return next(filter(None, (difference(a, b, where) for where, a, b in pairs)), "")
 
 
 def decode(value: Any) -> Any:

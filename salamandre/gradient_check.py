@@ -54,6 +54,7 @@ def gradient_check(
     target: Any = None,
     *,
     training: bool = True,
+    labels: Any = None,
     tolerance: float = 1e-6,
     step: float = 1e-5,
     seed: int = 0,
@@ -67,6 +68,7 @@ def gradient_check(
         x: a batch (N, ...); keep it small, two passes are made for each number.
         target: for a loss, its targets.
         training: as in ``compute``.
+        labels: likewise.
         tolerance: the largest relative error that passes. Default 1e-6.
         step: h. Default 1e-5.
         seed: of the parameters and of the weights that sum the outputs to one number E.
@@ -101,7 +103,7 @@ def gradient_check(
         network.random.state = copy.deepcopy(kept)  # the same noise and dropout every time
         for name, array in network.named_state().items():
             array[...] = state[name]
-        return network.compute(x, training)
+        return network.compute(x, training, labels)
 
     y = compute()
     weights = side.asarray(random.normal(size=y.shape))

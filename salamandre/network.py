@@ -14,6 +14,7 @@ from salamandre.backend import Array, Backend, get_backend
 from salamandre.checks import nearest, one_of, whole
 from salamandre.component import decode, encode
 from salamandre.layer import Layer, Shape
+from salamandre.layers.conditional import Conditional
 from salamandre.losses import Loss
 from salamandre.optimizers import Optimizer
 from salamandre.storage import StoredFile, read_file, write_file
@@ -130,6 +131,7 @@ class Network(Layer):
         self.parameters = backend.asarray(values)
         self.gradients = xp.zeros_like(self.parameters)
         self.random = backend.stream([self.seed, 1])
+        self._conditional = [layer for _, layer in self.walk() if isinstance(layer, Conditional)]
         for _, layer in self.walk():
             layer.backend, layer.xp, layer.dtype = backend, xp, self.dtype
             layer.random = self.random
@@ -156,17 +158,47 @@ class Network(Layer):
 
     # -- learning ------------------------------------------------------------------------------
 
-    def compute(self, x: Any, training: bool = True) -> Array:
+    def compute(self, x: Any, training: bool = True, labels: Any = None) -> Array:
         """Return the outputs (N, ...) for a batch x (N, *input_shape).
 
         Args:
             x: an array of the backend or of the host; it is kept for :meth:`backprop`.
             training: False turns dropout off and lets batch-norm use its running statistics.
+            labels: whole numbers (N,), for a network with conditional layers.
         """
         if not self._is_whole:
             self._require_backend()
             return self.forward(x, training)
-        return self._copy(self.forward(self._check_input(x), training))
+        x = self._check_input(x)
+        self.condition(labels, len(x))
+        return self._copy(self.forward(x, training))
+
+    @property
+    def classes(self) -> int | None:
+        """The number of classes that its conditional layers know; ``None`` without such layers."""
+        return min((layer.classes for layer in self._conditional), default=None)
+
+    def condition(self, labels: Any, count: int) -> None:
+        """Tell the conditional layers the labels (count,) of the batch to be computed next."""
+        if labels is None:
+            if self.classes:
+                raise ValueError(
+                    f"this network is conditional: it needs a label for each of {count} examples, "
+                    f"labels=..."
+                )
+            return
+        if not self.classes:
+            raise ValueError("this network has no conditional layer: it takes no labels")
+        labels = self.backend.asarray(labels)
+        if labels.dtype.kind not in "iu" or labels.shape != (count,):
+            raise ValueError(
+                f"labels must be whole numbers of shape ({count},), got {labels.dtype} of shape "
+                f"{labels.shape}"
+            )
+        if not self.backend.all_true((labels >= 0) & (labels < self.classes)):
+            raise ValueError(f"labels must lie in 0..{self.classes - 1}")
+        for layer in self._conditional:
+            layer.labels = labels
 
     def forward(self, x: Array, training: bool = True) -> Array:
         """As :meth:`compute`, without checks: x fits, and what comes out is an inner buffer."""
@@ -176,12 +208,17 @@ class Network(Layer):
         self._output = x.shape
         return x
 
-    def predict(self, x: Any, batch_size: int = 1024) -> Array:
-        """Return the outputs without training, computed in blocks so that memory stays small."""
+    def predict(self, x: Any, batch_size: int = 1024, labels: Any = None) -> Array:
+        """As :meth:`compute` without training, in blocks so that memory stays small."""
         whole("batch_size", batch_size)
         x = self._check_input(x)
-        blocks = range(0, len(x), batch_size)
-        parts = [self._copy(self.forward(x[i : i + batch_size], False)) for i in blocks]
+        self.condition(labels, len(x))
+        parts = []
+        for start in range(0, len(x), batch_size):
+            block = slice(start, start + batch_size)
+            if labels is not None:
+                self.condition(labels[block], len(x[block]))
+            parts.append(self._copy(self.forward(x[block], False)))
         self._output = None  # backprop belongs to compute
         return parts[0] if len(parts) == 1 else self.backend.xp.concatenate(parts)
 
@@ -241,12 +278,13 @@ class Network(Layer):
             dy, dy_dot = layer.backprop_tangent(dy, dy_dot)
         return dy, dy_dot
 
-    def learn(self, x: Any, target: Any) -> Any:
+    def learn(self, x: Any, target: Any, labels: Any = None) -> Any:
         """Take one step on a batch: compute, loss, backprop, optimizer.
 
         Args:
             x: (N, *input_shape).
             target: what the loss compares with: labels (N,) or values (N, *output_shape).
+            labels: see :meth:`compute`.
 
         Returns:
             The loss before the step: a float (on a GPU an array that ``float`` reads).
@@ -261,6 +299,7 @@ class Network(Layer):
             raise ValueError("learn needs a Network with a loss and an optimizer")
         x = self._check_input(x)
         target = loss.check(target, (len(x), *self.output_shape), self.dtype)
+        self.condition(labels, len(x))
         state = [array + 0 for array in self._state]
         try:
             y = self.forward(x, training=True)

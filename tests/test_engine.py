@@ -241,7 +241,7 @@ def test_resume_refuses_another_run_and_changes_nothing(tmp_path):
     }
     for what, other in others.items():
         before = other.network.tensors()
-        with pytest.raises(ValueError, match=f"checkpoint .*another {what}"):
+        with pytest.raises(ValueError, match=f"checkpoint .*another run: its {what}"):
             other.resume(tmp_path / "checkpoint")
         assert other.step == 0
         assert all(np.array_equal(before[k], v) for k, v in other.network.tensors().items())
@@ -391,5 +391,5 @@ def test_a_transform_is_known_by_its_settings(tmp_path):
     again = sal.Engine(perceptron(), images, batch_size=8, transform=Shift(1))
     again.resume(tmp_path / "c")
     other = sal.Engine(perceptron(), images, batch_size=8, transform=Shift(2))
-    with pytest.raises(ValueError, match="another transform"):
+    with pytest.raises(ValueError, match="another run: its transform"):
         other.resume(tmp_path / "c")

@@ -62,9 +62,8 @@ def play(
     checkpoint = folder / CHECKPOINT
     if checkpoint.exists():
         game.resume(checkpoint)
-    callbacks: list[GameCallback] = [SampleGrids(folder, every, count, draw)]
-    if not quiet:
-        callbacks.append(GameProgress())
+    callbacks: list[GameCallback] = [] if quiet else [GameProgress()]
+    callbacks.append(SampleGrids(folder, every, count, draw))
     if metrics:
         callbacks.append(Evaluation(metrics, evaluate_every))
     callbacks += [GameCurves(folder), GameCheckpoint(checkpoint, every)]

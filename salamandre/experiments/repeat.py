@@ -25,7 +25,8 @@ def repeat(
 ) -> list[Result]:
     """Return ``experiment(seed)`` for all seeds, in parallel, with a progress bar.
 
-    Ctrl-C ends it early: the results of the seeds that are done, in their order, are returned.
+    Ctrl-C ends it at once: the results of the seeds that are done, in their order, are returned.
+    So does an experiment that raises KeyboardInterrupt.
 
     Args:
         experiment: a function at the top level of a module, or a ``functools.partial`` of one.
@@ -41,14 +42,18 @@ def repeat(
     results: list[Result] = []
     if processes <= 1:
         with suppress(KeyboardInterrupt):
-            results.extend(bar(map(experiment, seeds)))
+            for seed in bar(seeds):
+                results.append(experiment(seed))
         return results
     with _one_thread_each():
         context = multiprocessing.get_context("spawn")
         pool = ProcessPoolExecutor(processes, context, _ignore_interrupts)
         try:
-            with suppress(KeyboardInterrupt):
-                results.extend(bar(pool.map(experiment, seeds)))
+            for result in bar(pool.map(experiment, seeds)):
+                results.append(result)
+        except KeyboardInterrupt:
+            for process in multiprocessing.active_children():
+                process.terminate()
         finally:
             pool.shutdown(cancel_futures=True)
     return results

@@ -129,7 +129,15 @@ class SampleGrids(GameCallback):
         self._draw = draw
 
     def on_start(self, game: GanGame) -> None:
-        """Draw the beginning."""
+        """Draw the beginning; remove a picture of an end that was none."""
+        if self._draw is None and len(game.image_shape) != 3:
+            raise ValueError(
+                f"SampleGrids draws images (C, H, W), the examples are of shape "
+                f"{game.image_shape}: give it a draw(examples, path)"
+            )
+        for path in (self.folder / "samples").glob("*.png"):
+            if int(path.stem) % self.every:
+                path.unlink()
         if game.rounds == 0:
             self._picture(game)
 
@@ -160,7 +168,8 @@ class SampleGrids(GameCallback):
         else:
             low, high = game.span
             shape = game.image_shape
-            save_grid((examples.reshape(-1, *shape) - low) / (high - low), path)
+            # Of a conditional game, each column is a class.
+            save_grid((examples.reshape(-1, *shape) - low) / (high - low), path, game.classes)
 
 
 class Evaluation(GameCallback):
@@ -175,14 +184,31 @@ class Evaluation(GameCallback):
         self.metrics = dict(metrics)
         self.every = whole("Evaluation every", every)
 
+    def on_start(self, game: GanGame) -> None:
+        """Forget the evaluation of an end that was none."""
+        metrics = game.history.metrics
+        if metrics and metrics[-1]["round"] % self.every and game.rounds < game.planned:
+            metrics.pop()
+
     def on_round(self, game: GanGame) -> None:
-        """Evaluate every so many rounds, and after the last one."""
-        if game.rounds % self.every == 0 or game.rounds == game.planned:
-            record: dict[str, float] = {"round": game.rounds, "seconds": round(game.seconds, 1)}
-            for name, metric in self.metrics.items():
-                value = metric(game)
-                record.update(value if isinstance(value, Mapping) else {name: float(value)})
-            game.history.metrics.append(record)
+        """Evaluate every so many rounds."""
+        if game.rounds % self.every == 0:
+            self._evaluate(game)
+
+    def on_end(self, game: GanGame) -> None:
+        """Evaluate the end, if it was not."""
+        metrics = game.history.metrics
+        latest = metrics[-1]["round"] if metrics else 0
+        if game.error is None and game.rounds > latest:
+            self._evaluate(game)
+
+    def _evaluate(self, game: GanGame) -> None:
+        record: dict[str, float] = {"round": game.rounds, "seconds": round(game.seconds, 1)}
+        for name, metric in self.metrics.items():
+            value = metric(game)
+            found = value if isinstance(value, Mapping) else {name: value}
+            record.update({what: float(number) for what, number in found.items()})
+        game.history.metrics.append(record)
 
 
 class GameCheckpoint(GameCallback):

@@ -13,19 +13,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from salamandre.activations import CenteredSigmoid, Sigmoid, Softmax, Tanh
+from salamandre.activations import CenteredSigmoid, Identity, Sigmoid, Tanh
 from salamandre.backend import Array
 from salamandre.checks import real as real_number
 from salamandre.checks import whole
-from salamandre.component import encode
+from salamandre.component import decode, difference, encode
 from salamandre.data.batches import Source
 from salamandre.data.images import Images
 from salamandre.games.history import FIGURES, GameHistory
 from salamandre.games.latent import Latent
 from salamandre.games.lipschitz import Lipschitz
 from salamandre.games.objectives import NonSaturating, Objective
-from salamandre.learning.interrupt import first_interrupt
+from salamandre.learning.watch import watched
 from salamandre.network import Diverged, Network
+from salamandre.optimizers import Optimizer
 from salamandre.storage import read_file, write_file
 
 if TYPE_CHECKING:
@@ -52,16 +53,22 @@ class GanGame:
         label_flipping: the probability that a label given to the discriminator is the wrong one.
             Default 0.
         instance_noise: the deviation of Gaussian noise added to all that the discriminator sees
-            while it learns (Sønderby et al. 2017; Arjovsky and Bottou 2017). Default 0.
+            in a round (Sønderby et al. 2017; Arjovsky and Bottou 2017). Default 0.
         feature_matching: the generator also matches the mean of the discriminator's last hidden
             layer on real examples, with this weight (Salimans et al. 2016, section 3.1). Default 0.
-        average: the decay, such as 0.999, of a moving average of the generator's parameters that
-            :meth:`generate` then uses (Yazıcı et al. 2019). Default 0: none.
+        labels: for conditional players: True for the labels of :class:`Images`, or labels (N,) of
+            an array of examples. A fake batch has the labels of the real batch beside it. Default
+            ``None``.
+        average: the decay, such as 0.999, of a moving average of the generator's parameters (and
+            running statistics) that :meth:`generate` then uses (Yazıcı et al. 2019); shorter in
+            the first steps. Default 0: none.
         seed: of latent points, order and labels. Default 0.
 
     Attributes:
+        classes: how many the players know; ``None`` if they are not conditional.
         history: see :class:`GameHistory`.
-        round: rounds played.
+        rounds: rounds played.
+        planned: rounds that the latest :meth:`play` is to reach.
         interrupted: whether Ctrl-C ended the latest :meth:`play`.
         error: what the latest :meth:`play` failed with, or ``None``.
 
@@ -87,9 +94,19 @@ class GanGame:
         label_flipping: float = 0.0,
         instance_noise: float = 0.0,
         feature_matching: float = 0.0,
+        labels: bool | np.ndarray | None = None,
         average: float = 0.0,
         seed: int = 0,
     ) -> None:
+        for what, value, base in (
+            ("generator", generator, Network),
+            ("discriminator", discriminator, Network),
+            ("latent", latent, Latent),
+            ("objective", objective or NonSaturating(), Objective),
+            ("lipschitz", lipschitz or Lipschitz(), Lipschitz),
+        ):
+            if not isinstance(value, base):
+                raise TypeError(f"{what} must be a {base.__name__} object, got {value!r}")
         self.generator, self.discriminator, self.latent = generator, discriminator, latent
         self.batch_size = whole("batch_size", batch_size)
         self.objective = objective or NonSaturating()
@@ -103,25 +120,32 @@ class GanGame:
         self.seed = whole("seed", seed, least=0)
         self.label_smoothing = None
         if label_smoothing is not None:
+            if np.shape(label_smoothing) != (2,):
+                raise ValueError(
+                    f"label_smoothing must be a range such as (0.7, 1), got {label_smoothing!r}"
+                )
             low, high = label_smoothing
             low = real_number("label_smoothing low", low, 0.5, 1)
             self.label_smoothing = (low, real_number("label_smoothing high", high, low))
         self._check_networks()
+        self.classes = self._check_classes(images, labels)
         self.backend = generator.backend
         self.span = self._output_range()
-        self._source = self._check_images(images)
+        self._source = self._check_images(images, labels)
         self.random = self.backend.stream([self.seed, 2])
         self.lipschitz.attach(discriminator)
         self.history = GameHistory(self.figures)
-        self.rounds = 0
+        self.rounds = self.planned = 0
         self.interrupted = False
         self.error: BaseException | None = None
         self._stop = False
         self._seconds = 0.0
         self._drawn = 0
         self._batches: Any = iter(())
+        self._batch_labels: Any = None
         self._fake: Array | None = None
-        self._average = generator.parameters + 0 if self.average else None
+        # Of the parameters, and of the running statistics that belong to them.
+        self._averages = {name: array + 0 for name, array in self._averaged_arrays().items()}
         self._couples = any(layer.couples_examples for _, layer in discriminator.walk())
 
     # -- checks --------------------------------------------------------------------------------
@@ -156,11 +180,34 @@ class GanGame:
                 f"the discriminator must give one score, got outputs {discriminator.output_shape}"
             )
         last = discriminator.output_activation
-        if isinstance(last, (Sigmoid, Softmax)):
+        if last is not None and not isinstance(last, Identity):
             raise ValueError(
-                f"the discriminator must end in a linear neuron, got {last!r}: the objective has "
-                f"the sigmoid in it, so leave it out"
+                f"the discriminator must end in a linear neuron, got {last!r}: leave it out, the "
+                f"objective has the sigmoid in it"
             )
+
+    def _check_classes(self, images: Images | np.ndarray, labels: Any) -> int | None:
+        """Return the number of classes of conditional players."""
+        known = [network.classes for network in (self.generator, self.discriminator)]
+        if labels is None or labels is False:
+            if any(known):
+                raise ValueError("the players are conditional: the game needs labels=True")
+            return None
+        if known[0] is None:
+            raise ValueError(
+                "the game has labels, and the generator no layer that takes them: begin it with "
+                "an Embedding(classes)"
+            )
+        isimages = isinstance(images, Images)
+        if isimages != (labels is True):
+            raise ValueError(
+                "labels must be True for Images, which have their own, and an array for an array"
+            )
+        found = len(images.classes) if isinstance(images, Images) else int(np.max(labels)) + 1
+        for who, classes in zip(("generator", "discriminator"), known, strict=True):
+            if classes is not None and classes < found:
+                raise ValueError(f"the {who} knows {classes} classes, the images have {found}")
+        return known[0]
 
     def _output_range(self) -> tuple[float, float]:
         """Return the range of the generator's last activation."""
@@ -169,12 +216,13 @@ class GanGame:
             return 0.0, 1.0
         return (-last.k, last.k) if isinstance(last, Tanh) else (-1.0, 1.0)
 
-    def _check_images(self, images: Images | np.ndarray) -> Source:
+    def _check_images(self, images: Images | np.ndarray, labels: Any) -> Source:
         if isinstance(images, Images):
             source = Source(images, self.discriminator, span=self.span)
         else:
             examples = np.asarray(images)
-            source = Source((examples, np.zeros(len(examples), np.uint8)), self.discriminator)
+            labels = np.zeros(len(examples), np.uint8) if labels is None else np.asarray(labels)
+            source = Source((examples, labels), self.discriminator)
             low, high = self.span
             bounded = isinstance(self.generator.output_activation, (Sigmoid, Tanh, CenteredSigmoid))
             found = float(examples.min()), float(examples.max())
@@ -220,6 +268,7 @@ class GanGame:
         seen_real, seen_fake = self._with_noise(real), self._with_noise(fake)
         d.input_gradient = False
         if self._couples:  # batch-norm: each kind has its own statistics
+            self._condition(d)
             real_scores = d.forward(seen_real)
             real_loss, gradient = objective.discriminator(xp, real_scores, self._labels(1))
             shown_real = objective.shown(xp, real_scores)
@@ -231,6 +280,7 @@ class GanGame:
             d.backward(gradient)
             d.gradients += total
         else:
+            self._condition(d, 2)
             scores = d.forward(xp.concatenate([seen_real, seen_fake]))
             real_scores, fake_scores = scores[: len(real)], scores[len(real) :]
             real_loss, real_part = objective.discriminator(xp, real_scores, self._labels(1))
@@ -241,7 +291,9 @@ class GanGame:
         figures = {"d_loss": loss, "d_real": shown_real, "d_fake": shown_fake}
         total = d.gradients + 0 if self.lipschitz.penalised else None
         if total is not None:
-            figures["d_loss"] = loss + self.lipschitz.penalty(seen_real, seen_fake)
+            figures["d_loss"] = loss + self.lipschitz.penalty(
+                seen_real, seen_fake, self._labels_now(d)
+            )
             d.gradients += total
         self.lipschitz.step()
         return figures
@@ -256,11 +308,13 @@ class GanGame:
         fake = self._fake_batch() if self._fake is None else self._fake
         self._fake = None  # the next step needs another one
         statistics = {name: array + 0 for name, array in d.named_state().items()}
+        self._condition(d)
         scores = d.forward(self._with_noise(fake))
         loss, gradient = self.objective.generator(xp, scores)
         d.input_gradient = True
         d_fake = d.backward(gradient, update=False)
         if self.feature_matching:
+            d_fake = d_fake + 0  # the second pass writes into the same buffers
             matching, d_matching = self._match_features(fake)
             loss, d_fake = loss + matching, d_fake + d_matching
         for name, array in d.named_state().items():
@@ -268,9 +322,22 @@ class GanGame:
         g.input_gradient = False
         g.backward(d_fake)
         g.step()
-        if self._average is not None:
-            self._average += (1 - self.average) * (g.parameters - self._average)
+        self._follow()
         return loss
+
+    def _averaged_arrays(self) -> dict[str, Array]:
+        """Return the generator's arrays that have a moving average, by name."""
+        if not self.average:
+            return {}
+        return {"parameters": self.generator.parameters, **self.generator.named_state()}
+
+    def _follow(self) -> None:
+        """Move the averages; the first steps count more, so that the beginning is forgotten."""
+        assert self.generator.optimizer is not None
+        steps = self.generator.optimizer.steps
+        share = 1 - min(self.average, (1 + steps) / (10 + steps))
+        for name, array in self._averaged_arrays().items():
+            self._averages[name] += share * (array - self._averages[name])
 
     def _match_features(self, fake: Array) -> tuple[Array, Array]:
         """Return weight · ‖mean features of fake - of real examples‖² and its gradient by fake."""
@@ -281,7 +348,11 @@ class GanGame:
                 x = layer.compute(x, True)
             return x
 
-        real_mean = features(self._real_batch()).mean(axis=0)
+        labels, real = self._batch_labels, self._real_batch()
+        self._condition(self.discriminator)
+        real_mean = features(real).mean(axis=0)
+        self._batch_labels = labels
+        self._condition(self.discriminator)
         difference = features(fake).mean(axis=0) - real_mean
         value = self.feature_matching * (difference * difference).sum()
         dy = self.backend.xp.zeros((len(fake), *difference.shape), dtype=fake.dtype)
@@ -300,11 +371,24 @@ class GanGame:
             self._batches = self._source.batches(self.batch_size, self.seed, epoch, first)
             batch = next(self._batches)
         self._drawn += 1
+        self._batch_labels = batch[1]
         return batch[0]
+
+    def _labels_now(self, network: Network) -> Array | None:
+        """Return the labels of the current batch, if the network takes labels."""
+        return self._batch_labels if network.classes else None
+
+    def _condition(self, network: Network, times: int = 1) -> None:
+        """Tell a conditional network the labels of the current batch, so many times over."""
+        labels = self._labels_now(network)
+        if labels is not None:
+            labels = self.backend.xp.concatenate([labels] * times)
+            network.condition(labels, len(labels))
 
     def _fake_batch(self) -> Array:
         """Return fresh fakes; the generator's step reuses the latest ones, as the original did."""
         z = self.latent.draw(self.random, self.batch_size, self.generator.dtype)
+        self._condition(self.generator)
         self._fake = self.generator.forward(z)
         return self._fake
 
@@ -325,25 +409,36 @@ class GanGame:
             labels = xp.where(flipped, 1 - kind, labels).astype(dtype)
         return labels
 
-    def generate(self, count: int, seed: int = 0, latent: Any = None) -> Array:
+    def generate(
+        self, count: int | None = None, seed: int = 0, latent: Any = None, labels: Any = None
+    ) -> Array:
         """Return examples of the generator (its moving average if there is one), (count, ...).
 
-        The game is left as it was: equal calls in one state give equal examples.
+        Between rounds, the game is left as it was: equal calls then give equal examples.
 
         Args:
-            count: how many.
+            count: how many. Default: as many as there are labels or latent points.
             seed: of the latent points.
             latent: latent points (count, size) to be used instead.
+            labels: of the classes to be drawn (count,). Default for conditional players: one
+                class after the other, again and again.
         """
         g = self.generator
+        if count is None:
+            given = labels if latent is None else latent
+            if given is None:
+                raise ValueError("generate needs a count, labels or latent points")
+            count = len(given)
         if latent is None:
             stream = self.backend.stream([self.seed, 3, whole("seed", seed, least=0)])
             latent = self.latent.draw(stream, whole("count", count), g.dtype)
+        if labels is None and self.classes:
+            labels = np.arange(count) % self.classes
         random = copy.deepcopy(g.random.state)
-        g.random.state = self.backend.stream([self.seed, 4, seed]).state
+        g.random.state = self.backend.stream([self.seed, 4, whole("seed", seed, least=0)]).state
         try:
             with self._averaged():
-                examples = g.predict(latent)
+                examples = g.predict(latent, labels=labels)
         finally:
             g.random.state = random
         self._fake = None  # the generator's latest compute is this one now
@@ -357,23 +452,17 @@ class GanGame:
     @contextmanager
     def _averaged(self) -> Iterator[None]:
         """Let the generator have its average parameters, if there are such, for a while."""
-        if self._average is None:
-            yield
-            return
-        parameters = self.generator.parameters
-        kept = parameters + 0
-        parameters[...] = self._average
+        arrays = self._averaged_arrays()
+        kept = {name: array + 0 for name, array in arrays.items()}
+        for name, array in arrays.items():
+            array[...] = self._averages[name]
         try:
             yield
         finally:
-            parameters[...] = kept
+            for name, array in arrays.items():
+                array[...] = kept[name]
 
     # -- a whole game --------------------------------------------------------------------------
-
-    @property
-    def round(self) -> int:
-        """Rounds played so far."""
-        return self.rounds
 
     @property
     def seconds(self) -> float:
@@ -403,21 +492,12 @@ class GanGame:
         self.planned = whole("rounds", rounds)
         self.interrupted, self.error, self._stop = False, None, False
         started = time.perf_counter() - self._seconds
-        with first_interrupt(self._interrupt):
-            for callback in callbacks:
-                callback.on_start(self)
-            try:
-                while self.rounds < self.planned and not self._stop:
-                    self.play_and_learn()
-                    self._seconds = time.perf_counter() - started
-                    for callback in callbacks:
-                        callback.on_round(self)
-            except BaseException as error:
-                self.error = error
-                raise
-            finally:
+        with watched(self, callbacks, self._interrupt):
+            while self.rounds < self.planned and not self._stop:
+                self.play_and_learn()
+                self._seconds = time.perf_counter() - started
                 for callback in callbacks:
-                    callback.on_end(self)
+                    callback.on_round(self)
         return self.history
 
     # -- checkpoints ---------------------------------------------------------------------------
@@ -433,6 +513,7 @@ class GanGame:
             "generator": encode(self.generator),
             "discriminator": encode(self.discriminator),
             "images": [self._source.name, len(self._source)],
+            "classes": self.classes,
             "latent": encode(self.latent),
             "objective": encode(self.objective),
             "lipschitz": encode(self.lipschitz),
@@ -450,8 +531,8 @@ class GanGame:
                 arrays[f"{who}/state/{name}"] = array
             for name, array in network.optimizer.memory.items():
                 arrays[f"{who}/optimizer/{name}"] = array
-        if self._average is not None:
-            arrays["average"] = self._average
+        for name, array in self._averages.items():
+            arrays[f"average/{name}"] = array
         for name, array in self.lipschitz.state().items():
             arrays[f"lipschitz/{name}"] = array
         return arrays
@@ -461,11 +542,21 @@ class GanGame:
         tensors = {
             name: np.array(self.backend.to_numpy(array)) for name, array in self._arrays().items()
         }
+        for name, array in tensors.items():
+            if not np.isfinite(array).all():
+                raise Diverged(
+                    f"{name} became NaN or infinite by round {self.rounds}: the checkpoint before "
+                    f"is kept; lower the learning rates or constrain the discriminator"
+                )
         for name, values in self.history.arrays().items():
             tensors[f"history/{name}"] = values
+        metrics = self.history.metrics  # as numbers, which may be infinite: JSON cannot hold such
+        tensors["metrics"] = np.array([value for record in metrics for value in record.values()])
         description = {
             "identity": self._identity(),
-            "steps": [self._steps(network) for network in (self.generator, self.discriminator)],
+            "optimizers": [
+                [optimizer.steps, encode(optimizer.schedule)] for optimizer in self._optimizers()
+            ],
             "random": [
                 stream.state
                 for stream in (self.random, self.generator.random, self.discriminator.random)
@@ -473,14 +564,13 @@ class GanGame:
             "rounds": self.rounds,
             "drawn": self._drawn,
             "seconds": self._seconds,
-            "metrics": self.history.metrics,
+            "metrics": [list(record) for record in metrics],
         }
         write_file(path, "game", description, tensors)
 
-    @staticmethod
-    def _steps(network: Network) -> int:
-        assert network.optimizer is not None
-        return network.optimizer.steps
+    def _optimizers(self) -> list[Optimizer]:
+        assert self.generator.optimizer is not None and self.discriminator.optimizer is not None
+        return [self.generator.optimizer, self.discriminator.optimizer]
 
     def resume(self, path: str | os.PathLike[str]) -> None:
         """Go back to the state that :meth:`save` wrote; this game must be set up alike.
@@ -495,12 +585,9 @@ class GanGame:
         stored = read_file(path, "game")
         with stored.blame():
             description, tensors = stored.architecture, stored.tensors
-            for what, value in self._identity().items():
-                if description["identity"].get(what) != value:
-                    raise ValueError(
-                        f"it belongs to a game with another {what} "
-                        f"({description['identity'].get(what)}, this one has {value})"
-                    )
+            other = difference(description["identity"], self._identity())
+            if other:
+                raise ValueError(f"it belongs to another game: its {other}")
             arrays = self._arrays()
             for name, array in arrays.items():
                 if name not in tensors or tensors[name].shape != array.shape:
@@ -508,15 +595,20 @@ class GanGame:
             history = GameHistory(self.figures)
             for name in history.rounds:
                 history.rounds[name] = [float(value) for value in tensors[f"history/{name}"]]
-            history.metrics = [dict(record) for record in description["metrics"]]
-            steps, states = description["steps"], description["random"]
+            numbers = iter(tensors["metrics"].tolist())
+            history.metrics = [
+                {name: next(numbers) for name in record} for record in description["metrics"]
+            ]
+            for record in history.metrics:
+                record["round"] = int(record["round"])
+            optimizers = [(int(n), decode(schedule)) for n, schedule in description["optimizers"]]
+            states = description["random"]
             rounds, drawn = int(description["rounds"]), int(description["drawn"])
             seconds = float(description["seconds"])
             for name, array in arrays.items():
                 array[...] = self.backend.asarray(tensors[name])
-            for network, count in zip((self.generator, self.discriminator), steps, strict=True):
-                assert network.optimizer is not None
-                network.optimizer.steps = int(count)
+            for optimizer, (steps, schedule) in zip(self._optimizers(), optimizers, strict=True):
+                optimizer.steps, optimizer.schedule = steps, schedule
             streams = (self.random, self.generator.random, self.discriminator.random)
             for stream, state in zip(streams, states, strict=True):
                 stream.state = state

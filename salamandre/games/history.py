@@ -36,15 +36,18 @@ class GameHistory:
 
     def mean(self, name: str, last: int = 50) -> float:
         """Return the mean of a figure over the last rounds."""
-        values = [float(value) for value in self.rounds[name][-last:]]
+        values = self._read(name, last)
         return math.fsum(values) / len(values) if values else math.nan
 
     def arrays(self) -> dict[str, np.ndarray]:
         """Return the figures of all rounds as float64 arrays."""
-        return {
-            name: np.array([float(value) for value in values])
-            for name, values in self.rounds.items()
-        }
+        return {name: np.array(self._read(name, len(self))) for name in self.rounds}
+
+    def _read(self, name: str, last: int) -> list[float]:
+        """Return the last values as floats, which they then stay: each is read only once."""
+        values = self.rounds[name]
+        values[-last:] = map(float, values[-last:])
+        return values[-last:]
 
     def to_csv(self) -> str:
         """Return a table of all rounds as comma-separated values with a header."""

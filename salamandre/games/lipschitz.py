@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from typing import Any, ClassVar
 
 import numpy as np
@@ -10,6 +11,8 @@ from salamandre.backend import Array
 from salamandre.checks import real, whole
 from salamandre.component import Component
 from salamandre.network import Network
+
+TINY = 1e-12  # below it a number is zero
 
 
 class Lipschitz(Component):
@@ -26,8 +29,14 @@ class Lipschitz(Component):
         """Prepare for a critic, once."""
         self.critic = critic
 
-    def penalty(self, real: Array, fake: Array) -> Any:
-        """Return a loss to be added to the critic's, and write its gradient."""
+    def penalty(self, real: Array, fake: Array, labels: Array | None = None) -> Any:
+        """Return a loss to be added to the critic's, and write its gradient.
+
+        Args:
+            real: examples (N, ...).
+            fake: likewise.
+            labels: of both (N,), for a conditional critic.
+        """
         raise NotImplementedError
 
     def step(self) -> None:
@@ -91,21 +100,27 @@ class GradientPenalty(Lipschitz):
     def attach(self, critic: Network) -> None:
         """Let layers that have no second-order backprop refuse before the first round."""
         super().attach(critic)
-        kept = critic.random.state
+        kept = copy.deepcopy(critic.random.state)
+        arrays = [critic.gradients, *critic.named_state().values()]
+        before = [array + 0 for array in arrays]
         x = critic.backend.xp.zeros((2, *critic.input_shape), dtype=critic.dtype)
-        gradients = critic.gradients + 0
-        critic.compute(x)
-        y = critic.compute_tangent(x)
-        critic.backprop_tangent(None, y)
-        critic.gradients[...] = gradients
-        critic.random.state = kept
+        try:
+            critic.compute(x, labels=np.zeros(2, np.int64) if critic.classes else None)
+            critic.backprop_tangent(None, critic.compute_tangent(x))
+        finally:
+            critic.random.state = kept
+            for array, values in zip(arrays, before, strict=True):
+                array[...] = values
 
-    def penalty(self, real: Array, fake: Array) -> Any:
+    def penalty(self, real: Array, fake: Array, labels: Array | None = None) -> Any:
         """Return E; write its gradient."""
         critic, xp, count = self.critic, self.critic.backend.xp, len(real)
         share = critic.random.uniform((count,) + (1,) * (real.ndim - 1), critic.dtype)
-        scores = critic.compute(fake + share * (real - fake))
-        g = critic.backprop(xp.ones_like(scores), update=False)
+        if labels is not None:
+            critic.condition(labels, count)
+        scores = critic.forward(fake + share * (real - fake))
+        critic.input_gradient = True
+        g = critic.backward(xp.ones_like(scores), update=False)
         norm = xp.sqrt((g * g).reshape(count, -1).sum(axis=1) + 1e-12)
         excess = norm - 1
         loss = self.weight * (excess * excess).mean()
@@ -174,10 +189,12 @@ class SpectralNorm(Lipschitz):
             matrix = self._free[part].reshape(len(u), -1)
             for _ in range(iterations):
                 v = xp.dot(matrix.T, u)
-                v /= xp.sqrt(xp.dot(v, v)) + 1e-12
+                v /= xp.sqrt(xp.dot(v, v)) + TINY
                 w = xp.dot(matrix, v)
-                sigma = xp.sqrt(xp.dot(w, w)) + 1e-12
-                u[...] = w / sigma
+                sigma = xp.sqrt(xp.dot(w, w))
+                # A matrix of zeros has no direction: u stays, to see the next one.
+                u[...] = xp.where(sigma > TINY, w / (sigma + TINY), u)
+                sigma = xp.where(sigma > TINY, sigma, xp.ones_like(sigma))
             self._v[name][...] = v
             self._sigma[name][...] = sigma
             critic.parameters[part] /= sigma

@@ -2,8 +2,8 @@
 
 A score s is any real number, larger for what looks real: the discriminator ends linearly, and
 where a probability is wanted it is σ(s) = 1 / (1 + exp(-s)). Every objective is a mean over the
-batch. Its targets t are 1 for real and 0 for fake; values between them mix the two losses, which is
-how labels are smoothed.
+batch. Its targets t are 1 for real and 0 for fake, or values between them where labels are
+smoothed.
 """
 
 from __future__ import annotations

@@ -24,6 +24,7 @@ class BatchNorm(Layer):
     Args:
         momentum: the weight of the newest batch in the running statistics. Default 0.1.
         eps: added to the variance. Default 1e-5.
+        affine: whether gamma and beta are learned; otherwise they stay 1 and 0. Default True.
     """
 
     couples_examples = True
@@ -35,16 +36,18 @@ class BatchNorm(Layer):
     running_mean: Array
     running_variance: Array
 
-    def __init__(self, momentum: float = 0.1, eps: float = 1e-5) -> None:
+    def __init__(self, momentum: float = 0.1, eps: float = 1e-5, affine: bool = True) -> None:
         super().__init__()
         self.momentum = real("BatchNorm momentum", momentum, 0, 1)
         self.eps = real("BatchNorm eps", eps, 0, above=True)
+        self.affine = bool(affine)
 
     def build(self, input_shape: Shape) -> Shape:
         """Declare gamma, beta and the running statistics."""
         features = (input_shape[0],)
-        self.declare("gamma", features, Constant(1))
-        self.declare("beta", features, Zeros())
+        declare = self.declare if self.affine else self.declare_state
+        declare("gamma", features, Constant(1))
+        declare("beta", features, Zeros())
         self.declare_state("running_mean", features, Zeros())
         self.declare_state("running_variance", features, Constant(1))
         self._axes = (0, *range(2, len(input_shape) + 1))
@@ -98,7 +101,7 @@ class BatchNorm(Layer):
         xp, row, axes = self.xp, self._row, self._axes
         dx = xp.multiply(dy, self._x_hat, out=self.buffer_like("dx", dy))
         d_gamma, d_beta = dx.sum(axis=axes), dy.sum(axis=axes)
-        if update:
+        if update and self.affine:
             self.d_gamma[...] = d_gamma
             self.d_beta[...] = d_beta
         if self._training:

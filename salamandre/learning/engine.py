@@ -12,10 +12,10 @@ import numpy as np
 
 from salamandre.backend import Array
 from salamandre.checks import whole
-from salamandre.component import decode, encode
+from salamandre.component import decode, difference, encode
 from salamandre.data.batches import Data, Source, Transform
 from salamandre.learning.history import History
-from salamandre.learning.interrupt import first_interrupt
+from salamandre.learning.watch import watched
 from salamandre.metrics import accuracy
 from salamandre.network import Diverged, Network
 from salamandre.storage import read_file, write_file
@@ -128,16 +128,9 @@ class Engine:
         self.epochs = whole("epochs", epochs)
         self.interrupted, self.error, self._stop = False, None, False
         started = time.perf_counter() - self._seconds
-        with first_interrupt(self._interrupt):
-            self._tell("on_start")
-            try:
-                while self.step < self.epochs * self.steps_per_epoch and not self._stop:
-                    self._run_epoch(started)
-            except BaseException as error:
-                self.error = error
-                raise
-            finally:
-                self._tell("on_end")
+        with watched(self, self.callbacks, self._interrupt):
+            while self.step < self.epochs * self.steps_per_epoch and not self._stop:
+                self._run_epoch(started)
         return self.history
 
     def _run_epoch(self, started: float) -> None:
@@ -250,13 +243,9 @@ class Engine:
         network, optimizer = self.network, self.network.optimizer
         assert optimizer is not None
         with stored.blame():
-            found, wanted = stored.architecture["identity"], self._identity()
-            for what, value in wanted.items():
-                if found.get(what) != value:
-                    raise ValueError(
-                        f"it belongs to a run with another {what} ({found.get(what)}, "
-                        f"this one has {value})"
-                    )
+            other = difference(stored.architecture["identity"], self._identity())
+            if other:
+                raise ValueError(f"it belongs to another run: its {other}")
             if stored.architecture["backend"] != network.backend.name:
                 raise ValueError(
                     f"it was written on backend {stored.architecture['backend']!r}, this run "

@@ -8,6 +8,7 @@ import json
 import math
 import os
 from collections.abc import Callable
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -64,7 +65,9 @@ class Judge:
             )
         self.classifier, self.classes = classifier, images.classes
         values = np.asarray(images.images, dtype=classifier.dtype) / images.white
-        probabilities, self._features = self._look(values)
+        probabilities, features = self._look(values)
+        # The order of a data set may tell something; equally many are taken from its beginning.
+        self._features = features[np.random.default_rng(0).permutation(len(features))]
         self.accuracy = accuracy(probabilities, images.labels)
         self.confident = float((probabilities.max(axis=1) > CONFIDENT).mean())
         self._shares = class_shares(images.labels, len(images.classes))
@@ -97,17 +100,12 @@ class Judge:
         settings = [encode(classifier), train.name, len(train), epochs, seed]
         digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:16]
         path = cache.root(cache_dir) / "judges" / f"{train.name}-{digest}.safetensors"
-        if path.is_file():
-            try:
-                return cls(Network.load(path, backend=backend), test)
-            except ValueError:  # damaged: trained anew
-                pass
-        cls._teach(classifier, train, epochs, seed)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            classifier.save(path)
-        except OSError:  # a cache that cannot be written costs only the time of another training
-            pass
+            classifier = Network.load(path, backend=backend)
+        except (FileNotFoundError, ValueError):  # none yet, or a damaged one
+            cls._teach(classifier, train, epochs, seed)
+            with suppress(OSError):  # a cache that cannot be written costs only another training
+                classifier.save(path)
         return cls(classifier, test)
 
     @staticmethod
@@ -169,21 +167,22 @@ class Judge:
             span: the values of black and white. Default (0, 1).
 
         Returns:
-            ``classes``, how many are drawn at least a tenth as often as they are in the data;
-            ``least`` and ``most``, the smallest and the largest share of a class; ``confident``,
-            the share of examples whose class has a probability above 0.9; ``divergence`` of the
-            classes from the data's (:func:`class_divergence`); ``score``
+            ``classes``, how many of the data's are drawn at least a tenth as often as in the data;
+            ``least`` and ``most``, the smallest share of one of them and the largest of any;
+            ``confident``, the share of examples whose class has a probability above 0.9;
+            ``divergence`` of the classes from the data's (:func:`class_divergence`); ``score``
             (:func:`classifier_score`); ``frechet`` (:func:`frechet_distance` of the features,
             with equally many real images where there are); ``precision`` and ``recall``
             (:func:`precision_recall`, of 3,000 at most).
         """
         probabilities, features = self._look(self._scaled(examples, span))
         shares = class_shares(probabilities.argmax(axis=1), len(self.classes))
+        real = self._shares > 0
         few = min(NEIGHBOURS, len(features), len(self._features))
         precision, recall = precision_recall(features[:few], self._features[:few])
         return {
-            "classes": int((shares > self._shares / 10).sum()),
-            "least": float(shares.min()),
+            "classes": int((shares[real] >= self._shares[real] / 10).sum()),
+            "least": float(shares[real].min()),
             "most": float(shares.max()),
             "confident": float((probabilities.max(axis=1) > CONFIDENT).mean()),
             "divergence": class_divergence(shares, self._shares),
@@ -194,9 +193,16 @@ class Judge:
         }
 
     def of_game(self, count: int = 10_000, seed: int = 1) -> Callable[[GanGame], dict[str, float]]:
-        """Return a metric for :class:`salamandre.games.Evaluation`: the figures of ``count``."""
+        """Return a metric for :class:`salamandre.games.Evaluation`: the figures of ``count``.
+
+        Of a conditional game it also tells ``right``, the share that is of the class asked for.
+        """
         return functools.partial(self._figures_of, count=count, seed=seed)
 
     def _figures_of(self, game: GanGame, count: int, seed: int) -> dict[str, float]:
         examples = game.backend.to_numpy(game.generate(count, seed))
-        return self.figures(examples, game.span)
+        figures = self.figures(examples, game.span)
+        if game.classes:
+            asked = np.arange(count) % game.classes
+            figures["right"] = accuracy(self.classify(examples, game.span), asked)
+        return figures

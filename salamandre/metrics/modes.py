@@ -28,5 +28,6 @@ def mode_coverage(
     good = distances.min(axis=1) <= deviations * std
     counts = np.bincount(nearest[good], minlength=len(modes))
     shares = counts[counts > 0] / max(1, counts.sum())
-    entropy = float(-(shares * np.log(shares)).sum() / np.log(len(modes)))
+    most = np.log(len(modes)) if len(modes) > 1 else 1.0
+    entropy = float(-(shares * np.log(shares)).sum() / most)
     return {"modes": int((counts > 0).sum()), "quality": float(good.mean()), "balance": entropy}

@@ -40,7 +40,7 @@ def plot_points(
     if field is not None:
         line = np.linspace(-reach, reach, resolution)
         plane = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
-        scores = field.backend.to_numpy(field.predict(plane, batch_size=len(plane)))
+        scores = field.backend.to_numpy(field.predict(plane))
         low, high = np.quantile(scores, [0.02, 0.98])
         picture = scores.reshape(resolution, resolution)
     for ax in axes.flat[len(points) :]:

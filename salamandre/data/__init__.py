@@ -1,4 +1,4 @@
-"""Labelled images: MNIST and Fashion-MNIST by name, and 8×8 digits that need no download."""
+"""Labelled images: published data sets by name, and 8×8 digits that need no download."""
 
 from salamandre.data.catalogue import CATALOGUE, DataSet
 from salamandre.data.errors import CorruptData, DataUnavailable

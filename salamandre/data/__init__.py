@@ -2,6 +2,7 @@
 
 from salamandre.data.catalogue import CATALOGUE, DataSet
 from salamandre.data.errors import CorruptData, DataUnavailable
+from salamandre.data.folders import folder
 from salamandre.data.images import Images
 from salamandre.data.loading import load
 from salamandre.data.transforms import Shift

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 
 from salamandre.data.conversion import Piece
+from salamandre.data.decoding import MODES
 from salamandre.data.entries import Member
 from salamandre.data.formats import Shape, Unfit
 
 BLOCK = 1000  # pictures
-MODES = {1: "L", 3: "RGB"}
 
 
 def pictures(path: Path, member: Member, shape: Shape, classes: Sequence[str]) -> Iterator[Piece]:

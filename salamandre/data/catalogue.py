@@ -6,6 +6,8 @@ Sizes and checksums are those of the official files.
 from __future__ import annotations
 
 from salamandre.data.catalogue_cifar import CIFAR_10, CIFAR_100, CIFAR_100_COARSE
+from salamandre.data.catalogue_emnist import EMNIST
+from salamandre.data.catalogue_stl10 import STL_10, STL_10_UNLABELED
 from salamandre.data.entries import DataSet, Kind, Part, Split
 
 DIGITS = tuple("0123456789")
@@ -154,8 +156,14 @@ BUNDLED_DIGITS = DataSet(
     licence="CC BY 4.0",
     source="E. Alpaydin, C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine "
     "Learning Repository, 1998, doi:10.24432/C50P49",
+    latent=32,
 )
 
-_ENTRIES = (MNIST, FASHION_MNIST, BUNDLED_DIGITS, CIFAR_10, CIFAR_100, CIFAR_100_COARSE)
+_ENTRIES = (
+    *(MNIST, FASHION_MNIST, BUNDLED_DIGITS),
+    *(CIFAR_10, CIFAR_100, CIFAR_100_COARSE),
+    *(STL_10, STL_10_UNLABELED),
+    *EMNIST,
+)
 
 CATALOGUE: dict[str, DataSet] = {entry.name: entry for entry in _ENTRIES}

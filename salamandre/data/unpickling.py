@@ -2,7 +2,8 @@
 
 A pickle is a program that may call whatever it names. The batches of CIFAR name three things, those
 that NumPy pickles an array with; here stand-ins take their place, which only write down what the
-array is made of, and every other name is refused.
+array is made of, and every other name is refused. Before that the instructions are looked at one by
+one: those that no such pickle needs are refused, and lengths and numbers beyond what is there.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import io
 import math
 import pickle
+import pickletools
 from typing import Any
 
 import numpy as np
@@ -17,6 +19,21 @@ import numpy as np
 TYPES = {"b1": "?", "u1": "u1", "i1": "i1"} | {
     kind: "<" + kind for kind in ("u2", "u4", "u8", "i2", "i4", "i8", "f2", "f4", "f8")
 }
+
+
+INSTRUCTIONS = frozenset(
+    (
+        *("PROTO", "FRAME", "MARK", "STOP", "GLOBAL", "STACK_GLOBAL", "REDUCE", "BUILD"),
+        *("NONE", "NEWTRUE", "NEWFALSE", "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1"),
+        *("FLOAT", "BINFLOAT", "STRING", "BINSTRING", "SHORT_BINSTRING"),
+        *("BINBYTES", "SHORT_BINBYTES", "BINBYTES8"),
+        *("UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"),
+        *("EMPTY_DICT", "DICT", "SETITEM", "SETITEMS"),
+        *("EMPTY_LIST", "LIST", "APPEND", "APPENDS"),
+        *("EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"),
+        *("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE", "GET", "BINGET", "LONG_BINGET"),
+    )
+)
 
 
 class StoredType:
@@ -70,6 +87,15 @@ class _Unpickler(pickle.Unpickler):
         return ALLOWED[module, name]
 
 
+def _check_instructions(data: bytes) -> None:
+    """Refuse instructions that are not needed, and places to remember things in far beyond all."""
+    for count, (instruction, argument, _) in enumerate(pickletools.genops(data)):
+        if instruction.name not in INSTRUCTIONS:
+            raise pickle.UnpicklingError(f"it uses the instruction {instruction.name}")
+        if instruction.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(argument or 0) > count:
+            raise pickle.UnpicklingError(f"it remembers something as number {argument}")
+
+
 def unpickle(data: bytes) -> dict[str, Any]:
     """Return the dictionary of arrays, lists, strings and numbers that a pickle holds.
 
@@ -83,6 +109,7 @@ def unpickle(data: bytes) -> dict[str, Any]:
         ValueError: it holds, or names, anything else; nothing of it has been run.
     """
     try:
+        _check_instructions(data)
         content = _Unpickler(io.BytesIO(data), encoding="bytes").load()
         if not isinstance(content, dict):
             raise ValueError(f"it holds a {type(content).__name__}, not a dictionary")

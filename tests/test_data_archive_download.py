@@ -122,6 +122,17 @@ def test_load_downloads_once(server, archive, tmp_path):
     assert server.starts == [0]
 
 
+def test_a_damaged_download_is_fetched_again(server, archive, content, tmp_path):
+    home = tmp_path / "cache" / "cifar-10"
+    home.mkdir(parents=True)
+    (home / FILE).write_bytes(content[:-1])
+    with pytest.raises(DataUnavailable, match="downloading was not allowed"):
+        data.load("cifar-10", download=False)
+    assert len(data.load("cifar-10")[0]) == 5
+    assert (home / FILE).read_bytes() == content
+    assert server.starts == [0]
+
+
 def test_a_connection_that_ends_early(server, archive, content, tmp_path):
     server.most = len(content) // 2
     path = download_archive(archive, tmp_path / "down")

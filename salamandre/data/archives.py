@@ -109,12 +109,14 @@ def _published(
     archive = next(archive for archive in entry.archives if archive.url)
     with ExitStack() as stack:
         path = home / archive.file
-        if not path.is_file():
+        if not path.is_file() or md5_of(path) != archive.md5:
             if not may_download:
                 raise DataUnavailable(
                     f"{entry.title} is not in {home} and downloading was not allowed", archive
                 )
-            if not writable(home):
+            if writable(home):
+                path.unlink(missing_ok=True)  # a damaged one
+            else:
                 home = Path(stack.enter_context(tempfile.TemporaryDirectory()))
             path = download_archive(archive, home)
         train, test = (

@@ -32,6 +32,7 @@ setup(
     package_data={"salamandre.data": ["*.npz", "*.md"], "salamandre": ["py.typed"]},
     install_requires=[
         "numpy>=2.0",
+        "pillow>=10.1",
         "matplotlib>=3.8",
         "python-mnist>=0.7",
         "safetensors>=0.4",

@@ -1,7 +1,9 @@
-"""Labelled images: MNIST and Fashion-MNIST by name, and 8×8 digits that need no download."""
+"""Labelled images: published data sets by name, and 8×8 digits that need no download."""
 
+from salamandre.data.batches import prefetch
 from salamandre.data.catalogue import CATALOGUE, DataSet
 from salamandre.data.errors import CorruptData, DataUnavailable
+from salamandre.data.folders import folder
 from salamandre.data.images import Images
 from salamandre.data.loading import load
-from salamandre.data.transforms import Shift
+from salamandre.data.transforms import Chain, Crop, Flip, RandomCrop, Resize, Shift, apply

@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import queue
 import re
+import threading
 import zlib
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Iterable, Iterator
+from typing import Any, TypeVar
 
 import numpy as np
 
 from salamandre.backend import Array
+from salamandre.checks import whole
 from salamandre.data.images import Images
+from salamandre.data.transforms import Transform
 from salamandre.network import Network
 
-Transform = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 Data = Images | tuple[Any, Any]
+Item = TypeVar("Item")
 
 
 class Source:
@@ -56,11 +61,15 @@ class Source:
                 f"a data set needs as many targets as inputs and at least one, "
                 f"got {len(inputs)} inputs and {len(targets)} targets"
             )
-        size, wanted = math.prod(inputs.shape[1:]), network.input_shape
-        if inputs.shape[1:] != wanted and not (self._scale and size == math.prod(wanted)):
+        shape, wanted = inputs.shape[1:], network.input_shape
+        if transform is not None:
+            shape = transform(inputs[:1], np.random.default_rng(0)).shape[1:]
+        if shape != wanted and not (self._scale and math.prod(shape) == math.prod(wanted)):
             raise ValueError(
                 f"the network takes examples of shape {wanted}, the data set has {inputs.shape[1:]}"
+                + (f", which the transform makes {shape}" if shape != inputs.shape[1:] else "")
             )
+        self._reshapes = shape != inputs.shape[1:]
         for what, array in (("inputs", inputs), ("targets", targets)):
             if array.dtype.kind not in "fiub":
                 raise ValueError(f"the {what} must be real numbers, got dtype {array.dtype}")
@@ -126,10 +135,61 @@ class Source:
         return max(1, len(self) // batch_size)
 
     def in_order(self, batch_size: int) -> Iterator[tuple[Array, Array]]:
-        """Yield all examples in their order, untransformed."""
+        """Yield all examples in their order, untransformed if they fit the network so."""
+        random = np.random.default_rng(0)
         for start in range(0, len(self), batch_size):
             part = slice(start, start + batch_size)
-            yield self._as_batch(self._inputs[part], self._targets[part])
+            x = self._inputs[part]
+            if self._transform is not None and self._reshapes:
+                x = self._transform(x, random)
+            yield self._as_batch(x, self._targets[part])
+
+
+def prefetch(items: Iterable[Item], depth: int = 2) -> Iterator[Item]:
+    """Yield the same items in the same order, made by a thread while the caller works.
+
+    It helps where making an item leaves the interpreter free (NumPy on large arrays, decoding) and
+    a core is idle. Closing the iterator, or dropping it, ends the thread.
+
+    Args:
+        items: such as ``source.batches(...)``; only the thread takes from them.
+        depth: items that may lie ready. Default 2.
+
+    Raises:
+        Exception: what making an item raised, where that item would have come.
+    """
+    whole("depth", depth)
+    return _prefetched(items, depth)
+
+
+def _prefetched(items: Iterable[Item], depth: int) -> Iterator[Item]:
+    ready: queue.Queue[tuple[list[Item], BaseException | None]] = queue.Queue(depth)
+    stop = threading.Event()
+
+    def work() -> None:
+        error: BaseException | None = None
+        try:
+            for item in items:
+                ready.put(([item], None))
+                if stop.is_set():
+                    return
+        except BaseException as caught:  # the caller's to handle, whatever it is
+            error = caught
+        ready.put(([], error))
+
+    thread = threading.Thread(target=work, name="prefetch", daemon=True)
+    thread.start()
+    try:
+        while (found := ready.get())[0]:
+            yield found[0][0]
+        if found[1] is not None:
+            raise found[1]
+    finally:
+        stop.set()
+        while thread.is_alive():  # it may wait for room
+            with contextlib.suppress(queue.Empty):
+                ready.get(timeout=0.01)
+        thread.join()
 
 
 def _checksum(*arrays: np.ndarray) -> int:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from salamandre.atomic import replacing
-from salamandre.data.catalogue import Part
+from salamandre.data.entries import Part
 
 VARIABLE = "SALAMANDRE_CACHE"
 SEAL = 946_684_800  # seconds: 2000-01-01, an even number because FAT counts in twos

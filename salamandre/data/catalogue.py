@@ -1,98 +1,16 @@
 """The data sets that :func:`salamandre.data.load` knows, one entry each.
 
-Sizes and checksums are those of the official files. Of a file there are two: the MD5 of the
-``.gz`` as published, which recognises it without unpacking, and the MD5 of its content, which also
-recognises a plain or compressed-again copy and is what decides.
+Sizes and checksums are those of the official files.
 """
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Literal
-
-Split = Literal["train", "test"]
-Kind = Literal["images", "labels"]
+from salamandre.data.catalogue_cifar import CIFAR_10, CIFAR_100, CIFAR_100_COARSE
+from salamandre.data.catalogue_emnist import EMNIST
+from salamandre.data.catalogue_stl10 import STL_10, STL_10_UNLABELED
+from salamandre.data.entries import DataSet, Kind, Part, Split
 
 DIGITS = tuple("0123456789")
-
-
-@dataclass(frozen=True)
-class Part:
-    """One of the four files of a data set in the IDX format.
-
-    Attributes:
-        title: of the data set, as people write it.
-        split: ``"train"`` or ``"test"``.
-        kind: ``"images"`` or ``"labels"``.
-        file: its official name.
-        shape: of the array in it: (N, 1, H, W) for images, (N,) for labels.
-        bytes: size of the official ``.gz``.
-        md5: of the official ``.gz``.
-        content_md5: of what the ``.gz`` unpacks to.
-    """
-
-    title: str
-    split: Split
-    kind: Kind
-    file: str
-    shape: tuple[int, ...]
-    bytes: int
-    md5: str
-    content_md5: str
-
-    @property
-    def header(self) -> tuple[int, ...]:
-        """The numbers an IDX file starts with: magic number, count and, for images, H and W."""
-        return (
-            (2051, self.shape[0], *self.shape[2:]) if self.kind == "images" else (2049, *self.shape)
-        )
-
-    @property
-    def content_bytes(self) -> int:
-        """Size of what the file unpacks to."""
-        return 4 * len(self.header) + math.prod(self.shape)
-
-    def __str__(self) -> str:
-        return f"the {'training' if self.split == 'train' else 'test'} {self.kind} of {self.title}"
-
-
-@dataclass(frozen=True)
-class DataSet:
-    """An entry of the catalogue.
-
-    Attributes:
-        name: what :func:`salamandre.data.load` is given; also the name of its folder.
-        title: as people write it.
-        shape: of one image: (channels, height, width).
-        white: the pixel value that means full ink.
-        classes: their names; label k is ``classes[k]``.
-        train: number of examples to learn from.
-        test: number of examples to judge by.
-        licence: what the data may be used under.
-        source: who made it, and where it was published.
-        parts: its files; none for a set that comes with the package.
-        mirrors: addresses of folders that hold the files, tried in this order.
-    """
-
-    name: str
-    title: str
-    shape: tuple[int, int, int]
-    white: int
-    classes: tuple[str, ...]
-    train: int
-    test: int
-    licence: str
-    source: str
-    parts: tuple[Part, ...] = ()
-    mirrors: tuple[str, ...] = ()
-
-    def pairs(self) -> Iterator[tuple[Part, Part]]:
-        """Yield images and labels of the training split, then of the test split."""
-        by_role = {(part.split, part.kind): part for part in self.parts}
-        for split in ("train", "test"):
-            yield by_role[split, "images"], by_role[split, "labels"]
 
 
 def idx_parts(
@@ -238,8 +156,14 @@ BUNDLED_DIGITS = DataSet(
     licence="CC BY 4.0",
     source="E. Alpaydin, C. Kaynak, Optical Recognition of Handwritten Digits, UCI Machine "
     "Learning Repository, 1998, doi:10.24432/C50P49",
+    latent=32,
 )
 
-CATALOGUE: dict[str, DataSet] = {
-    entry.name: entry for entry in (MNIST, FASHION_MNIST, BUNDLED_DIGITS)
-}
+_ENTRIES = (
+    *(MNIST, FASHION_MNIST, BUNDLED_DIGITS),
+    *(CIFAR_10, CIFAR_100, CIFAR_100_COARSE),
+    *(STL_10, STL_10_UNLABELED),
+    *EMNIST,
+)
+
+CATALOGUE: dict[str, DataSet] = {entry.name: entry for entry in _ENTRIES}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from salamandre.data.catalogue import Part
+from salamandre.data.entries import Archive, Part
 
 
 class CorruptData(ValueError):
@@ -12,15 +12,14 @@ class CorruptData(ValueError):
 
     Args:
         path: the file.
-        part: the part of a data set that was expected in it.
+        part: the part or archive of a data set that was expected in it.
         found: what it is instead, as the end of a sentence that starts with the file's name.
     """
 
-    def __init__(self, path: Path, part: Part, found: str) -> None:
+    def __init__(self, path: Path, part: Part | Archive, found: str) -> None:
         self.found = found
         super().__init__(
-            f"{path} {found}, where {part} were expected ({part.content_bytes:,} bytes unpacked, "
-            f"MD5 {part.content_md5}): replace it with a good copy of {part.file}"
+            f"{path} {found}, where {part.expectation}: replace it with a good copy of {part.file}"
         )
 
 
@@ -32,8 +31,8 @@ class DataUnavailable(OSError):
         part: one that is missing.
     """
 
-    def __init__(self, problem: str, part: Part) -> None:
+    def __init__(self, problem: str, part: Part | Archive) -> None:
         super().__init__(
-            f"{problem}; put {part.file} and the other files of {part.title} into a folder and "
-            f"name that folder with data_dir (--data-dir) or the variable SALAMANDRE_DATA"
+            f"{problem}; put {part.needed} into a folder and name that folder with data_dir "
+            f"(--data-dir) or the variable SALAMANDRE_DATA"
         )

@@ -17,7 +17,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from salamandre.data.catalogue import CATALOGUE, Part
+from salamandre.data.catalogue import CATALOGUE
+from salamandre.data.entries import Part
 from salamandre.data.errors import CorruptData
 
 GZIP = b"\x1f\x8b"

@@ -9,9 +9,12 @@ from pathlib import Path
 
 from salamandre.checks import one_of
 from salamandre.data import cache
-from salamandre.data.catalogue import CATALOGUE, DataSet, Part
+from salamandre.data.archives import read_archived
+from salamandre.data.catalogue import CATALOGUE
+from salamandre.data.conversion import writable
 from salamandre.data.digits import Pair, read_digits
 from salamandre.data.download import download as fetch
+from salamandre.data.entries import DataSet, Part
 from salamandre.data.errors import CorruptData, DataUnavailable
 from salamandre.data.idx import read_pair, verify
 from salamandre.data.images import Images
@@ -33,12 +36,13 @@ def load(
 
     Its files are taken from ``data_dir``; without one from the folder that the environment
     variable ``SALAMANDRE_DATA`` names, if it holds the set; else from the cache; else from the
-    network. In a folder they may be plain or ``.gz``, directly or in a subfolder of the set's name.
-    They are verified, converted once and mapped from the cache afterwards.
+    network. In a folder they may be plain or ``.gz``, an archive or what it unpacks to, directly or
+    in a subfolder of the set's name. They are verified, converted once and mapped from the cache
+    afterwards.
 
     Args:
-        name: ``"mnist"``, ``"fashion-mnist"`` or ``"digits"``; the last comes with the package and
-            needs no folder.
+        name: a name of :data:`salamandre.data.CATALOGUE`, such as ``"mnist"``, ``"cifar-10"`` or
+            ``"digits"``; the last comes with the package and needs no folder.
         data_dir: a folder that must hold the files. Default: none.
         cache_dir: where downloads and converted arrays are kept. Default: the folder that
             ``SALAMANDRE_CACHE`` names, else the user's cache folder of the system. One that
@@ -53,6 +57,9 @@ def load(
     entry = CATALOGUE[one_of("data set", name, CATALOGUE)]
     if entry.parts:
         train, test = _read(entry, data_dir, cache_dir, download)
+    elif entry.archives:
+        folder, must = _named(data_dir), data_dir is not None
+        train, test = read_archived(entry, folder, must, cache_dir, download)
     else:
         train, test = read_digits()
     return (
@@ -84,10 +91,9 @@ def _read(
 
 def _given(entry: DataSet, data_dir: Folder | None) -> Files:
     """Return the files of the folder that the user named, or none if there is no such folder."""
-    named = data_dir if data_dir is not None else os.environ.get(VARIABLE)
-    if not named:
+    folder = _named(data_dir)
+    if folder is None:
         return {}
-    folder = Path(named).expanduser()
     files = _locate(entry, folder)
     missing = [part for part in entry.parts if part not in files]
     if not missing:
@@ -98,6 +104,12 @@ def _given(entry: DataSet, data_dir: Folder | None) -> Files:
         "lacks " + ", ".join(part.file for part in missing) if folder.is_dir() else "is no folder"
     )
     raise DataUnavailable(f"{folder} {lack}", missing[0])
+
+
+def _named(data_dir: Folder | None) -> Path | None:
+    """Return the folder that the user named, if there is one."""
+    named = data_dir if data_dir is not None else os.environ.get(VARIABLE)
+    return Path(named).expanduser() if named else None
 
 
 def _locate(entry: DataSet, folder: Path) -> Files:
@@ -122,7 +134,7 @@ def _downloaded(entry: DataSet, folder: Path, may_download: bool, stack: ExitSta
         raise DataUnavailable(
             f"{entry.title} is not in {folder} and downloading was not allowed", missing[0]
         )
-    if missing and not _writable(folder):
+    if missing and not writable(folder):
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
     return files | {part: fetch(part, entry.mirrors, folder) for part in missing}
 
@@ -133,12 +145,3 @@ def _intact(path: Path, part: Part) -> bool:
     except CorruptData:
         return False
     return True
-
-
-def _writable(folder: Path) -> bool:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return True
-    except OSError:
-        return False

@@ -1,13 +1,24 @@
-"""Random changes of training images that leave their meaning alone."""
+"""Changes of images (N, C, H, W) that leave their meaning alone, most of them random.
+
+Each is called with a batch and a generator of random numbers, and returns a new batch of the same
+dtype. What is drawn depends on the generator alone, so that equal seeds give equal batches.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from salamandre.checks import whole
+from salamandre.checks import real, whole
+from salamandre.data.images import Images
+
+BLOCK = 1024  # images changed at a time
+
+Transform = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 
 @dataclass(frozen=True)
@@ -30,3 +41,149 @@ class Shift:
         windows = sliding_window_view(padded, x.shape[2:], axis=(2, 3))  # (N, C, 2p+1, 2p+1, H, W)
         down, right = random.integers(0, 2 * p + 1, (2, len(x)))
         return windows[np.arange(len(x)), :, down, right]
+
+
+@dataclass(frozen=True)
+class Flip:
+    """Mirror some images, left to right.
+
+    Args:
+        probability: that an image is mirrored. Default 0.5.
+    """
+
+    probability: float = 0.5
+
+    def __post_init__(self) -> None:
+        real("Flip probability", self.probability, 0, 1)
+
+    def __call__(self, x: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """Return images (N, C, H, W), some of them mirrored."""
+        y = x.copy()
+        chosen = random.random(len(x)) < self.probability
+        y[chosen] = x[chosen, :, :, ::-1]
+        return y
+
+
+@dataclass(frozen=True)
+class Crop:
+    """Keep the square in the middle of each image.
+
+    Args:
+        size: its height and width.
+    """
+
+    size: int
+
+    def __post_init__(self) -> None:
+        whole("Crop size", self.size)
+
+    def __call__(self, x: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """Return the middles (N, C, size, size) of images (N, C, H, W)."""
+        _check_room("Crop", self.size, x.shape, 0)
+        top, left = ((length - self.size) // 2 for length in x.shape[2:])
+        return x[:, :, top : top + self.size, left : left + self.size].copy()
+
+
+@dataclass(frozen=True)
+class RandomCrop:
+    """Keep a square of each image, anywhere in it.
+
+    Args:
+        size: its height and width.
+        padding: zeros put around the image before, on each side; with ``size`` of the image
+            itself this is how CIFAR is usually augmented (Krizhevsky 2012: 4). Default 0.
+    """
+
+    size: int
+    padding: int = 0
+
+    def __post_init__(self) -> None:
+        whole("RandomCrop size", self.size)
+        whole("RandomCrop padding", self.padding, least=0)
+
+    def __call__(self, x: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """Return squares (N, C, size, size) of images (N, C, H, W)."""
+        p, size = self.padding, self.size
+        _check_room("RandomCrop", size, x.shape, p)
+        padded = np.pad(x, ((0, 0), (0, 0), (p, p), (p, p)))
+        windows = sliding_window_view(
+            padded, (size, size), axis=(2, 3)
+        )  # (N, C, .., .., size, size)
+        places = np.array([[windows.shape[2]], [windows.shape[3]]])
+        down, right = random.integers(0, places, (2, len(x)))
+        return windows[np.arange(len(x)), :, down, right]
+
+
+@dataclass(frozen=True)
+class Resize:
+    """Make images larger or smaller, with antialiasing.
+
+    A pixel of the result is the mean of those around its place, weighted by a triangle as wide as
+    the step between pixels (Turkowski 1990). That is linear in rows and in columns: y = A x Bᵀ.
+
+    Args:
+        size: height and width of the result.
+    """
+
+    size: int
+
+    def __post_init__(self) -> None:
+        whole("Resize size", self.size)
+
+    def __call__(self, x: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """Return images (N, C, size, size) of images (N, C, H, W)."""
+        rows, columns = (_triangle(length, self.size) for length in x.shape[2:])
+        y = rows @ x.astype(np.result_type(x.dtype, np.float32), copy=False) @ columns.T
+        return y.astype(x.dtype) if x.dtype.kind == "f" else np.rint(y).astype(x.dtype)
+
+
+@lru_cache(maxsize=16)
+def _triangle(length: int, size: int) -> np.ndarray:
+    """Return the weights (size, length) of pixels in the pixels of a resized row."""
+    step = length / size
+    centres = (np.arange(size) + 0.5) * step
+    distance = np.abs(np.arange(length) + 0.5 - centres[:, None]) / max(step, 1.0)
+    weights = np.maximum(0, 1 - distance)
+    return (weights / weights.sum(1, keepdims=True)).astype(np.float32)
+
+
+def _check_room(what: str, size: int, shape: tuple[int, ...], padding: int) -> None:
+    if size > min(shape[2:]) + 2 * padding:
+        raise ValueError(
+            f"{what} of size {size} does not fit into images of {shape[2]}×{shape[3]} with a "
+            f"padding of {padding}: make it smaller, or the images larger with Resize"
+        )
+
+
+@dataclass(frozen=True, init=False)
+class Chain:
+    """Several transforms, one after the other.
+
+    Args:
+        transforms: in the order in which they are applied.
+    """
+
+    transforms: tuple[Transform, ...]
+
+    def __init__(self, *transforms: Transform) -> None:
+        object.__setattr__(self, "transforms", transforms)
+
+    def __call__(self, x: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """Return what the last transform returns."""
+        for transform in self.transforms:
+            x = transform(x, random)
+        return x
+
+
+def apply(images: Images, transform: Transform, seed: int = 0) -> Images:
+    """Return a data set whose images were changed once, in memory, such as by ``Resize(64)``.
+
+    Args:
+        images: the data set; it stays as it is.
+        transform: what is done to its images, block by block.
+        seed: of what is drawn. Default 0.
+    """
+    random = np.random.default_rng(whole("seed", seed, least=0))
+    blocks = range(0, len(images), BLOCK)
+    changed = [transform(images.images[start : start + BLOCK], random) for start in blocks]
+    return replace(images, images=np.concatenate(changed))

@@ -81,7 +81,7 @@ def test_every_entry_says_who_made_it_and_what_is_allowed():
         assert entry.licence
         assert entry.source
         assert bool(entry.parts) == bool(entry.mirrors)
-        assert len(entry.classes) == 10
+        assert len(set(entry.classes)) == len(entry.classes) > 0
 
 
 def test_importing_stays_cheap():

@@ -1,0 +1,56 @@
+"""A picture file, whatever its size and mode, as a small square array."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+MODES = {1: "L", 3: "RGB"}
+
+
+def square(path: Path, size: int, channels: int) -> NDArray[np.uint8]:
+    """Return the square in the middle of a picture, resized with antialiasing.
+
+    A picture is turned upright as its camera noted, and what is transparent becomes white.
+
+    Args:
+        path: a file in any format that Pillow reads.
+        size: height and width of the result.
+        channels: 3 for colour, 1 for grey.
+
+    Returns:
+        Pixels (channels, size, size).
+
+    Raises:
+        OSError: the file cannot be read or is damaged; Pillow raises other exceptions too.
+    """
+    from PIL import Image, ImageOps
+
+    with Image.open(path) as opened:
+        # JPEG can be decoded at 1/2, 1/4 or 1/8 of its size; twice the wanted one loses nothing.
+        opened.draft(MODES[channels], (2 * size, 2 * size))
+        picture = _plain(ImageOps.exif_transpose(opened)).convert(MODES[channels])
+    side = min(picture.size)
+    left, top = ((length - side) // 2 for length in picture.size)
+    middle = picture.crop((left, top, left + side, top + side))
+    pixels = middle.resize((size, size), Image.Resampling.LANCZOS)
+    return np.asarray(pixels).reshape(size, size, channels).transpose(2, 0, 1)
+
+
+def _plain(picture: Image) -> Image:
+    """Return a picture of eight bits a channel that lets nothing shine through."""
+    from PIL import Image
+
+    if picture.mode.startswith("I"):  # 16 bits of grey, which Pillow would cut off at 255
+        return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        white = Image.new("RGBA", picture.size, "white")
+        return Image.alpha_composite(white, picture)
+    return picture

@@ -1,0 +1,125 @@
+"""Reading a pickle that holds data alone: nothing that it names is ever called.
+
+A pickle is a program that may call whatever it names. The batches of CIFAR name three things, those
+that NumPy pickles an array with; here stand-ins take their place, which only write down what the
+array is made of, and every other name is refused. Before that the instructions are looked at one by
+one: those that no such pickle needs are refused, and lengths and numbers beyond what is there.
+"""
+
+from __future__ import annotations
+
+import io
+import math
+import pickle
+import pickletools
+from typing import Any
+
+import numpy as np
+
+TYPES = {"b1": "?", "u1": "u1", "i1": "i1"} | {
+    kind: "<" + kind for kind in ("u2", "u4", "u8", "i2", "i4", "i8", "f2", "f4", "f8")
+}
+
+
+INSTRUCTIONS = frozenset(
+    (
+        *("PROTO", "FRAME", "MARK", "STOP", "GLOBAL", "STACK_GLOBAL", "REDUCE", "BUILD"),
+        *("NONE", "NEWTRUE", "NEWFALSE", "INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1"),
+        *("FLOAT", "BINFLOAT", "STRING", "BINSTRING", "SHORT_BINSTRING"),
+        *("BINBYTES", "SHORT_BINBYTES", "BINBYTES8"),
+        *("UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"),
+        *("EMPTY_DICT", "DICT", "SETITEM", "SETITEMS"),
+        *("EMPTY_LIST", "LIST", "APPEND", "APPENDS"),
+        *("EMPTY_TUPLE", "TUPLE", "TUPLE1", "TUPLE2", "TUPLE3"),
+        *("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE", "GET", "BINGET", "LONG_BINGET"),
+    )
+)
+
+
+class StoredType:
+    """Stands for ``numpy.dtype``: a type of numbers, by its code."""
+
+    def __init__(self, code: Any, *_: Any) -> None:
+        self.code = code.decode("latin-1") if isinstance(code, bytes) else code
+
+    def __setstate__(self, state: Any) -> None:
+        if state[1] == ">" or state[1] == b">":
+            raise pickle.UnpicklingError("it holds big-endian numbers")
+
+
+class StoredArray:
+    """Stands for ``numpy.ndarray``: its shape, type and bytes."""
+
+    def __setstate__(self, state: Any) -> None:
+        _, self.shape, self.type, self.by_columns, self.data = state
+
+    def array(self) -> np.ndarray:
+        """Return the array, read-only.
+
+        Raises:
+            ValueError: it is none of numbers, or its bytes do not fit its shape.
+        """
+        stored_type = TYPES[self.type.code.lstrip("|<=")]
+        data = self.data.encode("latin-1") if isinstance(self.data, str) else self.data
+        flat = np.frombuffer(data, stored_type)
+        if flat.size != math.prod(self.shape):
+            raise ValueError(f"it holds {flat.size} numbers for an array of shape {self.shape}")
+        return flat.reshape(self.shape, order="F" if self.by_columns else "C")
+
+
+def _reconstruct(*_: Any) -> StoredArray:
+    return StoredArray()
+
+
+ALLOWED = {
+    ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
+    ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
+    ("numpy", "ndarray"): StoredArray,
+    ("numpy", "dtype"): StoredType,
+}
+
+
+class _Unpickler(pickle.Unpickler):
+    def find_class(self, module: str, name: str) -> Any:
+        """Return the stand-in for a name, and refuse all that have none."""
+        if (module, name) not in ALLOWED:
+            raise pickle.UnpicklingError(f"it names {module}.{name}")
+        return ALLOWED[module, name]
+
+
+def _check_instructions(data: bytes) -> None:
+    """Refuse instructions that are not needed, and places to remember things in far beyond all."""
+    for count, (instruction, argument, _) in enumerate(pickletools.genops(data)):
+        if instruction.name not in INSTRUCTIONS:
+            raise pickle.UnpicklingError(f"it uses the instruction {instruction.name}")
+        if instruction.name in ("PUT", "BINPUT", "LONG_BINPUT") and int(argument or 0) > count:
+            raise pickle.UnpicklingError(f"it remembers something as number {argument}")
+
+
+def unpickle(data: bytes) -> dict[str, Any]:
+    """Return the dictionary of arrays, lists, strings and numbers that a pickle holds.
+
+    Args:
+        data: the pickle, of Python 2 or 3.
+
+    Returns:
+        Its values by name; strings of Python 2 are bytes.
+
+    Raises:
+        ValueError: it holds, or names, anything else; nothing of it has been run.
+    """
+    try:
+        _check_instructions(data)
+        content = _Unpickler(io.BytesIO(data), encoding="bytes").load()
+        if not isinstance(content, dict):
+            raise ValueError(f"it holds a {type(content).__name__}, not a dictionary")
+        return {
+            name.decode("ascii") if isinstance(name, bytes) else str(name): (
+                value.array() if isinstance(value, StoredArray) else value
+            )
+            for name, value in content.items()
+        }
+    except Exception as error:  # whatever a damaged pickle leads to
+        raise ValueError(
+            f"is no pickle of a dictionary of arrays, lists, strings and numbers ({error})"
+        ) from None

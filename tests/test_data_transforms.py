@@ -1,0 +1,174 @@
+"""Transforms: what they do, and that they are copies, seeded and of the dtype they were given."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import salamandre as sal
+from salamandre import data
+from salamandre.data import Chain, Crop, Flip, Images, RandomCrop, Resize, Shift
+from salamandre.data.batches import Source
+
+X = np.random.default_rng(0).integers(0, 256, (50, 3, 8, 6), np.uint8)
+ALL = [
+    Flip(),
+    Crop(5),
+    RandomCrop(5),
+    RandomCrop(6, padding=2),
+    Resize(4),
+    Resize(9),
+    Shift(2),
+    Chain(Resize(8), RandomCrop(6), Flip()),
+]
+
+
+def draw(seed=0):
+    return np.random.default_rng(seed)
+
+
+@pytest.mark.parametrize("transform", ALL, ids=repr)
+@pytest.mark.parametrize("dtype", [np.uint8, np.float32, np.float64])
+def test_copies_of_the_same_dtype_that_a_seed_decides(transform, dtype):
+    x = X.astype(dtype)
+    before = x.copy()
+    y = transform(x, draw())
+    assert y.dtype == dtype
+    assert len(y) == len(x)
+    assert not np.shares_memory(x, y)
+    np.testing.assert_array_equal(x, before)
+    np.testing.assert_array_equal(transform(x, draw()), y)
+
+
+@pytest.mark.parametrize("transform", [Flip(), RandomCrop(5), RandomCrop(6, 1)], ids=repr)
+def test_another_seed_gives_another_batch(transform):
+    assert (transform(X, draw(0)) != transform(X, draw(1))).any()
+
+
+def test_flip():
+    y = Flip()(X, draw())
+    mirrored = [np.array_equal(a, b[:, :, ::-1]) for a, b in zip(y, X, strict=True)]
+    same = [np.array_equal(a, b) for a, b in zip(y, X, strict=True)]
+    assert all(a != b for a, b in zip(mirrored, same, strict=True))
+    assert 10 < sum(mirrored) < 40
+    np.testing.assert_array_equal(Flip(1)(X, draw()), X[..., ::-1])
+    np.testing.assert_array_equal(Flip(0)(X, draw()), X)
+
+
+def test_crop():
+    np.testing.assert_array_equal(Crop(4)(X, draw()), X[:, :, 2:6, 1:5])
+    np.testing.assert_array_equal(Crop(1)(X, draw()), X[:, :, 3:4, 2:3])
+
+
+def test_random_crop_reaches_every_place():
+    x = np.broadcast_to(np.arange(48, dtype=np.uint8).reshape(8, 6), (2000, 1, 8, 6))
+    y = RandomCrop(5)(x, draw())
+    for image in y[:50]:
+        top, left = divmod(int(image[0, 0, 0]), 6)
+        np.testing.assert_array_equal(image, x[0, :, top : top + 5, left : left + 5])
+    places, counts = np.unique(y[:, 0, 0, 0], return_counts=True)
+    assert places.tolist() == [0, 1, 6, 7, 12, 13, 18, 19]
+    assert counts.min() > 200
+
+
+def test_random_crop_with_padding():
+    x = np.full((500, 2, 4, 4), 7, np.uint8)
+    y = RandomCrop(4, padding=1)(x, draw())
+    assert y.shape == x.shape
+    assert set(np.count_nonzero(y[:, 0], axis=(1, 2)).tolist()) == {9, 12, 16}
+
+
+@pytest.mark.parametrize("size", [3, 7, 16, 24, 40])
+def test_resize_is_that_of_pillow(size):
+    pixels = np.random.default_rng(1).integers(0, 256, (24, 17), np.uint8)
+    truth = Image.fromarray(pixels).resize((size, size), Image.Resampling.BILINEAR)
+    found = Resize(size)(pixels[None, None], draw())
+    assert np.abs(found[0, 0].astype(int) - np.asarray(truth).astype(int)).max() <= 1
+
+
+def test_resize_keeps_what_is_even():
+    for value in (0, 1, 254, 255):
+        x = np.full((2, 1, 5, 9), value, np.uint8)
+        for size in (2, 5, 30):
+            assert (Resize(size)(x, draw()) == value).all()
+    np.testing.assert_array_equal(Resize(6)(X[:, :, :6], draw()), X[:, :, :6])
+
+
+def test_chain_is_one_after_the_other():
+    y = Chain(Crop(6), Flip(1))(X, draw())
+    np.testing.assert_array_equal(y, X[:, :, 1:7, ::-1])
+    assert repr(Chain(Flip(), Shift(1))) == (
+        "Chain(transforms=(Flip(probability=0.5), Shift(pixels=1)))"
+    )
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: Flip(1.5), "Flip probability must be .* at most 1, got 1.5"),
+        (lambda: Crop(0), "Crop size must be a whole number"),
+        (lambda: RandomCrop(3.5), "RandomCrop size must be a whole number"),
+        (lambda: RandomCrop(3, -1), "RandomCrop padding must be a whole number of at least 0"),
+        (lambda: Resize(-2), "Resize size must be a whole number"),
+        (lambda: Crop(7)(X, draw()), "Crop of size 7 does not fit into images of 8×6"),
+        (lambda: RandomCrop(9, 1)(X, draw()), "of size 9 does not fit .* a padding of 1: make"),
+    ],
+)
+def test_what_is_refused(make, message):
+    with pytest.raises(ValueError, match=message):
+        make()
+
+
+# -- on data sets --------------------------------------------------------------------------------
+
+
+def images(x=X, white=255):
+    return Images(
+        x, np.arange(len(x), dtype=np.uint8), tuple(map(str, range(50))), "x", "train", white
+    )
+
+
+def network(*shape):
+    return sal.Network(
+        [sal.Reshape(-1), sal.NeuronLayer(2)] if len(shape) > 1 else [sal.NeuronLayer(2)],
+        input_shape=shape,
+    )
+
+
+def test_apply_changes_a_data_set_once(monkeypatch):
+    monkeypatch.setattr("salamandre.data.transforms.BLOCK", 7)
+    small = data.apply(images(), Resize(4))
+    np.testing.assert_array_equal(small.images, Resize(4)(X, draw()))
+    assert small.labels is not None
+    np.testing.assert_array_equal(small.labels, images().labels)
+    assert (small.name, small.split, small.classes) == ("x", "train", images().classes)
+    drawn = data.apply(images(), Flip(), seed=3)
+    np.testing.assert_array_equal(drawn.images, data.apply(images(), Flip(), seed=3).images)
+    assert (drawn.images != data.apply(images(), Flip(), seed=4).images).any()
+
+
+@pytest.mark.parametrize("span", [(0.0, 1.0), (-1.0, 1.0), (-2.0, 2.0)])
+@pytest.mark.parametrize("transform", [None, Flip(1)], ids=repr)
+@pytest.mark.parametrize("white", [255, 16])
+def test_pixels_reach_the_range_of_the_generator(span, transform, white):
+    x = np.zeros((4, 1, 2, 2), np.uint8)
+    x[:, :, 1] = white
+    source = Source(images(x, white), network(4), transform, span)
+    (batch, _), *_ = source.batches(4, 0, 0)
+    np.testing.assert_allclose(np.asarray(batch), [[span[0]] * 2 + [span[1]] * 2] * 4, rtol=1e-6)
+
+
+def test_a_source_takes_a_transform_that_makes_images_fit():
+    source = Source(images(), network(3 * 25), RandomCrop(5))
+    for batches in (source.batches(10, 0, 0), source.in_order(10)):
+        for x, _ in batches:
+            assert x.shape == (10, 75)
+    with pytest.raises(ValueError, match=r"\(74,\), the data set has \(3, 8, 6\), which .* \(3, 5"):
+        Source(images(), network(74), RandomCrop(5))
+
+
+def test_what_is_tested_is_not_transformed():
+    source = Source(images(), network(3 * 48), Flip(1))
+    (x, _), *_ = source.in_order(50)
+    np.testing.assert_allclose(np.asarray(x).reshape(X.shape), X / 255, rtol=1e-6)

@@ -19,7 +19,19 @@ from salamandre.activations import (
 from salamandre.backend import Backend, get_backend, register_backend
 from salamandre.gradient_check import gradient_check
 from salamandre.layer import Layer
-from salamandre.layers import BatchNorm, Dropout, Flatten, NeuronLayer, Reshape
+from salamandre.layers import (
+    AveragePool,
+    BatchNorm,
+    ConvolutionalLayer,
+    Dropout,
+    Flatten,
+    GlobalAveragePool,
+    MaxPool,
+    NeuronLayer,
+    Reshape,
+    TransposedConvolutionalLayer,
+    Upsample,
+)
 from salamandre.losses import (
     BinaryCrossEntropy,
     CrossEntropy,

@@ -17,6 +17,7 @@ from salamandre.backend.random import SplitMixStream
 
 ATTRIBUTES = {"shape", "dtype", "ndim", "size", "flags", "strides", "nbytes", "itemsize"}
 METHODS = {"reshape", "sum", "mean", "max", "min", "astype", "argmax", "take", "all", "any", "copy"}
+METHODS |= {"transpose"}
 FUNCTIONS = {
     *("empty", "zeros", "ones", "zeros_like", "ones_like", "empty_like", "full", "arange"),
     *("array", "concatenate", "stack", "where", "dot", "abs", "sign", "negative", "sqrt"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from salamandre.backend.base import Array, Backend, RandomStream, Rule
+from salamandre.backend.images import ImageKernels
 
 # Elements an update works on at a time: its temporaries stay in the last-level cache, and are large
 # enough (256 KiB) for NumPy to reuse their memory within an expression.
@@ -39,12 +41,29 @@ class NumpyStream:
         return self._generator.random(shape, dtype=dtype)
 
 
+def _compiled(name: str) -> Any:
+    """Return a method that runs the compiled loop of a kernel, or the reference without it."""
+    reference = getattr(ImageKernels, name)
+
+    @functools.wraps(reference)
+    def kernel(self: NumpyBackend, *arguments: Any) -> Any:
+        arrays = [array for array in arguments if isinstance(array, np.ndarray)]
+        if self.compiled and all(array.flags.c_contiguous for array in arrays):
+            from salamandre.backend import compiled_images
+
+            return getattr(compiled_images, name)(*arguments)
+        return reference(self, *arguments)
+
+    return kernel
+
+
 class NumpyBackend(Backend):
     """Arrays in main memory.
 
     Args:
-        compiled: run optimizer updates as one Numba loop. ``None`` uses Numba where it is
-            installed, unless the environment variable ``SALAMANDRE_NUMBA`` is ``0``.
+        compiled: run optimizer updates and the kernels over images as Numba loops. ``None`` uses
+            Numba where it is installed, unless the environment variable ``SALAMANDRE_NUMBA`` is
+            ``0``.
     """
 
     name = "numpy"
@@ -87,6 +106,13 @@ class NumpyBackend(Backend):
             super().sweep(
                 rule, parameters[block], gradients[block], [s[block] for s in state], scalars
             )
+
+    im2col = _compiled("im2col")
+    col2im = _compiled("col2im")
+    max_pool = _compiled("max_pool")
+    add_chosen = _compiled("add_chosen")
+    sum_pool = _compiled("sum_pool")
+    spread_pool = _compiled("spread_pool")
 
 
 def _numba_installed() -> bool:

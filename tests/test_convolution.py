@@ -1,0 +1,307 @@
+"""Layers over images: against PyTorch, against centred differences, and what they refuse."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+
+import salamandre as sal
+from salamandre.backend.cpu import NumpyBackend
+from salamandre.gradient_check import gradient_check
+from salamandre.layers.window import Window
+
+torch = pytest.importorskip("torch")
+nn = torch.nn
+F = nn.functional
+
+RANDOM = np.random.default_rng(23)
+
+
+def close(ours, theirs, tolerance=1e-10) -> bool:
+    theirs = theirs.detach().numpy()
+    return ours.shape == theirs.shape and float(np.abs(ours - theirs).max()) <= tolerance
+
+
+def agrees(layers, module, shape, backend, host, batch=3):
+    """Whether outputs and all gradients are those of a PyTorch module with the same weights."""
+    network = sal.Network(copy.deepcopy(layers), shape, backend=backend, dtype="float64")
+    module = copy.deepcopy(module).double()
+    sal.from_pytorch(network, module.state_dict())
+    values = RANDOM.normal(size=(batch, *shape))
+    x = torch.tensor(values, requires_grad=True)
+    y = module(x)
+    dy = RANDOM.normal(size=tuple(y.shape))
+    y.backward(torch.tensor(dy))
+    assert close(host(network.compute(values)), y)
+    assert network.output_shape == tuple(y.shape[1:])
+    assert close(host(network.backprop(dy)), x.grad)
+    gradients = network.named_gradients().values()
+    for ours, theirs in zip(gradients, module.parameters(), strict=True):
+        assert close(host(ours), theirs.grad)
+
+
+# kernel, stride, padding, image
+WINDOWS = [
+    (3, 1, 0, (5, 5)),
+    (4, 2, 1, (8, 8)),
+    (3, 1, "same", (5, 4)),
+    ((2, 4), 1, "same", (5, 6)),
+    ((3, 2), (2, 3), (1, 0), (7, 9)),
+    ((1, 5), (3, 1), (0, 2), (7, 5)),
+    (2, 3, 0, (8, 7)),  # the stride is larger than the kernel: some pixels are never seen
+    (2, 3, 1, (7, 8)),
+    (3, 2, 2, (6, 5)),  # the padding is larger than the stride
+    (5, 1, 4, (3, 2)),  # the padding is larger than the image
+    (1, 1, 0, (4, 3)),
+    (1, 2, 0, (5, 4)),
+    ((4, 3), 1, 0, (4, 3)),  # the kernel is the image
+    ((4, 3), 2, 0, (4, 3)),
+]
+
+
+@pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel:UserWarning")
+@pytest.mark.parametrize("kernel, stride, padding, image", WINDOWS)
+def test_convolutions_against_pytorch(kernel, stride, padding, image, backend, host):
+    layer = sal.ConvolutionalLayer(4, kernel, stride, padding)
+    agrees([layer], nn.Conv2d(3, 4, kernel, stride, padding), (3, *image), backend, host)
+
+
+@pytest.mark.parametrize("kernel, stride, padding, image", WINDOWS[:5])
+def test_gradients_of_convolutions(kernel, stride, padding, image, backend):
+    layer = sal.ConvolutionalLayer(2, kernel, stride, padding, sal.Tanh())
+    report = gradient_check(layer, RANDOM.normal(size=(2, 2, *image)), backend=backend)
+    assert report.worst < 1e-6
+    assert set(report.errors) == {"x", "0.weights", "0.bias"}
+
+
+# kernel, stride, padding, output padding, image
+TRANSPOSED = [
+    (3, 1, 0, 0, (4, 5)),
+    (4, 2, 1, 0, (4, 4)),
+    ((3, 2), (2, 3), (1, 0), (1, 2), (3, 4)),
+    ((1, 5), (3, 1), (0, 2), (2, 0), (3, 5)),
+    (2, 3, 0, 2, (3, 2)),
+    (3, 2, 2, 1, (4, 5)),
+    (1, 1, 0, 0, (4, 3)),
+    (1, 2, 0, 1, (2, 3)),
+    ((4, 3), 1, 0, 0, (1, 1)),  # a plain product
+    ((4, 3), 2, 0, 1, (1, 1)),
+    (5, 1, 2, 0, (3, 4)),
+]
+
+
+@pytest.mark.parametrize("kernel, stride, padding, more, image", TRANSPOSED)
+def test_transposed_convolutions_against_pytorch(
+    kernel, stride, padding, more, image, backend, host
+):
+    layer = sal.TransposedConvolutionalLayer(4, kernel, stride, padding, output_padding=more)
+    module = nn.ConvTranspose2d(3, 4, kernel, stride, padding, more)
+    agrees([layer], module, (3, *image), backend, host)
+
+
+@pytest.mark.parametrize("kernel, stride, padding, more, image", TRANSPOSED[:5])
+def test_gradients_of_transposed_convolutions(kernel, stride, padding, more, image, backend):
+    layer = sal.TransposedConvolutionalLayer(
+        2, kernel, stride, padding, sal.Sigmoid(), output_padding=more
+    )
+    report = gradient_check(layer, RANDOM.normal(size=(2, 2, *image)), backend=backend)
+    assert report.worst < 1e-6
+
+
+POOLS = [
+    (2, None, 0, (6, 4)),
+    (2, None, 0, (5, 7)),  # a row and a column are left over
+    (3, 2, 1, (6, 5)),
+    ((2, 3), (1, 2), (1, 1), (5, 6)),
+    (2, 3, 0, (7, 6)),
+    (3, 1, 1, (4, 3)),
+    ((4, 3), None, 0, (4, 3)),
+    (17, 1, 8, (5, 4)),  # more places than a byte can name
+]
+
+
+@pytest.mark.parametrize("kernel, stride, padding, image", POOLS)
+@pytest.mark.parametrize("kind", ["Max", "Average"])
+def test_pooling_against_pytorch(kind, kernel, stride, padding, image, backend, host):
+    ours = sal.MaxPool if kind == "Max" else sal.AveragePool
+    theirs = nn.MaxPool2d if kind == "Max" else nn.AvgPool2d
+    layer, module = ours(kernel, stride, padding), theirs(kernel, stride, padding)
+    agrees([layer], module, (3, *image), backend, host)
+    x = RANDOM.normal(size=(2, 2, *image))
+    assert gradient_check(layer, x, backend=backend).worst < 1e-6
+
+
+def test_of_equal_pixels_the_first_is_chosen(backend, host):
+    x = np.ones((1, 2, 5, 5))
+    agrees([sal.MaxPool(3, 1, 1)], nn.MaxPool2d(3, 1, 1), (2, 5, 5), backend, host)
+    network = sal.Network([sal.MaxPool(3, 2)], (2, 5, 5), backend=backend, dtype="float64")
+    network.compute(x)
+    dx = host(network.backprop(np.ones((1, 2, 2, 2))))
+    t = torch.tensor(x, requires_grad=True)
+    F.max_pool2d(t, 3, 2).sum().backward()
+    assert close(dx, t.grad)
+
+
+def test_global_pooling_and_upsampling_against_pytorch(backend, host):
+    module = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
+    agrees([sal.GlobalAveragePool()], module, (3, 4, 5), backend, host)
+    agrees([sal.Upsample()], nn.Upsample(scale_factor=2), (3, 4, 5), backend, host)
+    agrees([sal.Upsample((3, 1))], nn.Upsample(scale_factor=(3, 1)), (3, 4, 5), backend, host)
+    x = RANDOM.normal(size=(2, 2, 3, 2))
+    assert gradient_check(sal.Upsample((1, 3)), x, backend=backend).worst < 1e-6
+    assert gradient_check(sal.GlobalAveragePool(), x, backend=backend).worst < 1e-6
+
+
+KERNELS = {
+    "im2col": ("image", "columns"),
+    "col2im": ("columns", "image"),
+    "max_pool": ("image", "places", "chosen", "kernel"),
+    "add_chosen": ("places", "image", "chosen", "kernel"),
+    "sum_pool": ("image", "places", "kernel"),
+    "spread_pool": ("places", "image", "kernel"),
+}
+
+
+@pytest.mark.parametrize("name", KERNELS)
+@pytest.mark.parametrize("dtype, tolerance", [("float32", 1e-5), ("float64", 1e-12)])
+@pytest.mark.parametrize("kernel, stride, padding, image", [w for w in WINDOWS if w[2] != "same"])
+def test_compiled_kernels_are_the_reference(name, dtype, tolerance, kernel, stride, padding, image):
+    pytest.importorskip("numba")
+    window = Window("test", kernel, stride, padding)
+    places = window.outputs(image)
+    for maps in (1, 3):
+        shapes = {
+            "image": (2, *image, maps),
+            "places": (2, *places, maps),
+            "columns": (2, *places, *window.kernel, maps),
+        }
+        arrays = {what: RANDOM.normal(size=shape).astype(dtype) for what, shape in shapes.items()}
+        arrays["chosen"] = np.zeros(shapes["places"], "uint8")
+        NumpyBackend(compiled=False).max_pool(
+            arrays["image"], arrays["places"] + 0, arrays["chosen"], *placed(window)
+        )
+        results = []
+        for compiled in (False, True):
+            mine = {what: array.copy() for what, array in arrays.items()}
+            given = [window.kernel if what == "kernel" else mine[what] for what in KERNELS[name]]
+            kernels = NumpyBackend(compiled=compiled)
+            getattr(kernels, name)(*given, window.stride, window.corner)
+            results.append(mine)
+        written = KERNELS[name][1]
+        assert not np.array_equal(results[0][written], arrays[written])
+        for what in arrays:
+            assert np.allclose(results[0][what], results[1][what], tolerance, tolerance)
+
+
+def placed(window):
+    return window.kernel, window.stride, window.corner
+
+
+def players():
+    """Return a small generator and discriminator, ours and PyTorch's."""
+    generator = [
+        sal.Reshape((5, 1, 1)),
+        sal.TransposedConvolutionalLayer(4, 3, activation=sal.ReLU(), bias=False),
+        sal.BatchNorm(),
+        sal.TransposedConvolutionalLayer(3, 4, 2, 1),
+        sal.Upsample(2),
+        sal.ConvolutionalLayer(1, 3, padding="same", activation=sal.Tanh()),
+    ]
+    discriminator = [
+        sal.ConvolutionalLayer(3, 4, 2, 1, sal.LeakyReLU(0.2)),
+        sal.MaxPool(2),
+        sal.ConvolutionalLayer(4, 3, padding=1, bias=False),
+        sal.BatchNorm(),
+        sal.LeakyReLU(0.2),
+        sal.Flatten(),
+        sal.NeuronLayer(2),
+    ]
+    theirs = nn.Sequential(
+        nn.Unflatten(1, (5, 1, 1)),
+        nn.ConvTranspose2d(5, 4, 3, bias=False),
+        nn.ReLU(),
+        nn.BatchNorm2d(4),
+        nn.ConvTranspose2d(4, 3, 4, 2, 1),
+        nn.Upsample(scale_factor=2),
+        nn.Conv2d(3, 1, 3, padding="same"),
+        nn.Tanh(),
+    )
+    other = nn.Sequential(
+        nn.Conv2d(1, 3, 4, 2, 1),
+        nn.LeakyReLU(0.2),
+        nn.MaxPool2d(2),
+        nn.Conv2d(3, 4, 3, padding=1, bias=False),
+        nn.BatchNorm2d(4),
+        nn.LeakyReLU(0.2),
+        nn.Flatten(),
+        nn.Linear(36, 2),
+    )
+    return (generator, theirs, (5,)), (discriminator, other, (1, 12, 12))
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_whole_networks_against_pytorch(which, backend, host):
+    agrees(*players()[which], backend, host)
+
+
+@pytest.mark.parametrize("which", [0, 1])
+def test_networks_are_saved_and_loaded(which, backend, host, tmp_path):
+    layers, _, shape = players()[which]
+    network = sal.Network(layers, shape, backend=backend)
+    x = RANDOM.normal(size=(2, *shape))
+    network.save(tmp_path / "net.safetensors")
+    other = sal.Network.load(tmp_path / "net.safetensors", backend=backend)
+    assert np.array_equal(host(network.compute(x)), host(other.compute(x)))
+    assert [type(layer) for layer in other.layers] == [type(layer) for layer in layers]
+
+
+def test_weights_are_drawn_for_their_inputs_and_outputs():
+    """He's variance is 2 / (what an output sees): the inputs' number, not the outputs'."""
+    net = sal.Network([sal.ConvolutionalLayer(64, 3, activation=sal.ReLU())], (4, 8, 8))
+    assert net.layers[0].weights.shape == (64, 4, 3, 3)
+    assert net.layers[0].weights.var() == pytest.approx(2 / 36, rel=0.1)
+    net = sal.Network([sal.TransposedConvolutionalLayer(4, 3, activation=sal.ReLU())], (64, 8, 8))
+    assert net.layers[0].weights.shape == (64, 4, 3, 3)
+    assert net.layers[0].weights.var() == pytest.approx(2 / 576, rel=0.1)
+
+
+CONV, UP = sal.ConvolutionalLayer, sal.TransposedConvolutionalLayer
+
+
+@pytest.mark.parametrize(
+    "make, shape, message",
+    [
+        (lambda: CONV(2, 5), (1, 4, 4), r"kernel \(5, 5\) is larger than the padded image \(4, 4"),
+        (lambda: CONV(2, (3, 7), 1, 1), (1, 2, 4), r"\(3, 7\) .* padded image \(4, 6\)"),
+        (lambda: CONV(2, 3), (7,), r"takes images, .* got examples of shape \(7,\): put a Reshape"),
+        (lambda: UP(2, 3), (7,), "takes images"),
+        (lambda: sal.MaxPool(3), (1, 2, 2), "MaxPool kernel .* padded image"),
+        (lambda: sal.AveragePool(3), (9,), "AveragePool takes images"),
+        (lambda: sal.GlobalAveragePool(), (9,), "takes images"),
+        (lambda: sal.Upsample(2), (9,), "takes images"),
+        (lambda: UP(2, 2, padding=1), (1, 1, 1), "leaves an image of 0 x 0 pixels"),
+        (lambda: CONV(0, 3), (1, 4, 4), "maps must be a whole number of at least 1, got 0"),
+        (lambda: CONV(2, (3, 3, 3)), (1, 4, 4), "kernel must be one whole number or a pair"),
+        (lambda: CONV(2, 3, 0), (1, 4, 4), "stride must be a whole number of at least 1, got 0"),
+        (lambda: CONV(2, 3, padding=-1), (1, 4, 4), "padding must be a whole number"),
+        (lambda: CONV(2, 3, 2, "same"), (1, 4, 4), "'same' with stride 1, .* stride .2, 2."),
+        (lambda: CONV(2, 3, padding="valid"), (1, 4, 4), "got 'valid'"),
+        (lambda: UP(2, 4, 2, output_padding=2), (1, 4, 4), "output_padding must be smaller than"),
+        (lambda: sal.MaxPool(2, padding=2), (1, 4, 4), "at most half of the kernel"),
+        (lambda: sal.Upsample(0), (1, 4, 4), "factor must be a whole number"),
+    ],
+)
+def test_what_is_refused(make, shape, message):
+    with pytest.raises(ValueError, match=message):
+        sal.Network([make()], shape)
+
+
+def test_other_batches_are_refused():
+    with pytest.raises(TypeError, match="must be an Activation"):
+        CONV(2, 3, activation="relu")
+    network = sal.Network([CONV(2, 3)], (3, 6, 6))
+    for shape in ((2, 1, 6, 6), (2, 3, 6, 5), (2, 108), (3, 6, 6)):
+        with pytest.raises(ValueError, match=r"expected a batch of shape \(N, 3, 6, 6\)"):
+            network.compute(np.zeros(shape))

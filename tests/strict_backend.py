@@ -20,7 +20,7 @@ METHODS = {"reshape", "sum", "mean", "max", "min", "astype", "argmax", "take", "
 METHODS |= {"transpose"}
 FUNCTIONS = {
     *("empty", "zeros", "ones", "zeros_like", "ones_like", "empty_like", "full", "arange"),
-    *("array", "concatenate", "stack", "where", "dot", "abs", "sign", "negative", "sqrt"),
+    *("array", "concatenate", "stack", "where", "dot", "matmul", "abs", "sign", "negative", "sqrt"),
     *("add", "subtract", "multiply", "divide", "maximum", "minimum", "exp", "expm1", "log"),
     *("log1p", "tanh", "cos", "sin", "isfinite"),
 }

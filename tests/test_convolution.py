@@ -76,6 +76,26 @@ def test_gradients_of_convolutions(kernel, stride, padding, image, backend):
     assert set(report.errors) == {"x", "0.weights", "0.bias"}
 
 
+# Windows of twice the stride over 16 maps and more are computed by tiles.
+TILES = [
+    (4, 2, 1, (8, 8)),
+    (4, 2, 0, (13, 15)),  # odd places, and a pixel that is never seen
+    (4, 2, 3, (9, 10)),
+    ((2, 6), (1, 3), (1, 2), (6, 16)),
+    (2, 1, 0, (9, 10)),
+]
+
+
+@pytest.mark.parametrize("kernel, stride, padding, image", TILES)
+def test_convolutions_by_tiles_against_pytorch(kernel, stride, padding, image, backend, host):
+    layer = sal.ConvolutionalLayer(17, kernel, stride, padding)
+    agrees([layer], nn.Conv2d(16, 17, kernel, stride, padding), (16, *image), backend, host)
+    places = Window("test", kernel, stride, padding).outputs(image)
+    layer = sal.TransposedConvolutionalLayer(16, kernel, stride, padding)
+    module = nn.ConvTranspose2d(17, 16, kernel, stride, padding)
+    agrees([layer], module, (17, *places), backend, host)
+
+
 # kernel, stride, padding, output padding, image
 TRANSPOSED = [
     (3, 1, 0, 0, (4, 5)),

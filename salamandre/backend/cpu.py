@@ -109,6 +109,10 @@ class NumpyBackend(Backend):
 
     im2col = _compiled("im2col")
     col2im = _compiled("col2im")
+    image_to_tiles = _compiled("image_to_tiles")
+    tiles_to_image = _compiled("tiles_to_image")
+    expand = _compiled("expand")
+    contract = _compiled("contract")
     max_pool = _compiled("max_pool")
     add_chosen = _compiled("add_chosen")
     sum_pool = _compiled("sum_pool")

@@ -62,6 +62,81 @@ class ImageKernels:
         for (i, j), (a, b), (h, w) in overlaps(x.shape[1:3], outputs, kernel, stride, corner):
             x[:, h, w] += columns[:, a, b, i, j]
 
+    def image_to_tiles(self, x: Array, tiles: Array, stride: Pair, corner: Pair) -> None:
+        """Write Bᵀ d B of each tile d of x into ``tiles`` (9, N, Th, Tw, sh, sw C).
+
+        For windows of twice the stride s. Of every s-th pixel, in either direction, 3 are what 2
+        neighbouring windows see, and Winograd's F(2, 2) finds the 2 outputs with 3 products (1980;
+        Lavin and Gray 2016, section 4.1): with g the window and d the pixels,
+
+            d0 g0 + d1 g1 = (d0 - d1) g0 + d1 (g0 + g1)
+            d1 g0 + d2 g1 = d1 (g0 + g1) + (d2 - d1) g1
+
+        so Bᵀ d = (d0 - d1, d1, d2 - d1). In both directions that makes 9 products for 16, and the
+        coefficients are 1 and -1: no accuracy is lost.
+        """
+        padded = self._phases(x, tiles, stride, corner)
+        rows = _three(padded.transpose(1, 2, 0, 3, 4))  # each (Th, sh, N, 2 Tw + 1, sw C)
+        for i, row in enumerate(rows):
+            for j, values in enumerate(_three(row.transpose(3, 0, 1, 2, 4))):
+                tiles[3 * i + j] = values.transpose(3, 1, 0, 2, 4)
+
+    def tiles_to_image(self, tiles: Array, x: Array, stride: Pair, corner: Pair) -> None:
+        """Write into x the adjoint of image_to_tiles: the sum of B t Bᵀ, where tiles overlap."""
+        _, n, th, tw, sh, run = tiles.shape
+        padded = self.xp.zeros((n, 2 * th + 1, sh, 2 * tw + 1, run), dtype=x.dtype)
+        for i, (rows, row_sign) in enumerate(_THREE):
+            for j, (columns, sign) in enumerate(_THREE):
+                values = tiles[3 * i + j].transpose(0, 1, 3, 2, 4)
+                for a, row in zip(row_sign, rows, strict=True):
+                    for b, column in zip(sign, columns, strict=True):
+                        padded[:, row : row + 2 * th : 2, :, column : column + 2 * tw : 2] += (
+                            a * b * values
+                        )
+        flat = padded.reshape(n, (2 * th + 1) * sh, -1, x.shape[3])
+        (ys, hs), (xs, ws) = (
+            overlap(x.shape[d], flat.shape[d], 1, -corner[d - 1])[::-1] for d in (1, 2)
+        )
+        x[...] = 0
+        x[:, ys, xs] = flat[:, hs, ws]
+
+    def _phases(self, x: Array, tiles: Array, stride: Pair, corner: Pair) -> Array:
+        """Return x amid zeros as (N, 2 Th + 1, sh, 2 Tw + 1, sw C)."""
+        _, n, th, tw, sh, run = tiles.shape
+        padded = self.xp.zeros(
+            (n, (2 * th + 1) * sh, (2 * tw + 1) * stride[1], x.shape[3]), x.dtype
+        )
+        (ys, hs), (xs, ws) = (
+            overlap(x.shape[d], padded.shape[d], 1, -corner[d - 1])[::-1] for d in (1, 2)
+        )
+        padded[:, hs, ws] = x[:, ys, xs]
+        return padded.reshape(n, 2 * th + 1, sh, 2 * tw + 1, run)
+
+    def expand(self, y: Array, tiles: Array) -> None:
+        """Write A y Aᵀ of each tile of 2 x 2 of y (N, Ho, Wo, P) into ``tiles`` (9, N, Th, Tw, P).
+
+        A y = (y0, y0 + y1, y1), in both directions. It takes windows to their products with
+        image_to_tiles, and gradients there too; :meth:`contract` is its adjoint. An odd last row or
+        column has zeros beside it.
+        """
+        tiles[...] = 0
+        for e in (0, 1):
+            for f in (0, 1):
+                part = y[:, e::2, f::2]
+                for i in (e, e + 1):
+                    for j in (f, f + 1):
+                        tiles[3 * i + j][:, : part.shape[1], : part.shape[2]] += part
+
+    def contract(self, tiles: Array, y: Array) -> None:
+        """Write Aᵀ t A into each tile of 2 x 2 of y: the outputs from their products."""
+        for e in (0, 1):
+            for f in (0, 1):
+                part = y[:, e::2, f::2]
+                found = tiles[3 * e + f] + tiles[3 * e + f + 1]
+                found += tiles[3 * e + f + 3]
+                found += tiles[3 * e + f + 4]
+                part[...] = found[:, : part.shape[1], : part.shape[2]]
+
     def max_pool(
         self, x: Array, y: Array, chosen: Array, kernel: Pair, stride: Pair, corner: Pair
     ) -> None:
@@ -102,6 +177,16 @@ class ImageKernels:
         x[...] = 0
         for _, (a, b), (h, w) in overlaps(x.shape[1:3], y.shape[1:3], kernel, stride, corner):
             x[:, h, w] += y[:, a, b]
+
+
+# Of three values at steps of 2 along an axis, which make each row of Bᵀ, and their signs.
+_THREE = (((0, 1), (1, -1)), ((1,), (1,)), ((2, 1), (1, -1)))
+
+
+def _three(values: Array) -> tuple[Array, Array, Array]:
+    """Return the rows of Bᵀ d of all tiles along the first axis."""
+    even, odd = values[::2], values[1::2]
+    return even[:-1] - odd, odd, even[1:] - odd
 
 
 def _beyond(image: Pair, outputs: Pair, kernel: Pair, stride: Pair) -> bool:

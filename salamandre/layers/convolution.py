@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import ClassVar
 
 import numpy as np
@@ -12,19 +12,15 @@ from salamandre.backend import Array
 from salamandre.checks import whole
 from salamandre.initializers import Initializer, Zeros
 from salamandre.layer import Layer, Shape, mapwise, pixelwise
+from salamandre.layers.products import Finish, products
 from salamandre.layers.window import Pair, Window, pair, require_images
-
-# Bytes that the columns of one block of images take at most, if one image's do not take more:
-# large enough for an efficient product, small enough to stay in the cache until it is done.
-COLUMNS = 4 * 2**20
 
 
 class _Correlation(Layer):
-    """What a convolution and its transpose share: three products of images, places and weights.
+    """What a convolution and its transpose share.
 
-    The image (N, H, W, C) is seen through a window at places (N, Ho, Wo, P); the weights are
-    a matrix (P, kh kw C), in memory as it is. One layer reads an image and writes places,
-    the other one the reverse; either's gradient is the other's product.
+    One reads an image and writes the places of a window, the other the reverse; the product of
+    either is the other's gradient (:mod:`salamandre.layers.products`).
     """
 
     weights: Array
@@ -68,8 +64,7 @@ class _Correlation(Layer):
 
     def _declare(self, image: Shape, places: Shape) -> Shape:
         """Declare the weights and the bias for an image (C, H, W) and places (P, Ho, Wo)."""
-        self._image, self._places = image, places
-        self._plain = self.window.is_whole(image[1:])
+        self._products = products(self, self.window, image, places)
         initializer = self.initializer or self.activation.initializer
         if not self.reads_image:
             initializer = _Swapped(initializer)
@@ -81,13 +76,12 @@ class _Correlation(Layer):
         self.activation.build(self._output_shape)
         return self._output_shape
 
-    # -- as a layer ----------------------------------------------------------------------------
-
     def compute(self, x: Array, training: bool = True) -> Array:
         """Return f(z)."""
         self._x = self.pixels("x", x)
         z = self.buffer("z", (len(x), *self._output_shape), channels_last=True)
-        self._product(self._x, pixelwise(z), self._add_bias if self._biased else None)
+        self._products.prepare(pixelwise(self.weights))
+        self._product(self._x, pixelwise(z), self._add_bias)
         if self.activation.from_output:
             self._z, self._y = None, self.activation.function(z, z)
         else:
@@ -118,7 +112,7 @@ class _Correlation(Layer):
         """Return f'(z) z_dot, where z_dot is the product of x_dot and the weights."""
         self._x_dot = self.pixels("x_dot", x_dot)
         z_dot = self.xp.empty((len(x_dot), *pixelwise(self._y).shape[1:]), dtype=self.dtype)
-        self._product(self._x_dot, z_dot)
+        self._product(self._x_dot, z_dot, _nothing)
         return self.activation.tangent(mapwise(z_dot), self._z, self._y)
 
     def backprop_tangent(self, dy: Array | None, dy_dot: Array) -> tuple[Array | None, Array]:
@@ -140,84 +134,24 @@ class _Correlation(Layer):
         self._adjoint(dz, dx)
         return mapwise(dx), mapwise(dx_dot)
 
-    # -- the three products --------------------------------------------------------------------
-
-    def _product(self, x: Array, z: Array, finish: Callable[[Array], None] | None = None) -> None:
-        (self._shrink if self.reads_image else self._spread)(x, z, finish)
+    def _product(self, x: Array, z: Array, finish: Finish) -> None:
+        (self._products.shrink if self.reads_image else self._products.spread)(x, z, finish)
 
     def _adjoint(self, dz: Array, dx: Array) -> None:
-        (self._spread if self.reads_image else self._shrink)(dz, dx, None)
-
-    def _shrink(self, image: Array, places: Array, finish: Callable[[Array], None] | None) -> None:
-        """Write the product of what each place sees and the weights; ``finish`` each block."""
-        weights = self._matrix(self.weights)
-        for block in self._blocks(len(image)):
-            rows = self._rows(places[block])
-            self.xp.dot(self._columns(image[block]), weights.T, out=rows)
-            if finish is not None:
-                finish(rows)
-
-    def _spread(self, places: Array, image: Array, finish: Callable[[Array], None] | None) -> None:
-        """Write the sum of what each place adds to the pixels that it sees."""
-        weights = self._matrix(self.weights)
-        for block in self._blocks(len(image)):
-            part = image[block]
-            if self._plain:
-                self.xp.dot(self._rows(places[block]), weights, out=self._columns(part))
-            else:
-                columns = self.workspace("columns", self._columns_shape(len(part)))
-                flat = columns.reshape(-1, weights.shape[1])
-                self.xp.dot(self._rows(places[block]), weights, out=flat)
-                self.backend.col2im(columns, part, self.window.stride, self.window.corner)
-            if finish is not None:
-                finish(self._rows(part))
+        write = self._products.spread if self.reads_image else self._products.shrink
+        write(dz, dx, _nothing)
 
     def _write_d_weights(self, x: Array, dz: Array, add: bool) -> None:
-        """Write placesᵀ columns, summed over the blocks, or add it to what is there."""
-        xp = self.xp
         image, places = (x, dz) if self.reads_image else (dz, x)
-        d_weights = self._matrix(self.d_weights)
-        for block in self._blocks(len(image)):
-            rows, columns = self._rows(places[block]), self._columns(image[block])
-            if add:
-                more = self.workspace("d_weights", d_weights.shape)
-                d_weights += xp.dot(rows.T, columns, out=more)
-            else:
-                xp.dot(rows.T, columns, out=d_weights)
-            add = True
+        self._products.write_d_weights(image, places, pixelwise(self.d_weights), add)
 
-    def _blocks(self, count: int) -> Iterator[slice]:
-        """Cut a batch so that no block's columns take more than COLUMNS bytes."""
-        one = int(np.prod(self._columns_shape(1))) * self.dtype.itemsize
-        size = count if self._plain else max(1, COLUMNS // one)
-        return (slice(start, start + size) for start in range(0, count, size))
-
-    def _columns_shape(self, count: int) -> Shape:
-        return (count, *self._places[1:], *self.window.kernel, self._image[0])
-
-    def _columns(self, image: Array) -> Array:
-        """Return the matrix of what each place sees of the image."""
-        shape = self._columns_shape(len(image))
-        if self._plain:
-            columns = image
-        else:
-            columns = self.workspace("columns", shape)
-            self.backend.im2col(image, columns, self.window.stride, self.window.corner)
-        return columns.reshape(-1, shape[3] * shape[4] * shape[5])
-
-    def _matrix(self, weights: Array) -> Array:
-        """Return the weights or their gradients as they lie in memory: (P, kh kw C)."""
-        return pixelwise(weights).reshape(self._places[0], -1)
-
-    def _rows(self, images: Array) -> Array:
-        return images.reshape(-1, images.shape[3])
-
-    def _add_bias(self, rows: Array) -> None:
-        rows += self.bias
+    def _add_bias(self, z: Array) -> None:
+        if self._biased:
+            z += self.bias
 
     def _write_d_bias(self, dz: Array) -> None:
         # A product with ones: several times faster than a sum over the batch.
-        rows = self._rows(dz)
+        rows = dz.reshape(-1, self.maps)
         ones = self.workspace("ones", (len(rows),))
         ones[...] = 1
         self.xp.dot(rows.T, ones, out=self.d_bias)
@@ -324,6 +258,10 @@ class TransposedConvolutionalLayer(_Correlation):
         require_images("TransposedConvolutionalLayer", input_shape)
         image = self.window.image(input_shape[1:], self.output_padding)
         return self._declare((self.maps, *image), input_shape)
+
+
+def _nothing(z: Array) -> None:
+    """Leave a block of results as it is."""
 
 
 class _Swapped(Initializer):

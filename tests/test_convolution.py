@@ -215,6 +215,70 @@ def test_compiled_kernels_are_the_reference(name, dtype, tolerance, kernel, stri
             assert np.allclose(results[0][what], results[1][what], tolerance, tolerance)
 
 
+@pytest.mark.parametrize("name", ["image_to_tiles", "tiles_to_image", "expand", "contract"])
+@pytest.mark.parametrize("dtype, tolerance", [("float32", 1e-5), ("float64", 1e-12)])
+@pytest.mark.parametrize("kernel, stride, padding, image", TILES)
+def test_compiled_tiles_are_the_reference(name, dtype, tolerance, kernel, stride, padding, image):
+    pytest.importorskip("numba")
+    window = Window("test", kernel, stride, padding)
+    rows, columns = window.outputs(image)
+    grid = (2, (rows + 1) // 2, (columns + 1) // 2)
+    sh, sw = window.stride
+    both = RANDOM.normal(size=(2, *image, 3)), RANDOM.normal(size=(9, *grid, sh, 3 * sw))
+    if name in ("expand", "contract"):
+        both = RANDOM.normal(size=(2, rows, columns, 3)), RANDOM.normal(size=(9, *grid, 3))
+    given, written = both if name in ("image_to_tiles", "expand") else both[::-1]
+    results = []
+    for compiled in (False, True):
+        out = written.astype(dtype)
+        place = (window.stride, window.corner) if "image" in name else ()
+        getattr(NumpyBackend(compiled=compiled), name)(given.astype(dtype), out, *place)
+        results.append(out)
+    assert np.allclose(*results, tolerance, tolerance)
+    assert not np.array_equal(results[0], written.astype(dtype))
+
+
+ROWS = {  # the numbers of arrays (M, C) and (C,) that go in, of scalars, and what is written
+    "rectify": (1, 0, 1, "rows"),
+    "rectify_gradient": (2, 0, 1, "rows"),
+    "moments": (1, 0, 0, "two features"),
+    "normalise": (1, 4, 0, "rows"),
+    "normalise_sums": (2, 2, 0, "two features"),
+    "normalise_gradient": (2, 4, 0, "rows"),
+}
+
+
+@pytest.mark.parametrize("name", ROWS)
+@pytest.mark.parametrize("dtype, tolerance", [("float32", 1e-4), ("float64", 1e-12)])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_compiled_rows_are_the_reference(name, dtype, tolerance, order):
+    pytest.importorskip("numba")
+    matrices, vectors, scalars, written = ROWS[name]
+    given = [np.array(RANDOM.normal(3, 1, (1001, 7)), dtype, order=order) for _ in range(matrices)]
+    given += [RANDOM.normal(size=7).astype(dtype) for _ in range(vectors)]
+    given += [0.2] * scalars
+    results = []
+    for compiled in (False, True):
+        out = [np.zeros_like(given[0])] if written == "rows" else [np.zeros(7, dtype) for _ in "ab"]
+        getattr(NumpyBackend(compiled=compiled), name)(*given, *out)
+        results.append(np.concatenate([array.ravel() for array in out]))
+    assert np.allclose(*results, tolerance, tolerance)
+    for slope in (1.0, 0.2, 0.0):
+        sums = [given[0].copy() for _ in range(2)]
+        for compiled in (False, True):
+            NumpyBackend(compiled=compiled).add_bias(sums[compiled], np.arange(-3.0, 4), slope)
+        assert np.allclose(*sums, tolerance, tolerance)
+
+
+def test_moments_of_a_far_mean_are_exact():
+    """In float32, of a mean a thousand times the deviation."""
+    x = RANDOM.normal(1000, 1, (20_000, 3))
+    mean, variance = np.empty((2, 3), np.float32)
+    NumpyBackend().moments(x.astype(np.float32), mean, variance)
+    assert np.allclose(mean, x.mean(axis=0), rtol=1e-6)
+    assert np.allclose(variance, x.var(axis=0), rtol=1e-3)
+
+
 def placed(window):
     return window.kernel, window.stride, window.corner
 

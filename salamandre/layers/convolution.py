@@ -82,7 +82,9 @@ class _Correlation(Layer):
         z = self.buffer("z", (len(x), *self._output_shape), channels_last=True)
         self._products.prepare(pixelwise(self.weights))
         self._product(self._x, pixelwise(z), self._add_bias)
-        if self.activation.from_output:
+        if self.activation.slope is not None and self._biased:  # rectified with the bias
+            self._z, self._y = None, z
+        elif self.activation.from_output:
             self._z, self._y = None, self.activation.function(z, z)
         else:
             self._z, self._y = z, self.activation.function(z, self.buffer_like("y", z))
@@ -147,7 +149,9 @@ class _Correlation(Layer):
 
     def _add_bias(self, z: Array) -> None:
         if self._biased:
-            z += self.bias
+            slope = self.activation.slope
+            rows = z.reshape(-1, self.maps)
+            self.backend.add_bias(rows, self.bias, 1.0 if slope is None else slope)
 
     def _write_d_bias(self, dz: Array) -> None:
         # A product with ones: several times faster than a sum over the batch.

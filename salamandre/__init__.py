@@ -26,6 +26,8 @@ from salamandre.layers import (
     Dropout,
     Flatten,
     GlobalAveragePool,
+    InstanceNorm,
+    LayerNorm,
     MaxPool,
     NeuronLayer,
     Reshape,

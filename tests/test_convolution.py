@@ -17,6 +17,7 @@ nn = torch.nn
 F = nn.functional
 
 RANDOM = np.random.default_rng(23)
+CONV, UP = sal.ConvolutionalLayer, sal.TransposedConvolutionalLayer
 
 
 def close(ours, theirs, tolerance=1e-10) -> bool:
@@ -283,6 +284,142 @@ def placed(window):
     return window.kernel, window.stride, window.corner
 
 
+@pytest.mark.parametrize("shape", [(3, 4, 5), (7,)])
+def test_layer_norm_against_pytorch(shape, backend, host):
+    module = nn.LayerNorm(shape, eps=1e-3)
+    nn.init.normal_(module.weight)
+    agrees([sal.LayerNorm(eps=1e-3)], module, shape, backend, host)
+    assert gradient_check(sal.LayerNorm(), RANDOM.normal(size=(2, *shape)), backend=backend)
+
+
+def test_instance_norm_against_pytorch(backend, host):
+    module = nn.InstanceNorm2d(3, affine=True)
+    nn.init.normal_(module.weight)
+    agrees([sal.InstanceNorm()], module, (3, 4, 5), backend, host)
+    x = RANDOM.normal(size=(2, 3, 2, 3))
+    assert gradient_check(sal.InstanceNorm(), x, backend=backend).worst < 1e-6
+
+
+@pytest.mark.parametrize("maps", [False, True])
+def test_dropout_over_images(maps, backend, host):
+    layer = sal.Dropout(0.25, maps)
+    network = sal.Network([CONV(400, 1), layer], (2, 4, 4), backend=backend)
+    x = RANDOM.normal(size=(6, 2, 4, 4))
+    kept, plain = host(network.compute(x)), host(network.compute(x, training=False))
+    ratio = kept / plain
+    assert np.allclose(ratio[ratio != 0], 4 / 3, rtol=1e-5)
+    assert np.mean(ratio == 0) == pytest.approx(0.25, abs=0.04)
+    dropped = (ratio == 0).mean(axis=(2, 3))
+    assert maps == bool(np.isin(dropped, (0, 1)).all())
+    checked = [CONV(3, 2), sal.Dropout(0.4, maps)]
+    assert gradient_check(checked, RANDOM.normal(size=(3, 2, 3, 4)), backend=backend).worst < 1e-6
+
+
+CRITICS = {
+    "columns": ([CONV(3, 3, 2, 1, sal.Tanh())], [nn.Conv2d(2, 3, 3, 2, 1), nn.Tanh()]),
+    "tiles": ([CONV(16, 4, 2, 1), CONV(16, 2, 1, 0, sal.LeakyReLU(0.2))], None),
+    "whole": ([CONV(4, 1, activation=sal.Sigmoid()), CONV(3, (6, 8), activation=sal.ELU())], None),
+    "transposed": (
+        [UP(3, 3, 2, 1, sal.SoftPlus(), output_padding=1)],
+        [nn.ConvTranspose2d(2, 3, 3, 2, 1, 1), nn.Softplus()],
+    ),
+    "max-pool": (
+        [CONV(3, 3, activation=sal.Tanh()), sal.MaxPool(2, 1), CONV(2, 2, activation=sal.Tanh())],
+        [nn.Conv2d(2, 3, 3), nn.Tanh(), nn.MaxPool2d(2, 1), nn.Conv2d(3, 2, 2), nn.Tanh()],
+    ),
+    "average-pool": (
+        [CONV(3, 3, activation=sal.Tanh()), sal.AveragePool(2), CONV(2, 2, activation=sal.Tanh())],
+        [nn.Conv2d(2, 3, 3), nn.Tanh(), nn.AvgPool2d(2), nn.Conv2d(3, 2, 2), nn.Tanh()],
+    ),
+    "global pool": (
+        [
+            CONV(3, 3, activation=sal.Tanh()),
+            sal.GlobalAveragePool(),
+            sal.NeuronLayer(4, sal.Tanh()),
+        ],
+        None,
+    ),
+    "upsample": (
+        [CONV(3, 3, activation=sal.Tanh()), sal.Upsample(2), CONV(2, 2, activation=sal.Tanh())],
+        None,
+    ),
+    "layer-norm": (
+        [CONV(3, 3, bias=False), sal.LayerNorm(), sal.Tanh()],
+        [nn.Conv2d(2, 3, 3, bias=False), nn.LayerNorm((3, 4, 6)), nn.Tanh()],
+    ),
+    "instance-norm": (
+        [CONV(3, 3, bias=False), sal.InstanceNorm(), sal.Tanh()],
+        [nn.Conv2d(2, 3, 3, bias=False), nn.InstanceNorm2d(3, affine=True), nn.Tanh()],
+    ),
+    "dropout": ([CONV(3, 3, activation=sal.Tanh()), sal.Dropout(0.3, maps=True)], None),
+}
+
+
+def critic_of(layers, backend):
+    layers = [*copy.deepcopy(layers), sal.Flatten(), sal.NeuronLayer(1)]
+    return sal.Network(layers, (2, 6, 8), optimizer=sal.SGD(0.1), backend=backend, dtype="float64")
+
+
+@pytest.mark.parametrize("name", CRITICS)
+def test_the_gradient_of_the_gradient_penalty(name, backend, host):
+    """Second-order backprop, against centred differences along random directions."""
+    critic = critic_of(CRITICS[name][0], backend)
+    penalty = sal.GradientPenalty(10)
+    penalty.attach(critic)
+    random = np.random.default_rng(4)
+    real, fake = (critic.backend.asarray(random.normal(size=(4, 2, 6, 8))) for _ in range(2))
+    state = copy.deepcopy(critic.random.state)
+
+    def energy():
+        critic.random.state = copy.deepcopy(state)
+        return float(penalty.penalty(real, fake))
+
+    energy()
+    analytic, h = np.array(host(critic.gradients)), 1e-5
+    for _ in range(5):
+        way = random.normal(size=analytic.shape)
+        way /= np.linalg.norm(way)
+        step = critic.backend.asarray(h * way)
+        critic.parameters += step
+        high = energy()
+        critic.parameters -= 2 * step
+        numerical = (high - energy()) / (2 * h)
+        critic.parameters += step
+        assert numerical == pytest.approx(analytic @ way, rel=1e-6, abs=1e-7)
+
+
+@pytest.mark.parametrize("name", [name for name, (_, theirs) in CRITICS.items() if theirs])
+def test_the_gradient_penalty_against_pytorch(name, backend, host):
+    layers, theirs = CRITICS[name]
+    critic = critic_of(layers, backend)
+    module = nn.Sequential(*copy.deepcopy(theirs), nn.Flatten())
+    module.append(nn.Linear(module(torch.zeros(1, 2, 6, 8)).shape[1], 1))
+    module = module.double()
+    sal.from_pytorch(critic, module.state_dict())
+    penalty = sal.GradientPenalty(7)
+    penalty.attach(critic)
+    real, fake = RANDOM.normal(size=(2, 4, 2, 6, 8))
+    state = copy.deepcopy(critic.random.state)
+    share = host(critic.random.uniform((4, 1, 1, 1), critic.dtype))
+    critic.random.state = state
+    value = penalty.penalty(critic.backend.asarray(real), critic.backend.asarray(fake))
+    x = torch.tensor(fake + share * (real - fake), requires_grad=True)
+    (g,) = torch.autograd.grad(module(x).sum(), x, create_graph=True)
+    loss = 7 * ((g.flatten(1).norm(dim=1) - 1) ** 2).mean()
+    loss.backward()
+    assert float(value) == pytest.approx(float(loss.detach()), rel=1e-9)
+    gradients = critic.named_gradients().values()
+    for ours, parameter in zip(gradients, module.parameters(), strict=True):
+        expected = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+        assert close(host(ours), expected, 1e-9)
+
+
+def test_batch_norm_over_maps_is_refused_under_a_gradient_penalty():
+    critic = critic_of([CONV(3, 3), sal.BatchNorm()], "numpy")
+    with pytest.raises(ValueError, match="BatchNorm cannot be part of a critic"):
+        sal.GradientPenalty().attach(critic)
+
+
 def players():
     """Return a small generator and discriminator, ours and PyTorch's."""
     generator = [
@@ -349,9 +486,6 @@ def test_weights_are_drawn_for_their_inputs_and_outputs():
     net = sal.Network([sal.TransposedConvolutionalLayer(4, 3, activation=sal.ReLU())], (64, 8, 8))
     assert net.layers[0].weights.shape == (64, 4, 3, 3)
     assert net.layers[0].weights.var() == pytest.approx(2 / 576, rel=0.1)
-
-
-CONV, UP = sal.ConvolutionalLayer, sal.TransposedConvolutionalLayer
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from salamandre.layers.convolution import ConvolutionalLayer, TransposedConvolutionalLayer
 from salamandre.layers.dropout import Dropout
+from salamandre.layers.example_normalization import InstanceNorm, LayerNorm
 from salamandre.layers.neuron import NeuronLayer
 from salamandre.layers.normalization import BatchNorm
 from salamandre.layers.pooling import AveragePool, GlobalAveragePool, MaxPool
@@ -15,6 +16,8 @@ __all__ = [
     "Dropout",
     "Flatten",
     "GlobalAveragePool",
+    "InstanceNorm",
+    "LayerNorm",
     "MaxPool",
     "NeuronLayer",
     "Reshape",

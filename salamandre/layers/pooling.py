@@ -113,10 +113,7 @@ class AveragePool(_Pool):
 
     def compute(self, x: Array, training: bool = True) -> Array:
         """Return the means."""
-        x, y = self._to(x, self._output_shape, "y")
-        self.backend.sum_pool(x, y, *self._place)
-        y *= self._share
-        return mapwise(y)
+        return self._means(x, "y")
 
     def backprop(self, dy: Array, update: bool = True) -> Array:
         """Return dy / (kh kw) at each pixel, summed where windows overlap."""
@@ -127,12 +124,18 @@ class AveragePool(_Pool):
 
     def compute_tangent(self, x_dot: Array) -> Array:
         """Return the means of x_dot: the layer is linear."""
-        return self.compute(x_dot)
+        return self._means(x_dot, "y_dot")
 
     def backprop_tangent(self, dy: Array | None, dy_dot: Array) -> tuple[Array | None, Array]:
         """Return the gradients by x and by x_dot."""
         dx = None if dy is None else self.backprop(dy) + 0
         return dx, self.backprop(dy_dot)
+
+    def _means(self, x: Array, name: str) -> Array:
+        x, y = self._to(x, self._output_shape, name)
+        self.backend.sum_pool(x, y, *self._place)
+        y *= self._share
+        return mapwise(y)
 
 
 class GlobalAveragePool(Layer):

@@ -34,9 +34,12 @@ class Upsample(Layer):
 
     def compute(self, x: Array, training: bool = True) -> Array:
         """Return each pixel of x in all places of its rectangle."""
+        return self._enlarge(x, "y")
+
+    def _enlarge(self, x: Array, name: str) -> Array:
         n, c, h, w = x.shape
         fh, fw = self.factor
-        y = self.buffer("y", (n, c, h * fh, w * fw), channels_last=True)
+        y = self.buffer(name, (n, c, h * fh, w * fw), channels_last=True)
         pixelwise(y).reshape(n, h, fh, w, fw, c)[...] = pixelwise(x).reshape(n, h, 1, w, 1, c)
         return y
 
@@ -49,7 +52,7 @@ class Upsample(Layer):
 
     def compute_tangent(self, x_dot: Array) -> Array:
         """Return the enlarged x_dot: the layer is linear."""
-        return self.compute(x_dot)
+        return self._enlarge(x_dot, "y_dot")
 
     def backprop_tangent(self, dy: Array | None, dy_dot: Array) -> tuple[Array | None, Array]:
         """Return the gradients by x and by x_dot."""

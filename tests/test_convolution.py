@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -10,6 +11,8 @@ import pytest
 import salamandre as sal
 from salamandre.backend.cpu import NumpyBackend
 from salamandre.gradient_check import gradient_check
+from salamandre.layer import pixelwise
+from salamandre.layers.products import BLOCK
 from salamandre.layers.window import Window
 
 torch = pytest.importorskip("torch")
@@ -95,6 +98,74 @@ def test_convolutions_by_tiles_against_pytorch(kernel, stride, padding, image, b
     layer = sal.TransposedConvolutionalLayer(16, kernel, stride, padding)
     module = nn.ConvTranspose2d(17, 16, kernel, stride, padding)
     agrees([layer], module, (17, *places), backend, host)
+
+
+def test_tiles_are_as_accurate_as_columns_in_float32():
+    x = RANDOM.normal(size=(4, 64, 16, 16))
+    layer = sal.ConvolutionalLayer(32, 4, 2, 1)
+    network = sal.Network([layer], (64, 16, 16))
+    y, dy = network.compute(x), RANDOM.normal(size=(4, 32, 8, 8))
+    t = torch.tensor(x, requires_grad=True)
+    weights = torch.tensor(np.array(layer.weights, "float64", order="C"), requires_grad=True)
+    expected = F.conv2d(t, weights, stride=2, padding=1)
+    expected.backward(torch.tensor(dy))
+    pairs = ((y, expected), (network.backprop(dy), t.grad), (layer.d_weights, weights.grad))
+    for ours, exact in pairs:
+        exact = exact.detach().numpy()
+        assert np.abs(ours - exact).max() < 3e-6 * np.abs(exact).max()
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+@pytest.mark.parametrize("kernel, stride", [(5, 1), (4, 2)])
+def test_the_memory_of_columns_is_bounded(kernel, stride, compiled):
+    """The columns of this batch would take 500 MB, its tiles 70 MB."""
+    backend = NumpyBackend(compiled=compiled)
+    layers = [sal.ConvolutionalLayer(16, kernel, stride, 2)]
+    network = sal.Network(layers, (16, 32, 32), backend=backend)
+    x = RANDOM.normal(size=(320, 16, 32, 32)).astype("float32")
+    small = x[:2]
+    network.backward(network.forward(small) + 0)  # what is compiled is no memory of the batch
+    tracemalloc.start()
+    y = network.forward(x)
+    dx = network.backward(y)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    results = y.nbytes + dx.nbytes + x.nbytes  # x is copied: it came map by map
+    assert peak < results + 4 * BLOCK
+
+
+def test_images_stay_pixel_by_pixel_between_layers(backend):
+    """No layer has to turn them round for the next one."""
+    layers = [
+        *(CONV(8, 3, activation=sal.Tanh()), sal.BatchNorm(), sal.LeakyReLU(0.2), sal.MaxPool(2)),
+        *(sal.Dropout(0.2), sal.Dropout(0.2, maps=True), sal.AveragePool(2, 1), sal.Upsample(2)),
+        *(sal.LayerNorm(), sal.InstanceNorm(), UP(6, 4, 2, 1), sal.ELU()),
+    ]
+    network = sal.Network(layers, (3, 12, 12), backend=backend)
+    x = network.backend.asarray(RANDOM.normal(size=(2, 3, 12, 12)), dtype="float32")
+    for layer in layers:
+        x = layer.compute(x, True)
+        assert pixelwise(x).flags.c_contiguous, layer
+    for layer in reversed(layers):
+        x = layer.backprop(x)
+        assert pixelwise(x).flags.c_contiguous, layer
+
+
+def test_vectors_and_maps_have_one_order(backend, host):
+    """Flatten reads maps one after the other, however they lie; Reshape is its inverse."""
+    x = RANDOM.normal(size=(2, 3, 4, 5))
+    network = sal.Network(
+        [CONV(3, 1), sal.Flatten(), sal.Reshape((3, 4, 5))],
+        (3, 4, 5),
+        backend=backend,
+        dtype="float64",
+    )
+    layers = network.layers
+    image = layers[0].compute(network.backend.asarray(x), True)
+    flat = layers[1].compute(image, True)
+    assert np.array_equal(host(flat), host(image).reshape(2, 60))
+    assert np.array_equal(host(layers[2].compute(flat, True)), host(image))
+    assert np.array_equal(host(layers[1].backprop(layers[2].backprop(image))), host(image))
 
 
 # kernel, stride, padding, output padding, image

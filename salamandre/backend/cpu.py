@@ -46,6 +46,12 @@ class NumpyStream:
         return self._generator.random(shape, dtype=dtype)
 
 
+@functools.cache
+def _loop(module: str, name: str) -> Any:
+    """Return a compiled loop; Numba is imported when the first one is asked for."""
+    return getattr(importlib.import_module(f"salamandre.backend.{module}"), name)
+
+
 def _compiled(kernels: type[ImageKernels] | type[RowKernels], name: str) -> Any:
     """Return a method that runs the compiled loop of a kernel, or the reference without it."""
     reference = getattr(kernels, name)
@@ -55,9 +61,9 @@ def _compiled(kernels: type[ImageKernels] | type[RowKernels], name: str) -> Any:
     def kernel(self: NumpyBackend, *arguments: Any) -> None:
         arrays = [array for array in arguments if isinstance(array, np.ndarray)]
         if self.compiled and all(array.flags.c_contiguous for array in arrays):
-            loops = importlib.import_module(f"salamandre.backend.{module}")
+            loop = _loop(module, name)
             number = arrays[0].dtype.type  # a Python float would make the loop's numbers float64
-            getattr(loops, name)(*(number(a) if isinstance(a, float) else a for a in arguments))
+            loop(*(number(a) if isinstance(a, float) else a for a in arguments))
         else:
             reference(self, *arguments)
 

@@ -538,14 +538,24 @@ def test_whole_networks_against_pytorch(which, backend, host):
     agrees(*players()[which], backend, host)
 
 
-@pytest.mark.parametrize("which", [0, 1])
+def others():
+    """Return a network of the layers that the players have not."""
+    return [
+        *(CONV(3, (3, 2), padding=(1, 0), bias=False), sal.InstanceNorm(), sal.AveragePool(2, 1)),
+        *(sal.LayerNorm(1e-4), sal.Dropout(0.2, maps=True), UP(4, 3, 2, 1, output_padding=(1, 0))),
+        sal.GlobalAveragePool(),
+    ]
+
+
+@pytest.mark.parametrize("which", [0, 1, 2])
 def test_networks_are_saved_and_loaded(which, backend, host, tmp_path):
-    layers, _, shape = players()[which]
+    layers, _, shape = [*players(), (others(), None, (2, 6, 7))][which]
     network = sal.Network(layers, shape, backend=backend)
+    network.parameters += network.random.normal(network.parameters.shape, "float32")
     x = RANDOM.normal(size=(2, *shape))
     network.save(tmp_path / "net.safetensors")
     other = sal.Network.load(tmp_path / "net.safetensors", backend=backend)
-    assert np.array_equal(host(network.compute(x)), host(other.compute(x)))
+    assert np.array_equal(host(network.compute(x, False)), host(other.compute(x, False)))
     assert [type(layer) for layer in other.layers] == [type(layer) for layer in layers]
 
 

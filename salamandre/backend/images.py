@@ -85,14 +85,16 @@ class ImageKernels:
         """Write into x the adjoint of image_to_tiles: the sum of B t Bᵀ, where tiles overlap."""
         _, n, th, tw, sh, run = tiles.shape
         padded = self.xp.zeros((n, 2 * th + 1, sh, 2 * tw + 1, run), dtype=x.dtype)
-        for i, (rows, row_sign) in enumerate(_THREE):
-            for j, (columns, sign) in enumerate(_THREE):
+        for i, rows in enumerate(_THREE):
+            for j, columns in enumerate(_THREE):
                 values = tiles[3 * i + j].transpose(0, 1, 3, 2, 4)
-                for a, row in zip(row_sign, rows, strict=True):
-                    for b, column in zip(sign, columns, strict=True):
-                        padded[:, row : row + 2 * th : 2, :, column : column + 2 * tw : 2] += (
-                            a * b * values
-                        )
+                for row, row_sign in rows:
+                    for column, sign in columns:
+                        part = padded[:, row : row + 2 * th : 2, :, column : column + 2 * tw : 2]
+                        if row_sign == sign:
+                            part += values
+                        else:
+                            part -= values
         flat = padded.reshape(n, (2 * th + 1) * sh, -1, x.shape[3])
         (ys, hs), (xs, ws) = (
             overlap(x.shape[d], flat.shape[d], 1, -corner[d - 1])[::-1] for d in (1, 2)
@@ -179,8 +181,8 @@ class ImageKernels:
             x[:, h, w] += y[:, a, b]
 
 
-# Of three values at steps of 2 along an axis, which make each row of Bᵀ, and their signs.
-_THREE = (((0, 1), (1, -1)), ((1,), (1,)), ((2, 1), (1, -1)))
+# The rows of Bᵀ: which of three pixels they take, and with which sign.
+_THREE = (((0, 1), (1, -1)), ((1, 1),), ((2, 1), (1, -1)))
 
 
 def _three(values: Array) -> tuple[Array, Array, Array]:

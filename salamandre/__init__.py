@@ -20,17 +20,25 @@ from salamandre.backend import Backend, get_backend, register_backend
 from salamandre.gradient_check import gradient_check
 from salamandre.layer import Layer
 from salamandre.layers import (
+    AveragePool,
     BatchNorm,
     ConditionalBatchNorm,
+    ConvolutionalLayer,
     Dropout,
     Embedding,
     Flatten,
+    GlobalAveragePool,
+    InstanceNorm,
     LabelMap,
+    LayerNorm,
+    MaxPool,
     MinibatchDeviation,
     MinibatchDiscrimination,
     NeuronLayer,
     Projection,
     Reshape,
+    TransposedConvolutionalLayer,
+    Upsample,
 )
 from salamandre.losses import (
     BinaryCrossEntropy,

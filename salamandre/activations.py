@@ -24,10 +24,13 @@ class Activation(Layer):
     Attributes:
         from_output: True if :meth:`gradient` uses y alone; x may then be overwritten by y, and
             :meth:`gradient` is given ``None`` for x.
+        slope: f'(x) below zero where f(x) = x above it; ``None`` for all others. Layers may then
+            rectify while they add their bias.
         initializer: what a layer with this activation starts its weights with by default.
     """
 
     from_output: ClassVar[bool] = False
+    slope: float | None = None
     initializer: ClassVar[Initializer] = Xavier()
 
     def function(self, x: Array, out: Array) -> Array:
@@ -97,6 +100,7 @@ class Identity(Activation):
     """y = x."""
 
     from_output = True
+    slope = 1.0
 
     def function(self, x: Array, out: Array) -> Array:
         """Return x."""
@@ -221,6 +225,7 @@ class ReLU(Activation):
     """y = max(x, 0); the derivative at 0 is taken as 0."""
 
     from_output = True
+    slope = 0.0
     initializer = He()
 
     def function(self, x: Array, out: Array) -> Array:
@@ -229,7 +234,8 @@ class ReLU(Activation):
 
     def gradient(self, dy: Array, x: Array, y: Array, out: Array) -> Array:
         """Return dy where y > 0, else 0."""
-        return self.xp.multiply(dy, y > 0, out=out)
+        self.backend.rectify_gradient(dy, y, 0.0, out)
+        return out
 
     def curvature(self, x: Array, y: Array) -> Array | None:
         """Return ``None``: zero almost everywhere."""
@@ -248,18 +254,17 @@ class LeakyReLU(Activation):
 
     def __init__(self, slope: float = 0.01) -> None:
         super().__init__()
-        self.slope = real("LeakyReLU slope", slope, 0, 1, below=True)
+        self.slope: float = real("LeakyReLU slope", slope, 0, 1, below=True)
 
     def function(self, x: Array, out: Array) -> Array:
         """Return max(x, slope x): the slope is below 1."""
-        return self.xp.maximum(x, self.slope * x, out=out)
+        self.backend.rectify(x, self.slope, out)
+        return out
 
     def gradient(self, dy: Array, x: Array, y: Array, out: Array) -> Array:
         """Return dy, times the slope where y <= 0."""
-        xp = self.xp
-        slopes = (y > 0).astype(dy.dtype)
-        xp.maximum(slopes, self.slope, out=slopes)
-        return xp.multiply(dy, slopes, out=out)
+        self.backend.rectify_gradient(dy, y, self.slope, out)
+        return out
 
     def curvature(self, x: Array, y: Array) -> Array | None:
         """Return ``None``: zero almost everywhere."""

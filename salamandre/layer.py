@@ -16,18 +16,43 @@ from salamandre.initializers import Initializer
 Shape = tuple[int, ...]
 
 
+def pixelwise(x: Array) -> Array:
+    """Return images (N, C, H, W) as a view (N, H, W, C)."""
+    return x.transpose(0, 2, 3, 1)
+
+
+def mapwise(x: Array) -> Array:
+    """Return images (N, H, W, C) as a view (N, C, H, W)."""
+    return x.transpose(0, 3, 1, 2)
+
+
 @dataclass(frozen=True)
 class Declared:
-    """A parameter or a state array that a layer asks for: its name, shape and first value."""
+    """A parameter or a state array that a layer asks for: its name, shape and first value.
+
+    ``memory`` is the order of its axes in the flat vector, if not their own.
+    """
 
     name: str
     shape: Shape
     initializer: Initializer
+    memory: Shape = ()
 
     @property
     def size(self) -> int:
         """The number of elements."""
         return math.prod(self.shape)
+
+    def flat(self, values: Array) -> Array:
+        """Return an array of this shape as a vector, in the order of the memory."""
+        return (values.transpose(self.memory) if self.memory else values).reshape(-1)
+
+    def view(self, vector: Array) -> Array:
+        """Return a part of a flat vector as an array of this shape: the inverse of flat."""
+        if not self.memory:
+            return vector.reshape(self.shape)
+        lying = vector.reshape([self.shape[axis] for axis in self.memory])
+        return lying.transpose([self.memory.index(axis) for axis in range(len(self.shape))])
 
 
 class Layer(Component):
@@ -66,6 +91,7 @@ class Layer(Component):
         self.declared: list[Declared] = []
         self.declared_state: list[Declared] = []
         self._buffers: dict[str, Array] = {}
+        self._shared: dict[str, Array] = {}
 
     def build(self, input_shape: Shape) -> Shape:
         """Declare parameters for examples of ``input_shape``; return the shape of an output."""
@@ -99,30 +125,65 @@ class Layer(Component):
         """
         raise NotImplementedError
 
-    def declare(self, name: str, shape: Shape, initializer: Initializer) -> None:
-        """Ask for a parameter; it becomes ``self.<name>``, its gradient ``self.d_<name>``."""
-        self.declared.append(Declared(name, shape, initializer))
+    def declare(
+        self, name: str, shape: Shape, initializer: Initializer, memory: Shape = ()
+    ) -> None:
+        """Ask for a parameter; it becomes ``self.<name>``, its gradient ``self.d_<name>``.
+
+        ``memory`` names the axes in the order in which they lie in the flat vector, slowest first;
+        by default as they stand.
+        """
+        self.declared.append(Declared(name, shape, initializer, memory))
 
     def declare_state(self, name: str, shape: Shape, initializer: Initializer) -> None:
         """Ask for an array that is saved with the network but that no optimizer touches."""
         self.declared_state.append(Declared(name, shape, initializer))
 
-    def buffer(self, name: str, shape: Shape, by_feature: bool = False) -> Array:
+    def buffer(
+        self,
+        name: str,
+        shape: Shape,
+        by_feature: bool = False,
+        channels_last: bool = False,
+        dtype: Any = None,
+    ) -> Array:
         """Return an uninitialised array of the layer's dtype that is reused from step to step.
 
         With ``by_feature`` the array lies transposed in memory, feature by feature, as
-        :class:`NeuronLayer` keeps its vectors.
+        :class:`NeuronLayer` keeps its vectors; with ``channels_last`` images (N, C, H, W) lie
+        pixel by pixel, (N, H, W, C), as :class:`ConvolutionalLayer` keeps them.
         """
-        size = math.prod(shape)
-        kept = self._buffers.get(name)
-        if kept is None or kept.size < size:
-            kept = self._buffers[name] = self.xp.empty(size, dtype=self.dtype)
-        flat = kept if kept.size == size else kept[:size]
+        flat = self._take(self._buffers, name, math.prod(shape), dtype or self.dtype)
+        if channels_last:
+            n, c, h, w = shape
+            return flat.reshape(n, h, w, c).transpose(0, 3, 1, 2)
         return flat.reshape(shape[::-1]).T if by_feature else flat.reshape(shape)
 
     def buffer_like(self, name: str, x: Array) -> Array:
         """Return a reused array of x's shape and order in memory."""
+        if x.ndim == 4:
+            return self.buffer(name, x.shape, channels_last=pixelwise(x).flags.c_contiguous)
         return self.buffer(name, x.shape, x.ndim == 2 and not x.flags.c_contiguous)
+
+    def workspace(self, name: str, shape: Shape) -> Array:
+        """As :meth:`buffer`, shared by all layers of the network: it holds for one call."""
+        return self._take(self._shared, name, math.prod(shape), self.dtype).reshape(shape)
+
+    def _take(self, kept: dict[str, Array], name: str, size: int, dtype: Any) -> Array:
+        array = kept.get(name)
+        if array is None or array.size < size:
+            kept.pop(name, None)  # the memory of the smaller one is free before more is taken
+            array = kept[name] = self.xp.empty(size, dtype=dtype)
+        return array if array.size == size else array[:size]
+
+    def pixels(self, name: str, x: Array) -> Array:
+        """Return images (N, C, H, W) as contiguous (N, H, W, C): a view, or a buffer's copy."""
+        x = pixelwise(x)
+        if x.flags.c_contiguous:
+            return x
+        copied = self.buffer(name, x.shape)
+        copied[...] = x
+        return copied
 
     def parameter_count(self) -> int:
         """Return the number of parameters of this layer and of all below it."""

@@ -127,20 +127,20 @@ class Network(Layer):
         values = np.empty(self.parameter_count(), self.dtype)
         for _, part, _, declared in self._layout():
             initial = declared.initializer.draw(random, declared.shape)
-            values[part] = initial.reshape(-1)
+            values[part] = declared.flat(initial)
         self.parameters = backend.asarray(values)
         self.gradients = xp.zeros_like(self.parameters)
         self.random = backend.stream([self.seed, 1])
         self._conditional = [layer for _, layer in self.walk() if isinstance(layer, Conditional)]
         for _, layer in self.walk():
             layer.backend, layer.xp, layer.dtype = backend, xp, self.dtype
-            layer.random = self.random
+            layer.random, layer._shared = self.random, self._shared
             for state in layer.declared_state:
                 initial = state.initializer.draw(random, state.shape)
                 setattr(layer, state.name, backend.asarray(initial, dtype=self.dtype))
         for _, part, layer, declared in self._layout():
-            setattr(layer, declared.name, self.parameters[part].reshape(declared.shape))
-            setattr(layer, f"d_{declared.name}", self.gradients[part].reshape(declared.shape))
+            setattr(layer, declared.name, declared.view(self.parameters[part]))
+            setattr(layer, f"d_{declared.name}", declared.view(self.gradients[part]))
         self._state = list(self.named_state().values())
         if self.loss is not None:
             self.loss.backend, self.loss.xp = backend, xp
@@ -382,7 +382,7 @@ class Network(Layer):
     def tensors(self) -> dict[str, np.ndarray]:
         """Return copies on the host of all parameters and state by name."""
         arrays = {**self.named_parameters(), **self.named_state()}
-        return {name: np.array(self.backend.to_numpy(array)) for name, array in arrays.items()}
+        return {name: np.array(self.backend.to_numpy(a), order="C") for name, a in arrays.items()}
 
     def load_tensors(self, tensors: Mapping[str, Any]) -> None:
         """Set all parameters and state by name; all names and shapes are checked first."""

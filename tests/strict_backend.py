@@ -17,9 +17,10 @@ from salamandre.backend.random import SplitMixStream
 
 ATTRIBUTES = {"shape", "dtype", "ndim", "size", "flags", "strides", "nbytes", "itemsize"}
 METHODS = {"reshape", "sum", "mean", "max", "min", "astype", "argmax", "take", "all", "any", "copy"}
+METHODS |= {"transpose"}
 FUNCTIONS = {
     *("empty", "zeros", "ones", "zeros_like", "ones_like", "empty_like", "full", "arange"),
-    *("array", "concatenate", "stack", "where", "dot", "abs", "sign", "negative", "sqrt"),
+    *("array", "concatenate", "stack", "where", "dot", "matmul", "abs", "sign", "negative", "sqrt"),
     *("add", "subtract", "multiply", "divide", "maximum", "minimum", "exp", "expm1", "log"),
     *("log1p", "tanh", "cos", "sin", "isfinite"),
 }

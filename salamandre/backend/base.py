@@ -7,6 +7,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from salamandre.backend.images import ImageKernels
+from salamandre.backend.rows import RowKernels
+
 Array = Any  # an array of the backend: numpy.ndarray, cupy.ndarray or one of your own
 Rule = Callable[..., tuple[Any, ...]]
 
@@ -23,7 +26,7 @@ class RandomStream(Protocol):
         """Return numbers uniform in [0, 1)."""
 
 
-class Backend:
+class Backend(ImageKernels, RowKernels):
     """An array namespace and the few operations that differ between devices.
 
     A backend of one's own sets ``name`` and ``xp``, implements :meth:`asarray`, :meth:`to_numpy`

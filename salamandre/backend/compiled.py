@@ -1,4 +1,4 @@
-"""Optimizer formulas as compiled loops (Numba), one pass over memory each."""
+"""Compiled loops (Numba): optimizer formulas in one pass over memory each, and what keeps them."""
 
 from __future__ import annotations
 
@@ -17,6 +17,14 @@ OPTIONS: dict[str, Any] = {
     "fastmath": {"contract", "reassoc", "nsz", "arcp"},
     "error_model": "numpy",
 }
+
+
+def kept(function: Callable[..., None]) -> Callable[..., None]:
+    """Return the compiled function, its machine code kept on disk between runs."""
+    try:
+        return numba.njit(cache=True, **OPTIONS)(function)
+    except RuntimeError:  # no folder that the machine code could be kept in
+        return numba.njit(**OPTIONS)(function)
 
 
 def rule(*arguments: float) -> tuple[float, ...]:
@@ -61,10 +69,7 @@ def loop(formula: Rule, slots: int) -> Callable[..., None]:
     plain.__qualname__ = name
     # A rule of one's own may use globals, whose values no digest sees: it is compiled each time.
     ours = formula.__module__.startswith("salamandre.")
-    try:
-        return numba.njit(cache=ours, **OPTIONS)(plain)
-    except RuntimeError:  # no folder that the machine code could be kept in
-        return numba.njit(**OPTIONS)(plain)
+    return kept(plain) if ours else numba.njit(**OPTIONS)(plain)
 
 
 def _digest(code: CodeType) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import importlib
 import os
 from collections.abc import Sequence
 from typing import Any
@@ -9,10 +11,15 @@ from typing import Any
 import numpy as np
 
 from salamandre.backend.base import Array, Backend, RandomStream, Rule
+from salamandre.backend.images import ImageKernels
+from salamandre.backend.rows import RowKernels
 
 # Elements an update works on at a time: its temporaries stay in the last-level cache, and are large
 # enough (256 KiB) for NumPy to reuse their memory within an expression.
 BLOCK = 2**18
+
+# Elements below which NumPy's own passes are done before a compiled loop is called.
+SMALL = 2**12
 
 
 class NumpyStream:
@@ -39,12 +46,70 @@ class NumpyStream:
         return self._generator.random(shape, dtype=dtype)
 
 
+@functools.cache
+def _loop(module: str, name: str) -> Any:
+    """Return a compiled loop; Numba is imported when the first one is asked for."""
+    return getattr(importlib.import_module(f"salamandre.backend.{module}"), name)
+
+
+def _compiled(kernels: type[ImageKernels] | type[RowKernels], name: str) -> Any:
+    """Return a method that runs the compiled loop of a kernel, or the reference without it."""
+    reference = getattr(kernels, name)
+    module = "compiled_images" if kernels is ImageKernels else "compiled_rows"
+
+    @functools.wraps(reference)
+    def kernel(self: NumpyBackend, *arguments: Any) -> None:
+        arrays = [array for array in arguments if isinstance(array, np.ndarray)]
+        if self.compiled and all(array.flags.c_contiguous for array in arrays):
+            loop = _loop(module, name)
+            number = arrays[0].dtype.type  # a Python float would make the loop's numbers float64
+            loop(*(number(a) if isinstance(a, float) else a for a in arguments))
+        else:
+            reference(self, *arguments)
+
+    return kernel
+
+
+def _elementwise(name: str) -> Any:
+    """As _compiled, for arrays of any shape that lie alike in memory without gaps."""
+    reference = getattr(RowKernels, name)
+    loop = _compiled(RowKernels, name)
+
+    @functools.wraps(reference)
+    def kernel(self: NumpyBackend, *arguments: Any) -> None:
+        first = arguments[0]
+        if self.compiled and first.size >= SMALL:
+            axes = next((axes for axes in _orders(first.ndim) if _lies(first, axes)), None)
+            arrays = [array for array in arguments if isinstance(array, np.ndarray)]
+            if axes is not None and all(_lies(array, axes) for array in arrays):
+                lying = (
+                    a.transpose(axes).reshape(-1) if isinstance(a, np.ndarray) else a
+                    for a in arguments
+                )
+                loop(self, *lying)
+                return
+        reference(self, *arguments)
+
+    return kernel
+
+
+def _orders(ndim: int) -> list[tuple[int, ...]]:
+    """Return the orders of axes in memory that layers use."""
+    ahead = tuple(range(ndim))
+    return [ahead, (0, 2, 3, 1) if ndim == 4 else ahead[::-1]]
+
+
+def _lies(array: Array, axes: tuple[int, ...]) -> bool:
+    return bool(array.transpose(axes).flags.c_contiguous)
+
+
 class NumpyBackend(Backend):
     """Arrays in main memory.
 
     Args:
-        compiled: run optimizer updates as one Numba loop. ``None`` uses Numba where it is
-            installed, unless the environment variable ``SALAMANDRE_NUMBA`` is ``0``.
+        compiled: run optimizer updates and the kernels over images as Numba loops. ``None`` uses
+            Numba where it is installed, unless the environment variable ``SALAMANDRE_NUMBA`` is
+            ``0``.
     """
 
     name = "numpy"
@@ -87,6 +152,25 @@ class NumpyBackend(Backend):
             super().sweep(
                 rule, parameters[block], gradients[block], [s[block] for s in state], scalars
             )
+
+    im2col = _compiled(ImageKernels, "im2col")
+    col2im = _compiled(ImageKernels, "col2im")
+    image_to_tiles = _compiled(ImageKernels, "image_to_tiles")
+    tiles_to_image = _compiled(ImageKernels, "tiles_to_image")
+    expand = _compiled(ImageKernels, "expand")
+    contract = _compiled(ImageKernels, "contract")
+    max_pool = _compiled(ImageKernels, "max_pool")
+    add_chosen = _compiled(ImageKernels, "add_chosen")
+    sum_pool = _compiled(ImageKernels, "sum_pool")
+    spread_pool = _compiled(ImageKernels, "spread_pool")
+
+    rectify = _elementwise("rectify")
+    rectify_gradient = _elementwise("rectify_gradient")
+    add_bias = _compiled(RowKernels, "add_bias")
+    moments = _compiled(RowKernels, "moments")
+    normalise = _compiled(RowKernels, "normalise")
+    normalise_sums = _compiled(RowKernels, "normalise_sums")
+    normalise_gradient = _compiled(RowKernels, "normalise_gradient")
 
 
 def _numba_installed() -> bool:

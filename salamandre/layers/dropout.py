@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from salamandre.backend import Array
 from salamandre.checks import real
-from salamandre.layer import Layer, Shape
+from salamandre.layer import Layer, Shape, mapwise, pixelwise
+from salamandre.layers.window import require_images
 
 
 class Dropout(Layer):
@@ -15,14 +16,19 @@ class Dropout(Layer):
 
     Args:
         rate: the share of elements set to 0, in [0, 1). Default 0.5.
+        maps: one m for each map (N, C, H, W): neighbouring pixels say much the same, so that single
+            ones are not missed (Tompson et al. 2015, section 3.2). Default False.
     """
 
-    def __init__(self, rate: float = 0.5) -> None:
+    def __init__(self, rate: float = 0.5, maps: bool = False) -> None:
         super().__init__()
         self.rate = real("Dropout rate", rate, 0, 1, below=True)
+        self.maps = bool(maps)
 
     def build(self, input_shape: Shape) -> Shape:
         """Keep the shape."""
+        if self.maps:
+            require_images("Dropout of maps", input_shape)
         return input_shape
 
     def compute(self, x: Array, training: bool = True) -> Array:
@@ -30,8 +36,17 @@ class Dropout(Layer):
         if not training or self.rate == 0:
             self._mask = None
             return x
-        self._mask = self.buffer_like("mask", x)
-        self._mask[...] = self.random.uniform(x.shape, self.dtype) >= self.rate
+        if self.maps:
+            shape = (*x.shape[:2], 1, 1)
+            self._mask = self.buffer("mask", shape)
+            self._mask[...] = self.random.uniform(shape, self.dtype) >= self.rate
+        elif x.ndim == 4:  # drawn as the pixels lie
+            mask = self.buffer("mask", pixelwise(x).shape)
+            mask[...] = self.random.uniform(mask.shape, self.dtype) >= self.rate
+            self._mask = mapwise(mask)
+        else:
+            self._mask = self.buffer_like("mask", x)
+            self._mask[...] = self.random.uniform(x.shape, self.dtype) >= self.rate
         self._mask *= 1 / (1 - self.rate)
         return self.xp.multiply(x, self._mask, out=self.buffer_like("y", x))
 

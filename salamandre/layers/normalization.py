@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 from salamandre.backend import Array
 from salamandre.checks import real
 from salamandre.initializers import Constant, Zeros
@@ -50,24 +48,22 @@ class BatchNorm(Layer):
         declare("beta", features, Zeros())
         self.declare_state("running_mean", features, Zeros())
         self.declare_state("running_variance", features, Constant(1))
-        self._axes = (0, *range(2, len(input_shape) + 1))
-        self._row = (1, -1) + (1,) * (len(input_shape) - 1)
+        self._features = input_shape[0]
         return input_shape
 
     def compute(self, x: Array, training: bool = True) -> Array:
         """Return gamma x̂ + beta."""
-        xp, row = self.xp, self._row
         self._training = training
+        self._x = rows = self._rows("x", x)
         if training:
-            mean, variance = self._batch_statistics(x)
+            self._mean, variance = self._batch_statistics(rows)
         else:
-            mean, variance = self.running_mean, self.running_variance
-        self._inverse_std = 1 / xp.sqrt(variance + self.eps)
-        x_hat = xp.subtract(x, mean.reshape(row), out=self.buffer_like("x_hat", x))
-        x_hat *= self._inverse_std.reshape(row)
-        self._x_hat = x_hat
-        y = xp.multiply(x_hat, self.gamma.reshape(row), out=self.buffer_like("y", x))
-        y += self.beta.reshape(row)
+            self._mean, variance = self.running_mean, self.running_variance
+        self._inverse_std = 1 / self.xp.sqrt(variance + self.eps)
+        y = self._like("y", x)
+        self.backend.normalise(
+            rows, self._mean, self._inverse_std, self.gamma, self.beta, self._rows("y", y)
+        )
         return y
 
     def compute_tangent(self, x_dot: Array) -> Array:
@@ -77,17 +73,24 @@ class BatchNorm(Layer):
             "depend on the whole batch (Gulrajani et al. 2017, section 4); leave it out"
         )
 
-    def _batch_statistics(self, x: Array) -> tuple[Array, Array]:
-        count = math.prod(x.shape) // x.shape[1]
+    def _rows(self, name: str, x: Array) -> Array:
+        """Return (N, features, H, W) as rows (N H W, features): a view of what lies so."""
+        return self.pixels(f"{name} by pixel", x).reshape(-1, self._features) if x.ndim == 4 else x
+
+    def _like(self, name: str, x: Array) -> Array:
+        if x.ndim == 4:
+            return self.buffer(name, x.shape, channels_last=True)
+        return self.buffer_like(name, x)
+
+    def _batch_statistics(self, rows: Array) -> tuple[Array, Array]:
+        count = len(rows)
         if count < 2:
             raise ValueError(
-                f"BatchNorm needs at least 2 values per feature to train, got a batch of shape "
-                f"{x.shape}: use a larger batch, or compute with training=False"
+                "BatchNorm needs at least 2 values per feature to train, got a batch of one: "
+                "use a larger batch, or compute with training=False"
             )
-        mean = x.mean(axis=self._axes)
-        centred = self.xp.subtract(x, mean.reshape(self._row), out=self.buffer_like("y", x))
-        centred *= centred
-        variance = centred.mean(axis=self._axes)
+        mean, variance = self.xp.empty_like(self.gamma), self.xp.empty_like(self.gamma)
+        self.backend.moments(rows, mean, variance)
         for running, batch in (
             (self.running_mean, mean),
             (self.running_variance, variance * (count / (count - 1))),
@@ -98,18 +101,17 @@ class BatchNorm(Layer):
 
     def backprop(self, dy: Array, update: bool = True) -> Array:
         """Dx = gamma/σ (dy - mean(dy) - x̂ mean(dy x̂)); without training, dx = gamma/σ dy."""
-        xp, row, axes = self.xp, self._row, self._axes
-        dx = xp.multiply(dy, self._x_hat, out=self.buffer_like("dx", dy))
-        d_gamma, d_beta = dx.sum(axis=axes), dy.sum(axis=axes)
+        xp, backend, inverse_std = self.xp, self.backend, self._inverse_std
+        dx, dy = self._like("dx", dy), self._rows("dy", dy)
+        d_gamma, d_beta = xp.empty_like(self.gamma), xp.empty_like(self.gamma)
+        backend.normalise_sums(dy, self._x, self._mean, inverse_std, d_gamma, d_beta)
         if update and self.affine:
             self.d_gamma[...] = d_gamma
             self.d_beta[...] = d_beta
-        if self._training:
-            count = math.prod(dy.shape) // dy.shape[1]
-            xp.multiply(self._x_hat, (d_gamma / -count).reshape(row), out=dx)
-            dx += dy
-            dx -= (d_beta / count).reshape(row)
-            dx *= (self.gamma * self._inverse_std).reshape(row)
-        else:
-            xp.multiply(dy, (self.gamma * self._inverse_std).reshape(row), out=dx)
+        scale = self.gamma * inverse_std
+        share = 1 / len(dy) if self._training else 0.0
+        slope, shift = -share * scale * inverse_std * d_gamma, -share * scale * d_beta
+        backend.normalise_gradient(
+            dy, self._x, self._mean, scale, slope, shift, self._rows("dx", dx)
+        )
         return dx

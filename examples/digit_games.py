@@ -1,4 +1,4 @@
-"""What gan_mnist.py and wgan_mnist.py share: options, images, perceptrons, and the run."""
+"""What gan_mnist.py, wgan_mnist.py and dcgan.py share: options, images, and the run."""
 
 from __future__ import annotations
 
@@ -77,6 +77,7 @@ def load_images(options: argparse.Namespace) -> tuple[data.Images, data.Images, 
         rows = np.isin(images.labels, list(wanted))
         return replace(images, images=images.images[rows], labels=images.labels[rows])
 
+    options.dataset = train.name
     return train, chosen(train), chosen(test)
 
 
@@ -99,24 +100,34 @@ def draw_nearest(game: sal.GanGame, images: data.Images, path: Path) -> None:
 
 
 def run(
-    options: argparse.Namespace, name: str, build: Callable[[data.Images], sal.GanGame]
+    options: argparse.Namespace,
+    program: str,
+    build: Callable[[data.Images], sal.GanGame],
+    sets: tuple[data.Images, data.Images, data.Images],
 ) -> None:
-    """Play the game that ``build`` makes of the images, in a run folder of its own."""
-    train, images, test = load_images(options)
+    """Play the game that ``build`` makes of the images, in a run folder of its own.
+
+    Args:
+        options: the settings.
+        program: the example's name, without .py.
+        build: returns the game.
+        sets: training images, those to be drawn, and test images, as :func:`load_images` gives.
+    """
+    train, images, test = sets
     game = build(images)
-    print(f"data set {images.name}: {len(images)} images of the digits {options.digits}")
+    print(f"data set {images.name}: {len(images)} images")
     print(f"generator\n{game.generator.summary()}\n")
-    print(f"{'critic' if name == 'wgan' else 'discriminator'}\n{game.discriminator.summary()}\n")
+    print(f"discriminator\n{game.discriminator.summary()}\n")
     judge = None
     if options.evaluate:
-        print("a classifier learns the real digits, or is found in the cache:")
+        print("a classifier learns the real images, or is found in the cache:")
         judge = metrics.Judge.trained(train, test, backend=options.backend)
-        print(f"it reads {judge.accuracy:.2%} of {len(test)} test digits right")
+        print(f"it reads {judge.accuracy:.2%} of {len(test)} test images right")
     folder = Path(options.resume) if options.resume else None
     if folder is None:
-        options.dataset = images.name
-        settings = {"program": f"{name}_mnist.py", **vars(options)}
-        folder = experiments.run_folder(options.output, f"{images.name}-{name}", settings)
+        settings = {"program": f"{program}.py", **vars(options)}
+        name = f"{images.name}-{program.removesuffix('_mnist')}"
+        folder = experiments.run_folder(options.output, name, settings)
     experiments.play(
         game,
         options.rounds,
@@ -129,7 +140,7 @@ def run(
     if judge and game.history.metrics:
         found = game.history.metrics[-1]
         print(
-            f"of 10,000 drawn digits {found['confident']:.1%} are sure; classes from "
+            f"of 10,000 drawn images {found['confident']:.1%} are sure; classes from "
             f"{found['least']:.1%} to {found['most']:.1%}; Fréchet distance {found['frechet']:.2f}"
         )
     print(f"{game.rounds} rounds are played")

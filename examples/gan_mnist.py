@@ -18,8 +18,9 @@ import argparse
 import math
 import sys
 from collections.abc import Sequence
+from functools import partial
 
-from digit_games import hidden_sizes, new_parser, parse, run
+from digit_games import hidden_sizes, load_images, new_parser, parse, run
 
 import salamandre as sal
 from salamandre import data
@@ -165,6 +166,6 @@ def build_game(options: argparse.Namespace, images: data.Images) -> sal.GanGame:
 if __name__ == "__main__":
     try:
         options = parse_arguments()
-        run(options, "gan", lambda images: build_game(options, images))
+        run(options, "gan_mnist", partial(build_game, options), load_images(options))
     except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
         sys.exit(f"gan_mnist: {error}")

@@ -1,6 +1,8 @@
-"""A perceptron that learns handwritten digits.
+"""A perceptron, or a convolutional network, that learns handwritten digits.
 
     python examples/mnist_classifier.py
+    python examples/mnist_classifier.py --model cnn
+    python examples/mnist_classifier.py --dataset cifar-10 --model cnn
     python examples/mnist_classifier.py --structure 784-1000-300-10 --optimizer momentum
     python examples/mnist_classifier.py --dataset fashion-mnist --shift 1 --dropout 0.2 --epochs 30
 
@@ -70,9 +72,12 @@ def parse_arguments() -> argparse.Namespace:
     add("--data-dir", metavar="DIR", help="a folder with the data set's files")
     add("--shift", type=int, default=0, metavar="PIXELS", help="move training images at random")
 
+    add("--flip", action="store_true", help="mirror training images at random")
+
     add = parser.add_argument_group("network").add_argument
-    add("--structure", metavar="N-N-N", help="numbers of neurons, default 784-300-10 on MNIST")
-    add("--activation", choices=ACTIVATIONS, default="relu", help="default relu")
+    add("--model", choices=("perceptron", *MODELS), default="perceptron", help="default perceptron")
+    add("--structure", metavar="N-N-N", help="of a perceptron, default 784-300-10 on MNIST")
+    add("--activation", choices=ACTIVATIONS, default="relu", help="of a perceptron, default relu")
     add("--dropout", type=float, default=0.0, metavar="RATE", help="after hidden layers, default 0")
     add("--input-dropout", type=float, default=0.0, metavar="RATE", help="default 0")
     add("--batch-norm", action="store_true", help="before each hidden activation")
@@ -121,8 +126,59 @@ def load_data(options: argparse.Namespace) -> tuple[data.Images, data.Images]:
         return data.load("digits")
 
 
+def lenet(classes: int) -> list[sal.Layer]:
+    """Return LeNet-5 (LeCun et al. 1998, section II B), ending in Softmax."""
+    return [
+        *(sal.ConvolutionalLayer(6, 5, padding=2, activation=sal.Tanh()), sal.AveragePool(2)),
+        *(sal.ConvolutionalLayer(16, 5, activation=sal.Tanh()), sal.AveragePool(2)),
+        *(sal.Flatten(), sal.NeuronLayer(120, sal.Tanh()), sal.NeuronLayer(84, sal.Tanh())),
+        sal.NeuronLayer(classes, sal.Softmax()),
+    ]
+
+
+def cnn(classes: int) -> list[sal.Layer]:
+    """Return convolutions with batch-norm, those of stride 2 in the place of pooling."""
+
+    def convolution(maps: int, stride: int) -> list[sal.Layer]:
+        layer = sal.ConvolutionalLayer(maps, 3, stride, padding=1, bias=False)
+        return [layer, sal.BatchNorm(), sal.ReLU()]
+
+    return [
+        *(*convolution(24, 1), *convolution(24, 2), *convolution(48, 1), *convolution(48, 2)),
+        *(*convolution(96, 1), sal.Dropout(0.2, maps=True), sal.Flatten()),
+        *(sal.NeuronLayer(128, sal.ReLU()), sal.Dropout(0.3)),
+        sal.NeuronLayer(classes, sal.Softmax()),
+    ]
+
+
+MODELS = {"lenet": lenet, "cnn": cnn}
+
+
 def build_network(options: argparse.Namespace, train: data.Images) -> sal.Network:
-    """Return the perceptron that the options describe."""
+    """Return the network that the options describe."""
+    outputs = len(train.classes)
+    input_shape: int | tuple[int, ...] = train.shape
+    if options.model == "perceptron":
+        input_shape = math.prod(train.shape)
+        layers = perceptron(options, train)
+    else:
+        layers = MODELS[options.model](outputs)
+    make, rate = OPTIMIZERS[options.optimizer]
+    rate = rate if options.learning_rate is None else options.learning_rate
+    steps = options.epochs * max(1, len(train) // options.batch_size)
+    schedule = sal.schedules.CosineDecay(rate, steps) if options.schedule == "cosine" else rate
+    return sal.Network(
+        layers,
+        input_shape,
+        sal.CrossEntropy(label_smoothing=options.label_smoothing),
+        make(schedule, weight_decay=options.weight_decay),
+        seed=options.seed,
+        backend=options.backend,
+    )
+
+
+def perceptron(options: argparse.Namespace, train: data.Images) -> list[sal.Layer]:
+    """Return the layers of the perceptron that the options describe."""
     inputs, outputs = math.prod(train.shape), len(train.classes)
     structure = options.structure or f"{inputs}-300-{outputs}"
     try:
@@ -147,26 +203,13 @@ def build_network(options: argparse.Namespace, train: data.Images) -> sal.Networ
             layers.append(sal.NeuronLayer(size, activation))
         if options.dropout:
             layers.append(sal.Dropout(options.dropout))
-    layers.append(sal.NeuronLayer(outputs, sal.Softmax()))
-
-    make, rate = OPTIMIZERS[options.optimizer]
-    rate = rate if options.learning_rate is None else options.learning_rate
-    steps = options.epochs * max(1, len(train) // options.batch_size)
-    schedule = sal.schedules.CosineDecay(rate, steps) if options.schedule == "cosine" else rate
-    return sal.Network(
-        layers,
-        inputs,
-        sal.CrossEntropy(label_smoothing=options.label_smoothing),
-        make(schedule, weight_decay=options.weight_decay),
-        seed=options.seed,
-        backend=options.backend,
-    )
+    return [*layers, sal.NeuronLayer(outputs, sal.Softmax())]
 
 
 def draw_results(network: sal.Network, test: data.Images, folder: Path) -> None:
     """Save the confusion matrix and the worst mistakes as pictures."""
     pixels = test.images.astype(np.float32) / test.white
-    y = network.backend.to_numpy(network.predict(pixels.reshape(len(pixels), -1)))
+    y = network.backend.to_numpy(network.predict(pixels.reshape(-1, *network.input_shape)))
     labels, guesses = test.labels.astype(int), y.argmax(axis=1)
     counts = metrics.confusion(labels, guesses, len(test.classes))
     right = np.trace(counts) / len(test)
@@ -201,7 +244,9 @@ def main() -> None:
     whole("--epochs", options.epochs)
     whole("--batch-size", options.batch_size)
     network = build_network(options, train)
-    transform = data.Shift(options.shift) if options.shift else None
+    chosen = [data.Shift(options.shift)] if options.shift else []
+    chosen += [data.Flip()] if options.flip else []
+    transform = data.Chain(*chosen) if chosen else None
     engine = sal.Engine(
         network,
         train,

@@ -3,10 +3,11 @@
     python examples/wgan_mnist.py
     python examples/wgan_mnist.py --digits 7 --rounds 2000
     python examples/wgan_mnist.py --lipschitz clipping
+    python examples/wgan_mnist.py --model conv --rounds 3000
     python examples/wgan_mnist.py --backend cupy
 
-Generator and critic are perceptrons. A run writes one folder: samples of the same latent points at
-intervals and their animation, curves, what a classifier of digits says of the samples, the
+Generator and critic are perceptrons, or convolutional with --model conv. A run writes one folder:
+samples of the same latent points at intervals and their animation, curves, what a classifier of digits says of the samples, the
 checkpoint and the final networks. Ctrl-C stops a run with everything saved; --resume FOLDER
 continues it.
 """
@@ -16,8 +17,9 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+from functools import partial
 
-from digit_games import hidden_sizes, new_parser, parse, run
+from digit_games import hidden_sizes, load_images, new_parser, parse, run
 
 import salamandre as sal
 from salamandre import data
@@ -55,41 +57,77 @@ def parse_arguments() -> argparse.Namespace:
     add("--lipschitz", choices=SUITED, default="penalty", help="constraint, default penalty")
     add("--penalty", type=float, default=10.0, metavar="WEIGHT", help="of the penalty, default 10")
     add("--clip", type=float, default=0.05, metavar="LIMIT", help="of clipping, default 0.05")
+    add("--model", choices=("perceptron", "conv"), default="perceptron", help="default perceptron")
     add("--latent", type=int, default=100, metavar="N", help="coordinates, default 100")
-    add("--generator", metavar="N-N", help="hidden neurons, default 256-512; clipping 300")
-    add("--critic", metavar="N-N", help="hidden neurons, default 512-256; clipping 200")
+    add("--generator", metavar="N-N", help="hidden neurons, default 256-512; clipping 300; or maps")
+    add("--critic", metavar="N-N", help="hidden neurons, default 512-256; clipping 200; or maps")
     add("--average", type=float, default=0.999, metavar="DECAY", help="of the generator, 0.999")
 
     add = parser.add_argument_group("learning").add_argument
-    add("--rounds", type=int, default=10_000, metavar="N", help="default 10000")
+    add("--rounds", type=int, default=20_000, metavar="N", help="default 20000")
     add("--critic-steps", type=int, metavar="N", help="a round, default 2; clipping 5")
     add("--initial-steps", type=int, default=20, metavar="N", help="of the critic, default 20")
     add("--optimizer", choices=OPTIMIZERS, help="of both, default adam; clipping rmsprop")
     add("--learning-rate", type=float, metavar="RATE", help="default 0.0002; clipping 0.0005")
     options = parse(parser)
-    for name, value in SUITED[options.lipschitz].items():
+    suited = dict(SUITED[options.lipschitz])
+    if options.model == "conv":
+        suited |= {"generator": "64-32", "critic": "32-64"}
+    for name, value in suited.items():
         if getattr(options, name) is None:
             setattr(options, name, value)
     return options
 
 
+def perceptrons(
+    shape: tuple[int, ...], generator: list[int], critic: list[int]
+) -> tuple[list[sal.Layer], list[sal.Layer]]:
+    """Return the layers of both players with these numbers of hidden neurons."""
+    up = [sal.NeuronLayer(size, sal.LeakyReLU(0.2)) for size in generator]
+    down = [sal.NeuronLayer(size, sal.LeakyReLU(0.2)) for size in critic]
+    last = sal.NeuronLayer(math.prod(shape), sal.Tanh())
+    return [*up, last], [*down, sal.NeuronLayer(1)]
+
+
+def convolutional(
+    shape: tuple[int, ...], generator: list[int], critic: list[int]
+) -> tuple[list[sal.Layer], list[sal.Layer]]:
+    """Return players with these numbers of maps, each convolution halving or doubling the size."""
+    maps, height, width = shape
+    times = 2 ** len(generator)
+    if height % times or width % times:
+        raise ValueError(
+            f"{len(generator)} doublings cannot end at {height}×{width}: give --generator fewer "
+            f"numbers of maps"
+        )
+    first = (generator[0], height // times, width // times)
+    up: list[sal.Layer] = [sal.NeuronLayer(math.prod(first), sal.ReLU()), sal.Reshape(first)]
+    for size in generator[1:]:
+        up.append(sal.TransposedConvolutionalLayer(size, 4, 2, 1, activation=sal.ReLU()))
+    up.append(sal.TransposedConvolutionalLayer(maps, 4, 2, 1, activation=sal.Tanh()))
+    leaky = sal.LeakyReLU(0.2)
+    down = [sal.ConvolutionalLayer(size, 4, 2, 1, activation=leaky) for size in critic]
+    return up, [*down, sal.Flatten(), sal.NeuronLayer(1)]
+
+
 def build_game(options: argparse.Namespace, images: data.Images) -> sal.WGanGame:
     """Return the game that the options describe."""
-    pixels = math.prod(images.shape)
+    make = convolutional if options.model == "conv" else perceptrons
+    sizes = [hidden_sizes(options.generator, "--generator")]
+    sizes.append(hidden_sizes(options.critic, "--critic"))
 
-    def player(hidden: str, name: str, inputs: int, last: sal.NeuronLayer, seed: int):
-        sizes = hidden_sizes(hidden, f"--{name}")
+    def player(layers: list[sal.Layer], inputs: int | tuple[int, ...], seed: int) -> sal.Network:
         return sal.Network(
-            [*(sal.NeuronLayer(size, sal.LeakyReLU(0.2)) for size in sizes), last],
+            layers,
             inputs,
             optimizer=OPTIMIZERS[options.optimizer](options.learning_rate),
             seed=seed,
             backend=options.backend,
         )
 
-    last = sal.NeuronLayer(pixels, sal.Tanh())
-    generator = player(options.generator, "generator", options.latent, last, options.seed)
-    critic = player(options.critic, "critic", pixels, sal.NeuronLayer(1), options.seed + 1)
+    generator, critic = make(images.shape, *sizes)
+    generator = player(generator, options.latent, options.seed)
+    critic = player(critic, generator.output_shape, options.seed + 1)
     constraint = {
         "penalty": lambda: sal.GradientPenalty(options.penalty),
         "clipping": lambda: sal.WeightClipping(options.clip),
@@ -112,6 +150,6 @@ def build_game(options: argparse.Namespace, images: data.Images) -> sal.WGanGame
 if __name__ == "__main__":
     try:
         options = parse_arguments()
-        run(options, "wgan", lambda images: build_game(options, images))
+        run(options, "wgan_mnist", partial(build_game, options), load_images(options))
     except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
         sys.exit(f"wgan_mnist: {error}")

@@ -1,0 +1,119 @@
+"""A deep convolutional game (DCGAN, Radford et al. 2016) on a data set, or on a folder of pictures.
+
+    python examples/dcgan.py                                  # MNIST at 32×32
+    python examples/dcgan.py --dataset cifar-10
+    python examples/dcgan.py --images holidays --size 64
+
+A run writes one folder: samples of the same latent points at intervals and their animation,
+curves, what a classifier says of the samples, the checkpoint and the final networks. Ctrl-C stops
+a run with everything saved; --resume FOLDER continues it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from functools import partial
+
+from digit_games import load_images, new_parser, parse, run
+
+import salamandre as sal
+from salamandre import data
+
+OBJECTIVES = {
+    "non-saturating": sal.NonSaturating,
+    "saturating": sal.Minimax,
+    "least-squares": sal.LeastSquares,
+    "hinge": sal.Hinge,
+}
+SIZES = {32: (4, 2, 1), 64: (8, 4, 2, 1)}  # maps of each size from 4×4 on, times --maps
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Return the options."""
+    parser = new_parser(__doc__)
+    add = parser.add_argument_group("pictures").add_argument
+    add("--images", metavar="FOLDER", help="PNG and JPEG pictures, in the place of a data set")
+    add("--size", type=int, choices=SIZES, default=32, help="of the images, default 32")
+
+    add = parser.add_argument_group("players").add_argument
+    add("--nz", type=int, default=100, metavar="N", help="latent coordinates, default 100")
+    add("--maps", type=int, default=32, metavar="N", help="at the largest size, default 32")
+    add("--objective", choices=OBJECTIVES, default="non-saturating", help="default non-saturating")
+    add("--average", type=float, default=0.999, metavar="DECAY", help="of the generator, 0.999")
+
+    add = parser.add_argument_group("learning").add_argument
+    add("--rounds", type=int, default=3000, metavar="N", help="default 3000")
+    for who, steps in (("generator", 1), ("discriminator", 1)):
+        add(f"--{who}-rate", type=float, default=2e-4, metavar="RATE", help="default 0.0002")
+        add(f"--{who}-beta1", type=float, default=0.5, metavar="B", help="of Adam, default 0.5")
+        add(f"--{who}-steps", type=int, default=steps, metavar="N", help="a round, default 1")
+    return parse(parser)
+
+
+def load(options: argparse.Namespace) -> tuple[data.Images, data.Images, data.Images]:
+    """Return the images in the size that is played at."""
+    if options.images:
+        pictures = data.folder(options.images, size=options.size, classes=False)
+        options.evaluate = 0  # there is nothing to be told apart
+        return pictures, pictures, pictures
+    train, chosen, test = load_images(options)
+    resize = data.Resize(options.size)
+    return data.apply(train, resize), data.apply(chosen, resize), data.apply(test, resize)
+
+
+def build_game(options: argparse.Namespace, images: data.Images) -> sal.GanGame:
+    """Return the game of Radford et al. 2016, section 3: no layer of neurons, no pooling."""
+    start = sal.initializers.Gaussian(0.02)
+    maps = [times * options.maps for times in SIZES[options.size]]
+
+    def up(count: int, *window: int) -> list[sal.Layer]:
+        layer = sal.TransposedConvolutionalLayer(count, *window, bias=False, initializer=start)
+        return [layer, sal.BatchNorm(), sal.ReLU()]
+
+    def down(count: int) -> list[sal.Layer]:
+        layer = sal.ConvolutionalLayer(count, 4, 2, 1, bias=False, initializer=start)
+        return [layer, sal.BatchNorm(), sal.LeakyReLU(0.2)]
+
+    def player(
+        layers: list[sal.Layer], inputs: int | tuple[int, ...], rate: float, beta1: float, seed: int
+    ) -> sal.Network:
+        optimizer = sal.Adam(rate, beta1=beta1)
+        return sal.Network(layers, inputs, optimizer=optimizer, seed=seed, backend=options.backend)
+
+    layers: list[sal.Layer] = [sal.Reshape((options.nz, 1, 1)), *up(maps[0], 4)]
+    for count in maps[1:]:
+        layers += up(count, 4, 2, 1)
+    colours = images.shape[0]
+    layers.append(
+        sal.TransposedConvolutionalLayer(colours, 4, 2, 1, activation=sal.Tanh(), initializer=start)
+    )
+    rate, beta1 = options.generator_rate, options.generator_beta1
+    generator = player(layers, options.nz, rate, beta1, options.seed)
+    leaky = sal.LeakyReLU(0.2)
+    layers = [sal.ConvolutionalLayer(maps[-1], 4, 2, 1, activation=leaky, initializer=start)]
+    for count in reversed(maps[:-1]):
+        layers += down(count)
+    layers += [sal.ConvolutionalLayer(1, 4, initializer=start), sal.Flatten()]
+    rate, beta1 = options.discriminator_rate, options.discriminator_beta1
+    discriminator = player(layers, images.shape, rate, beta1, options.seed + 1)
+    return sal.GanGame(
+        generator,
+        discriminator,
+        images,
+        latent=sal.Gaussian(options.nz),
+        batch_size=options.batch_size,
+        objective=OBJECTIVES[options.objective](),
+        discriminator_steps=options.discriminator_steps,
+        generator_steps=options.generator_steps,
+        average=options.average,
+        seed=options.seed,
+    )
+
+
+if __name__ == "__main__":
+    try:
+        options = parse_arguments()
+        run(options, "dcgan", partial(build_game, options), load(options))
+    except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
+        sys.exit(f"dcgan: {error}")

@@ -230,7 +230,8 @@ class ReLU(Activation):
 
     def function(self, x: Array, out: Array) -> Array:
         """Return max(x, 0)."""
-        return self.xp.maximum(x, 0, out=out)
+        self.backend.rectify(x, 0.0, out)
+        return out
 
     def gradient(self, dy: Array, x: Array, y: Array, out: Array) -> Array:
         """Return dy where y > 0, else 0."""

@@ -86,16 +86,24 @@ def max_pool(x: Array, y: Array, chosen: Array, kernel: Pair, stride: Pair, corn
 
 @kept
 def add_chosen(y: Array, x: Array, chosen: Array, kernel: Pair, stride: Pair, corner: Pair) -> None:
-    maps = x.shape[3]
+    height, width, maps = x.shape[1:]
     for n in range(y.shape[0]):
         x[n] = 0
         for a in range(y.shape[1]):
             for b in range(y.shape[2]):
                 given, place = y[n, a, b], chosen[n, a, b]
-                for c in range(maps):
-                    h = a * stride[0] - corner[0] + place[c] // kernel[1]
-                    w = b * stride[1] - corner[1] + place[c] % kernel[1]
-                    x[n, h, w, c] += given[c]
+                for i in range(kernel[0]):
+                    h = a * stride[0] - corner[0] + i
+                    if h < 0 or h >= height:
+                        continue
+                    for j in range(kernel[1]):
+                        w = b * stride[1] - corner[1] + j
+                        if w < 0 or w >= width:
+                            continue
+                        seen = x[n, h, w]
+                        index = place.dtype.type(i * kernel[1] + j)
+                        for c in range(maps):
+                            seen[c] += given[c] if place[c] == index else 0
 
 
 @kept

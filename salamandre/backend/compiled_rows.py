@@ -15,8 +15,8 @@ PART = 64  # rows that stay in the nearest cache
 
 @kept
 def rectify(x: Array, slope: float, out: Array) -> None:
-    for i in range(x.size):
-        out[i] = x[i] if x[i] > 0 else slope * x[i]
+    for i in range(x.size):  # slope 0 is no product: minus infinity becomes 0, not NaN
+        out[i] = (slope * x[i] if slope > 0 else slope) if x[i] <= 0 else x[i]
 
 
 @kept
@@ -31,7 +31,7 @@ def add_bias(z: Array, bias: Array, slope: float) -> None:
         row = z[r]
         for c in range(bias.size):
             value = row[c] + bias[c]
-            row[c] = value if value > 0 else slope * value
+            row[c] = (slope * value if slope > 0 else slope) if value <= 0 else value
 
 
 @kept

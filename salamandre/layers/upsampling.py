@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from salamandre.backend import Array
-from salamandre.layer import Layer, Shape, mapwise, pixelwise
+from salamandre.layer import Layer, Shape, pixelwise
 from salamandre.layers.window import pair, require_images
 
 
@@ -24,6 +24,7 @@ class Upsample(Layer):
     def __init__(self, factor: int | Sequence[int] = 2) -> None:
         super().__init__()
         self.factor = pair("Upsample factor", factor)
+        self._place = (self.factor, self.factor, (0, 0))  # as kernel, stride and corner
 
     def build(self, input_shape: Shape) -> Shape:
         """Enlarge the maps (C, H, W)."""
@@ -37,17 +38,16 @@ class Upsample(Layer):
         return self._enlarge(x, "y")
 
     def _enlarge(self, x: Array, name: str) -> Array:
-        n, c, h, w = x.shape
-        fh, fw = self.factor
-        y = self.buffer(name, (n, c, h * fh, w * fw), channels_last=True)
-        pixelwise(y).reshape(n, h, fh, w, fw, c)[...] = pixelwise(x).reshape(n, h, 1, w, 1, c)
+        maps, height, width = self._image
+        shape = (len(x), maps, height * self.factor[0], width * self.factor[1])
+        y = self.buffer(name, shape, channels_last=True)
+        self.backend.spread_pool(self.pixels("x", x), pixelwise(y), *self._place)
         return y
 
     def backprop(self, dy: Array, update: bool = True) -> Array:
         """Return the sum of each rectangle."""
-        fh, fw = self.factor
         dx = self.buffer("dx", (len(dy), *self._image), channels_last=True)
-        dx[...] = mapwise(sum(pixelwise(dy)[:, i::fh, j::fw] for i in range(fh) for j in range(fw)))
+        self.backend.sum_pool(self.pixels("dy", dy), pixelwise(dx), *self._place)
         return dx
 
     def compute_tangent(self, x_dot: Array) -> Array:

@@ -7,9 +7,9 @@
     python examples/wgan_mnist.py --backend cupy
 
 Generator and critic are perceptrons, or convolutional with --model conv. A run writes one folder:
-samples of the same latent points at intervals and their animation, curves, what a classifier of digits says of the samples, the
-checkpoint and the final networks. Ctrl-C stops a run with everything saved; --resume FOLDER
-continues it.
+samples of the same latent points at intervals and their animation, curves, what a classifier of
+digits says of the samples, the checkpoint and the final networks. Ctrl-C stops a run with
+everything saved; --resume FOLDER continues it.
 """
 
 from __future__ import annotations

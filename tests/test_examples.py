@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 from safetensors.numpy import load_file
 
 import salamandre as sal
@@ -205,7 +206,7 @@ FILES = {
 def test_games_draw_digits_and_continue(program, options, tmp_path):
     options = (*QUICK, *options, "--digits", "3-5", "--evaluate", "20")
     done = run(program, *options, "--rounds", "40", cwd=tmp_path)
-    assert "images of the digits 3-5" in done.stdout and "drawn digits" in done.stdout
+    assert "435 images" in done.stdout and "drawn images" in done.stdout  # threes to fives
     folder = only_folder(tmp_path)
     assert {path.name for path in folder.iterdir()} == {*FILES, "metrics.csv"}
     assert [row["round"] for row in table(folder / "metrics.csv")] == ["20", "40"]
@@ -217,7 +218,10 @@ def test_games_draw_digits_and_continue(program, options, tmp_path):
     run(program, "--resume", str(folder), "--rounds", "60", cwd=tmp_path)
     assert len(table(folder / "curves.csv")) == 60
     done = run(program, "--resume", str(folder), "--latent", "9", cwd=tmp_path, fails=True)
-    assert "another generator" in done.stderr.splitlines()[-1]
+    assert "its generator.input_shape is 100, here it is 9" in done.stderr.splitlines()[-1]
+    other = {"gan_mnist.py": "wgan_mnist.py"}.get(program, "gan_mnist.py")
+    done = run(other, "--resume", str(folder), cwd=tmp_path, fails=True)
+    assert f"is one of {program}" in done.stderr.splitlines()[-1]
     assert len(table(folder / "curves.csv")) == 60
 
 
@@ -266,11 +270,15 @@ def test_constraints_of_the_wasserstein_game(tmp_path, constraint):
         ("wgan_mnist.py", ("--digits", "x"), "takes 7 or 0-9"),
         ("wgan_mnist.py", ("--generator", "a"), "numbers such as 256-512"),
         ("wgan_mnist.py", ("--critic", "0"), "at least 1, got 0"),
-        ("wgan_mnist.py", ("--rounds", "0"), "rounds must be"),
+        ("wgan_mnist.py", ("--rounds", "0"), "--rounds and --every must be at least 1"),
         ("wgan_mnist.py", ("--resume", "nowhere"), "there is no run in nowhere"),
         ("gan_mnist.py", ("--smoothing", "low"), "range such as 0.7-1"),
         ("gan_mnist.py", ("--flipping", "0.6"), "label_flipping must be"),
-        ("gan_mnist.py", ("--lipschitz", "penalty"), "MinibatchDeviation cannot be part"),
+        (
+            "gan_mnist.py",
+            ("--lipschitz", "penalty", "--minibatch", "deviation"),
+            "MinibatchDeviation cannot be part",
+        ),
         ("gan_mnist.py", ("--batch-size", "5000"), "needs at least as many images"),
     ],
 )
@@ -278,6 +286,49 @@ def test_mistakes_of_games(tmp_path, program, arguments, message):
     done = run(program, *DIGITS, "--evaluate", "0", *arguments, cwd=tmp_path, fails=True)
     assert message in done.stderr.splitlines()[-1]
     assert not (tmp_path / "runs").exists()
+
+
+def test_convolutional_games(tmp_path):
+    options = (*DIGITS, "--rounds", "4", "--every", "2", "--evaluate", "0", "--batch-size", "16")
+    run("wgan_mnist.py", *options, "--model", "conv", "--generator", "8-4", cwd=tmp_path)
+    assert {path.name for path in only_folder(tmp_path).iterdir()} == FILES
+    options = (*options, "--model", "conv")
+    done = run("wgan_mnist.py", *options, "--generator", "8-8-8-8", cwd=tmp_path, fails=True)
+    assert "give --generator fewer" in done.stderr.splitlines()[-1]
+
+
+def test_dcgan_on_a_folder_of_pictures(tmp_path):
+    random = np.random.default_rng(0)
+    (tmp_path / "pictures").mkdir()
+    for index in range(20):
+        pixels = random.integers(0, 255, (40, 50, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / "pictures" / f"{index}.png")
+    (tmp_path / "pictures" / "broken.png").write_bytes(b"no picture")
+    options = ("--images", "pictures", "--maps", "2", "--rounds", "4", "--every", "2")
+    options = (*options, "--batch-size", "8", "--nz", "5", "--objective", "saturating")
+    cache = {"SALAMANDRE_CACHE": str(tmp_path / "cache")}
+    done = run("dcgan.py", *options, "--size", "64", cwd=tmp_path, **cache)
+    assert "20 images" in done.stdout and "broken.png" in done.stderr
+    folder = only_folder(tmp_path)
+    assert {path.name for path in folder.iterdir()} == FILES
+    assert sal.Network.load(folder / "generator.safetensors").output_shape == (3, 64, 64)
+    run("dcgan.py", "--resume", str(folder), "--rounds", "6", cwd=tmp_path, **cache)
+    assert len(table(folder / "curves.csv")) == 6
+    (tmp_path / "empty").mkdir()
+    done = run("dcgan.py", "--images", "empty", cwd=tmp_path, fails=True, **cache)
+    assert "picture" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("model", ["lenet", "cnn"])
+def test_convolutional_classifiers(model, tmp_path):
+    options = ("--epochs", "1", "--model", model, "--flip")
+    if model == "lenet":  # made for larger images than 8×8
+        done = run("mnist_classifier.py", *DIGITS, *options, cwd=tmp_path, fails=True)
+        assert "kernel (5, 5) is larger than the padded image (4, 4)" in done.stderr
+        return
+    done = run("mnist_classifier.py", *DIGITS, *options, cwd=tmp_path)
+    assert re.search(r"test accuracy [\d.]+%", done.stdout)
+    assert (only_folder(tmp_path) / "mistakes.png").exists()
 
 
 def test_gaussians_are_counted_and_animated(tmp_path):

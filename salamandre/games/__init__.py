@@ -1,5 +1,6 @@
 """Adversarial games: the players, what they gain, and what keeps them in balance."""
 
+from salamandre.games.architectures import ARCHITECTURES, new_game
 from salamandre.games.callbacks import (
     Evaluation,
     GameCallback,
@@ -23,6 +24,7 @@ from salamandre.games.objectives import (
 from salamandre.games.wgan import WGanGame
 
 __all__ = [
+    "ARCHITECTURES",
     "Evaluation",
     "GameCallback",
     "GameCheckpoint",
@@ -45,4 +47,5 @@ __all__ = [
     "WGanGame",
     "Wasserstein",
     "WeightClipping",
+    "new_game",
 ]

@@ -160,7 +160,7 @@ class SpectralNorm(Lipschitz):
         for name, array in critic.named_parameters().items():
             part = slice(start, start + array.size)
             start = part.stop
-            if array.ndim > 1:
+            if name.endswith(("weights", "embedding")):
                 u = random.normal(size=array.shape[0])
                 self._u[name] = critic.backend.asarray(u / np.linalg.norm(u), dtype=critic.dtype)
                 self._v[name] = xp.zeros(array.size // array.shape[0], dtype=critic.dtype)

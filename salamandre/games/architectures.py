@@ -1,0 +1,155 @@
+"""Conditional games by name, for any data set."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+from salamandre.activations import LeakyReLU, ReLU, Tanh
+from salamandre.checks import one_of
+from salamandre.data.images import Images
+from salamandre.games.game import GanGame
+from salamandre.games.latent import Gaussian
+from salamandre.games.lipschitz import GradientPenalty
+from salamandre.games.objectives import LeastSquares, NonSaturating
+from salamandre.games.wgan import WGanGame
+from salamandre.layer import Layer
+from salamandre.layers import (
+    BatchNorm,
+    ConditionalBatchNorm,
+    ConvolutionalLayer,
+    Dropout,
+    Embedding,
+    Flatten,
+    LabelMap,
+    NeuronLayer,
+    Projection,
+    Reshape,
+    TransposedConvolutionalLayer,
+)
+from salamandre.network import Network
+from salamandre.optimizers import Adam
+
+Players = tuple[list[Layer], list[Layer]]
+LEAKY = LeakyReLU(0.2)
+
+
+def new_game(
+    name: str,
+    images: Images,
+    *,
+    latent: int = 100,
+    batch_size: int = 64,
+    average: float = 0.999,
+    unconditional_discriminator: bool = False,
+    seed: int = 0,
+    backend: str | None = None,
+) -> GanGame:
+    """Return a conditional game on labelled images.
+
+    Args:
+        name: of the architecture:
+            ``"cgan"``, perceptrons with the least-squares objective (Mirza and Osindero 2014);
+            ``"cdcgan"``, convolutional, with conditional batch-norm and a projection discriminator
+            (Radford et al. 2016; Miyato and Koyama 2018);
+            ``"cwgan"``, perceptrons with the Wasserstein objective and a gradient penalty.
+        images: what is drawn; the generator ends in the range -1 to 1.
+        latent: coordinates of the latent space, which is Gaussian. Default 100.
+        batch_size: default 64.
+        average: of the generator, see :class:`GanGame`. Default 0.999.
+        unconditional_discriminator: leave the label out of the discriminator, to see what happens:
+            the generator has no reason left to heed it. Default False.
+        seed: default 0.
+        backend: of both networks.
+
+    Raises:
+        ValueError: an unknown name, or images of a size that the architecture cannot make.
+    """
+    players, rates, kind, options = ARCHITECTURES[one_of("architecture", name, ARCHITECTURES)]
+    makes, tells = players(images.shape, len(images.classes))
+    if unconditional_discriminator:
+        tells = [layer for layer in tells if not isinstance(layer, (Embedding, LabelMap))]
+        if isinstance(tells[-1], Projection):
+            tells[-1] = NeuronLayer(1)
+    generator = Network(makes, latent, optimizer=Adam(**rates), seed=seed, backend=backend)
+    discriminator = Network(
+        tells, generator.output_shape, optimizer=Adam(**rates), seed=seed + 1, backend=backend
+    )
+    return kind(
+        generator,
+        discriminator,
+        images,
+        labels=True,
+        latent=Gaussian(latent),
+        batch_size=batch_size,
+        average=average,
+        seed=seed,
+        **options(),
+    )
+
+
+def _cgan(shape: tuple[int, ...], classes: int) -> Players:
+    """128-256-512-1024 with batch-norm, against 512-512-512 with dropout."""
+    generator: list[Layer] = [Embedding(classes), NeuronLayer(128, LEAKY)]
+    for size in (256, 512, 1024):
+        generator += [NeuronLayer(size), BatchNorm(momentum=0.2, eps=1e-3), LeakyReLU(0.2)]
+    generator.append(NeuronLayer(math.prod(shape), Tanh()))
+    discriminator: list[Layer] = [Embedding(classes), NeuronLayer(512, LEAKY)]
+    for _ in range(2):
+        discriminator += [NeuronLayer(512, LEAKY), Dropout(0.4)]
+    return generator, [*discriminator, NeuronLayer(1)]
+
+
+def _cwgan(shape: tuple[int, ...], classes: int) -> Players:
+    """256-512 against 512-256, without normalisation, which has no place under the penalty."""
+    generator = [NeuronLayer(256, LEAKY), NeuronLayer(512, LEAKY)]
+    critic = [NeuronLayer(512, LEAKY), NeuronLayer(256, LEAKY)]
+    last = NeuronLayer(math.prod(shape), Tanh())
+    return [Embedding(classes), *generator, last], [Embedding(classes), *critic, NeuronLayer(1)]
+
+
+def _cdcgan(shape: tuple[int, ...], classes: int) -> Players:
+    """Windows of 4×4 that double or halve the size, between 4×4 (or what is odd) and the image."""
+    colours, height, width = shape
+    times = 0
+    while height % 2 == width % 2 == 0 and min(height, width) > 4:
+        height, width, times = height // 2, width // 2, times + 1
+    if times == 0 or max(height, width) > 15:
+        raise ValueError(
+            f"cdcgan halves images again and again, which {shape[1]}×{shape[2]} does not allow: "
+            f"resize them to 32×32 or 64×64"
+        )
+    maps = [32 * 2**level for level in range(times)]
+    first = (maps[-1], height, width)
+    generator: list[Layer] = [Embedding(classes), NeuronLayer(math.prod(first)), Reshape(first)]
+    generator += [ConditionalBatchNorm(classes), ReLU()]
+    for count in reversed(maps[:-1]):
+        generator.append(TransposedConvolutionalLayer(count, 4, 2, 1, bias=False))
+        generator += [ConditionalBatchNorm(classes), ReLU()]
+    generator.append(TransposedConvolutionalLayer(colours, 4, 2, 1, activation=Tanh()))
+    discriminator: list[Layer] = [LabelMap(classes)]
+    discriminator.append(ConvolutionalLayer(maps[0], 4, 2, 1, activation=LEAKY))
+    for count in maps[1:]:
+        discriminator.append(ConvolutionalLayer(count, 4, 2, 1, bias=False))
+        discriminator += [BatchNorm(), LeakyReLU(0.2)]
+    return generator, [*discriminator, Flatten(), Dropout(0.3), Projection(classes)]
+
+
+_RATES = {"learning_rate": 2e-4, "beta1": 0.5, "beta2": 0.999}
+_Architecture = tuple[
+    Callable[[tuple[int, ...], int], Players],
+    dict[str, Any],
+    type[GanGame],
+    Callable[[], dict[str, Any]],
+]
+ARCHITECTURES: dict[str, _Architecture] = {
+    "cgan": (_cgan, _RATES, GanGame, lambda: {"objective": LeastSquares()}),
+    "cdcgan": (_cdcgan, _RATES, GanGame, lambda: {"objective": NonSaturating()}),
+    "cwgan": (
+        _cwgan,
+        {**_RATES, "beta2": 0.9},
+        WGanGame,
+        lambda: {"critic_steps": 2, "lipschitz": GradientPenalty()},
+    ),
+}

@@ -208,7 +208,7 @@ class Network(Layer):
         self._output = x.shape
         return x
 
-    def predict(self, x: Any, batch_size: int = 1024, labels: Any = None) -> Array:
+    def predict(self, x: Any, batch_size: int = 256, labels: Any = None) -> Array:
         """As :meth:`compute` without training, in blocks so that memory stays small."""
         whole("batch_size", batch_size)
         x = self._check_input(x)

@@ -72,6 +72,19 @@ def test_convolutions_against_pytorch(kernel, stride, padding, image, backend, h
     agrees([layer], nn.Conv2d(3, 4, kernel, stride, padding), (3, *image), backend, host)
 
 
+@pytest.mark.parametrize("block", [1, 3000])
+@pytest.mark.parametrize("kernel, stride", [(3, 1), (4, 2)])
+def test_a_batch_in_blocks_against_pytorch(kernel, stride, block, monkeypatch, backend, host):
+    """By columns and by tiles, image by image and a few at a time."""
+    monkeypatch.setattr("salamandre.layers.products.BLOCK", block)
+    layer = sal.ConvolutionalLayer(18, kernel, stride, 1)
+    module = nn.Conv2d(17, 18, kernel, stride, 1)
+    agrees([layer], module, (17, 8, 6), backend, host, batch=7)
+    layer = sal.TransposedConvolutionalLayer(18, kernel, stride, 1)
+    module = nn.ConvTranspose2d(17, 18, kernel, stride, 1)
+    agrees([layer], module, (17, 4, 5), backend, host, batch=7)
+
+
 @pytest.mark.parametrize("kernel, stride, padding, image", WINDOWS[:5])
 def test_gradients_of_convolutions(kernel, stride, padding, image, backend):
     layer = sal.ConvolutionalLayer(2, kernel, stride, padding, sal.Tanh())
@@ -236,6 +249,23 @@ def test_of_equal_pixels_the_first_is_chosen(backend, host):
     assert close(dx, t.grad)
 
 
+def test_what_is_no_number_stays_visible_behind_a_pool(backend, host):
+    x = np.array([[np.nan, 1, 2, 3], [4, 5, 6, 7]])[None, None]
+    network = sal.Network([sal.MaxPool(2)], (1, 2, 4), backend=backend)
+    y = host(network.forward(network.backend.asarray(x, dtype=network.dtype), False))
+    assert np.isnan(y[0, 0, 0, 0]) and y[0, 0, 0, 1] == 7
+
+
+def test_batch_norm_takes_vectors_and_images_alone():
+    with pytest.raises(ValueError, match=r"got examples of shape \(3, 4\)"):
+        sal.Network([sal.BatchNorm()], (3, 4))
+
+
+def test_batch_norm_without_scale_against_pytorch(backend, host):
+    module = nn.BatchNorm2d(3, affine=False)
+    agrees([sal.BatchNorm(affine=False)], module, (3, 4, 5), backend, host)
+
+
 def test_global_pooling_and_upsampling_against_pytorch(backend, host):
     module = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
     agrees([sal.GlobalAveragePool()], module, (3, 4, 5), backend, host)
@@ -342,11 +372,12 @@ def test_compiled_rows_are_the_reference(name, dtype, tolerance, order):
         assert np.allclose(*sums, tolerance, tolerance)
 
 
-def test_moments_of_a_far_mean_are_exact():
+@pytest.mark.parametrize("compiled", [False, True])
+def test_moments_of_a_far_mean_are_exact(compiled):
     """In float32, of a mean a thousand times the deviation."""
     x = RANDOM.normal(1000, 1, (20_000, 3))
     mean, variance = np.empty((2, 3), np.float32)
-    NumpyBackend().moments(x.astype(np.float32), mean, variance)
+    NumpyBackend(compiled=compiled).moments(x.astype(np.float32), mean, variance)
     assert np.allclose(mean, x.mean(axis=0), rtol=1e-6)
     assert np.allclose(variance, x.var(axis=0), rtol=1e-3)
 

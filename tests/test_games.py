@@ -602,6 +602,20 @@ def test_images_out_of_reach_are_a_warning():
         sal.GanGame(*players(), 3 * POINTS, latent=sal.Gaussian(5))
 
 
+def test_the_range_of_a_generator_that_ends_in_a_reshape():
+    layers = [sal.NeuronLayer(16, sal.Sigmoid()), sal.Reshape((1, 4, 4))]
+    generator = sal.Network(layers, 5, optimizer=sal.SGD())
+    linear = sal.ConvolutionalLayer(1, 4)
+    discriminator = sal.Network([linear, sal.Flatten()], (1, 4, 4), optimizer=sal.SGD())
+    images = RANDOM.uniform(size=(9, 1, 4, 4))
+    play = sal.GanGame(generator, discriminator, images, latent=sal.Gaussian(5), batch_size=4)
+    assert play.span == (0, 1)
+    squashed = [sal.ConvolutionalLayer(1, 4, activation=sal.Sigmoid()), sal.Flatten()]
+    squashed = sal.Network(squashed, (1, 4, 4), optimizer=sal.SGD())
+    with pytest.raises(ValueError, match="must end in a linear neuron, got Sigmoid"):
+        sal.GanGame(generator, squashed, images, latent=sal.Gaussian(5), batch_size=4)
+
+
 def test_images_are_scaled_to_the_generators_range():
     images = sal.data.Images(
         np.array([0, 255], np.uint8).repeat(32 * 4).reshape(64, 1, 2, 2),

@@ -79,7 +79,7 @@ def max_pool(x: Array, y: Array, chosen: Array, kernel: Pair, stride: Pair, corn
                         found = x[n, h, w]
                         index = place.dtype.type(i * kernel[1] + j)
                         for c in range(maps):
-                            larger = found[c] > best[c]
+                            larger = found[c] > best[c] or found[c] != found[c]  # NaN stays
                             place[c] = index if larger else place[c]
                             best[c] = found[c] if larger else best[c]
 

@@ -34,10 +34,11 @@ class RowKernels:
 
     def moments(self, x: Array, mean: Array, variance: Array) -> None:
         """Write the mean and the variance (with divisor M) of each feature."""
-        mean[...] = x.mean(axis=0)
+        # NumPy adds the rows of a column one by one: in float32 that loses digits.
+        mean[...] = x.mean(axis=0, dtype="float64")
         centred = x - mean
         centred *= centred
-        variance[...] = centred.mean(axis=0)
+        variance[...] = centred.mean(axis=0, dtype="float64")
 
     def normalise(
         self, x: Array, mean: Array, inverse_std: Array, gamma: Array, beta: Array, out: Array
@@ -53,8 +54,8 @@ class RowKernels:
         """Write Σ dy x̂ and Σ dy of each feature, with x̂ = (x - mean) inverse_std."""
         product = x - mean
         product *= dy
-        d_gamma[...] = product.sum(axis=0) * inverse_std
-        d_beta[...] = dy.sum(axis=0)
+        d_gamma[...] = product.sum(axis=0, dtype="float64") * inverse_std
+        d_beta[...] = dy.sum(axis=0, dtype="float64")
 
     def normalise_gradient(
         self,

@@ -7,7 +7,6 @@ import math
 import queue
 import re
 import threading
-import zlib
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
@@ -15,7 +14,7 @@ import numpy as np
 
 from salamandre.backend import Array
 from salamandre.checks import whole
-from salamandre.data.images import Images
+from salamandre.data.images import Images, checksum
 from salamandre.data.transforms import Transform
 from salamandre.network import Network
 
@@ -55,7 +54,7 @@ class Source:
             self._scale = (span[1] - span[0]) / data.white
         else:
             inputs, targets = (np.asarray(part) for part in data)
-            self.name = f"arrays {_checksum(inputs, targets):08x}"
+            self.name = f"arrays {checksum(inputs, targets):08x}"
         if len(inputs) != len(targets) or len(inputs) == 0:
             raise ValueError(
                 f"a data set needs as many targets as inputs and at least one, "
@@ -64,7 +63,8 @@ class Source:
         shape, wanted = inputs.shape[1:], network.input_shape
         if transform is not None:
             shape = transform(inputs[:1], np.random.default_rng(0)).shape[1:]
-        if shape != wanted and not (self._scale and math.prod(shape) == math.prod(wanted)):
+        flattened = self._scale is not None and (math.prod(shape),) == wanted
+        if shape != wanted and not flattened:
             raise ValueError(
                 f"the network takes examples of shape {wanted}, the data set has {inputs.shape[1:]}"
                 + (f", which the transform makes {shape}" if shape != inputs.shape[1:] else "")
@@ -190,11 +190,3 @@ def _prefetched(items: Iterable[Item], depth: int) -> Iterator[Item]:
             with contextlib.suppress(queue.Empty):
                 ready.get(timeout=0.01)
         thread.join()
-
-
-def _checksum(*arrays: np.ndarray) -> int:
-    """Return a number that tells other arrays from these."""
-    value = 0
-    for array in arrays:
-        value = zlib.crc32(np.ascontiguousarray(array).data, value)
-    return value

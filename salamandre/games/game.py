@@ -24,6 +24,8 @@ from salamandre.games.history import FIGURES, GameHistory
 from salamandre.games.latent import Latent
 from salamandre.games.lipschitz import Lipschitz
 from salamandre.games.objectives import NonSaturating, Objective
+from salamandre.layer import Layer
+from salamandre.layers import Flatten, Reshape
 from salamandre.learning.watch import watched
 from salamandre.network import Diverged, Network
 from salamandre.optimizers import Optimizer
@@ -54,8 +56,9 @@ class GanGame:
             Default 0.
         instance_noise: the deviation of Gaussian noise added to all that the discriminator sees
             in a round (Sønderby et al. 2017; Arjovsky and Bottou 2017). Default 0.
-        feature_matching: the generator also matches the mean of the discriminator's last hidden
-            layer on real examples, with this weight (Salimans et al. 2016, section 3.1). Default 0.
+        feature_matching: the generator also matches the mean of what comes into the
+            discriminator's last layer with parameters on real examples, with this weight (Salimans
+            et al. 2016, section 3.1). Default 0.
         labels: for conditional players: True for the labels of :class:`Images`, or labels (N,) of
             an array of examples. A fake batch has the labels of the real batch beside it. Default
             ``None``.
@@ -146,6 +149,10 @@ class GanGame:
         self._fake: Array | None = None
         # Of the parameters, and of the running statistics that belong to them.
         self._averages = {name: array + 0 for name, array in self._averaged_arrays().items()}
+        self._last_learner = max(
+            (i for i, layer in enumerate(discriminator.layers) if layer.parameter_count()),
+            default=0,
+        )
         self._couples = any(layer.couples_examples for _, layer in discriminator.walk())
 
     # -- checks --------------------------------------------------------------------------------
@@ -179,7 +186,7 @@ class GanGame:
             raise ValueError(
                 f"the discriminator must give one score, got outputs {discriminator.output_shape}"
             )
-        last = discriminator.output_activation
+        last = _last_activation(discriminator)
         if last is not None and not isinstance(last, Identity):
             raise ValueError(
                 f"the discriminator must end in a linear neuron, got {last!r}: leave it out, the "
@@ -211,7 +218,7 @@ class GanGame:
 
     def _output_range(self) -> tuple[float, float]:
         """Return the range of the generator's last activation."""
-        last = self.generator.output_activation
+        last = _last_activation(self.generator)
         if isinstance(last, Sigmoid):
             return 0.0, 1.0
         return (-last.k, last.k) if isinstance(last, Tanh) else (-1.0, 1.0)
@@ -224,7 +231,7 @@ class GanGame:
             labels = np.zeros(len(examples), np.uint8) if labels is None else np.asarray(labels)
             source = Source((examples, labels), self.discriminator)
             low, high = self.span
-            bounded = isinstance(self.generator.output_activation, (Sigmoid, Tanh, CenteredSigmoid))
+            bounded = isinstance(_last_activation(self.generator), (Sigmoid, Tanh, CenteredSigmoid))
             found = float(examples.min()), float(examples.max())
             if bounded and (found[0] < low - 1e-6 or found[1] > high + 1e-6):
                 warnings.warn(
@@ -341,7 +348,7 @@ class GanGame:
 
     def _match_features(self, fake: Array) -> tuple[Array, Array]:
         """Return weight · ‖mean features of fake - of real examples‖² and its gradient by fake."""
-        layers = self.discriminator.layers[:-1]
+        layers = self.discriminator.layers[: self._last_learner]
 
         def features(x: Array) -> Array:
             for layer in layers:
@@ -614,3 +621,11 @@ class GanGame:
                 stream.state = state
             self.history, self.rounds, self._drawn = history, rounds, drawn
             self._seconds, self._batches, self._fake = seconds, iter(()), None
+
+
+def _last_activation(network: Network) -> Layer | None:
+    """Return the activation that makes a network's outputs, whatever their shape is then."""
+    for layer in reversed(network.layers):
+        if not isinstance(layer, (Flatten, Reshape)):
+            return layer.output_activation
+    return None

@@ -42,10 +42,15 @@ class BatchNorm(Layer):
 
     def build(self, input_shape: Shape) -> Shape:
         """Declare gamma, beta and the running statistics."""
+        if len(input_shape) not in (1, 3):
+            raise ValueError(
+                f"BatchNorm takes vectors (features,) or images (maps, height, width), got "
+                f"examples of shape {input_shape}"
+            )
         features = (input_shape[0],)
-        declare = self.declare if self.affine else self.declare_state
-        declare("gamma", features, Constant(1))
-        declare("beta", features, Zeros())
+        if self.affine:
+            self.declare("gamma", features, Constant(1))
+            self.declare("beta", features, Zeros())
         self.declare_state("running_mean", features, Zeros())
         self.declare_state("running_variance", features, Constant(1))
         self._features = input_shape[0]
@@ -54,6 +59,9 @@ class BatchNorm(Layer):
     def compute(self, x: Array, training: bool = True) -> Array:
         """Return gamma x̂ + beta."""
         self._training = training
+        if not self.affine:
+            self.gamma = self.xp.ones(self._features, dtype=self.dtype)
+            self.beta = self.xp.zeros(self._features, dtype=self.dtype)
         self._x = rows = self._rows("x", x)
         if training:
             self._mean, variance = self._batch_statistics(rows)

@@ -60,7 +60,7 @@ class Judge:
                 f"the classifier knows {classifier.output_shape[0]} classes, the images have "
                 f"{len(images.classes)}"
             )
-        if math.prod(classifier.input_shape) != math.prod(images.shape):
+        if classifier.input_shape not in (images.shape, (math.prod(images.shape),)):
             raise ValueError(
                 f"the classifier takes {classifier.input_shape}, the images are {images.shape}"
             )
@@ -104,7 +104,7 @@ class Judge:
         if convolutional is None:
             convolutional = train.shape[0] > 1
         classifier = cls._new(train, convolutional, epochs, seed, backend)
-        settings = [encode(classifier), train.name, len(train), epochs, seed]
+        settings = [encode(classifier), train.name, train.checksum(), epochs, seed]
         digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:16]
         path = cache.root(cache_dir) / "judges" / f"{train.name}-{digest}.safetensors"
         try:

@@ -158,6 +158,13 @@ def build_network(options: argparse.Namespace, train: data.Images) -> sal.Networ
     """Return the network that the options describe."""
     outputs = len(train.classes)
     input_shape: int | tuple[int, ...] = train.shape
+    if options.model != "perceptron" and (
+        options.structure or options.dropout or options.input_dropout or options.batch_norm
+    ):
+        raise ValueError(
+            f"--structure, --dropout, --input-dropout and --batch-norm are a perceptron's, "
+            f"not {options.model}'s: leave them out"
+        )
     if options.model == "perceptron":
         input_shape = math.prod(train.shape)
         layers = perceptron(options, train)

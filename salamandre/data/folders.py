@@ -67,9 +67,16 @@ def folder(
     converted = cache.root(cache_dir) / "folders"
     stamp = key(listing, size, channels, len(names))
     shape = (channels, size, size)
-    pair = recall(converted, stamp, shape) or convert(
-        converted, stamp, shape, _pieces(place, [name for name, _, _ in listing], labels, shape)
-    )
+    pair = recall(converted, stamp, shape)
+    if pair is None:
+        pictures = [name for name, _, _ in listing]
+        pair = convert(converted, stamp, shape, _pieces(place, pictures, labels, shape))
+    elif len(pair[0]) < len(listing):
+        warnings.warn(
+            f"{len(listing) - len(pair[0]):,} of {len(listing):,} pictures in {place} could not be "
+            f"read when they were converted, and are left out",
+            stacklevel=2,
+        )
     return Images(*pair, names, place.resolve().name, "train")
 
 

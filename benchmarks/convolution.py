@@ -86,45 +86,47 @@ def bare_products(transposed: bool, inputs: int, outputs: int, size: int) -> Ste
     return step
 
 
-def our_game() -> Step:
-    """Return a round of a DCGAN: a step of the discriminator, one of the generator."""
+def our_game(images=None, seed: int = 0):
+    """Return a DCGAN at 32×32; a round is a step of the discriminator and one of the generator."""
     import salamandre as sal
 
+    start = {"initializer": sal.initializers.Gaussian(0.02)}
+
     def up(maps: int, *place: int) -> list[sal.Layer]:
-        return [
-            sal.TransposedConvolutionalLayer(maps, *place, bias=False),
-            sal.BatchNorm(),
-            sal.ReLU(),
-        ]
+        convolution = sal.TransposedConvolutionalLayer(maps, *place, bias=False, **start)
+        return [convolution, sal.BatchNorm(), sal.ReLU()]
 
     def down(maps: int) -> list[sal.Layer]:
-        convolution = sal.ConvolutionalLayer(maps, 4, 2, 1, bias=False)
+        convolution = sal.ConvolutionalLayer(maps, 4, 2, 1, bias=False, **start)
         return [convolution, sal.BatchNorm(), sal.LeakyReLU(0.2)]
 
     generator = sal.Network(
         [
             *(sal.Reshape((100, 1, 1)), *up(256, 4), *up(128, 4, 2, 1), *up(64, 4, 2, 1)),
-            sal.TransposedConvolutionalLayer(1, 4, 2, 1, activation=sal.Tanh()),
+            sal.TransposedConvolutionalLayer(1, 4, 2, 1, activation=sal.Tanh(), **start),
         ],
         100,
         optimizer=sal.Adam(2e-4, beta1=0.5),
+        seed=seed,
     )
     discriminator = sal.Network(
         [
-            sal.ConvolutionalLayer(64, 4, 2, 1, activation=sal.LeakyReLU(0.2)),
+            sal.ConvolutionalLayer(64, 4, 2, 1, activation=sal.LeakyReLU(0.2), **start),
             *(*down(128), *down(256)),
-            *(sal.ConvolutionalLayer(1, 4), sal.Flatten()),
+            *(sal.ConvolutionalLayer(1, 4, **start), sal.Flatten()),
         ],
         (1, 32, 32),
         optimizer=sal.Adam(2e-4, beta1=0.5),
+        seed=seed + 1,
     )
-    images = np.random.default_rng(0).uniform(-1, 1, (4 * BATCH, 1, 32, 32)).astype(np.float32)
-    game = sal.GanGame(generator, discriminator, images, latent=sal.Gaussian(100), batch_size=BATCH)
-    return game.play_and_learn
+    if images is None:
+        images = np.random.default_rng(0).uniform(-1, 1, (4 * BATCH, 1, 32, 32)).astype("f4")
+    options = {"latent": sal.Gaussian(100), "batch_size": BATCH, "seed": seed}
+    return sal.GanGame(generator, discriminator, images, **options)
 
 
-def torch_game(last: bool) -> Step:
-    """Return the same round in PyTorch; the generator's step leaves the discriminator's gradients.
+def torch_game(last: bool, pixels=None, seed: int = 0):
+    """Return a round of the same game in PyTorch, and its generator.
 
     The discriminator is frozen for it, as ours is, so that PyTorch does no more than is needed.
     """
@@ -139,6 +141,7 @@ def torch_game(last: bool) -> Step:
         convolution = nn.Conv2d(inputs, maps, 4, 2, 1, bias=False)
         return [convolution, nn.BatchNorm2d(maps), nn.LeakyReLU(0.2)]
 
+    torch.manual_seed(seed)
     layout = torch.channels_last if last else torch.contiguous_format
     generator = nn.Sequential(
         *(*up(100, 256, 4), *up(256, 128, 4, 2, 1), *up(128, 64, 4, 2, 1)),
@@ -148,11 +151,18 @@ def torch_game(last: bool) -> Step:
         *(nn.Conv2d(1, 64, 4, 2, 1), nn.LeakyReLU(0.2), *down(64, 128), *down(128, 256)),
         *(nn.Conv2d(256, 1, 4), nn.Flatten()),
     ).to(memory_format=layout)
+    for module in (*generator, *discriminator):
+        if isinstance(module, (nn.Conv2d, nn.ConvTranspose2d)):
+            nn.init.normal_(module.weight, 0, 0.02)
+            if module.bias is not None:
+                nn.init.zeros_(module.bias)
     optimizers = [
         torch.optim.Adam(net.parameters(), 2e-4, (0.5, 0.999)) for net in (generator, discriminator)
     ]
     criterion = nn.BCEWithLogitsLoss()
     images = 2 * torch.rand(4 * BATCH, 1, 32, 32) - 1
+    if pixels is not None:
+        images = torch.from_numpy(pixels)
     ones, zeros = torch.ones(BATCH, 1), torch.zeros(BATCH, 1)
 
     def step() -> tuple[float, float]:
@@ -171,13 +181,69 @@ def torch_game(last: bool) -> Step:
         discriminator.requires_grad_(True)
         return d_loss.item(), g_loss.item()
 
+    return step, generator
+
+
+def our_cnn() -> Step:
+    """Return a training step of the network of ``mnist_classifier.py --model cnn``."""
+    import salamandre as sal
+
+    def convolution(maps: int, *window: int) -> list[sal.Layer]:
+        layer = sal.ConvolutionalLayer(maps, *window, bias=False)
+        return [layer, sal.BatchNorm(), sal.ReLU()]
+
+    layers = [*convolution(24, 3, 1, 1), *convolution(48, 4, 2, 1), *convolution(96, 4, 2, 1)]
+    layers += [sal.Dropout(0.2, maps=True), sal.Flatten(), sal.NeuronLayer(128, sal.ReLU())]
+    layers += [sal.Dropout(0.3), sal.NeuronLayer(10, sal.Softmax())]
+    network = sal.Network(layers, (1, 28, 28), sal.CrossEntropy(), sal.Adam())
+    x, labels = digits()
+    return lambda: network.learn(x, labels)
+
+
+def torch_cnn(last: bool) -> Step:
+    """Return the same step in PyTorch."""
+    import torch
+    from torch import nn
+
+    def convolution(inputs: int, maps: int, *window: int) -> list[nn.Module]:
+        layer = nn.Conv2d(inputs, maps, *window, bias=False)
+        return [layer, nn.BatchNorm2d(maps), nn.ReLU()]
+
+    layout = torch.channels_last if last else torch.contiguous_format
+    model = nn.Sequential(
+        *(*convolution(1, 24, 3, 1, 1), *convolution(24, 48, 4, 2, 1)),
+        *(*convolution(48, 96, 4, 2, 1), nn.Dropout2d(0.2), nn.Flatten()),
+        *(nn.Linear(96 * 49, 128), nn.ReLU(), nn.Dropout(0.3), nn.Linear(128, 10)),
+    ).to(memory_format=layout)
+    optimizer, criterion = torch.optim.Adam(model.parameters()), nn.CrossEntropyLoss()
+    x, labels = (torch.from_numpy(array) for array in digits())
+    x = x.to(memory_format=layout)
+
+    def step() -> float:
+        optimizer.zero_grad()
+        loss = criterion(model(x), labels)
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
     return step
 
 
+def digits() -> tuple[np.ndarray, np.ndarray]:
+    """Return a batch of random images and labels of MNIST's sizes."""
+    random = np.random.default_rng(0)
+    return random.random((BATCH, 1, 28, 28), dtype=np.float32), random.integers(0, 10, BATCH)
+
+
 GAMES = {
-    "salamandre": our_game,
-    "PyTorch": lambda: torch_game(False),
-    "PyTorch, channels-last": lambda: torch_game(True),
+    "salamandre": lambda: our_game().play_and_learn,
+    "PyTorch": lambda: torch_game(False)[0],
+    "PyTorch, channels-last": lambda: torch_game(True)[0],
+}
+CLASSIFIERS = {
+    "salamandre": our_cnn,
+    "PyTorch": lambda: torch_cnn(False),
+    "PyTorch, channels-last": lambda: torch_cnn(True),
 }
 
 
@@ -263,9 +329,10 @@ def main() -> None:
             text = f"{what} {inputs} → {outputs} at {size} x {size}"
             rows.append(row(text, contestants, 5, options.blocks))
             print(rows[-1], flush=True)
-        games = {name: make() for name, make in GAMES.items()}
-        rows.append(row("whole training step", games, 3, options.blocks))
-        print(rows[-1], flush=True)
+        for what, made in (("round of the DCGAN", GAMES), ("step of the MNIST CNN", CLASSIFIERS)):
+            steps = {name: make() for name, make in made.items()}
+            rows.append(row(what, steps, 3, options.blocks))
+            print(rows[-1], flush=True)
     if options.output:
         options.output.write_text("\n".join(rows) + "\n")
         print(f"written to {options.output}")

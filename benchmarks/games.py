@@ -2,6 +2,7 @@
 
     python benchmarks/games.py --threads 2       # time of a round; and --threads 1
     python benchmarks/games.py --distance        # Fréchet distances after equal rounds on MNIST
+    python benchmarks/games.py --distance --dcgan --rounds 1500    # likewise, convolutional
 
 Generator 100-300-784, discriminator 784-300-1, batch 64, Adam 0.0002, β₁ 0.5: the non-saturating
 game, and the Wasserstein game with a gradient penalty and one critic step. For time, contestants
@@ -14,6 +15,7 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -141,15 +143,25 @@ def time_table(threads: int, blocks: int) -> list[str]:
     return rows
 
 
-def distance_table(rounds: int, seeds: int) -> list[str]:
+def distance_table(rounds: int, seeds: int, dcgan: bool) -> list[str]:
     """Return the table of Fréchet distances after equal rounds."""
     import torch
+    from convolution import our_game, torch_game
 
     from salamandre import data, metrics
 
     train, test = data.load("mnist")
+    pairs = {
+        "non-saturating": (partial(ours, penalised=False), partial(theirs, penalised=False)),
+        "gradient penalty": (partial(ours, penalised=True), partial(theirs, penalised=True)),
+    }
+    if dcgan:
+        train, test = (data.apply(images, data.Resize(32)) for images in (train, test))
+        pairs = {"DCGAN at 32×32": (our_game, partial(torch_game, True))}
     judge = metrics.Judge.trained(train, test)
-    pixels = train.images.reshape(-1, 784).astype(np.float32) / np.float32(127.5) - 1
+    pixels = train.images.astype(np.float32) / np.float32(127.5) - 1
+    if not dcgan:
+        pixels = pixels.reshape(len(pixels), -1)
     rows = [
         f"MNIST, {rounds} rounds, seeds 0 to {seeds - 1}: Fréchet distance of 10,000 samples to "
         f"the 10,000 test digits in the features of a classifier ({judge.accuracy:.2%}).",
@@ -157,17 +169,18 @@ def distance_table(rounds: int, seeds: int) -> list[str]:
         "| game | ours | mean | PyTorch | mean |",
         "|---|---|---|---|---|",
     ]
-    for name, penalised in (("non-saturating", False), ("gradient penalty", True)):
+    for name, (make, make_theirs) in pairs.items():
         found: dict[str, list[float]] = {"ours": [], "theirs": []}
         for seed in range(seeds):
-            game = ours(train, penalised, seed)
+            game = make(train, seed=seed)
             game.play(rounds)
             found["ours"].append(judge.of_game()(game)["frechet"])
-            play, generator = theirs(pixels, penalised, seed)
+            play, generator = make_theirs(pixels, seed=seed)
             for _ in range(rounds):
                 play()
+            latent = torch.randn(10_000, 100, *(1, 1) * dcgan)
             with torch.no_grad():
-                samples = generator(torch.randn(10_000, 100)).numpy()
+                samples = torch.cat([generator.eval()(z) for z in latent.split(100)]).numpy()
             found["theirs"].append(judge.figures(samples, (-1, 1))["frechet"])
             print(name, seed, {who: f"{values[-1]:.2f}" for who, values in found.items()})
         cells = [
@@ -186,6 +199,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, help="of BLAS and PyTorch (default 2)")
     parser.add_argument("--blocks", type=int, default=20, help="turns of each (default 20)")
     parser.add_argument("--distance", action="store_true", help="compare what is learned")
+    parser.add_argument("--dcgan", action="store_true", help="with --distance: convolutional")
     parser.add_argument("--rounds", type=int, default=5000, help="with --distance (default 5000)")
     parser.add_argument("--seeds", type=int, default=3, help="with --distance (default 3)")
     parser.add_argument("--output", type=Path, help="write the table to this file too")
@@ -198,7 +212,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     threadpool_limits(options.threads)
     if options.distance:
-        rows = distance_table(options.rounds, options.seeds)
+        rows = distance_table(options.rounds, options.seeds, options.dcgan)
     else:
         rows = time_table(options.threads, options.blocks)
     print("\n".join(rows))

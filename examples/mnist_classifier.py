@@ -139,13 +139,13 @@ def lenet(classes: int) -> list[sal.Layer]:
 def cnn(classes: int) -> list[sal.Layer]:
     """Return convolutions with batch-norm, those of stride 2 in the place of pooling."""
 
-    def convolution(maps: int, stride: int) -> list[sal.Layer]:
-        layer = sal.ConvolutionalLayer(maps, 3, stride, padding=1, bias=False)
+    def convolution(maps: int, *window: int) -> list[sal.Layer]:
+        layer = sal.ConvolutionalLayer(maps, *window, bias=False)
         return [layer, sal.BatchNorm(), sal.ReLU()]
 
     return [
-        *(*convolution(24, 1), *convolution(24, 2), *convolution(48, 1), *convolution(48, 2)),
-        *(*convolution(96, 1), sal.Dropout(0.2, maps=True), sal.Flatten()),
+        *(*convolution(24, 3, 1, 1), *convolution(48, 4, 2, 1), *convolution(96, 4, 2, 1)),
+        *(sal.Dropout(0.2, maps=True), sal.Flatten()),
         *(sal.NeuronLayer(128, sal.ReLU()), sal.Dropout(0.3)),
         sal.NeuronLayer(classes, sal.Softmax()),
     ]

@@ -40,7 +40,7 @@ VARIANTS = {
     "spectral norm": "--lipschitz spectral --objective hinge",
     "gradient penalty": "--lipschitz penalty",
     "together": (
-        "--smoothing 0.7-1 --minibatch deviation --instance-noise 0.1 --dropout 0.3 --average 0.999"
+        "--smoothing 0.7-1 --minibatch discrimination --matching 1 --dropout 0.3 --average 0.999"
     ),
 }
 FIGURES = {

@@ -192,7 +192,7 @@ def our_cnn() -> Step:
         layer = sal.ConvolutionalLayer(maps, *window, bias=False)
         return [layer, sal.BatchNorm(), sal.ReLU()]
 
-    layers = [*convolution(24, 3, 1, 1), *convolution(48, 4, 2, 1), *convolution(96, 4, 2, 1)]
+    layers = [*convolution(32, 6, 2, 2), *convolution(64, 4, 2, 1)]
     layers += [sal.Dropout(0.2, maps=True), sal.Flatten(), sal.NeuronLayer(128, sal.ReLU())]
     layers += [sal.Dropout(0.3), sal.NeuronLayer(10, sal.Softmax())]
     network = sal.Network(layers, (1, 28, 28), sal.CrossEntropy(), sal.Adam())
@@ -211,9 +211,9 @@ def torch_cnn(last: bool) -> Step:
 
     layout = torch.channels_last if last else torch.contiguous_format
     model = nn.Sequential(
-        *(*convolution(1, 24, 3, 1, 1), *convolution(24, 48, 4, 2, 1)),
-        *(*convolution(48, 96, 4, 2, 1), nn.Dropout2d(0.2), nn.Flatten()),
-        *(nn.Linear(96 * 49, 128), nn.ReLU(), nn.Dropout(0.3), nn.Linear(128, 10)),
+        *(*convolution(1, 32, 6, 2, 2), *convolution(32, 64, 4, 2, 1)),
+        *(nn.Dropout2d(0.2), nn.Flatten()),
+        *(nn.Linear(64 * 49, 128), nn.ReLU(), nn.Dropout(0.3), nn.Linear(128, 10)),
     ).to(memory_format=layout)
     optimizer, criterion = torch.optim.Adam(model.parameters()), nn.CrossEntropyLoss()
     x, labels = (torch.from_numpy(array) for array in digits())

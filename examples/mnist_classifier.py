@@ -144,7 +144,7 @@ def cnn(classes: int) -> list[sal.Layer]:
         return [layer, sal.BatchNorm(), sal.ReLU()]
 
     return [
-        *(*convolution(24, 3, 1, 1), *convolution(48, 4, 2, 1), *convolution(96, 4, 2, 1)),
+        *(*convolution(32, 6, 2, 2), *convolution(64, 4, 2, 1)),
         *(sal.Dropout(0.2, maps=True), sal.Flatten()),
         *(sal.NeuronLayer(128, sal.ReLU()), sal.Dropout(0.3)),
         sal.NeuronLayer(classes, sal.Softmax()),

@@ -126,7 +126,7 @@ def load_data(options: argparse.Namespace) -> tuple[data.Images, data.Images]:
         return data.load("digits")
 
 
-def lenet(classes: int) -> list[sal.Layer]:
+def lenet(classes: int, colours: int) -> list[sal.Layer]:
     """Return LeNet-5 (LeCun et al. 1998, section II B), ending in Softmax."""
     return [
         *(sal.ConvolutionalLayer(6, 5, padding=2, activation=sal.Tanh()), sal.AveragePool(2)),
@@ -136,16 +136,20 @@ def lenet(classes: int) -> list[sal.Layer]:
     ]
 
 
-def cnn(classes: int) -> list[sal.Layer]:
-    """Return convolutions with batch-norm, those of stride 2 in the place of pooling."""
+def cnn(classes: int, colours: int) -> list[sal.Layer]:
+    """Return convolutions with batch-norm, of stride 2 in the place of pooling."""
 
     def convolution(maps: int, *window: int) -> list[sal.Layer]:
         layer = sal.ConvolutionalLayer(maps, *window, bias=False)
         return [layer, sal.BatchNorm(), sal.ReLU()]
 
+    if colours == 1:
+        convolutions = [*convolution(32, 6, 2, 2), *convolution(64, 4, 2, 1)]
+    else:  # photographs need more
+        convolutions = [*convolution(32, 3, 1, 1), *convolution(64, 4, 2, 1)]
+        convolutions += convolution(128, 4, 2, 1)
     return [
-        *(*convolution(32, 6, 2, 2), *convolution(64, 4, 2, 1)),
-        *(sal.Dropout(0.2, maps=True), sal.Flatten()),
+        *(*convolutions, sal.Dropout(0.2, maps=True), sal.Flatten()),
         *(sal.NeuronLayer(128, sal.ReLU()), sal.Dropout(0.3)),
         sal.NeuronLayer(classes, sal.Softmax()),
     ]
@@ -169,7 +173,7 @@ def build_network(options: argparse.Namespace, train: data.Images) -> sal.Networ
         input_shape = math.prod(train.shape)
         layers = perceptron(options, train)
     else:
-        layers = MODELS[options.model](outputs)
+        layers = MODELS[options.model](outputs, train.shape[0])
     make, rate = OPTIMIZERS[options.optimizer]
     rate = rate if options.learning_rate is None else options.learning_rate
     steps = options.epochs * max(1, len(train) // options.batch_size)

@@ -87,7 +87,7 @@ class Judge:
     ) -> Judge:
         """Return a judge whose classifier learns ``train``; one trained before is reused.
 
-        The classifier is a perceptron, inputs-512-128-classes, or three convolutions before
+        The classifier is a perceptron, inputs-512-128-classes, or two convolutions before
         neurons, 128-classes; it is kept in the cache folder (see :func:`salamandre.data.load`).
 
         Args:
@@ -122,10 +122,10 @@ class Judge:
         steps = epochs * max(1, len(train) // 64)
         layers: list[Layer] = []
         if convolutional:
-            for maps, kernel, stride in ((24, 3, 1), (48, 4, 2), (64, 4, 2)):
-                layers.append(ConvolutionalLayer(maps, kernel, stride, padding=1, bias=False))
+            for maps, kernel, padding in ((32, 6, 2), (64, 4, 1)):
+                layers.append(ConvolutionalLayer(maps, kernel, 2, padding, bias=False))
                 layers += [BatchNorm(), ReLU()]
-            layers += [Dropout(0.1, maps=True), Flatten()]
+            layers += [Dropout(0.2, maps=True), Flatten()]
         else:
             layers += [NeuronLayer(512, ReLU()), Dropout(0.2)]
         return Network(
@@ -141,7 +141,8 @@ class Judge:
     def _teach(classifier: Network, train: Images, epochs: int, seed: int) -> None:
         from salamandre.learning import Engine, ProgressBar
 
-        shift = Shift(1) if min(train.shape[1:]) >= 16 else None
+        convolutional = len(classifier.input_shape) > 1
+        shift = Shift(1 + convolutional) if min(train.shape[1:]) >= 16 else None
         engine = Engine(classifier, train, seed=seed, transform=shift, callbacks=[ProgressBar()])
         engine.run(epochs)
         if engine.interrupted:

@@ -145,13 +145,14 @@ def cnn(classes: int, colours: int) -> list[sal.Layer]:
 
     if colours == 1:
         convolutions = [*convolution(32, 6, 2, 2), *convolution(64, 4, 2, 1)]
+        hidden: list[sal.Layer] = [sal.NeuronLayer(128, sal.ReLU())]
     else:  # photographs need more
         convolutions = [*convolution(32, 3, 1, 1), *convolution(64, 4, 2, 1)]
         convolutions += convolution(128, 4, 2, 1)
+        hidden = [sal.NeuronLayer(128, bias=False), sal.BatchNorm(), sal.ReLU()]
     return [
         *(*convolutions, sal.Dropout(0.2, maps=True), sal.Flatten()),
-        *(sal.NeuronLayer(128, sal.ReLU()), sal.Dropout(0.3)),
-        sal.NeuronLayer(classes, sal.Softmax()),
+        *(*hidden, sal.Dropout(0.3), sal.NeuronLayer(classes, sal.Softmax())),
     ]
 
 

@@ -290,6 +290,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, help="of BLAS and PyTorch (default 2)")
     parser.add_argument("--plain", action="store_true", help="without Numba")
     parser.add_argument("--blocks", type=int, default=10, help="turns of each (default 10)")
+    parser.add_argument("--cnn", action="store_true", help="only the step of the MNIST CNN")
     parser.add_argument("--memory", action="store_true", help="peak memory instead of time")
     parser.add_argument("--growth", choices=GAMES, help=argparse.SUPPRESS)
     parser.add_argument("--output", type=Path, help="write the table to this file")
@@ -317,7 +318,7 @@ def main() -> None:
             "|---|---|---|---|---|",
         ]
         print("\n".join(rows))
-        for layer in LAYERS:
+        for layer in () if options.cnn else LAYERS:
             transposed, inputs, outputs, size = layer
             what = "transposed" if transposed else "convolution"
             contestants = {
@@ -329,7 +330,8 @@ def main() -> None:
             text = f"{what} {inputs} → {outputs} at {size} x {size}"
             rows.append(row(text, contestants, 5, options.blocks))
             print(rows[-1], flush=True)
-        for what, made in (("round of the DCGAN", GAMES), ("step of the MNIST CNN", CLASSIFIERS)):
+        wholes = {"round of the DCGAN": GAMES, "step of the MNIST CNN": CLASSIFIERS}
+        for what, made in list(wholes.items())[options.cnn :]:
             steps = {name: make() for name, make in made.items()}
             rows.append(row(what, steps, 3, options.blocks))
             print(rows[-1], flush=True)

@@ -32,8 +32,16 @@ class _Salamandre(click.Group):
             except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
                 raise
             except FAILURES as error:
-                message = str(error) or type(error).__name__
-                raise click.ClickException(message) from error
+                raise click.ClickException(_sentence(error)) from error
+
+
+def _sentence(error: Exception) -> str:
+    """Return what went wrong, without Python's numbers."""
+    if isinstance(error, MemoryError):
+        return "there is not enough memory: take smaller images or batches"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error) or type(error).__name__
 
 
 def _show_warning(message: Warning | str, *_: Any) -> None:

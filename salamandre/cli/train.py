@@ -140,7 +140,7 @@ def train(ctx: click.Context, resume: str | None, output: str, quiet: bool, **gi
     run = new_run(output, sets[0].name, training.settings_of(options, game, sets[0]))
     click.echo(
         f"{options['architecture']} on {len(sets[0]):,} images of {sets[0].name}, "
-        f"{run.settings['rounds_per_epoch']} rounds an epoch, {options['epochs']} epochs: "
+        f"{run.rounds_per_epoch} rounds an epoch, {options['epochs']} epochs: "
         f"{run.folder}"
     )
     with locked(run.folder):
@@ -157,8 +157,8 @@ def _resume(ctx: click.Context, name: str, output: str, quiet: bool, given: dict
         if ctx.get_parameter_source(option) in (ParameterSource.DEFAULT, None):
             continue
         if option in AT_RESUME:
-            changes[option] = _absolute(value) if option == "data_dir" else value
-        elif value != run.options.get(option):
+            changes[option] = _settled(option, value)
+        elif _settled(option, value) != run.options[option]:
             raise click.UsageError(
                 f"--{option.replace('_', '-')} is {run.options.get(option)} in {run.name} and "
                 f"stays so: a run goes on with its own settings; start a new one for others"
@@ -167,6 +167,7 @@ def _resume(ctx: click.Context, name: str, output: str, quiet: bool, given: dict
         run.options.update(changes)
         sets = training.load_images(run.options)
         game = training.new_game(run.options, sets[0])
+        training.restore(run, game)
         if changes:
             run.change_options(**changes)
         training.play(run, game, sets, quiet)
@@ -181,8 +182,10 @@ def _say_what_next(run: Any) -> None:
         click.echo(f"draw its classes:\n  salamandre generate {run.folder}")
 
 
-def _absolute(folder: str | None) -> str | None:
-    return None if folder is None else str(Path(folder).expanduser().resolve())
+def _settled(option: str, value: Any) -> Any:
+    """Return the value of an option as it is noted: folders by their whole path."""
+    folder = option == "data_dir" or (option == "dataset" and not training.entry_of(value))
+    return str(Path(value).expanduser().resolve()) if folder and value is not None else value
 
 
 def _complete(given: Options, asks: bool) -> tuple[Options, Any]:
@@ -206,11 +209,9 @@ def _complete(given: Options, asks: bool) -> tuple[Options, Any]:
         click.echo(f"Data sets: {', '.join(kinds.datasets())}, or a folder.")
     dataset = decide("dataset", "Data set", training.DATASET, DATA_SET)
     entry = training.entry_of(dataset)
-    if entry is None:
-        options["dataset"] = _absolute(dataset)
-    elif options["grey"]:
+    if entry and options["grey"]:
         raise click.UsageError("--grey is for a folder of pictures")
-    options["data_dir"] = _absolute(options["data_dir"])
+    options |= {name: _settled(name, options[name]) for name in ("dataset", "data_dir")}
     if options["latent"] is None:
         options["latent"] = entry.latent if entry else training.FOLDER_LATENT
     decide(

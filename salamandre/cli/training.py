@@ -100,12 +100,14 @@ def settings_of(options: Options, game: GanGame, images: Images) -> dict[str, An
     return {
         "started": datetime.now().astimezone().isoformat(timespec="seconds"),
         "options": {**options, "backend": game.backend.name},
-        "rounds_per_epoch": rounds_per_epoch(options["architecture"], len(images), game.batch_size),
         "images": {
             "name": images.name,
             "count": len(images),
             "shape": list(images.shape),
             "classes": list(images.classes),
+            "rounds_per_epoch": rounds_per_epoch(
+                options["architecture"], len(images), game.batch_size
+            ),
         },
         "versions": versions,
         "git": _revision(),
@@ -127,30 +129,37 @@ def _revision() -> str | None:
     return None
 
 
+def restore(run: Run, game: GanGame) -> None:
+    """Bring a new game to where its run was saved; nothing happens to a run that was not.
+
+    Raises:
+        UsageError: more has been played than is asked for.
+        ValueError: a damaged checkpoint, or one of other images.
+    """
+    from salamandre.experiments.play import CHECKPOINT
+
+    if (run.folder / CHECKPOINT).exists():
+        game.resume(run.folder / CHECKPOINT)
+    if game.rounds > run.options["epochs"] * run.rounds_per_epoch:
+        raise click.UsageError(
+            f"{run.name} has played {game.rounds / run.rounds_per_epoch:.4g} epochs "
+            f"already: give --epochs of more, not {run.options['epochs']}"
+        )
+
+
 def play(run: Run, game: GanGame, sets: tuple[Images, Images | None], quiet: bool) -> None:
     """Play a run from where it stands to its last epoch; the caller has its lock.
 
     Raises:
         ClickException: the disk is full, or the game diverged; the last checkpoint is whole.
-        UsageError: more has been played than is asked for.
     """
-    from salamandre.experiments.play import CHECKPOINT
     from salamandre.network import Diverged
 
-    options, per_epoch = run.options, run.settings["rounds_per_epoch"]
-    checkpoint = run.folder / CHECKPOINT
-    if checkpoint.exists():
-        game.resume(checkpoint)
-    planned = options["epochs"] * per_epoch
-    if game.rounds > planned:
-        raise click.UsageError(
-            f"{run.name} has played {game.rounds / per_epoch:g} epochs already: give --epochs of "
-            f"more, not {options['epochs']}"
-        )
+    options, per_epoch = run.options, run.rounds_per_epoch
     resume = f"salamandre train --resume {run.folder}"
     try:
         _write_summary(run, game)
-        game.play(planned, _callbacks(run, game, sets, quiet))
+        game.play(options["epochs"] * per_epoch, _callbacks(run, game, sets, quiet))
     except OSError as error:
         raise click.ClickException(
             f"the run stopped after round {game.rounds} ({error.strerror or error}"
@@ -174,7 +183,7 @@ def _callbacks(
     from salamandre.experiments.play import CHECKPOINT
     from salamandre.games import Evaluation, GameProgress, SampleGrids, run_callbacks
 
-    options, per_epoch, folder = run.options, run.settings["rounds_per_epoch"], run.folder
+    options, per_epoch, folder = run.options, run.rounds_per_epoch, run.folder
     count, columns = sample_layout(len(run.classes))
     callbacks: list[Any] = []
     if not quiet:

@@ -35,7 +35,7 @@ def compare_runs(runs: Sequence[Run], path: str | os.PathLike[str]) -> None:
         table = _table(run)
         window = max(1, len(table["round"]) // 100)
         kernel = np.full(window, 1 / window)
-        epochs = table["round"][window - 1 :] / run.settings["rounds_per_epoch"]
+        epochs = table["round"][window - 1 :] / run.rounds_per_epoch
         for ax, name in zip(curves, PANELS, strict=True):
             smooth = np.convolve(table[name], kernel, mode="valid")
             ax.plot(epochs, smooth, lw=1, label=run.name)

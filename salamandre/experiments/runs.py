@@ -19,6 +19,15 @@ FORMAT = 1  # of a run folder; a program refuses those of a higher one
 LATEST = "latest"
 TAIL = 1 << 15  # bytes at the end of a table that are read for its last rows
 MEAN = 50  # rounds
+CONTENTS: dict[str, tuple[str, ...]] = {
+    "images": ("name", "count", "shape", "classes", "rounds_per_epoch"),
+    "versions": ("salamandre",),
+    "options": (
+        *("dataset", "architecture", "image_size", "batch_size", "epochs", "sample_every", "keep"),
+        *("evaluate", "latent", "unconditional_discriminator", "grey", "seed", "backend"),
+        *("data_dir", "checkpoint_every"),
+    ),
+}
 SETTINGS, TABLE, METRICS = "settings.json", "curves.csv", "metrics.csv"
 
 
@@ -47,15 +56,21 @@ class Run:
             ValueError: damaged settings, those of another program or of a newer version.
         """
         settings = read_settings(self.folder)
-        number = settings.get("format")
-        if not isinstance(number, int) or "options" not in settings:
+        number, versions = settings.get("format"), settings.get("versions")
+        if not isinstance(number, int):
             raise ValueError(f"{self.folder} holds no run of salamandre train")
         if number > FORMAT:
+            name = versions.get("salamandre") if isinstance(versions, dict) else None
             raise ValueError(
-                f"{self.folder} is a run folder of format {number}, written by Salamandre "
-                f"{settings.get('versions', {}).get('salamandre', 'of a later day')}; this version "
-                f"reads formats up to {FORMAT}: install that one or a newer one"
+                f"{self.folder} was written by a newer Salamandre ({name or 'unnamed'}, run "
+                f"folders of format {number}; this one reads up to {FORMAT}): install that version"
             )
+        for part, wanted in CONTENTS.items():
+            held = settings.get(part)
+            if not isinstance(held, dict) or any(name not in held for name in wanted):
+                raise ValueError(
+                    f"{self.folder / SETTINGS} is damaged: its {part} are not what a run has"
+                )
         return settings
 
     def change_options(self, **options: Any) -> None:
@@ -75,6 +90,11 @@ class Run:
         """The names of the classes that the networks know."""
         classes: list[str] = self.settings["images"]["classes"]
         return classes
+
+    @property
+    def rounds_per_epoch(self) -> int:
+        """How many rounds take about as many real images as there are."""
+        return int(self.settings["images"]["rounds_per_epoch"])
 
     @property
     def checkpoints(self) -> list[int]:
@@ -111,7 +131,7 @@ class Run:
 
     def epochs(self) -> float:
         """Return how many epochs have been played."""
-        return self.rounds() / int(self.settings["rounds_per_epoch"])
+        return self.rounds() / self.rounds_per_epoch
 
     def figures(self) -> dict[str, float]:
         """Return the means of the losses and scores over the last rounds."""

@@ -6,6 +6,7 @@ import csv
 import json
 import shutil
 from pathlib import Path
+from string import ascii_uppercase
 
 import numpy as np
 import pytest
@@ -176,6 +177,17 @@ def test_a_folder_of_pictures_is_a_data_set(place):
     output = call("generate", "mine", "--word", "ab")
     assert "a is drawn as A" in output
     assert "needs test images" in error_of("train", "--dataset", "mine", "--evaluate", 1, code=2)
+
+
+def test_many_classes_are_drawn_row_by_row(place):
+    letters(place / "abc", ascii_uppercase, count=2)
+    given = ("--image-size", 8, "--grey", "--batch-size", 13, "--epochs", 1)
+    call("train", "--dataset", "abc", *given)
+    call("generate", "abc", "--noise", "fixed")
+    side = 10 * 6  # 8 and a frame, six times larger
+    assert picture(next((only("runs") / "samples").iterdir())).shape == (5 * side, 6 * side)
+    drawn = picture(only("runs") / "generated" / "classes-fixed-0.png")
+    assert drawn.shape == (26 * side, 10 * side)
 
 
 def test_names_longer_than_a_letter_cannot_make_a_word(place):

@@ -38,7 +38,10 @@ setup(
         "safetensors>=0.4",
         "tqdm>=4.60",
         "platformdirs>=4",
+        "click>=8.1",
+        "tomli>=2; python_version < '3.11'",
     ],
+    entry_points={"console_scripts": ["salamandre = salamandre.cli:main"]},
     extras_require={
         "fast": ["numba>=0.60"],
         "cuda12x": ["cupy-cuda12x>=13"],

@@ -15,11 +15,14 @@ from salamandre.atomic import write_atomically
 def run_folder(
     root: str | os.PathLike[str], name: str, settings: Mapping[str, Any] | None = None
 ) -> Path:
-    """Make a new folder ``root/name-date-time`` with the settings in ``settings.json``."""
+    """Make a new folder ``root/name-date-time`` with the settings in ``settings.json``.
+
+    Without a name it is ``root/date-time``.
+    """
     stamp = datetime.now().strftime("%Y%m%d-%H%M%S")
-    base = Path(root)
+    base, start = Path(root), f"{name}-{stamp}" if name else stamp
     for number in range(1, 1000):
-        folder = base / (f"{name}-{stamp}" + (f"-{number}" if number > 1 else ""))
+        folder = base / (start + (f"-{number}" if number > 1 else ""))
         try:
             folder.mkdir(parents=True)
         except FileExistsError:
@@ -28,7 +31,7 @@ def run_folder(
             text = json.dumps(settings, indent=2, default=str)
             write_atomically(folder / "settings.json", text.encode())
         return folder
-    raise FileExistsError(f"{base / name}-{stamp} and a thousand like it exist already")
+    raise FileExistsError(f"{base / start} and a thousand like it exist already")
 
 
 def read_settings(folder: str | os.PathLike[str]) -> dict[str, Any]:

@@ -1,0 +1,68 @@
+"""The command ``salamandre``: train conditional games, look at them, draw words with them.
+
+The library is imported by the commands that need it, when they run: help comes at once.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import click
+
+from salamandre import __version__
+from salamandre.cli.bench import bench
+from salamandre.cli.datasets import datasets
+from salamandre.cli.generate import generate
+from salamandre.cli.look import compare, runs, show
+from salamandre.cli.train import train
+
+FAILURES = (ValueError, OSError, RuntimeError, ArithmeticError, MemoryError)
+
+
+class _Salamandre(click.Group):
+    """A group whose failures are one sentence each: what was wrong is the user's to change."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run a command."""
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning  # type: ignore[assignment]
+            try:
+                return super().invoke(ctx)
+            except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+                raise
+            except FAILURES as error:
+                raise click.ClickException(_sentence(error)) from error
+
+
+def _sentence(error: Exception) -> str:
+    """Return what went wrong, without Python's numbers."""
+    if isinstance(error, MemoryError):
+        return "there is not enough memory: take smaller images or batches"
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+    return str(error) or type(error).__name__
+
+
+def _show_warning(message: Warning | str, *_: Any) -> None:
+    click.echo(f"Warning: {message}", err=True)
+
+
+@click.group(
+    cls=_Salamandre,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(__version__, message="salamandre %(version)s")
+def main() -> None:
+    r"""Train generative adversarial networks on labelled images, and draw words with them.
+
+    A first try, which needs no download:
+
+    \b
+      salamandre train --dataset digits
+      salamandre generate latest --word 135792468
+    """
+
+
+for command in (train, generate, runs, show, compare, datasets, bench):
+    main.add_command(command)

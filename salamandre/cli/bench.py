@@ -1,0 +1,88 @@
+"""``salamandre bench``: how fast this machine plays."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING
+
+import click
+
+from salamandre.cli import options as kinds
+from salamandre.cli.look import table
+
+if TYPE_CHECKING:
+    from salamandre.games import GanGame
+
+CLASSES, LATENT = 10, 100
+DRAWN = 1000  # images at a time
+
+
+@click.command()
+@click.option("--image-size", type=click.IntRange(1), metavar="N", default=28, show_default=True)
+@click.option("--channels", type=click.Choice(["1", "3"]), default="1", show_default=True)
+@click.option("--batch-size", type=click.IntRange(1), metavar="N", default=64, show_default=True)
+@click.option(
+    "--seconds",
+    type=click.FloatRange(0, min_open=True),
+    metavar="N",
+    default=3.0,
+    show_default=True,
+    help="For each figure.",
+)
+@click.option("--backend", metavar="NAME", help="numpy or cupy.")
+def bench(
+    image_size: int, channels: str, batch_size: int, seconds: float, backend: str | None
+) -> None:
+    """Say how fast this machine learns and draws."""
+    import numpy as np
+
+    from salamandre import __version__, get_backend
+    from salamandre.data import Images
+    from salamandre.games import new_game
+
+    used = get_backend(backend)
+    click.echo(
+        f"salamandre {__version__}, backend {used.name}, Python {platform.python_version()}, NumPy "
+        f"{np.__version__}, {os.cpu_count()} cores; images {channels}×{image_size}×{image_size}, "
+        f"batches of {batch_size}"
+    )
+    random = np.random.default_rng(0)
+    shape = (4 * batch_size, int(channels), image_size, image_size)
+    labels = (np.arange(shape[0]) % CLASSES).astype(np.uint8)
+    pixels = random.integers(0, 256, shape, dtype=np.uint8)
+    images = Images(pixels, labels, tuple(map(str, range(CLASSES))), "noise", "train")
+    rows = [("architecture", "rounds/s", "real images/s", "drawn images/s")]
+    for name in kinds.architectures():
+        try:
+            game = new_game(name, images, latent=LATENT, batch_size=batch_size, backend=backend)
+        except ValueError as error:
+            click.echo(f"{name}: {error}", err=True)
+            continue
+        rounds = _rate(partial(_play, game), seconds)
+        drawn = _rate(partial(_draw, game), seconds)
+        real = rounds * batch_size * game.discriminator_steps
+        rows.append((name, f"{rounds:,.1f}", f"{real:,.0f}", f"{DRAWN * drawn:,.0f}"))
+    click.echo(table(rows))
+
+
+def _play(game: GanGame) -> None:
+    game.play_and_learn()
+    float(game.history.rounds["g_loss"][-1])  # a GPU is waited for
+
+
+def _draw(game: GanGame) -> None:
+    game.backend.to_numpy(game.generate(DRAWN))
+
+
+def _rate(work: Callable[[], object], seconds: float) -> float:
+    """Return how often a second ``work`` can be done; the first time does not count."""
+    work()
+    times, start = 0, time.perf_counter()
+    while (passed := time.perf_counter() - start) < seconds or not times:
+        work()
+        times += 1
+    return times / passed

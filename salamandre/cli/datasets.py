@@ -1,0 +1,118 @@
+"""``salamandre datasets``: list, fetch, verify."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from typing import TYPE_CHECKING
+
+import click
+
+from salamandre.cli import options as kinds
+from salamandre.cli.look import table
+
+if TYPE_CHECKING:
+    from salamandre.data import DataSet, Images
+
+NAMES = click.argument(
+    "names", metavar="[NAME]...", nargs=-1, type=kinds.Name("data set", kinds.datasets)
+)
+DATA_DIR = click.option(
+    "--data-dir",
+    metavar="DIR",
+    help="The folder to look into. Default: SALAMANDRE_DATA, then the cache.",
+)
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+def datasets(ctx: click.Context) -> None:
+    """List, fetch and verify data sets."""
+    if ctx.invoked_subcommand is None:
+        ctx.invoke(list_)
+
+
+@datasets.command("list")
+def list_() -> None:
+    """List the data sets that can be learned by name."""
+    from salamandre.data import CATALOGUE
+
+    head = ("name", "images", "size", "classes", "latent", "download", "licence")
+    click.echo(table([head, *map(_row, CATALOGUE.values())]))
+
+
+def _row(entry: DataSet) -> tuple[str, ...]:
+    size = "×".join(map(str, entry.shape))
+    images = f"{entry.train:,} + {entry.test:,}"
+    classes, latent = str(len(entry.classes)), str(entry.latent)
+    return entry.name, images, size, classes, latent, _download(entry), entry.licence
+
+
+def _download(entry: DataSet) -> str:
+    """Return how much is downloaded, in words."""
+    if not entry.parts and not entry.archives:
+        return "built in"
+    archive = next((archive.bytes for archive in entry.archives if archive.url), 0)
+    return f"{(sum(part.bytes for part in entry.parts) or archive) / 1e6:,.0f} MB"
+
+
+@datasets.command()
+@NAMES
+@DATA_DIR
+def fetch(names: tuple[str, ...], data_dir: str | None) -> None:
+    """Bring data sets here, unless they are: into the cache, their checksums compared."""
+    from salamandre import data
+
+    if not names:
+        raise click.UsageError("name the data sets to be fetched (salamandre datasets list)")
+    for name in names:
+        click.echo(_told(name, *data.load(name, data_dir=data_dir)))
+
+
+@datasets.command()
+@NAMES
+@DATA_DIR
+@click.pass_context
+def verify(ctx: click.Context, names: tuple[str, ...], data_dir: str | None) -> None:
+    """Read data sets from their files anew and compare checksums; without names, all here."""
+    from salamandre import data
+
+    bad = False
+    for name in names or kinds.datasets():
+        try:
+            found = _read_anew(name, data_dir)
+        except data.CorruptData as error:
+            click.echo(f"{name}: {error}", err=True)
+            bad = True
+            continue
+        if found is not None:
+            click.echo(f"{_told(name, *found)}, as published")
+        else:
+            click.echo(f"{name}: not here", err=bool(names))
+            bad = bad or bool(names)
+    ctx.exit(int(bad))
+
+
+def _read_anew(name: str, data_dir: str | None) -> tuple[Images, Images] | None:
+    """Return what the files of a data set hold, read without the cache of what they held."""
+    from salamandre import data
+    from salamandre.data import cache, loading
+
+    named = data_dir or os.environ.get(loading.VARIABLE)
+    places = [named] if named else []
+    if not data_dir:
+        places.append(str(cache.root()))
+    for place in places:
+        with tempfile.TemporaryDirectory() as fresh:
+            try:
+                return data.load(name, data_dir=place, cache_dir=fresh, download=False)
+            except data.DataUnavailable:
+                continue
+    return None
+
+
+def _told(name: str, train: Images, test: Images) -> str:
+    return (
+        f"{name}: {len(train):,} images to learn from and {len(test):,} to judge by, "
+        f"{len(train.classes)} classes"
+    )

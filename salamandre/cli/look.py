@@ -1,0 +1,153 @@
+"""``salamandre runs``, ``show`` and ``compare``: what there is, and how it went."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from salamandre.cli import options as kinds
+
+if TYPE_CHECKING:
+    from salamandre.experiments import Run
+
+SHOWN = 3  # metrics in the list of runs
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Return rows of texts as lines whose columns begin below each other."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    lines = ("  ".join(f"{c:<{w}}" for c, w in zip(row, widths, strict=True)) for row in rows)
+    return "\n".join(line.rstrip() for line in lines)
+
+
+@click.command()
+@kinds.root_option
+def runs(root: str) -> None:
+    """List the runs, the newest first.
+
+    With the epochs whose networks are kept.
+    """
+    from salamandre.experiments import find_runs
+
+    rows = []
+    for run in find_runs(root):
+        try:
+            rows.append(_row(run))
+        except (OSError, ValueError, KeyError) as error:
+            click.echo(f"Warning: {run.name} is left out: {error}", err=True)
+    if rows:
+        head = ("run", "state", "architecture", "size", "epoch", "D loss", "G loss")
+        click.echo(table([(*head, "metrics", "networks of epochs"), *rows]))
+    else:
+        click.echo(f"no runs in {root}: begin one with salamandre train", err=True)
+
+
+def _row(run: Run) -> tuple[str, ...]:
+    options, figures = run.options, run.figures()
+    metrics = _metrics(run, ("right", "frechet"))
+    return (
+        *(run.name, run.state(), options["architecture"], str(options["image_size"])),
+        f"{run.epochs():.4g}/{options['epochs']}",
+        *(f"{figures[name]:.3g}" if figures else "-" for name in ("d_loss", "g_loss")),
+        ", ".join(metrics[:SHOWN]) or "-",
+        _ranges(run.checkpoints) or "-",
+    )
+
+
+def _metrics(run: Run, first: Sequence[str] = ()) -> list[str]:
+    """Return the latest metrics in words, some of them before the others."""
+    found = run.metrics()
+    names = [name for name in first if name in found] or list(found)
+    return [f"{name} {found[name]:.3g}" for name in names]
+
+
+def _ranges(numbers: Sequence[int]) -> str:
+    """Return sorted numbers with those in a row taken together: ``"10, 20, 28-30"``."""
+    groups: list[list[int]] = []
+    for number in numbers:
+        if groups and number == groups[-1][-1] + 1:
+            groups[-1].append(number)
+        else:
+            groups.append([number])
+    return ", ".join(f"{g[0]}-{g[-1]}" if len(g) > 1 else str(g[0]) for g in groups)
+
+
+@click.command()
+@kinds.run_argument
+@kinds.root_option
+def show(run: str, root: str) -> None:
+    """Show the settings, figures and files of RUN."""
+    found = kinds.the_run(run, root)
+    settings, options, images = found.settings, found.options, found.settings["images"]
+    shape = "×".join(map(str, images["shape"]))
+    rows = [
+        ("run", found.name),
+        ("state", f"{found.state()}, {found.epochs():.4g} of {options['epochs']} epochs"),
+        ("started", settings.get("started", "unknown")),
+        ("images", f"{images['count']:,} of {images['name']}, {shape}"),
+        ("classes", _classes(images["classes"])),
+        ("epoch", f"{found.rounds_per_epoch:,} rounds"),
+        *((name.replace("_", " "), _shown(value)) for name, value in options.items()),
+        *((f"version of {name}", value) for name, value in settings["versions"].items()),
+        ("git revision", settings.get("git") or "none"),
+        *((name, f"{value:.4g}") for name, value in found.figures().items()),
+        *((f"metric {name}", f"{value:.4g}") for name, value in found.metrics().items()),
+        ("networks of epochs", _ranges(found.checkpoints) or "none yet"),
+    ]
+    click.echo(table(rows))
+    click.echo("files:")
+    files = sorted(path for path in found.folder.iterdir() if path.is_file())
+    sizes = [(f"  {path}", _size(path.stat().st_size)) for path in files]
+    for folder in sorted(path for path in found.folder.iterdir() if path.is_dir()):
+        inside = [path.stat().st_size for path in folder.iterdir()]
+        sizes.append((f"  {folder}/", f"{len(inside)} files, {_size(sum(inside))}"))
+    click.echo(table(sizes))
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "default" if value is None else str(value)
+
+
+def _classes(names: Sequence[str]) -> str:
+    together = (" " if all(len(name) == 1 for name in names) else ", ").join(names)
+    return f"{len(names)}: {together}"
+
+
+def _size(count: int) -> str:
+    return f"{count / 1e6:.1f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"
+
+
+@click.command()
+@click.argument("runs", metavar="RUN RUN...", nargs=-1, required=True, type=kinds.RunName())
+@click.option(
+    "--to",
+    metavar="FILE",
+    help="Of the picture. Default: comparison.png in the folder of all runs.",
+)
+@kinds.root_option
+def compare(runs: tuple[str, ...], to: str | None, root: str) -> None:
+    """Draw losses and samples of runs side by side."""
+    from salamandre.experiments.comparison import compare_runs
+
+    if len(runs) < 2:
+        raise click.UsageError("compare needs two runs or more")
+    path = Path(to or Path(root) / "comparison.png")
+    found = [kinds.the_run(run, root) for run in runs]
+    rows = [("run", "architecture", "epoch", "D loss", "G loss", "metrics")]
+    for run in found:
+        figures = run.figures()
+        if not figures:
+            raise click.ClickException(f"{run.name} has not played a round: nothing to compare")
+        losses = (f"{figures[name]:.3g}" for name in ("d_loss", "g_loss"))
+        metrics = ", ".join(_metrics(run)) or "-"
+        rows.append(
+            (run.name, run.options["architecture"], f"{run.epochs():.4g}", *losses, metrics)
+        )
+    compare_runs(found, path)
+    click.echo(table(rows))
+    click.echo(path)

@@ -599,7 +599,7 @@ def test_subclasses_of_softmax_have_gradients_of_their_own():
 
 def test_running_statistics_go_back_with_a_step_that_failed():
     layers = [
-        sal.Reshape((2, 2)),
+        sal.Reshape((2, 2, 1)),
         sal.BatchNorm(),
         sal.Flatten(),
         sal.BatchNorm(),

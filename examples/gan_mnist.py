@@ -50,9 +50,9 @@ REMEDIES = {
     "smoothing": "0.7-1",
     "flipping": 0.0,
     "noise": 0,
-    "minibatch": "discrimination",
-    "instance_noise": 0.0,
-    "matching": 1.0,
+    "minibatch": "deviation",
+    "instance_noise": 0.1,
+    "matching": 0.0,
     "dropout": 0.3,
     "average": 0.999,
 }

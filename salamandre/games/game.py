@@ -205,8 +205,7 @@ class GanGame:
                 "the game has labels, and the generator no layer that takes them: begin it with "
                 "an Embedding(classes)"
             )
-        isimages = isinstance(images, Images)
-        if isimages != (labels is True):
+        if isinstance(images, Images) != (labels is True):
             raise ValueError(
                 "labels must be True for Images, which have their own, and an array for an array"
             )

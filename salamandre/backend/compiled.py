@@ -24,7 +24,12 @@ def kept(function: Callable[..., None]) -> Callable[..., None]:
     try:
         return numba.njit(cache=True, **OPTIONS)(function)
     except RuntimeError:  # no folder that the machine code could be kept in
-        return numba.njit(**OPTIONS)(function)
+        return inlined(function)
+
+
+def inlined(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Return the function compiled for use in other compiled ones."""
+    return numba.njit(**OPTIONS)(function)
 
 
 def rule(*arguments: float) -> tuple[float, ...]:
@@ -63,13 +68,13 @@ def loop(formula: Rule, slots: int) -> Callable[..., None]:
     functions apart by file, name and line, so the name carries a digest of the formula: a changed
     formula is compiled anew.
     """
-    compiled = numba.njit(**OPTIONS)(formula)
+    compiled = inlined(formula)
     name = f"{formula.__qualname__.replace('.', '_')}_{_digest(formula.__code__)}"
     plain = FunctionType(_LOOPS[slots].__code__, {**globals(), "rule": compiled}, name)
     plain.__qualname__ = name
     # A rule of one's own may use globals, whose values no digest sees: it is compiled each time.
     ours = formula.__module__.startswith("salamandre.")
-    return kept(plain) if ours else numba.njit(**OPTIONS)(plain)
+    return kept(plain) if ours else inlined(plain)
 
 
 def _digest(code: CodeType) -> str:

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from salamandre.backend.compiled import kept
+from salamandre.backend.compiled import inlined, kept
 from salamandre.backend.images import Array, Pair
+
+
+@inlined
+def window(place: int, kernel: int, stride: int, corner: int, size: int) -> tuple[int, int, int]:
+    # Where the window of a place begins in the image, and which part of it lies inside.
+    begin = place * stride - corner
+    return begin, max(0, -begin), min(kernel, size - begin)
 
 
 @kept
@@ -16,23 +23,23 @@ def im2col(x: Array, columns: Array, stride: Pair, corner: Pair) -> None:
     windows = columns.reshape(columns.shape[0], rows, places, kh, kw * maps)
     for n in range(x.shape[0]):
         for a in range(rows):
+            top, first, end = window(a, kh, stride[0], corner[0], height)
             for b in range(places):
-                left = b * stride[1] - corner[1]
-                first, end = max(0, -left) * maps, min(kw, width - left) * maps
+                left, first_j, end_j = window(b, kw, stride[1], corner[1], width)
+                low, high = first_j * maps, end_j * maps
                 for i in range(kh):
-                    h = a * stride[0] - corner[0] + i
-                    window = windows[n, a, b, i]
-                    if h < 0 or h >= height or first >= end:
-                        window[:] = 0
+                    seen = windows[n, a, b, i]
+                    if i < first or i >= end or low >= high:
+                        seen[:] = 0
                         continue
-                    seen = lines[n, h, left * maps + first : left * maps + end]
-                    inside = window[first:end]
+                    given = lines[n, top + i, left * maps + low : left * maps + high]
+                    inside = seen[low:high]
                     for k in range(inside.size):
-                        inside[k] = seen[k]
-                    if first > 0:
-                        window[:first] = 0
-                    if end < kw * maps:
-                        window[end:] = 0
+                        inside[k] = given[k]
+                    if low > 0:
+                        seen[:low] = 0
+                    if high < kw * maps:
+                        seen[high:] = 0
 
 
 @kept
@@ -44,19 +51,17 @@ def col2im(columns: Array, x: Array, stride: Pair, corner: Pair) -> None:
     for n in range(x.shape[0]):
         lines[n] = 0
         for a in range(rows):
+            top, first, end = window(a, kh, stride[0], corner[0], height)
             for b in range(places):
-                left = b * stride[1] - corner[1]
-                first, end = max(0, -left) * maps, min(kw, width - left) * maps
-                if first >= end:
+                left, first_j, end_j = window(b, kw, stride[1], corner[1], width)
+                low, high = first_j * maps, end_j * maps
+                if low >= high:
                     continue
-                for i in range(kh):
-                    h = a * stride[0] - corner[0] + i
-                    if h < 0 or h >= height:
-                        continue
-                    seen = lines[n, h, left * maps + first : left * maps + end]
-                    inside = windows[n, a, b, i, first:end]
-                    for k in range(inside.size):
-                        seen[k] += inside[k]
+                for i in range(first, end):
+                    seen = lines[n, top + i, left * maps + low : left * maps + high]
+                    given = windows[n, a, b, i, low:high]
+                    for k in range(given.size):
+                        seen[k] += given[k]
 
 
 @kept
@@ -64,24 +69,20 @@ def max_pool(x: Array, y: Array, chosen: Array, kernel: Pair, stride: Pair, corn
     height, width, maps = x.shape[1:]
     for n in range(y.shape[0]):
         for a in range(y.shape[1]):
+            top, first, end = window(a, kernel[0], stride[0], corner[0], height)
             for b in range(y.shape[2]):
+                left, first_j, end_j = window(b, kernel[1], stride[1], corner[1], width)
                 best, place = y[n, a, b], chosen[n, a, b]
                 best[:] = -float("inf")
                 place[:] = 0
-                for i in range(kernel[0]):
-                    h = a * stride[0] - corner[0] + i
-                    if h < 0 or h >= height:
-                        continue
-                    for j in range(kernel[1]):
-                        w = b * stride[1] - corner[1] + j
-                        if w < 0 or w >= width:
-                            continue
-                        found = x[n, h, w]
+                for i in range(first, end):
+                    for j in range(first_j, end_j):
+                        seen = x[n, top + i, left + j]
                         index = place.dtype.type(i * kernel[1] + j)
                         for c in range(maps):
-                            larger = found[c] > best[c] or found[c] != found[c]  # NaN stays
+                            larger = seen[c] > best[c] or seen[c] != seen[c]  # NaN stays
                             place[c] = index if larger else place[c]
-                            best[c] = found[c] if larger else best[c]
+                            best[c] = seen[c] if larger else best[c]
 
 
 @kept
@@ -90,17 +91,13 @@ def add_chosen(y: Array, x: Array, chosen: Array, kernel: Pair, stride: Pair, co
     for n in range(y.shape[0]):
         x[n] = 0
         for a in range(y.shape[1]):
+            top, first, end = window(a, kernel[0], stride[0], corner[0], height)
             for b in range(y.shape[2]):
+                left, first_j, end_j = window(b, kernel[1], stride[1], corner[1], width)
                 given, place = y[n, a, b], chosen[n, a, b]
-                for i in range(kernel[0]):
-                    h = a * stride[0] - corner[0] + i
-                    if h < 0 or h >= height:
-                        continue
-                    for j in range(kernel[1]):
-                        w = b * stride[1] - corner[1] + j
-                        if w < 0 or w >= width:
-                            continue
-                        seen = x[n, h, w]
+                for i in range(first, end):
+                    for j in range(first_j, end_j):
+                        seen = x[n, top + i, left + j]
                         index = place.dtype.type(i * kernel[1] + j)
                         for c in range(maps):
                             seen[c] += given[c] if place[c] == index else 0
@@ -111,20 +108,16 @@ def sum_pool(x: Array, y: Array, kernel: Pair, stride: Pair, corner: Pair) -> No
     height, width, maps = x.shape[1:]
     for n in range(y.shape[0]):
         for a in range(y.shape[1]):
+            top, first, end = window(a, kernel[0], stride[0], corner[0], height)
             for b in range(y.shape[2]):
+                left, first_j, end_j = window(b, kernel[1], stride[1], corner[1], width)
                 total = y[n, a, b]
                 total[:] = 0
-                for i in range(kernel[0]):
-                    h = a * stride[0] - corner[0] + i
-                    if h < 0 or h >= height:
-                        continue
-                    for j in range(kernel[1]):
-                        w = b * stride[1] - corner[1] + j
-                        if w < 0 or w >= width:
-                            continue
-                        found = x[n, h, w]
+                for i in range(first, end):
+                    for j in range(first_j, end_j):
+                        seen = x[n, top + i, left + j]
                         for c in range(maps):
-                            total[c] += found[c]
+                            total[c] += seen[c]
 
 
 @kept
@@ -133,17 +126,13 @@ def spread_pool(y: Array, x: Array, kernel: Pair, stride: Pair, corner: Pair) ->
     for n in range(y.shape[0]):
         x[n] = 0
         for a in range(y.shape[1]):
+            top, first, end = window(a, kernel[0], stride[0], corner[0], height)
             for b in range(y.shape[2]):
+                left, first_j, end_j = window(b, kernel[1], stride[1], corner[1], width)
                 given = y[n, a, b]
-                for i in range(kernel[0]):
-                    h = a * stride[0] - corner[0] + i
-                    if h < 0 or h >= height:
-                        continue
-                    for j in range(kernel[1]):
-                        w = b * stride[1] - corner[1] + j
-                        if w < 0 or w >= width:
-                            continue
-                        seen = x[n, h, w]
+                for i in range(first, end):
+                    for j in range(first_j, end_j):
+                        seen = x[n, top + i, left + j]
                         for c in range(maps):
                             seen[c] += given[c]
 

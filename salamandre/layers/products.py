@@ -127,7 +127,7 @@ class ColumnProducts(Products):
         if image is not self._seen:
             part = image[block]
             columns = self._space(len(part))
-            if self.inputs <= self.places and len(part) == len(image):
+            if self.inputs <= 2 * self.places and len(part) == len(image):
                 self._seen = image
                 columns = self._kept = self.layer.buffer("columns", columns.shape)
             self.layer.backend.im2col(part, columns, self.window.stride, self.window.corner)

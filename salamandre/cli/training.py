@@ -210,7 +210,7 @@ def _judge(sets: tuple[Images, Images | None], backend: str) -> Any:
     train, test = sets
     assert test is not None
     click.echo("a classifier learns the real images, or is found in the cache:")
-    judge = Judge.trained(train, test, backend=backend)
+    judge = Judge.trained(train, test, convolutional=True, backend=backend)
     click.echo(f"it reads {judge.accuracy:.2%} of {len(test):,} test images right")
     return judge.of_game()
 

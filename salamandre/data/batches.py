@@ -145,6 +145,42 @@ class Source:
             yield self._as_batch(x, self._targets[part])
 
 
+class EndlessBatches:
+    """The batches of a source, epoch after epoch.
+
+    Args:
+        source: with at least one batch.
+        batch_size: see :meth:`Source.batches`.
+        seed: see :meth:`Source.batches`.
+
+    Attributes:
+        drawn: how many have been drawn; set it to go there.
+    """
+
+    def __init__(self, source: Source, batch_size: int, seed: int) -> None:
+        self.source, self.batch_size, self.seed = source, batch_size, seed
+        self.drawn = 0
+
+    @property
+    def drawn(self) -> int:
+        """How many batches have been drawn."""
+        return self._drawn
+
+    @drawn.setter
+    def drawn(self, count: int) -> None:
+        self._drawn = count
+        self._epoch: Iterator[tuple[Array, Array]] = iter(())
+
+    def __next__(self) -> tuple[Array, Array]:
+        batch = next(self._epoch, None)
+        if batch is None:
+            epoch, first = divmod(self._drawn, self.source.batch_count(self.batch_size))
+            self._epoch = self.source.batches(self.batch_size, self.seed, epoch, first)
+            batch = next(self._epoch)
+        self._drawn += 1
+        return batch
+
+
 def prefetch(items: Iterable[Item], depth: int = 2) -> Iterator[Item]:
     """Yield the same items in the same order, made by a thread while the caller works.
 

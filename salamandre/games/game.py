@@ -6,30 +6,24 @@ import copy
 import math
 import os
 import time
-import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from salamandre.activations import CenteredSigmoid, Identity, Sigmoid, Tanh
 from salamandre.backend import Array
 from salamandre.checks import real as real_number
 from salamandre.checks import whole
-from salamandre.component import decode, difference, encode
-from salamandre.data.batches import Source
+from salamandre.data.batches import EndlessBatches
 from salamandre.data.images import Images
+from salamandre.games import checkpoint, checks
+from salamandre.games.average import MovingAverage
 from salamandre.games.history import FIGURES, GameHistory
 from salamandre.games.latent import Latent
 from salamandre.games.lipschitz import Lipschitz
 from salamandre.games.objectives import NonSaturating, Objective
-from salamandre.layer import Layer
-from salamandre.layers import Flatten, Reshape
 from salamandre.learning.watch import watched
 from salamandre.network import Diverged, Network
-from salamandre.optimizers import Optimizer
-from salamandre.storage import read_file, write_file
 
 if TYPE_CHECKING:
     from salamandre.games.callbacks import GameCallback
@@ -69,8 +63,13 @@ class GanGame:
 
     Attributes:
         classes: how many the players know; ``None`` if they are not conditional.
+        image_shape: of a real example as it lies in the data set, such as (1, 28, 28).
+        span: the range of the generator's last activation, and so of the images.
+        average: see :class:`MovingAverage`.
+        batches: of real examples, see :class:`salamandre.data.batches.EndlessBatches`.
         history: see :class:`GameHistory`.
         rounds: rounds played.
+        seconds: played so far, those before a resume included.
         planned: rounds that the latest :meth:`play` is to reach.
         interrupted: whether Ctrl-C ended the latest :meth:`play`.
         error: what the latest :meth:`play` failed with, or ``None``.
@@ -119,7 +118,7 @@ class GanGame:
         self.label_flipping = real_number("label_flipping", label_flipping, 0, 0.5, below=True)
         self.instance_noise = real_number("instance_noise", instance_noise, 0)
         self.feature_matching = real_number("feature_matching", feature_matching, 0)
-        self.average = real_number("average", average, 0, 1, below=True)
+        average = real_number("average", average, 0, 1, below=True)
         self.seed = whole("seed", seed, least=0)
         self.label_smoothing = None
         if label_smoothing is not None:
@@ -130,119 +129,29 @@ class GanGame:
             low, high = label_smoothing
             low = real_number("label_smoothing low", low, 0.5, 1)
             self.label_smoothing = (low, real_number("label_smoothing high", high, low))
-        self._check_networks()
-        self.classes = self._check_classes(images, labels)
+        checks.players(generator, discriminator, self.latent)
+        self.classes = checks.classes(generator, discriminator, images, labels)
         self.backend = generator.backend
-        self.span = self._output_range()
-        self._source = self._check_images(images, labels)
+        self.span = checks.output_range(generator)
+        source = checks.examples(generator, discriminator, images, labels, self.batch_size)
+        self.image_shape = source.example_shape
+        self.batches = EndlessBatches(source, self.batch_size, self.seed)
         self.random = self.backend.stream([self.seed, 2])
         self.lipschitz.attach(discriminator)
         self.history = GameHistory(self.figures)
+        self.average = MovingAverage(generator, average)
         self.rounds = self.planned = 0
+        self.seconds = 0.0
         self.interrupted = False
         self.error: BaseException | None = None
         self._stop = False
-        self._seconds = 0.0
-        self._drawn = 0
-        self._batches: Any = iter(())
         self._batch_labels: Any = None
         self._fake: Array | None = None
-        # Of the parameters, and of the running statistics that belong to them.
-        self._averages = {name: array + 0 for name, array in self._averaged_arrays().items()}
         self._last_learner = max(
             (i for i, layer in enumerate(discriminator.layers) if layer.parameter_count()),
             default=0,
         )
         self._couples = any(layer.couples_examples for _, layer in discriminator.walk())
-
-    # -- checks --------------------------------------------------------------------------------
-
-    def _check_networks(self) -> None:
-        generator, discriminator = self.generator, self.discriminator
-        for name, network in (("generator", generator), ("discriminator", discriminator)):
-            if network.optimizer is None:
-                raise ValueError(f"the {name} needs an optimizer: Network(..., optimizer=Adam())")
-        if generator.backend is not discriminator.backend:
-            raise ValueError(
-                f"both networks must be on one backend, got {generator.backend.name!r} and "
-                f"{discriminator.backend.name!r}"
-            )
-        if generator.dtype != discriminator.dtype:
-            raise ValueError(
-                f"both networks must be of one dtype, got {generator.dtype} and "
-                f"{discriminator.dtype}"
-            )
-        if generator.input_shape != (self.latent.size,):
-            raise ValueError(
-                f"the generator takes {generator.input_shape}, the latent space has "
-                f"{self.latent.size} coordinates: they must agree"
-            )
-        if generator.output_shape != discriminator.input_shape:
-            raise ValueError(
-                f"the generator makes {generator.output_shape}, the discriminator takes "
-                f"{discriminator.input_shape}: they must agree"
-            )
-        if discriminator.output_shape != (1,):
-            raise ValueError(
-                f"the discriminator must give one score, got outputs {discriminator.output_shape}"
-            )
-        last = _last_activation(discriminator)
-        if last is not None and not isinstance(last, Identity):
-            raise ValueError(
-                f"the discriminator must end in a linear neuron, got {last!r}: leave it out, the "
-                f"objective has the sigmoid in it"
-            )
-
-    def _check_classes(self, images: Images | np.ndarray, labels: Any) -> int | None:
-        """Return the number of classes of conditional players."""
-        known = [network.classes for network in (self.generator, self.discriminator)]
-        if labels is None or labels is False:
-            if any(known):
-                raise ValueError("the players are conditional: the game needs labels=True")
-            return None
-        if known[0] is None:
-            raise ValueError(
-                "the game has labels, and the generator no layer that takes them: begin it with "
-                "an Embedding(classes)"
-            )
-        if isinstance(images, Images) != (labels is True):
-            raise ValueError(
-                "labels must be True for Images, which have their own, and an array for an array"
-            )
-        found = len(images.classes) if isinstance(images, Images) else int(np.max(labels)) + 1
-        for who, classes in zip(("generator", "discriminator"), known, strict=True):
-            if classes is not None and classes < found:
-                raise ValueError(f"the {who} knows {classes} classes, the images have {found}")
-        return known[0]
-
-    def _output_range(self) -> tuple[float, float]:
-        """Return the range of the generator's last activation."""
-        last = _last_activation(self.generator)
-        if isinstance(last, Sigmoid):
-            return 0.0, 1.0
-        return (-last.k, last.k) if isinstance(last, Tanh) else (-1.0, 1.0)
-
-    def _check_images(self, images: Images | np.ndarray, labels: Any) -> Source:
-        if isinstance(images, Images):
-            source = Source(images, self.discriminator, span=self.span)
-        else:
-            examples = np.asarray(images)
-            labels = np.zeros(len(examples), np.uint8) if labels is None else np.asarray(labels)
-            source = Source((examples, labels), self.discriminator)
-            low, high = self.span
-            bounded = isinstance(_last_activation(self.generator), (Sigmoid, Tanh, CenteredSigmoid))
-            found = float(examples.min()), float(examples.max())
-            if bounded and (found[0] < low - 1e-6 or found[1] > high + 1e-6):
-                warnings.warn(
-                    f"the images lie in [{found[0]:g}, {found[1]:g}], the generator can only reach "
-                    f"[{low:g}, {high:g}]: scale them, or change its last activation",
-                    stacklevel=3,
-                )
-        if len(source) < self.batch_size:
-            raise ValueError(
-                f"a batch of {self.batch_size} needs at least as many images, got {len(source)}"
-            )
-        return source
 
     # -- a round -------------------------------------------------------------------------------
 
@@ -328,22 +237,8 @@ class GanGame:
         g.input_gradient = False
         g.backward(d_fake)
         g.step()
-        self._follow()
+        self.average.follow()
         return loss
-
-    def _averaged_arrays(self) -> dict[str, Array]:
-        """Return the generator's arrays that have a moving average, by name."""
-        if not self.average:
-            return {}
-        return {"parameters": self.generator.parameters, **self.generator.named_state()}
-
-    def _follow(self) -> None:
-        """Move the averages; the first steps count more, so that the beginning is forgotten."""
-        assert self.generator.optimizer is not None
-        steps = self.generator.optimizer.steps
-        share = 1 - min(self.average, (1 + steps) / (10 + steps))
-        for name, array in self._averaged_arrays().items():
-            self._averages[name] += share * (array - self._averages[name])
 
     def _match_features(self, fake: Array) -> tuple[Array, Array]:
         """Return weight · ‖mean features of fake - of real examples‖² and its gradient by fake."""
@@ -371,14 +266,8 @@ class GanGame:
     # -- what a round is made of ---------------------------------------------------------------
 
     def _real_batch(self) -> Array:
-        batch = next(self._batches, None)
-        if batch is None:
-            epoch, first = divmod(self._drawn, self._source.batch_count(self.batch_size))
-            self._batches = self._source.batches(self.batch_size, self.seed, epoch, first)
-            batch = next(self._batches)
-        self._drawn += 1
-        self._batch_labels = batch[1]
-        return batch[0]
+        examples, self._batch_labels = next(self.batches)
+        return examples
 
     def _labels_now(self, network: Network) -> Array | None:
         """Return the labels of the current batch, if the network takes labels."""
@@ -443,7 +332,7 @@ class GanGame:
         random = copy.deepcopy(g.random.state)
         g.random.state = self.backend.stream([self.seed, 4, whole("seed", seed, least=0)]).state
         try:
-            with self._averaged():
+            with self.average.installed():
                 examples = g.predict(latent, labels=labels)
         finally:
             g.random.state = random
@@ -452,33 +341,10 @@ class GanGame:
 
     def save_generator(self, path: str | os.PathLike[str]) -> None:
         """Write the generator that :meth:`generate` uses to a safetensors file."""
-        with self._averaged():
+        with self.average.installed():
             self.generator.save(path)
 
-    @contextmanager
-    def _averaged(self) -> Iterator[None]:
-        """Let the generator have its average parameters, if there are such, for a while."""
-        arrays = self._averaged_arrays()
-        kept = {name: array + 0 for name, array in arrays.items()}
-        for name, array in arrays.items():
-            array[...] = self._averages[name]
-        try:
-            yield
-        finally:
-            for name, array in arrays.items():
-                array[...] = kept[name]
-
     # -- a whole game --------------------------------------------------------------------------
-
-    @property
-    def seconds(self) -> float:
-        """Seconds played so far, those before a resume included."""
-        return self._seconds
-
-    @property
-    def image_shape(self) -> tuple[int, ...]:
-        """The shape of a real example as it lies in the data set, such as (1, 28, 28)."""
-        return self._source.example_shape
 
     def stop(self) -> None:
         """End :meth:`play` after the current round."""
@@ -497,86 +363,20 @@ class GanGame:
         """
         self.planned = whole("rounds", rounds)
         self.interrupted, self.error, self._stop = False, None, False
-        started = time.perf_counter() - self._seconds
+        started = time.perf_counter() - self.seconds
         with watched(self, callbacks, self._interrupt):
             while self.rounds < self.planned and not self._stop:
                 self.play_and_learn()
-                self._seconds = time.perf_counter() - started
+                self.seconds = time.perf_counter() - started
                 for callback in callbacks:
                     callback.on_round(self)
         return self.history
 
     # -- checkpoints ---------------------------------------------------------------------------
 
-    def _identity(self) -> dict[str, Any]:
-        """Return what must be the same for a game to be continued."""
-        names = (
-            *("batch_size", "discriminator_steps", "generator_steps", "label_smoothing"),
-            *("label_flipping", "instance_noise", "feature_matching", "average", "seed"),
-        )
-        return {
-            "game": type(self).__name__,
-            "generator": encode(self.generator),
-            "discriminator": encode(self.discriminator),
-            "images": [self._source.name, len(self._source)],
-            "classes": self.classes,
-            "latent": encode(self.latent),
-            "objective": encode(self.objective),
-            "lipschitz": encode(self.lipschitz),
-            "backend": self.backend.name,
-            **{name: encode(getattr(self, name)) for name in names},
-        }
-
-    def _arrays(self) -> dict[str, Array]:
-        """Return all arrays of a game's state by name, on its backend; they are set in place."""
-        arrays = {}
-        for who, network in (("generator", self.generator), ("discriminator", self.discriminator)):
-            assert network.optimizer is not None
-            arrays[f"{who}/parameters"] = network.parameters
-            for name, array in network.named_state().items():
-                arrays[f"{who}/state/{name}"] = array
-            for name, array in network.optimizer.memory.items():
-                arrays[f"{who}/optimizer/{name}"] = array
-        for name, array in self._averages.items():
-            arrays[f"average/{name}"] = array
-        for name, array in self.lipschitz.state().items():
-            arrays[f"lipschitz/{name}"] = array
-        return arrays
-
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write all that :meth:`resume` needs to one safetensors file, wholly or not at all."""
-        tensors = {
-            name: np.array(self.backend.to_numpy(array)) for name, array in self._arrays().items()
-        }
-        for name, array in tensors.items():
-            if not np.isfinite(array).all():
-                raise Diverged(
-                    f"{name} became NaN or infinite by round {self.rounds}: the checkpoint before "
-                    f"is kept; lower the learning rates or constrain the discriminator"
-                )
-        for name, values in self.history.arrays().items():
-            tensors[f"history/{name}"] = values
-        metrics = self.history.metrics  # as numbers, which may be infinite: JSON cannot hold such
-        tensors["metrics"] = np.array([value for record in metrics for value in record.values()])
-        description = {
-            "identity": self._identity(),
-            "optimizers": [
-                [optimizer.steps, encode(optimizer.schedule)] for optimizer in self._optimizers()
-            ],
-            "random": [
-                stream.state
-                for stream in (self.random, self.generator.random, self.discriminator.random)
-            ],
-            "rounds": self.rounds,
-            "drawn": self._drawn,
-            "seconds": self._seconds,
-            "metrics": [list(record) for record in metrics],
-        }
-        write_file(path, "game", description, tensors)
-
-    def _optimizers(self) -> list[Optimizer]:
-        assert self.generator.optimizer is not None and self.discriminator.optimizer is not None
-        return [self.generator.optimizer, self.discriminator.optimizer]
+        checkpoint.save(self, path)
 
     def resume(self, path: str | os.PathLike[str]) -> None:
         """Go back to the state that :meth:`save` wrote; this game must be set up alike.
@@ -588,43 +388,5 @@ class GanGame:
             FileNotFoundError: no such file.
             ValueError: a damaged file, or one of another game; nothing has changed.
         """
-        stored = read_file(path, "game")
-        with stored.blame():
-            description, tensors = stored.architecture, stored.tensors
-            other = difference(description["identity"], self._identity())
-            if other:
-                raise ValueError(f"it belongs to another game: its {other}")
-            arrays = self._arrays()
-            for name, array in arrays.items():
-                if name not in tensors or tensors[name].shape != array.shape:
-                    raise ValueError(f"it holds no fitting array {name!r}")
-            history = GameHistory(self.figures)
-            for name in history.rounds:
-                history.rounds[name] = [float(value) for value in tensors[f"history/{name}"]]
-            numbers = iter(tensors["metrics"].tolist())
-            history.metrics = [
-                {name: next(numbers) for name in record} for record in description["metrics"]
-            ]
-            for record in history.metrics:
-                record["round"] = int(record["round"])
-            optimizers = [(int(n), decode(schedule)) for n, schedule in description["optimizers"]]
-            states = description["random"]
-            rounds, drawn = int(description["rounds"]), int(description["drawn"])
-            seconds = float(description["seconds"])
-            for name, array in arrays.items():
-                array[...] = self.backend.asarray(tensors[name])
-            for optimizer, (steps, schedule) in zip(self._optimizers(), optimizers, strict=True):
-                optimizer.steps, optimizer.schedule = steps, schedule
-            streams = (self.random, self.generator.random, self.discriminator.random)
-            for stream, state in zip(streams, states, strict=True):
-                stream.state = state
-            self.history, self.rounds, self._drawn = history, rounds, drawn
-            self._seconds, self._batches, self._fake = seconds, iter(()), None
-
-
-def _last_activation(network: Network) -> Layer | None:
-    """Return the activation that makes a network's outputs, whatever their shape is then."""
-    for layer in reversed(network.layers):
-        if not isinstance(layer, (Flatten, Reshape)):
-            return layer.output_activation
-    return None
+        checkpoint.resume(self, path)
+        self._fake = None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from salamandre.backend import Array
 from salamandre.checks import real
-from salamandre.layer import Layer, Shape, mapwise, pixelwise
+from salamandre.layer import Layer, Shape, pixelwise
 from salamandre.layers.window import require_images
 
 
@@ -37,16 +37,11 @@ class Dropout(Layer):
             self._mask = None
             return x
         if self.maps:
-            shape = (*x.shape[:2], 1, 1)
-            self._mask = self.buffer("mask", shape)
-            self._mask[...] = self.random.uniform(shape, self.dtype) >= self.rate
-        elif x.ndim == 4:  # drawn as the pixels lie
-            mask = self.buffer("mask", pixelwise(x).shape)
-            mask[...] = self.random.uniform(mask.shape, self.dtype) >= self.rate
-            self._mask = mapwise(mask)
+            self._mask = drawn = self.buffer("mask", (*x.shape[:2], 1, 1))
         else:
             self._mask = self.buffer_like("mask", x)
-            self._mask[...] = self.random.uniform(x.shape, self.dtype) >= self.rate
+            drawn = _as_it_lies(self._mask)
+        drawn[...] = self.random.uniform(drawn.shape, self.dtype) >= self.rate
         self._mask *= 1 / (1 - self.rate)
         return self.xp.multiply(x, self._mask, out=self.buffer_like("y", x))
 
@@ -63,3 +58,10 @@ class Dropout(Layer):
     def backprop_tangent(self, dy: Array | None, dy_dot: Array) -> tuple[Array | None, Array]:
         """Return both times m / (1 - rate)."""
         return None if dy is None else self.compute_tangent(dy), self.compute_tangent(dy_dot)
+
+
+def _as_it_lies(x: Array) -> Array:
+    """Return x with its axes in the order of memory."""
+    if x.flags.c_contiguous:
+        return x
+    return pixelwise(x) if x.ndim == 4 else x.T

@@ -1,0 +1,123 @@
+"""What players and examples must be for a game."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+
+from salamandre.activations import CenteredSigmoid, Identity, Sigmoid, Tanh
+from salamandre.data.batches import Source
+from salamandre.data.images import Images
+from salamandre.games.latent import Latent
+from salamandre.layer import Layer
+from salamandre.layers import Flatten, Reshape
+from salamandre.network import Network
+
+
+def players(generator: Network, discriminator: Network, latent: Latent) -> None:
+    """Check that two networks can play against each other."""
+    for name, network in (("generator", generator), ("discriminator", discriminator)):
+        if network.optimizer is None:
+            raise ValueError(f"the {name} needs an optimizer: Network(..., optimizer=Adam())")
+    if generator.backend is not discriminator.backend:
+        raise ValueError(
+            f"both networks must be on one backend, got {generator.backend.name!r} and "
+            f"{discriminator.backend.name!r}"
+        )
+    if generator.dtype != discriminator.dtype:
+        raise ValueError(
+            f"both networks must be of one dtype, got {generator.dtype} and {discriminator.dtype}"
+        )
+    if generator.input_shape != (latent.size,):
+        raise ValueError(
+            f"the generator takes {generator.input_shape}, the latent space has "
+            f"{latent.size} coordinates: they must agree"
+        )
+    if generator.output_shape != discriminator.input_shape:
+        raise ValueError(
+            f"the generator makes {generator.output_shape}, the discriminator takes "
+            f"{discriminator.input_shape}: they must agree"
+        )
+    if discriminator.output_shape != (1,):
+        raise ValueError(
+            f"the discriminator must give one score, got outputs {discriminator.output_shape}"
+        )
+    last = _last_activation(discriminator)
+    if last is not None and not isinstance(last, Identity):
+        raise ValueError(
+            f"the discriminator must end in a linear neuron, got {last!r}: leave it out, the "
+            f"objective has the sigmoid in it"
+        )
+
+
+def classes(
+    generator: Network, discriminator: Network, images: Images | np.ndarray, labels: Any
+) -> int | None:
+    """Return the number of classes that conditional players know, ``None`` of others."""
+    known = [network.classes for network in (generator, discriminator)]
+    if labels is None or labels is False:
+        if any(known):
+            raise ValueError("the players are conditional: the game needs labels=True")
+        return None
+    if known[0] is None:
+        raise ValueError(
+            "the game has labels, and the generator no layer that takes them: begin it with "
+            "an Embedding(classes)"
+        )
+    if isinstance(images, Images) != (labels is True):
+        raise ValueError(
+            "labels must be True for Images, which have their own, and an array for an array"
+        )
+    found = len(images.classes) if isinstance(images, Images) else int(np.max(labels)) + 1
+    for who, count in zip(("generator", "discriminator"), known, strict=True):
+        if count is not None and count < found:
+            raise ValueError(f"the {who} knows {count} classes, the images have {found}")
+    return known[0]
+
+
+def output_range(generator: Network) -> tuple[float, float]:
+    """Return the range of the generator's last activation."""
+    last = _last_activation(generator)
+    if isinstance(last, Sigmoid):
+        return 0.0, 1.0
+    return (-last.k, last.k) if isinstance(last, Tanh) else (-1.0, 1.0)
+
+
+def examples(
+    generator: Network,
+    discriminator: Network,
+    images: Images | np.ndarray,
+    labels: Any,
+    batch_size: int,
+) -> Source:
+    """Return the real examples as the discriminator takes them, in the generator's range."""
+    low, high = span = output_range(generator)
+    if isinstance(images, Images):
+        source = Source(images, discriminator, span=span)
+    else:
+        values = np.asarray(images)
+        labels = np.zeros(len(values), np.uint8) if labels is None else np.asarray(labels)
+        source = Source((values, labels), discriminator)
+        bounded = isinstance(_last_activation(generator), (Sigmoid, Tanh, CenteredSigmoid))
+        found = float(values.min()), float(values.max())
+        if bounded and (found[0] < low - 1e-6 or found[1] > high + 1e-6):
+            warnings.warn(
+                f"the images lie in [{found[0]:g}, {found[1]:g}], the generator can only reach "
+                f"[{low:g}, {high:g}]: scale them, or change its last activation",
+                stacklevel=3,
+            )
+    if len(source) < batch_size:
+        raise ValueError(
+            f"a batch of {batch_size} needs at least as many images, got {len(source)}"
+        )
+    return source
+
+
+def _last_activation(network: Network) -> Layer | None:
+    """Return the activation that makes a network's outputs, whatever their shape is then."""
+    for layer in reversed(network.layers):
+        if not isinstance(layer, (Flatten, Reshape)):
+            return layer.output_activation
+    return None

@@ -73,7 +73,8 @@ class Layer(Component):
         built: whether the layer has its place in a network.
         couples_examples: whether an output depends on the other examples of its batch.
         input_gradient: the network clears it on its first layer while it learns: dE/dx is not
-            wanted then, and :meth:`backprop` may return ``None`` to save the time.
+            wanted then, and :meth:`backprop` may return ``None`` to save the time. The layer
+            behind may be told the first one's :attr:`learning_outputs`: no other part is wanted.
     """
 
     kind = "layers"
@@ -86,7 +87,7 @@ class Layer(Component):
 
     def __init__(self) -> None:
         self.children: Sequence[Layer] = ()
-        self.input_gradient = True
+        self.input_gradient: bool | slice = True
         self.built = False
         self.declared: list[Declared] = []
         self.declared_state: list[Declared] = []
@@ -194,6 +195,11 @@ class Layer(Component):
         yield prefix, self
         for index, child in enumerate(self.children):
             yield from child.walk(f"{prefix}{index}.")
+
+    @property
+    def learning_outputs(self) -> bool | slice:
+        """Those that depend on the parameters: True for all, or a slice of axis 1."""
+        return True
 
     @property
     def output_activation(self) -> Layer | None:

@@ -251,6 +251,8 @@ class Network(Layer):
         for index in range(len(self.layers) - 1, last - 1, -1):
             layer = self.layers[index]
             layer.input_gradient = self.input_gradient or index > last
+            if not self.input_gradient and index == last + 1:
+                layer.input_gradient = self.layers[last].learning_outputs
             if before_activation and index == len(self.layers) - 1:
                 dy = layer.backprop_before_activation(dy, update)
             else:

@@ -90,6 +90,34 @@ def test_the_gradient_penalty_of_conditional_critics(name, backend, host):
     assert gradient_error(critic, energy) < 1e-7
 
 
+FIRST = {
+    "a vector": ([sal.Embedding(3, 2), sal.NeuronLayer(5, sal.Tanh(), noise=2)], 4),
+    "a map": (
+        [sal.LabelMap(3), sal.ConvolutionalLayer(4, 3, padding=1), sal.GlobalAveragePool()],
+        (2, 3, 3),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", FIRST)
+def test_what_is_learned_for_a_class_while_the_example_s_gradient_is_left_out(name, backend, host):
+    layers, shape = copy.deepcopy(FIRST[name])
+    network = sal.Network([*layers, sal.NeuronLayer(1)], shape, backend=backend, dtype="float64")
+    examples = RANDOM.normal(size=(6, *network.input_shape))
+    x, labels = (network.backend.asarray(array) for array in (examples, LABELS))
+    state = copy.deepcopy(network.random.state)
+
+    def energy():
+        network.random.state = copy.deepcopy(state)
+        network.condition(labels, len(labels))
+        y = network.forward(x)
+        network.input_gradient = False
+        network.backward(2 * y)
+        return float((y * y).sum())
+
+    assert gradient_error(network, energy) < 1e-7
+
+
 # -- networks --------------------------------------------------------------------------------------
 
 

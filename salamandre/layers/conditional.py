@@ -46,6 +46,11 @@ class _Appending(Conditional):
     d_weights: Array
     _extra: Shape  # of what is learned for a class
 
+    @property
+    def learning_outputs(self) -> slice:
+        """The numbers of the class, which stand last."""
+        return slice(-self._extra[0], None)
+
     def compute(self, x: Array, training: bool = True) -> Array:
         """Return x with the class's numbers beside it."""
         self._chosen = self._choice(x)
@@ -73,7 +78,7 @@ class _Appending(Conditional):
         return self.backprop(dy), dx_dot
 
     def _parts(self, dy: Array) -> tuple[Array, Array]:
-        own = dy.shape[1] - self._extra[0]
+        own = -self._extra[0]
         return dy[:, :own], dy[:, own:].reshape(len(dy), -1)
 
 

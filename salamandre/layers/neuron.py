@@ -111,9 +111,11 @@ class NeuronLayer(Layer):
                 xp.dot(dz.T, ones, out=self.d_bias)
         if not self.input_gradient:
             return None
-        dx = self.buffer("dx", self._x.shape, by_feature=True)
-        xp.dot(self.weights.T, dz.T, out=dx.T)
-        return dx[:, : dx.shape[1] - self.noise] if self.noise else dx
+        weights = self.weights[:, : self._x.shape[1] - self.noise]
+        if self.input_gradient is not True:
+            weights = weights[:, self.input_gradient]
+        dx = self.buffer("dx", (len(dz), weights.shape[1]), by_feature=True)
+        return xp.dot(weights.T, dz.T, out=dx.T).T
 
     def compute_tangent(self, x_dot: Array) -> Array:
         """Return f'(z) x_dot Wᵀ; noise inputs stay where they are."""

@@ -18,7 +18,7 @@ from salamandre import data
 from salamandre.data import CATALOGUE, CorruptData, DataUnavailable, formats
 
 RANDOM = np.random.default_rng(0)
-EMNIST = [name for name in CATALOGUE if name.startswith("emnist-")]
+EMNIST = [name for name, entry in CATALOGUE.items() if entry.family == "emnist"]
 
 
 @pytest.fixture(autouse=True)
@@ -165,7 +165,7 @@ class Emnist:
                 lying = struct.pack(">4I", 2051, count, 28, 28) + images.swapaxes(2, 3).tobytes()
                 numbers = (labels + archive.first_label).astype(np.uint8)
                 listed = struct.pack(">2I", 2049, count) + numbers.tobytes()
-                start = f"gzip/{other}-{split}"
+                start = f"gzip/{'emnist-byclass' if other == 'emnist' else other}-{split}"
                 self.content[f"{start}-images-idx3-ubyte.gz"] = gzip.compress(lying)
                 self.content[f"{start}-labels-idx1-ubyte.gz"] = gzip.compress(listed)
                 if other == name:

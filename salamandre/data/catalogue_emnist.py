@@ -27,7 +27,7 @@ def _entry(name: str, classes: tuple[str, ...], train: int, test: int, first: in
         ("test", "labels", test),
     ]
     return DataSet(
-        name=f"emnist-{name}",
+        name="emnist" if name == "byclass" else f"emnist-{name}",  # by class: all there is
         title=f"EMNIST ({name})",
         shape=(1, 28, 28),
         white=255,

@@ -130,8 +130,14 @@ def our_conditional(images: np.ndarray, labels: np.ndarray) -> ROUND:
     return game.play_and_learn
 
 
-def their_conditional(images: np.ndarray, given: np.ndarray) -> ROUND:
-    """Return a round of the same game in PyTorch, eager; the discriminator is frozen as ours is."""
+def their_conditional(images: np.ndarray, given: np.ndarray, frozen: bool) -> ROUND:
+    """Return a round of the same game in PyTorch, eager.
+
+    Args:
+        images: (N, 784).
+        given: the labels.
+        frozen: spare the discriminator's gradients in the generator's step, as few programs do.
+    """
     import torch
     from torch import nn
 
@@ -174,7 +180,7 @@ def their_conditional(images: np.ndarray, given: np.ndarray) -> ROUND:
         optimizers[1].zero_grad()
         d_loss.backward()
         optimizers[1].step()
-        discriminator.requires_grad_(False)
+        discriminator.requires_grad_(not frozen)
         g_loss = criterion(discriminator(fake, labels), ones)
         optimizers[0].zero_grad()
         g_loss.backward()
@@ -203,7 +209,8 @@ def time_table(threads: int, blocks: int) -> list[str]:
         name: (ours(pixels, penalised).play_and_learn, theirs(pixels, penalised)[0])
         for name, penalised in (("non-saturating", False), ("gradient penalty", True))
     }
-    pairs["cgan"] = our_conditional(pixels, labels), their_conditional(pixels, labels)
+    for name, frozen in (("cgan", False), ("cgan, PyTorch's discriminator frozen", True)):
+        pairs[name] = our_conditional(pixels, labels), their_conditional(pixels, labels, frozen)
     for name, (own_round, their_round) in pairs.items():
         contestants = {"ours": own_round, "theirs": their_round}
         median = times(contestants, 12, blocks)

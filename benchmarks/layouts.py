@@ -1,0 +1,125 @@
+"""Why images lie pixel by pixel in memory: a convolution by columns in three layouts.
+
+    python benchmarks/layouts.py --threads 2        # and --threads 1
+
+Forward and backward of the convolutions of a DCGAN (4×4 windows, stride 2, padding 1, batch 64), in
+nothing but NumPy: columns are gathered and added up window element by window element, and the rest
+is three matrix products. Contestants take turns in one process; a ratio is their median time over
+that of the first layout, which is the library's.
+"""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+from convolution import BATCH, LAYERS
+from speed import Step, times
+
+K, STRIDE, PADDING = 4, 2, 1
+# Axes of an image, and of the columns between their window (2 axes) and places (2 axes).
+LAYOUTS = {
+    "pixel by pixel, (N, H, W, C)": "nhwc",
+    "map by map, (N, C, H, W)": "nchw",
+    "maps outermost, (C, N, H, W)": "cnhw",
+}
+
+
+def convolution(layout: str, inputs: int, outputs: int, size: int) -> Step:
+    """Return a forward and backward pass, images in and out in one layout."""
+    random = np.random.default_rng(0)
+    places, padded = size // STRIDE, size + 2 * PADDING
+    sizes = {"n": BATCH, "c": inputs, "h": padded, "w": padded}
+    x = random.standard_normal([sizes[axis] for axis in layout], dtype=np.float32)
+    dx = np.empty_like(x)
+    weights = random.standard_normal((outputs, inputs * K * K), dtype=np.float32)
+    d_weights = np.empty_like(weights)
+    axes = {"nhwc": "nhwijc", "nchw": "ncijhw", "cnhw": "cijnhw"}[layout]
+    lengths = {"n": BATCH, "c": inputs, "i": K, "j": K, "h": places, "w": places}
+    columns = np.empty([lengths[axis] for axis in axes], dtype=np.float32)
+    matrix = {
+        "nhwc": (BATCH * places * places, K * K * inputs),
+        "nchw": (BATCH, inputs * K * K, places * places),
+        "cnhw": (inputs * K * K, BATCH * places * places),
+    }[layout]
+    d_columns = np.empty_like(columns)
+    a, b = columns.reshape(matrix), d_columns.reshape(matrix)
+    shape = {
+        "nhwc": (BATCH * places * places, outputs),
+        "nchw": (BATCH, outputs, places * places),
+        "cnhw": (outputs, BATCH * places * places),
+    }[layout]
+    y = np.empty(shape, dtype=np.float32)
+    dy = random.standard_normal(shape, dtype=np.float32)
+
+    def elements():
+        """Yield, for each window element, its place in the images and in the columns."""
+        for i in range(K):
+            for j in range(K):
+                rows = slice(i, i + STRIDE * places, STRIDE)
+                lines = slice(j, j + STRIDE * places, STRIDE)
+                at = {"h": rows, "w": lines}
+                in_images = tuple(at.get(axis, slice(None)) for axis in layout)
+                within = {"i": i, "j": j}
+                yield in_images, tuple(within.get(axis, slice(None)) for axis in axes)
+
+    def step() -> None:
+        for in_images, in_columns in elements():
+            columns[in_columns] = x[in_images]
+        if layout == "nhwc":
+            np.dot(a, weights.T, out=y)
+            np.dot(dy.T, a, out=d_weights)
+            np.dot(dy, weights, out=b)
+        elif layout == "cnhw":
+            np.dot(weights, a, out=y)
+            np.dot(dy, a.T, out=d_weights)
+            np.dot(weights.T, dy, out=b)
+        else:
+            np.matmul(weights, a, out=y)
+            np.einsum("npk->pk", np.matmul(dy, a.swapaxes(1, 2)), out=d_weights)
+            np.matmul(weights.T, dy, out=b)
+        dx[...] = 0
+        for in_images, in_columns in elements():
+            dx[in_images] += d_columns[in_columns]
+
+    return step
+
+
+def main() -> None:
+    """Write the table."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--threads", type=int, default=2, help="of BLAS (default 2)")
+    parser.add_argument("--blocks", type=int, default=10, help="turns of each (default 10)")
+    parser.add_argument("--output", type=Path, help="write the table to this file too")
+    options = parser.parse_args()
+
+    from threadpoolctl import threadpool_limits
+
+    threadpool_limits(options.threads)
+    first, *others = LAYOUTS
+    rows = [
+        f"NumPy {np.__version__}, {options.threads} thread(s), float32, batch {BATCH}, medians.",
+        "",
+        f"| forward and backward | {first}, ms | {' | '.join(others)} |",
+        "|---|---|---|---|",
+    ]
+    for transposed, inputs, outputs, size in LAYERS:
+        if transposed:  # the same products and columns the other way round
+            continue
+        contestants = {
+            name: convolution(layout, inputs, outputs, size) for name, layout in LAYOUTS.items()
+        }
+        median = times(contestants, 5, options.blocks)
+        own = median.pop(first)
+        ratios = " | ".join(f"**{seconds / own:.2f}**" for seconds in median.values())
+        rows.append(f"| {inputs} → {outputs} at {size} x {size} | {own * 1e3:.2f} | {ratios} |")
+    print("\n".join(rows))
+    if options.output:
+        options.output.write_text("\n".join(rows) + "\n")
+
+
+if __name__ == "__main__":
+    main()

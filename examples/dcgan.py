@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Sequence
 from functools import partial
 
 from digit_games import load_images, new_parser, parse, run
@@ -29,7 +30,7 @@ OBJECTIVES = {
 SIZES = {32: (4, 2, 1), 64: (8, 4, 2, 1)}  # maps of each size from 4×4 on, times --maps
 
 
-def parse_arguments() -> argparse.Namespace:
+def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the options."""
     parser = new_parser(__doc__)
     add = parser.add_argument_group("pictures").add_argument
@@ -48,7 +49,7 @@ def parse_arguments() -> argparse.Namespace:
         add(f"--{who}-rate", type=float, default=2e-4, metavar="RATE", help="default 0.0002")
         add(f"--{who}-beta1", type=float, default=0.5, metavar="B", help="of Adam, default 0.5")
         add(f"--{who}-steps", type=int, default=steps, metavar="N", help="a round, default 1")
-    return parse(parser)
+    return parse(parser, given)
 
 
 def load(options: argparse.Namespace) -> tuple[data.Images, data.Images, data.Images]:

@@ -17,6 +17,7 @@ from __future__ import annotations
 import argparse
 import math
 import sys
+from collections.abc import Sequence
 from functools import partial
 
 from digit_games import hidden_sizes, load_images, new_parser, parse, run
@@ -50,7 +51,7 @@ OPTIMIZERS = {
 }
 
 
-def parse_arguments() -> argparse.Namespace:
+def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the options."""
     parser = new_parser(__doc__)
     add = parser.add_argument_group("players").add_argument
@@ -69,7 +70,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--initial-steps", type=int, default=20, metavar="N", help="of the critic, default 20")
     add("--optimizer", choices=OPTIMIZERS, help="of both, default adam; clipping rmsprop")
     add("--learning-rate", type=float, metavar="RATE", help="default 0.0002; clipping 0.0005")
-    options = parse(parser)
+    options = parse(parser, given)
     suited = dict(SUITED[options.lipschitz])
     if options.model == "conv":
         suited |= {"generator": "64-32", "critic": "32-64"}

@@ -45,10 +45,11 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
 
     add = parser.add_argument_group("learning").add_argument
     add("--rounds", type=int, default=3000, metavar="N", help="default 3000")
-    for who, steps in (("generator", 1), ("discriminator", 1)):
-        add(f"--{who}-rate", type=float, default=2e-4, metavar="RATE", help="default 0.0002")
+    for who, rate in (("generator", 0.001), ("discriminator", 0.0005)):
+        text = f"default {rate}; Radford: 0.0002"
+        add(f"--{who}-rate", type=float, default=rate, metavar="RATE", help=text)
         add(f"--{who}-beta1", type=float, default=0.5, metavar="B", help="of Adam, default 0.5")
-        add(f"--{who}-steps", type=int, default=steps, metavar="N", help="a round, default 1")
+        add(f"--{who}-steps", type=int, default=1, metavar="N", help="a round, default 1")
     return parse(parser, given)
 
 

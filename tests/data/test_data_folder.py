@@ -15,11 +15,6 @@ from PIL import Image
 from salamandre.data import decoding, folder, folders
 
 
-@pytest.fixture(autouse=True)
-def _alone(monkeypatch, tmp_path_factory):
-    monkeypatch.setenv("SALAMANDRE_CACHE", str(tmp_path_factory.mktemp("cache")))
-
-
 def draw(path, colour=(255, 0, 0), size=(20, 20), **how):
     path.parent.mkdir(parents=True, exist_ok=True)
     Image.new("RGB" if isinstance(colour, tuple) else "L", size, colour).save(path, **how)

@@ -24,12 +24,6 @@ RANDOM = np.random.default_rng(0)
 COUNT = 4  # examples in each member of the small sets
 
 
-@pytest.fixture(autouse=True)
-def _alone(monkeypatch, tmp_path):
-    monkeypatch.delenv("SALAMANDRE_DATA", raising=False)
-    monkeypatch.setenv("SALAMANDRE_CACHE", str(tmp_path / "cache"))
-
-
 def md5(content):
     return hashlib.md5(content).hexdigest()
 

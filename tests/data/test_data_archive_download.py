@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import io
-import socket
 import sys
 import tarfile
 import threading
@@ -20,21 +19,6 @@ from salamandre.data import CATALOGUE, DataUnavailable
 from salamandre.data.download import download_archive
 
 FILE = "cifar-10-binary.tar.gz"
-
-
-@pytest.fixture(autouse=True)
-def _alone(monkeypatch, tmp_path):
-    """Keep the tests away from the user's folders and from the network."""
-    monkeypatch.delenv("SALAMANDRE_DATA", raising=False)
-    monkeypatch.setenv("SALAMANDRE_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setenv("no_proxy", "*")
-    look_up = socket.getaddrinfo
-
-    def only_here(host, *args, **kwargs):
-        assert host == "127.0.0.1", f"a test wanted to reach {host}"
-        return look_up(host, *args, **kwargs)
-
-    monkeypatch.setattr(socket, "getaddrinfo", only_here)
 
 
 class Server(ThreadingHTTPServer):

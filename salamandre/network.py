@@ -250,7 +250,7 @@ class Network(Layer):
         last = 0 if self.input_gradient else self._first
         for index in range(len(self.layers) - 1, last - 1, -1):
             layer = self.layers[index]
-            layer.input_gradient = self.input_gradient or index > last
+            layer.input_gradient = index > last or self.input_gradient
             if not self.input_gradient and index == last + 1:
                 layer.input_gradient = self.layers[last].learning_outputs
             if before_activation and index == len(self.layers) - 1:

@@ -61,6 +61,12 @@ def only(root) -> Path:
     return run.folder
 
 
+def test_help_shows_a_first_try_to_be_pasted():
+    lines = call("--help").splitlines()
+    assert "    salamandre train --dataset digits" in lines
+    assert "    salamandre generate latest --word 135792468" in lines
+
+
 def test_a_run_has_everything_in_its_folder(trained):
     folder = only(trained)
     assert folder.parent.name == "digits"

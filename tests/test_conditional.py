@@ -92,6 +92,10 @@ def test_the_gradient_penalty_of_conditional_critics(name, backend, host):
 
 FIRST = {
     "a vector": ([sal.Embedding(3, 2), sal.NeuronLayer(5, sal.Tanh(), noise=2)], 4),
+    "a network behind": (
+        [sal.Embedding(3), sal.Network([sal.NeuronLayer(5, sal.Tanh()), sal.NeuronLayer(4)])],
+        4,
+    ),
     "a map": (
         [sal.LabelMap(3), sal.ConvolutionalLayer(4, 3, padding=1), sal.GlobalAveragePool()],
         (2, 3, 3),

@@ -54,14 +54,14 @@ def _show_warning(message: Warning | str, *_: Any) -> None:
 )
 @click.version_option(__version__, message="salamandre %(version)s")
 def main() -> None:
-    r"""Train generative adversarial networks on labelled images, and draw words with them.
+    """Train generative adversarial networks on labelled images, and draw words with them.
 
     A first try, which needs no download:
 
     \b
       salamandre train --dataset digits
       salamandre generate latest --word 135792468
-    """
+    """  # noqa: D301 (click reads the \b)
 
 
 for command in (train, generate, runs, show, compare, datasets, bench):

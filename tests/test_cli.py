@@ -67,6 +67,18 @@ def test_help_shows_a_first_try_to_be_pasted():
     assert "    salamandre generate latest --word 135792468" in lines
 
 
+def test_ctrl_c_ends_any_command_with_130_and_an_unanswered_question_with_1(place, monkeypatch):
+    def interrupt(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("salamandre.data.load", interrupt)
+    assert call("train", "--dataset", "digits", code=130).strip() == "interrupted"
+    monkeypatch.setattr("salamandre.cli.options.on_terminal", lambda: True)
+    assert "Data set" in call("train", code=1)
+    monkeypatch.setattr("click.termui.visible_prompt_func", interrupt)
+    assert call("train", code=130).endswith("interrupted\n")
+
+
 def test_a_run_has_everything_in_its_folder(trained):
     folder = only(trained)
     assert folder.parent.name == "digits"

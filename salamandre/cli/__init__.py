@@ -15,6 +15,7 @@ from salamandre.cli.bench import bench
 from salamandre.cli.datasets import datasets
 from salamandre.cli.generate import generate
 from salamandre.cli.look import compare, runs, show
+from salamandre.cli.options import INTERRUPTED
 from salamandre.cli.train import train
 
 FAILURES = (ValueError, OSError, RuntimeError, ArithmeticError, MemoryError)
@@ -29,8 +30,13 @@ class _Salamandre(click.Group):
             warnings.showwarning = _show_warning  # type: ignore[assignment]
             try:
                 return super().invoke(ctx)
-            except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
                 raise
+            except (KeyboardInterrupt, click.Abort) as error:
+                if isinstance(error, click.Abort) and isinstance(error.__context__, EOFError):
+                    raise  # a question that nobody answers
+                click.echo("interrupted", err=True)
+                ctx.exit(INTERRUPTED)
             except FAILURES as error:
                 raise click.ClickException(_sentence(error)) from error
 

@@ -13,6 +13,8 @@ from click.shell_completion import CompletionItem
 if TYPE_CHECKING:
     from salamandre.experiments import Run
 
+INTERRUPTED = 130  # the exit code that shells give a command ended by Ctrl-C
+
 
 class Name(click.ParamType):
     """One of several names, which are looked up when they are needed.

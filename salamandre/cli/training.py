@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from salamandre.cli.options import INTERRUPTED
 from salamandre.cli.pictures import drawer, sample_layout
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ def play(run: Run, game: GanGame, sets: tuple[Images, Images | None], quiet: boo
             f"interrupted in epoch {game.rounds // per_epoch + 1} of {options['epochs']}; all is "
             f"saved, go on with\n  {resume}"
         )
-        click.get_current_context().exit(130)  # as shells say of a command ended by Ctrl-C
+        click.get_current_context().exit(INTERRUPTED)
     click.echo(f"{game.rounds:,} rounds, {options['epochs']} epochs: {run.folder}")
 
 

@@ -66,7 +66,11 @@ def sweep(path: Path) -> None:
 def _create(path: Path) -> BinaryIO:
     """Open a locked temporary file beside ``path``; the lock ends with the process."""
     while True:
-        file = open(f"{path}.{secrets.token_hex(4)}{SUFFIX}", "x+b")  # noqa: SIM115
+        try:
+            file = open(f"{path}.{secrets.token_hex(4)}{SUFFIX}", "x+b")  # noqa: SIM115
+        except OSError as error:
+            error.filename = str(path)  # the name that was asked for
+            raise
         with contextlib.suppress(OSError):  # a file system without locks is never swept
             _lock(file, wait=True)
         if os.path.exists(file.name):  # or else it was swept before it was locked

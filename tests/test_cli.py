@@ -195,6 +195,10 @@ def test_a_folder_of_pictures_is_a_data_set(place):
     output = call("generate", "mine", "--word", "ab")
     assert "a is drawn as A" in output
     assert "needs test images" in error_of("train", "--dataset", "mine", "--evaluate", 1, code=2)
+    (place / "mine" / "A").rename(place / "mine" / "dog")
+    message = error_of("train", "--resume", "mine", "--epochs", 2, code=1)
+    assert "has other classes now (B, cat, dog) than when" in message
+    assert find_runs("runs")[0].options["epochs"] == 1
 
 
 def test_many_classes_are_drawn_row_by_row(place):
@@ -238,6 +242,8 @@ def test_a_judge_can_be_asked(place):
         (("--architecture", "dcgan"), "did you mean 'cdcgan'"),
         (("--backend", "cupie"), "did you mean 'cupy'"),
         (("--epochs", "0"), "--epochs"),
+        (("--checkpoint-every", "nan"), "nan is no time"),
+        (("--dataset", "stl-10-unlabeled"), "unknown data set 'stl-10-unlabeled'"),
         (("--keep", "none"), "neither a whole number of at least 1 nor 'all'"),
         (("--grey",), "--grey is for a folder"),
         (("--batch-size", "5000"), "needs at least as many images"),
@@ -271,6 +277,8 @@ def test_a_file_gives_options_and_the_command_line_wins(place):
         ('dataset = "mnits"', "did you mean 'mnist'"),
         ("epochs = -3", "-3"),
         ("epochs", "is no TOML file"),
+        ("batch-size = 32\nbatch_size = 16", "gives 'batch_size' twice"),
+        ("checkpoint-every = nan", "nan is no time"),
         ('resume = "x"', "unknown key 'resume'"),
     ],
 )

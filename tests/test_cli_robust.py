@@ -140,6 +140,13 @@ def test_a_folder_of_a_newer_version_is_refused(place):
         message = error_of(*command, code=1)
         assert "was written by a newer Salamandre (9.1, run folders of format 2" in message
     assert "is left out" in call("runs")
+    for part, name, value in (
+        *(("options", "epochs", "40"), ("options", "keep", "x"), ("images", "rounds_per_epoch", 0)),
+        *(("images", "classes", None), ("options", "checkpoint_every", None)),
+    ):
+        file.write_text(json.dumps({**settings, part: {**settings[part], name: value}}))
+        assert f"damaged: its {part} are not what" in error_of("show", "latest", code=1)
+        assert "is left out" in call("runs")
     for damaged in ({**settings, "options": {}}, {**settings, "images": None}, {"format": "x"}, []):
         file.write_text(json.dumps(damaged))
         message = error_of("show", "latest", code=1)
@@ -154,6 +161,10 @@ def test_damaged_files_are_named(place):
     ):
         (run.folder / name).write_bytes(b"x" * 100)
         assert f"{name} is damaged" in error_of(*command, code=1)
+    for damaged in (b"\xec\xff\n1\n", b"round,d_loss\n1,a\n", b"d_loss\n1\n", b"round,d_loss\n1\n"):
+        (run.folder / "curves.csv").write_bytes(damaged)
+        for command in (("show", "latest"), ("compare", "latest", "latest")):
+            assert "curves.csv is damaged: it must be a table" in error_of(*command, code=1)
     (run.folder / "generator.safetensors").unlink()
     assert "has no generator yet" in error_of("generate", "latest", code=2)
 

@@ -240,7 +240,9 @@ def test_wrong_conditional_games_get_one_sentence():
         (plain, {"labels": labels}, "no layer that takes them"),
         (players()[0], {"labels": True}, "an array for an array"),
         (players()[0], {"labels": labels + 1}, "knows 3 classes, the images have 4"),
-        (players()[0], {"labels": labels[:5]}, "as many targets as inputs"),
+        (players()[0], {"labels": labels[:5]}, r"each of the 600 examples needs a label.*\(5,\)"),
+        (players()[0], {"labels": labels - 1}, "a whole number from 0 on: got .* with -1"),
+        (players()[0], {"labels": labels + np.nan}, "a whole number from 0 on: got float64"),
     ):
         with pytest.raises(ValueError, match=message):
             sal.GanGame(generator, players(True)[1], points, latent=sal.Gaussian(2), **options)

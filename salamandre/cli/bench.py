@@ -27,13 +27,13 @@ DRAWN = 1000  # images at a time
 @click.option("--batch-size", type=click.IntRange(1), metavar="N", default=64, show_default=True)
 @click.option(
     "--seconds",
-    type=click.FloatRange(0, min_open=True),
+    type=kinds.Seconds(0, min_open=True),
     metavar="N",
     default=3.0,
     show_default=True,
     help="For each figure.",
 )
-@click.option("--backend", metavar="NAME", help="numpy or cupy.")
+@kinds.backend_option
 def bench(
     image_size: int, channels: str, batch_size: int, seconds: float, backend: str | None
 ) -> None:

@@ -45,7 +45,7 @@ SAMPLES = 10  # of each class
     metavar="EPOCH",
     help="Draw with the generator of this epoch. Default: the latest.",
 )
-@click.option("--backend", metavar="NAME", help="numpy or cupy.")
+@kinds.backend_option
 @click.option(
     "--to", metavar="DIR", help="Where the pictures go. Default: generated/ in the run's folder."
 )
@@ -88,8 +88,8 @@ def generate(
 def _labels(names: list[str], word: str | None, classes: str | None) -> list[int]:
     """Return the labels of what is to be drawn; none if nothing was named.
 
-    A letter that has no class is drawn by that of its other case: data sets that have no class
-    for it count it there.
+    A letter that has no class is drawn by that of its other case: merged data sets count it
+    there.
 
     Raises:
         BadParameter: a character or name has no class; those that have one are listed.
@@ -111,7 +111,7 @@ def _labels(names: list[str], word: str | None, classes: str | None) -> list[int
             other = character.swapcase()
             if character not in known and other in known:
                 known[character] = known[other]
-                click.echo(f"{character} is drawn as {other}, the class that has both")
+                click.echo(f"{character} is drawn as {other}", err=True)
     else:
         wanted, option = [name.strip() for name in (classes or "").split(",")], "--classes"
     if not wanted:

@@ -137,6 +137,8 @@ def compare(runs: tuple[str, ...], to: str | None, root: str) -> None:
     if len(runs) < 2:
         raise click.UsageError("compare needs two runs or more")
     path = Path(to or Path(root) / "comparison.png")
+    if path.suffix.lower() != ".png":
+        raise click.BadParameter(f"{path} must end in .png", param_hint="'--to'")
     found = [kinds.the_run(run, root) for run in runs]
     rows = [("run", "architecture", "epoch", "D loss", "G loss", "metrics")]
     for run in found:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -68,6 +69,37 @@ class Keep(click.ParamType):
         return text
 
 
+class Seconds(click.FloatRange):
+    """A time that is a number."""
+
+    def convert(self, value: Any, param: Any, ctx: click.Context | None) -> Any:
+        """Return the number, which is no NaN and not infinite."""
+        number = super().convert(value, param, ctx)
+        if not math.isfinite(number):
+            self.fail(f"{value} is no time.", param, ctx)
+        return number
+
+
+class BackendName(click.ParamType):
+    """A backend that can be used here."""
+
+    name = "name"
+
+    def convert(self, value: Any, param: Any, ctx: click.Context | None) -> str:
+        """Return the name.
+
+        Raises:
+            RuntimeError: what it needs is missing.
+        """
+        from salamandre.backend import get_backend
+
+        try:
+            get_backend(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return str(value)
+
+
 class RunName(click.ParamType):
     """A run by its folder or a part of its name; completed from the folder of runs."""
 
@@ -89,6 +121,13 @@ def datasets() -> list[str]:
     from salamandre.data import CATALOGUE
 
     return list(CATALOGUE)
+
+
+def labelled_datasets() -> list[str]:
+    """Return the names of the data sets whose images have a class."""
+    from salamandre.data import CATALOGUE
+
+    return [name for name, entry in CATALOGUE.items() if len(entry.classes) > 1]
 
 
 def architectures() -> list[str]:
@@ -130,6 +169,12 @@ root_option = click.option(
     help="The folder of all runs.",
     is_eager=True,
 )
+backend_option = click.option(
+    "--backend",
+    type=BackendName(),
+    metavar="NAME",
+    help="numpy or cupy. Default: SALAMANDRE_BACKEND, else numpy.",
+)
 run_argument = click.argument("run", metavar="RUN", type=RunName())
 
 
@@ -153,10 +198,12 @@ def read_config(ctx: click.Context, param: click.Parameter, path: str | None) ->
         for option in ctx.command.params
         if isinstance(option, click.Option) and option.name not in ("config", "resume")
     }
-    ctx.default_map = {
-        name.replace("-", "_"): _setting(path, name, value, options)
-        for name, value in values.items()
-    }
+    ctx.default_map = {}
+    for key, value in values.items():
+        name = key.replace("-", "_")
+        if name in ctx.default_map:
+            raise click.BadParameter(f"{path} gives {key!r} twice")
+        ctx.default_map[name] = _setting(path, key, value, options)
 
 
 def _setting(path: str, name: str, value: Any, options: dict[str, click.Option]) -> Any:

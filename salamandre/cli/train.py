@@ -11,12 +11,15 @@ from click.core import ParameterSource
 
 from salamandre.cli import options as kinds
 from salamandre.cli import training
-from salamandre.cli.options import Keep, Name, RunName
+from salamandre.cli.options import Keep, Name, RunName, Seconds
 from salamandre.cli.training import Options
 
 AT_RESUME = {"resume", "output", "epochs", "keep", "data_dir", "checkpoint_every", "quiet"}
 DATA_SET = Name(
-    "data set", kinds.datasets, os.path.isdir, ", or a folder with a sub-folder of each class"
+    "data set",
+    kinds.labelled_datasets,
+    os.path.isdir,
+    ", or a folder with a sub-folder of each class",
 )
 ARCHITECTURE = Name("architecture", kinds.architectures)
 POSITIVE = click.IntRange(1)
@@ -86,9 +89,7 @@ POSITIVE = click.IntRange(1)
     default=0,
     help="Of everything random. Default: 0.",
 )
-@click.option(
-    "--backend", metavar="NAME", help="numpy or cupy. Default: SALAMANDRE_BACKEND, else numpy."
-)
+@kinds.backend_option
 @click.option(
     "--data-dir",
     metavar="DIR",
@@ -99,7 +100,7 @@ POSITIVE = click.IntRange(1)
 )
 @click.option(
     "--checkpoint-every",
-    type=click.FloatRange(0),
+    type=Seconds(0),
     default=30.0,
     metavar="SECONDS",
     help="How much time a kill may cost. Default: 30.",
@@ -166,6 +167,11 @@ def _resume(ctx: click.Context, name: str, output: str, quiet: bool, given: dict
     with locked(run.folder):
         run.options.update(changes)
         sets = training.load_images(run.options)
+        if list(sets[0].classes) != run.classes:
+            raise click.ClickException(
+                f"{run.options['dataset']} has other classes now ({', '.join(sets[0].classes)}) than "
+                f"when {run.name} began ({', '.join(run.classes)}): start a new run"
+            )
         game = training.new_game(run.options, sets[0])
         training.restore(run, game)
         if changes:
@@ -206,7 +212,7 @@ def _complete(given: Options, asks: bool) -> tuple[Options, Any]:
         return options[name]
 
     if asks and options["dataset"] is None:
-        click.echo(f"Data sets: {', '.join(kinds.datasets())}, or a folder.")
+        click.echo(f"Data sets: {', '.join(kinds.labelled_datasets())}, or a folder.")
     dataset = decide("dataset", "Data set", training.DATASET, DATA_SET)
     entry = training.entry_of(dataset)
     if entry and options["grey"]:

@@ -197,7 +197,7 @@ def _callbacks(
         every = options["evaluate"] * per_epoch
         callbacks.append(Evaluation({"judge": _judge(sets, options["backend"])}, every))
     keep = None if options["keep"] == "all" else int(options["keep"])
-    callbacks.append(run_callbacks.RoundTable(folder))
+    callbacks.append(run_callbacks.RoundTable(folder, min(100, per_epoch)))
     callbacks.append(run_callbacks.EpochNetworks(folder, per_epoch, keep))
     seconds = options["checkpoint_every"]
     callbacks.append(run_callbacks.TimedCheckpoint(folder / CHECKPOINT, per_epoch, seconds))

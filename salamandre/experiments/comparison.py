@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 import os
 from collections.abc import Sequence
 
 import numpy as np
 
-from salamandre.experiments.runs import TABLE, Run
+from salamandre.experiments.runs import TABLE, Run, read_rows
 from salamandre.plots.figure import save_figure
 
 PANELS = {"d_loss": "discriminator's loss", "g_loss": "generator's loss"}
@@ -56,9 +55,7 @@ def compare_runs(runs: Sequence[Run], path: str | os.PathLike[str]) -> None:
 
 def _table(run: Run) -> dict[str, np.ndarray]:
     """Return the columns of the table of rounds."""
-    path = run.folder / TABLE
-    with path.open(newline="") as file:
-        rows = [row for row in csv.DictReader(file) if None not in row.values()]
+    rows = read_rows(run.folder / TABLE)
     if not rows:
         raise ValueError(f"{run.name} has not played a round: there is nothing to compare")
-    return {name: np.array([float(row[name]) for row in rows]) for name in rows[0]}
+    return {name: np.array([row[name] for row in rows]) for name in rows[0]}

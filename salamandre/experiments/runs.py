@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,14 +20,54 @@ FORMAT = 1  # of a run folder; a program refuses those of a higher one
 LATEST = "latest"
 TAIL = 1 << 15  # bytes at the end of a table that are read for its last rows
 MEAN = 50  # rounds
-CONTENTS: dict[str, tuple[str, ...]] = {
-    "images": ("name", "count", "shape", "classes", "rounds_per_epoch"),
-    "versions": ("salamandre",),
-    "options": (
-        *("dataset", "architecture", "image_size", "batch_size", "epochs", "sample_every", "keep"),
-        *("evaluate", "latent", "unconditional_discriminator", "grey", "seed", "backend"),
-        *("data_dir", "checkpoint_every"),
-    ),
+
+
+def _count(value: object) -> bool:
+    return isinstance(value, int) and value >= 1
+
+
+def _number(value: object) -> bool:
+    return isinstance(value, (int, float)) and value >= 0
+
+
+def _flag(value: object) -> bool:
+    return isinstance(value, bool)
+
+
+def _text(value: object) -> bool:
+    return isinstance(value, str)
+
+
+def _text_or_none(value: object) -> bool:
+    return value is None or isinstance(value, str)
+
+
+def _texts(value: object) -> bool:
+    return isinstance(value, list) and bool(value) and all(map(_text, value))
+
+
+def _sizes(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 3 and all(map(_count, value))
+
+
+def _kept(value: object) -> bool:
+    return value == "all" or (isinstance(value, str) and value.isdigit() and int(value) > 0)
+
+
+# What settings hold, and what each is.
+CONTENTS: dict[str, dict[str, Callable[[object], bool]]] = {
+    "images": {
+        **{"name": _text, "count": _count, "shape": _sizes},
+        **{"classes": _texts, "rounds_per_epoch": _count},
+    },
+    "versions": {"salamandre": _text},
+    "options": {
+        **dict.fromkeys(("dataset", "architecture", "backend"), _text),
+        **dict.fromkeys(("image_size", "batch_size", "epochs", "sample_every", "latent"), _count),
+        **dict.fromkeys(("evaluate", "seed", "checkpoint_every"), _number),
+        **dict.fromkeys(("unconditional_discriminator", "grey"), _flag),
+        **{"keep": _kept, "data_dir": _text_or_none},
+    },
 }
 SETTINGS, TABLE, METRICS = "settings.json", "curves.csv", "metrics.csv"
 
@@ -67,7 +108,9 @@ class Run:
             )
         for part, wanted in CONTENTS.items():
             held = settings.get(part)
-            if not isinstance(held, dict) or any(name not in held for name in wanted):
+            if not isinstance(held, dict) or any(
+                name not in held or not fits(held[name]) for name, fits in wanted.items()
+            ):
                 raise ValueError(
                     f"{self.folder / SETTINGS} is damaged: its {part} are not what a run has"
                 )
@@ -126,7 +169,7 @@ class Run:
 
     def rounds(self) -> int:
         """Return how many rounds are in the table."""
-        rows = _last_rows(self.folder / TABLE, 1)
+        rows = read_rows(self.folder / TABLE, 1)
         return int(rows[-1]["round"]) if rows else 0
 
     def epochs(self) -> float:
@@ -135,15 +178,15 @@ class Run:
 
     def figures(self) -> dict[str, float]:
         """Return the means of the losses and scores over the last rounds."""
-        rows = _last_rows(self.folder / TABLE, MEAN)
+        rows = read_rows(self.folder / TABLE, MEAN)
         names = [name for name in (rows[-1] if rows else ()) if name != "round"]
-        return {name: sum(float(row[name]) for row in rows) / len(rows) for name in names}
+        return {name: sum(row[name] for row in rows) / len(rows) for name in names}
 
     def metrics(self) -> dict[str, float]:
         """Return the latest metrics; empty if there are none."""
-        rows = _last_rows(self.folder / METRICS, 1)
+        rows = read_rows(self.folder / METRICS, 1)
         named = rows[-1].items() if rows else ()
-        return {name: float(value) for name, value in named if name not in ("round", "seconds")}
+        return {name: value for name, value in named if name not in ("round", "seconds")}
 
     def state(self) -> str:
         """Return ``"playing"``, ``"complete"`` or ``"stopped"``."""
@@ -152,21 +195,34 @@ class Run:
         return "complete" if self.epochs() >= self.options["epochs"] else "stopped"
 
 
-def _last_rows(path: Path, count: int) -> list[dict[str, str]]:
-    """Return the last whole rows of a table; none if there is no table."""
+def read_rows(path: Path, count: int | None = None) -> list[dict[str, float]]:
+    """Return the last whole rows of a table, or all; none if there is no table.
+
+    Raises:
+        ValueError: the table is damaged.
+    """
     try:
         with path.open("rb") as file:
             header = file.readline()
             start = file.tell()
             end = file.seek(0, os.SEEK_END)
-            file.seek(max(start, end - TAIL))
+            file.seek(max(start, end - TAIL) if count else start)
             lines = file.read().splitlines(keepends=True)
-            if end - TAIL > start:
+            if count and end - TAIL > start:
                 lines = lines[1:]  # the middle of a row
     except FileNotFoundError:
         return []
-    whole = [line for line in lines if line.endswith(b"\n")][-count:]
-    return list(csv.DictReader(io.StringIO((header + b"".join(whole)).decode())))
+    whole = [line for line in lines if line.endswith(b"\n")][-(count or 0) :]
+    if not header.endswith(b"\n"):
+        return []
+    names, *rows = csv.reader(io.StringIO((header + b"".join(whole)).decode(errors="replace")))
+    try:
+        read = [dict(zip(names, map(float, row), strict=True)) for row in rows]
+    except ValueError:
+        read = []
+    if "round" not in names or len(read) < len(rows):
+        raise ValueError(f"{path} is damaged: it must be a table of numbers, a row a round")
+    return read
 
 
 def new_run(root: str | os.PathLike[str], dataset: str, settings: dict[str, Any]) -> Run:
@@ -178,9 +234,8 @@ def new_run(root: str | os.PathLike[str], dataset: str, settings: dict[str, Any]
 def find_runs(root: str | os.PathLike[str]) -> list[Run]:
     """Return the runs below a folder, the newest first."""
     files = Path(root).glob(f"*/*/{SETTINGS}")
-    runs = [Run(file.parent, f"{file.parent.parent.name}/{file.parent.name}") for file in files]
-    # Of two in one second, the second one's name ends in a number.
-    return sorted(runs, key=lambda run: (run.folder.name, run.name), reverse=True)
+    newest_first = sorted(files, key=lambda file: file.stat().st_mtime_ns, reverse=True)
+    return [Run(file.parent, "/".join(file.parts[-3:-1])) for file in newest_first]
 
 
 def find_run(name: str, root: str | os.PathLike[str]) -> Run:

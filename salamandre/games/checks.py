@@ -70,7 +70,17 @@ def classes(
         raise ValueError(
             "labels must be True for Images, which have their own, and an array for an array"
         )
-    found = len(images.classes) if isinstance(images, Images) else int(np.max(labels)) + 1
+    if isinstance(images, Images):
+        found = len(images.classes)
+    else:
+        given = np.asarray(labels)
+        if given.shape != (len(images),) or given.dtype.kind not in "iu" or (given < 0).any():
+            raise ValueError(
+                f"each of the {len(images)} examples needs a label, a whole number from 0 on: got "
+                f"{given.dtype} of shape {given.shape}"
+                + (f" with {given.min()}" if given.dtype.kind in "iu" and given.size else "")
+            )
+        found = int(given.max()) + 1
     for who, count in zip(("generator", "discriminator"), known, strict=True):
         if count is not None and count < found:
             raise ValueError(f"the {who} knows {count} classes, the images have {found}")

@@ -321,8 +321,10 @@ class GanGame:
         g = self.generator
         if count is None:
             given = labels if latent is None else latent
-            if given is None:
-                raise ValueError("generate needs a count, labels or latent points")
+            if np.ndim(given) == 0 or len(given) == 0:
+                raise ValueError(
+                    f"generate needs a count, or a row of labels or latent points, got {given!r}"
+                )
             count = len(given)
         if latent is None:
             stream = self.backend.stream([self.seed, 3, whole("seed", seed, least=0)])

@@ -189,16 +189,19 @@ class Network(Layer):
             return
         if not self.classes:
             raise ValueError("this network has no conditional layer: it takes no labels")
-        labels = self.backend.asarray(labels)
+        if isinstance(labels, Sequence):
+            labels = np.asarray(labels)
         if labels.dtype.kind not in "iu" or labels.shape != (count,):
             raise ValueError(
                 f"labels must be whole numbers of shape ({count},), got {labels.dtype} of shape "
                 f"{labels.shape}"
             )
-        if not self.backend.all_true((labels >= 0) & (labels < self.classes)):
+        known = (labels >= 0) & (labels < self.classes)
+        # Those that lie on the host are looked at whatever the backend.
+        if not (known.all() if isinstance(known, np.ndarray) else self.backend.all_true(known)):
             raise ValueError(f"labels must lie in 0..{self.classes - 1}")
         for layer in self._conditional:
-            layer.labels = labels
+            layer.labels = self.backend.asarray(labels)
 
     def forward(self, x: Array, training: bool = True) -> Array:
         """As :meth:`compute`, without checks: x fits, and what comes out is an inner buffer."""

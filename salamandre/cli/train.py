@@ -169,8 +169,8 @@ def _resume(ctx: click.Context, name: str, output: str, quiet: bool, given: dict
         sets = training.load_images(run.options)
         if list(sets[0].classes) != run.classes:
             raise click.ClickException(
-                f"{run.options['dataset']} has other classes now ({', '.join(sets[0].classes)}) than "
-                f"when {run.name} began ({', '.join(run.classes)}): start a new run"
+                f"{run.options['dataset']} has other classes now ({', '.join(sets[0].classes)}) "
+                f"than when {run.name} began ({', '.join(run.classes)}): start a new run"
             )
         game = training.new_game(run.options, sets[0])
         training.restore(run, game)

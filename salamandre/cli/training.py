@@ -82,7 +82,7 @@ def rounds_per_epoch(architecture: str, images: int, batch_size: int) -> int:
     """Return how many rounds take about as many real images as there are."""
     from salamandre.games import ARCHITECTURES
 
-    batches = ARCHITECTURES[architecture][3]().get("critic_steps", 1)
+    batches = ARCHITECTURES[architecture].options().get("critic_steps", 1)
     return max(1, images // batch_size // batches)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 from salamandre.activations import LeakyReLU, ReLU, Tanh
 from salamandre.checks import one_of
@@ -51,8 +51,8 @@ def new_game(
     Args:
         name: of the architecture:
             ``"cgan"``, perceptrons with the least-squares objective (Mirza and Osindero 2014);
-            ``"cdcgan"``, convolutional, with conditional batch-norm and a projection discriminator
-            (Radford et al. 2016; Miyato and Koyama 2018);
+            ``"cdcgan"``, convolutional, with conditional batch-norm against label maps and a
+            projection (Radford et al. 2016; Miyato and Koyama 2018);
             ``"cwgan"``, perceptrons with the Wasserstein objective and a gradient penalty.
         images: what is drawn; the generator ends in the range -1 to 1.
         latent: coordinates of the latent space, which is Gaussian. Default 100.
@@ -66,17 +66,18 @@ def new_game(
     Raises:
         ValueError: an unknown name, or images of a size that the architecture cannot make.
     """
-    players, rates, kind, options = ARCHITECTURES[one_of("architecture", name, ARCHITECTURES)]
-    makes, tells = players(images.shape, len(images.classes))
+    architecture = ARCHITECTURES[one_of("architecture", name, ARCHITECTURES)]
+    makes, tells = architecture.players(images.shape, len(images.classes))
     if unconditional_discriminator:
         tells = [layer for layer in tells if not isinstance(layer, (Embedding, LabelMap))]
         if isinstance(tells[-1], Projection):
             tells[-1] = NeuronLayer(1)
+    rates = architecture.rates
     generator = Network(makes, latent, optimizer=Adam(**rates), seed=seed, backend=backend)
     discriminator = Network(
         tells, generator.output_shape, optimizer=Adam(**rates), seed=seed + 1, backend=backend
     )
-    return kind(
+    return architecture.game(
         generator,
         discriminator,
         images,
@@ -85,7 +86,7 @@ def new_game(
         batch_size=batch_size,
         average=average,
         seed=seed,
-        **options(),
+        **architecture.options(),
     )
 
 
@@ -137,16 +138,21 @@ def _cdcgan(shape: tuple[int, ...], classes: int) -> Players:
 
 
 _RATES = {"learning_rate": 2e-4, "beta1": 0.5, "beta2": 0.999}
-_Architecture = tuple[
-    Callable[[tuple[int, ...], int], Players],
-    dict[str, Any],
-    type[GanGame],
-    Callable[[], dict[str, Any]],
-]
-ARCHITECTURES: dict[str, _Architecture] = {
-    "cgan": (_cgan, _RATES, GanGame, lambda: {"objective": LeastSquares()}),
-    "cdcgan": (_cdcgan, _RATES, GanGame, lambda: {"objective": NonSaturating()}),
-    "cwgan": (
+
+
+class Architecture(NamedTuple):
+    """Players and the game they play."""
+
+    players: Callable[[tuple[int, ...], int], Players]
+    rates: dict[str, Any]
+    game: type[GanGame]
+    options: Callable[[], dict[str, Any]]  # of the game
+
+
+ARCHITECTURES = {
+    "cgan": Architecture(_cgan, _RATES, GanGame, lambda: {"objective": LeastSquares()}),
+    "cdcgan": Architecture(_cdcgan, _RATES, GanGame, lambda: {"objective": NonSaturating()}),
+    "cwgan": Architecture(
         _cwgan,
         {**_RATES, "beta2": 0.9},
         WGanGame,

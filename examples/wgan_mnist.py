@@ -69,11 +69,11 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     add("--critic-steps", type=int, metavar="N", help="a round, default 2; clipping 5")
     add("--initial-steps", type=int, default=20, metavar="N", help="of the critic, default 20")
     add("--optimizer", choices=OPTIMIZERS, help="of both, default adam; clipping rmsprop")
-    add("--learning-rate", type=float, metavar="RATE", help="default 0.0002; clipping 0.0005")
+    add("--learning-rate", type=float, metavar="RATE", help="0.0002; clipping 0.0005; conv 0.001")
     options = parse(parser, given)
     suited = dict(SUITED[options.lipschitz])
     if options.model == "conv":
-        suited |= {"generator": "64-32", "critic": "32-64"}
+        suited |= {"generator": "64-32", "critic": "32-64", "learning_rate": 1e-3}
     for name, value in suited.items():
         if getattr(options, name) is None:
             setattr(options, name, value)

@@ -134,6 +134,11 @@ class Layer(Component):
         ``memory`` names the axes in the order in which they lie in the flat vector, slowest first;
         by default as they stand.
         """
+        if not isinstance(initializer, Initializer):
+            raise TypeError(
+                f"the initializer of {type(self).__name__}'s {name} must be one such as "
+                f"salamandre.initializers.He(), got {initializer!r}"
+            )
         self.declared.append(Declared(name, shape, initializer, memory))
 
     def declare_state(self, name: str, shape: Shape, initializer: Initializer) -> None:

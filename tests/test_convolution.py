@@ -360,9 +360,10 @@ def test_compiled_rows_are_the_reference(name, dtype, tolerance, order):
     given += [RANDOM.normal(size=7).astype(dtype) for _ in range(vectors)]
     given += [0.2] * scalars
     results = []
-    for compiled in (False, True):
-        out = [np.zeros_like(given[0])] if written == "rows" else [np.zeros(7, dtype) for _ in "ab"]
-        getattr(NumpyBackend(compiled=compiled), name)(*given, *out)
+    for compiled, lies in ((False, "C"), (True, order)):
+        seen = [np.array(item, order=lies) if np.ndim(item) else item for item in given]
+        out = [np.zeros_like(seen[0])] if written == "rows" else [np.zeros(7, dtype) for _ in "ab"]
+        getattr(NumpyBackend(compiled=compiled), name)(*seen, *out)
         results.append(np.concatenate([array.ravel() for array in out]))
     assert np.allclose(*results, tolerance, tolerance)
     for slope in (1.0, 0.2, 0.0):

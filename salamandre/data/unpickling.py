@@ -48,7 +48,10 @@ class StoredType:
 
 
 class StoredArray:
-    """Stands for ``numpy.ndarray``: its shape, type and bytes."""
+    """Stands for ``numpy.ndarray`` and its maker: its shape, type and bytes."""
+
+    def __init__(self, *_: Any) -> None:
+        pass
 
     def __setstate__(self, state: Any) -> None:
         _, self.shape, self.type, self.by_columns, self.data = state
@@ -67,13 +70,9 @@ class StoredArray:
         return flat.reshape(self.shape, order="F" if self.by_columns else "C")
 
 
-def _reconstruct(*_: Any) -> StoredArray:
-    return StoredArray()
-
-
 ALLOWED = {
-    ("numpy.core.multiarray", "_reconstruct"): _reconstruct,
-    ("numpy._core.multiarray", "_reconstruct"): _reconstruct,
+    ("numpy.core.multiarray", "_reconstruct"): StoredArray,
+    ("numpy._core.multiarray", "_reconstruct"): StoredArray,
     ("numpy", "ndarray"): StoredArray,
     ("numpy", "dtype"): StoredType,
 }
@@ -96,6 +95,19 @@ def _check_instructions(data: bytes) -> None:
             raise pickle.UnpicklingError(f"it remembers something as number {argument}")
 
 
+def _value(held: Any) -> Any:
+    """Return what something in the pickle stands for, if it is data."""
+    if isinstance(held, StoredArray):
+        return held.array()
+    if isinstance(held, (list, tuple)):
+        return [_value(item) for item in held]
+    if isinstance(held, dict):
+        return {_value(name): _value(item) for name, item in held.items()}
+    if held is None or isinstance(held, (str, bytes, int, float)):
+        return held
+    raise ValueError(f"it holds a {type(held).__name__}")
+
+
 def unpickle(data: bytes) -> dict[str, Any]:
     """Return the dictionary of arrays, lists, strings and numbers that a pickle holds.
 
@@ -114,10 +126,8 @@ def unpickle(data: bytes) -> dict[str, Any]:
         if not isinstance(content, dict):
             raise ValueError(f"it holds a {type(content).__name__}, not a dictionary")
         return {
-            name.decode("ascii") if isinstance(name, bytes) else str(name): (
-                value.array() if isinstance(value, StoredArray) else value
-            )
-            for name, value in content.items()
+            name.decode("ascii") if isinstance(name, bytes) else str(name): _value(held)
+            for name, held in content.items()
         }
     except Exception as error:  # whatever a damaged pickle leads to
         raise ValueError(

@@ -306,6 +306,9 @@ def test_a_malicious_pickle_is_not_run(tmp_path, protocol):
         b"N.",
         b"",
         b"}(U\x04data" + b"cnumpy.core.multiarray\n_reconstruct\n)Ru.",
+        b"}(U\x04datacnumpy.core.multiarray\n_reconstruct\nu.",
+        b"}(U\x04datacnumpy.core.multiarray\n_reconstruct\n}U\x01aK\x01sbu.",
+        b"}(U\x04data](cnumpy\ndtype\neu.",
     ],
 )
 def test_a_strange_pickle_is_refused(program):

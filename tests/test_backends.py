@@ -8,6 +8,7 @@ import subprocess
 import sys
 from types import SimpleNamespace
 
+import cuda_on_cpu
 import numpy as np
 import pytest
 from strict_backend import StrictBackend
@@ -16,6 +17,7 @@ import salamandre as sal
 from salamandre.backend.base import Backend
 from salamandre.backend.cpu import NumpyBackend
 from salamandre.backend.cuda import CupyBackend
+from salamandre.backend.cuda_kernels import update
 from salamandre.backend.random import SplitMixStream
 
 
@@ -96,7 +98,7 @@ def rules():
 @pytest.mark.parametrize("optimizer", rules())
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 def test_fast_sweeps_agree_with_the_reference(optimizer, dtype):
-    """The compiled loop and the blocks against whole arrays in plain code."""
+    """Compiled loops, a CUDA kernel and blocks against whole arrays in plain code."""
     pytest.importorskip("numba")
     random = np.random.default_rng(0)
     size = 2**18 + 17  # more than one block
@@ -109,11 +111,15 @@ def test_fast_sweeps_agree_with_the_reference(optimizer, dtype):
     ]
     scalars = optimizer.scalars()
     results = []
-    for sweep in (
+    sweeps = [
         lambda *a: Backend.sweep(NumpyBackend(), *a),
         NumpyBackend(compiled=True).sweep,
         NumpyBackend(compiled=False).sweep,
-    ):
+    ]
+    if cuda_on_cpu.COMPILER:
+        assert update(optimizer.rule, len(state), len(scalars)) is not None
+        sweeps.append(cuda_on_cpu.CudaOnCpu().sweep)
+    for sweep in sweeps:
         p, g, slots = start[0].copy(), start[1].copy(), [s.copy() for s in state]
         sweep(optimizer.rule, p, g, slots, scalars)
         assert np.array_equal(g, start[1])
@@ -145,6 +151,67 @@ def test_a_changed_rule_is_compiled_anew():
         p, g = np.zeros(3), np.ones(3)
         NumpyBackend(compiled=True).sweep(make(factor), p, g, [], [1.0])
         assert (p == -factor).all()
+
+
+def test_rules_in_cuda():
+    """Every operation a rule may use, results that change places, and what is left to arrays."""
+
+    def swap(p, g, s, rate):
+        old = p - 0.0
+        p += np.sign(g) * np.exp(-abs(s)) - np.minimum(rate, np.square(g)) ** 2.0
+        p /= np.log(np.maximum(g, 3.0)) - 1e3
+        return s, old
+
+    if cuda_on_cpu.COMPILER is None:
+        pytest.skip("needs a C++ compiler")
+    start = np.random.default_rng(0).normal(size=(3, 50))
+    start[:, ::7] = np.array([[np.nan], [1], [0]])
+    start[1, 1] = np.nan
+    results = []
+    for sweep in (lambda *a: Backend.sweep(NumpyBackend(), *a), cuda_on_cpu.CudaOnCpu().sweep):
+        p, g, s = start.copy()
+        sweep(swap, p, g, [s], [0.5])
+        results.append([p, s])
+    assert np.allclose(*results, 1e-12, equal_nan=True)
+
+    def where(p, g, rate):
+        return (np.where(g > 0, p - rate, p + rate),)
+
+    assert update(where, 0, 1) is None
+    p = np.zeros(3)
+    cuda_on_cpu.CudaOnCpu().sweep(where, p, np.array([-1.0, 0, 1]), [], [0.5])
+    assert np.array_equal(p, [0.5, 0.5, -0.5])
+
+
+def test_a_network_learns_alike_with_cuda_kernels():
+    if cuda_on_cpu.COMPILER is None:
+        pytest.skip("needs a C++ compiler")
+    backends = NumpyBackend(compiled=False), cuda_on_cpu.CudaOnCpu()
+    networks = [
+        sal.Network(
+            [
+                sal.ConvolutionalLayer(4, 4, 2, 1, sal.LeakyReLU(0.2)),
+                sal.ConvolutionalLayer(6, 4, 2, 1, bias=False),
+                sal.BatchNorm(),
+                sal.MaxPool(2),
+                sal.TransposedConvolutionalLayer(4, 4, 2, 1, sal.ReLU()),
+                sal.AveragePool(2),
+                sal.Flatten(),
+                sal.NeuronLayer(3, sal.Softmax()),
+            ],
+            (3, 16, 16),
+            sal.CrossEntropy(),
+            sal.Adam(0.01),
+            backend=backend,
+        )
+        for backend in backends
+    ]
+    networks[1].parameters[...] = networks[0].parameters  # the backends' random numbers differ
+    random = np.random.default_rng(0)
+    x, labels = random.normal(size=(8, 3, 16, 16)).astype("float32"), random.integers(0, 3, 8)
+    losses = [[float(network.learn(x, labels)) for _ in range(4)] for network in networks]
+    assert np.allclose(*losses, 1e-4) and losses[0][-1] < losses[0][0]
+    assert np.allclose(*(network.compute(x) for network in networks), 1e-3, 1e-4)
 
 
 def test_without_numba(monkeypatch):

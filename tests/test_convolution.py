@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import tracemalloc
 
+import cuda_on_cpu
 import numpy as np
 import pytest
 
@@ -276,10 +277,22 @@ def test_global_pooling_and_upsampling_against_pytorch(backend, host):
     assert gradient_check(sal.GlobalAveragePool(), x, backend=backend).worst < 1e-6
 
 
+@pytest.fixture(params=["numba", "cuda"])
+def fast(request):
+    """A backend whose kernels are compared with the reference."""
+    if request.param == "numba":
+        pytest.importorskip("numba")
+        return NumpyBackend(compiled=True)
+    if cuda_on_cpu.COMPILER is None:
+        pytest.skip("needs a C++ compiler")
+    return cuda_on_cpu.CudaOnCpu()
+
+
 KERNELS = {
     "im2col": ("image", "columns"),
     "col2im": ("columns", "image"),
     "max_pool": ("image", "places", "chosen", "kernel"),
+    "take_chosen": ("image", "places", "chosen", "kernel"),
     "add_chosen": ("places", "image", "chosen", "kernel"),
     "sum_pool": ("image", "places", "kernel"),
     "spread_pool": ("places", "image", "kernel"),
@@ -289,8 +302,9 @@ KERNELS = {
 @pytest.mark.parametrize("name", KERNELS)
 @pytest.mark.parametrize("dtype, tolerance", [("float32", 1e-5), ("float64", 1e-12)])
 @pytest.mark.parametrize("kernel, stride, padding, image", [w for w in WINDOWS if w[2] != "same"])
-def test_compiled_kernels_are_the_reference(name, dtype, tolerance, kernel, stride, padding, image):
-    pytest.importorskip("numba")
+def test_fast_kernels_are_the_reference(
+    fast, name, dtype, tolerance, kernel, stride, padding, image
+):
     window = Window("test", kernel, stride, padding)
     places = window.outputs(image)
     for maps in (1, 3):
@@ -305,10 +319,9 @@ def test_compiled_kernels_are_the_reference(name, dtype, tolerance, kernel, stri
             arrays["image"], arrays["places"] + 0, arrays["chosen"], *placed(window)
         )
         results = []
-        for compiled in (False, True):
+        for kernels in (NumpyBackend(compiled=False), fast):
             mine = {what: array.copy() for what, array in arrays.items()}
             given = [window.kernel if what == "kernel" else mine[what] for what in KERNELS[name]]
-            kernels = NumpyBackend(compiled=compiled)
             getattr(kernels, name)(*given, window.stride, window.corner)
             results.append(mine)
         written = KERNELS[name][1]
@@ -320,8 +333,7 @@ def test_compiled_kernels_are_the_reference(name, dtype, tolerance, kernel, stri
 @pytest.mark.parametrize("name", ["image_to_tiles", "tiles_to_image", "expand", "contract"])
 @pytest.mark.parametrize("dtype, tolerance", [("float32", 1e-5), ("float64", 1e-12)])
 @pytest.mark.parametrize("kernel, stride, padding, image", TILES)
-def test_compiled_tiles_are_the_reference(name, dtype, tolerance, kernel, stride, padding, image):
-    pytest.importorskip("numba")
+def test_fast_tiles_are_the_reference(fast, name, dtype, tolerance, kernel, stride, padding, image):
     window = Window("test", kernel, stride, padding)
     rows, columns = window.outputs(image)
     grid = (2, (rows + 1) // 2, (columns + 1) // 2)
@@ -331,10 +343,10 @@ def test_compiled_tiles_are_the_reference(name, dtype, tolerance, kernel, stride
         both = RANDOM.normal(size=(2, rows, columns, 3)), RANDOM.normal(size=(9, *grid, 3))
     given, written = both if name in ("image_to_tiles", "expand") else both[::-1]
     results = []
-    for compiled in (False, True):
+    for kernels in (NumpyBackend(compiled=False), fast):
         out = written.astype(dtype)
         place = (window.stride, window.corner) if "image" in name else ()
-        getattr(NumpyBackend(compiled=compiled), name)(given.astype(dtype), out, *place)
+        getattr(kernels, name)(given.astype(dtype), out, *place)
         results.append(out)
     assert np.allclose(*results, tolerance, tolerance)
     assert not np.array_equal(results[0], written.astype(dtype))
@@ -353,23 +365,23 @@ ROWS = {  # the numbers of arrays (M, C) and (C,) that go in, of scalars, and wh
 @pytest.mark.parametrize("name", ROWS)
 @pytest.mark.parametrize("dtype, tolerance", [("float32", 1e-4), ("float64", 1e-12)])
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_compiled_rows_are_the_reference(name, dtype, tolerance, order):
-    pytest.importorskip("numba")
+def test_fast_rows_are_the_reference(fast, name, dtype, tolerance, order):
     matrices, vectors, scalars, written = ROWS[name]
     given = [np.array(RANDOM.normal(3, 1, (1001, 7)), dtype, order=order) for _ in range(matrices)]
     given += [RANDOM.normal(size=7).astype(dtype) for _ in range(vectors)]
     given += [0.2] * scalars
     results = []
-    for compiled, lies in ((False, "C"), (True, order)):
+    plain = NumpyBackend(compiled=False)
+    for kernels, lies in ((plain, "C"), (fast, order)):
         seen = [np.array(item, order=lies) if np.ndim(item) else item for item in given]
         out = [np.zeros_like(seen[0])] if written == "rows" else [np.zeros(7, dtype) for _ in "ab"]
-        getattr(NumpyBackend(compiled=compiled), name)(*seen, *out)
+        getattr(kernels, name)(*seen, *out)
         results.append(np.concatenate([array.ravel() for array in out]))
     assert np.allclose(*results, tolerance, tolerance)
     for slope in (1.0, 0.2, 0.0):
         sums = [given[0].copy() for _ in range(2)]
-        for compiled in (False, True):
-            NumpyBackend(compiled=compiled).add_bias(sums[compiled], np.arange(-3.0, 4), slope)
+        for kernels, z in zip((plain, fast), sums, strict=True):
+            kernels.add_bias(z, np.arange(-3.0, 4, dtype=dtype), slope)
         assert np.allclose(*sums, tolerance, tolerance)
 
 

@@ -44,8 +44,8 @@ setup(
     entry_points={"console_scripts": ["salamandre = salamandre.cli:main"]},
     extras_require={
         "fast": ["numba>=0.60"],
-        "cuda12x": ["cupy-cuda12x>=13"],
-        "cuda13x": ["cupy-cuda13x>=13.6"],
+        "cuda12x": ["cupy-cuda12x[ctk]>=14"],
+        "cuda13x": ["cupy-cuda13x[ctk]>=14"],
         "examples": EXAMPLES,
         "test": TEST,
         "benchmarks": [*TEST, "thinc>=9", "threadpoolctl>=3"],

@@ -45,17 +45,24 @@ def test_a_backend_of_ones_own():
     assert sal.Network([sal.NeuronLayer(1)], 1, backend=given).backend is given
 
 
-def test_cupy_that_is_not_installed(monkeypatch):
+@pytest.mark.parametrize(
+    ("error", "why"),
+    [
+        (ModuleNotFoundError("No module named 'cupy'", name="cupy"), "is not installed"),
+        (ImportError("it wants NumPy 2"), r"cannot be imported \(it wants NumPy 2\)"),
+    ],
+)
+def test_cupy_that_cannot_be_had(monkeypatch, error, why):
     real_import = builtins.__import__
 
     def refuse(name, *args, **kwargs):
         if name.split(".")[0] == "cupy":
-            raise ImportError("No module named 'cupy'")
+            raise error
         return real_import(name, *args, **kwargs)
 
     monkeypatch.setattr(builtins, "__import__", refuse)
     monkeypatch.delitem(sys.modules, "cupy", raising=False)
-    with pytest.raises(RuntimeError, match=r"not installed: pip install 'salamandre\[cuda12x\]'"):
+    with pytest.raises(RuntimeError, match=why + r": pip install 'salamandre\[cuda12x\]'"):
         CupyBackend()
 
 
@@ -174,10 +181,21 @@ def test_rules_in_cuda():
         results.append([p, s])
     assert np.allclose(*results, 1e-12, equal_nan=True)
 
+    def halve(p, g, rate):  # a scalar is not changed in place, an array is
+        first, same = rate, p
+        rate *= 0.5
+        p -= first * g
+        return (same - rate,)
+
+    p = np.ones(3)
+    cuda_on_cpu.CudaOnCpu().sweep(halve, p, np.array([-1.0, 0, 1]), [], [0.5])
+    assert np.array_equal(p, [1.25, 0.75, 0.25])
+
     def where(p, g, rate):
         return (np.where(g > 0, p - rate, p + rate),)
 
     assert update(where, 0, 1) is None
+    assert update(lambda p, g, rate: (np.minimum(p - rate * g, np.inf),), 0, 1) is None
     p = np.zeros(3)
     cuda_on_cpu.CudaOnCpu().sweep(where, p, np.array([-1.0, 0, 1]), [], [0.5])
     assert np.array_equal(p, [0.5, 0.5, -0.5])

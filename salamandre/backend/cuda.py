@@ -35,10 +35,10 @@ class CupyBackend(Backend):
     def __init__(self) -> None:
         try:
             import cupy
-        except ImportError:
-            raise RuntimeError(
-                f"backend 'cupy' needs CuPy, which is not installed: {INSTALL}"
-            ) from None
+        except ImportError as error:
+            absent = isinstance(error, ModuleNotFoundError) and error.name == "cupy"
+            why = "is not installed" if absent else f"cannot be imported ({error})"
+            raise RuntimeError(f"backend 'cupy' needs CuPy, which {why}: {INSTALL}") from None
         try:
             devices = cupy.cuda.runtime.getDeviceCount()
         except cupy.cuda.runtime.CUDARuntimeError as error:

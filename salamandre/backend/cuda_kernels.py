@@ -262,21 +262,28 @@ _UFUNCS = {
 
 
 class _Number(NDArrayOperatorsMixin):
-    """Stands for a number in CUDA code: what is done with it becomes a line of the code."""
+    """Stands for a number in CUDA code: what is done with it becomes a line of the code.
 
-    def __init__(self, name: str, lines: list[str]) -> None:
-        self.name, self.lines = name, lines
+    It is of an ``array``, which is changed in place, or a scalar, which is not.
+    """
+
+    def __init__(self, name: str, lines: list[str], array: bool = True) -> None:
+        self.name, self.lines, self.array = name, lines, array
 
     def __array_ufunc__(self, ufunc: Any, method: str, *inputs: Any, **options: Any) -> Any:
         """Write the line; TypeError for what CUDA code is not known for."""
         changed = options.pop("out", (None,))[0]
         if method != "__call__" or options or ufunc.__name__ not in _UFUNCS:
             return NotImplemented
+        constants = [float(x) for x in inputs if not isinstance(x, _Number)]
+        if not np.isfinite(constants).all():
+            return NotImplemented
         name = f"t{len(self.lines)}"
         terms = (x.name if isinstance(x, _Number) else f"T({float(x)!r})" for x in inputs)
         self.lines.append(f"const T {name} = {_UFUNCS[ufunc.__name__].format(*terms)};")
-        if changed is None:
-            return _Number(name, self.lines)
+        if changed is None or not changed.array:
+            array = any(isinstance(x, _Number) and x.array for x in inputs)
+            return _Number(name, self.lines, array)
         changed.name = name
         return changed
 
@@ -290,10 +297,8 @@ def update(rule: Rule, slots: int, scalars: int) -> Kernel | None:
     The kernel takes gradients and scalars, and changes parameters and ``slots`` vectors.
     """
     lines: list[str] = []
-    written, given = (
-        [_Number(f"{name}{k}", lines) for k in range(count)]
-        for name, count in (("x", 1 + slots), ("scalar", scalars))
-    )
+    written = [_Number(f"x{k}", lines) for k in range(1 + slots)]
+    given = [_Number(f"scalar{k}", lines, array=False) for k in range(scalars)]
     names = [number.name for number in written]
     try:
         results = rule(written[0], _Number("g", lines), *written[1:], *given)

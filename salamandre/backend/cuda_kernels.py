@@ -275,8 +275,7 @@ class _Number(NDArrayOperatorsMixin):
         changed = options.pop("out", (None,))[0]
         if method != "__call__" or options or ufunc.__name__ not in _UFUNCS:
             return NotImplemented
-        constants = [float(x) for x in inputs if not isinstance(x, _Number)]
-        if not np.isfinite(constants).all():
+        if not all(isinstance(x, _Number) or np.isfinite(x) for x in inputs):
             return NotImplemented
         name = f"t{len(self.lines)}"
         terms = (x.name if isinstance(x, _Number) else f"T({float(x)!r})" for x in inputs)

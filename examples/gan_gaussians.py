@@ -120,6 +120,7 @@ def study(name: str, options: argparse.Namespace, folder: Path) -> list[list[obj
     if panels:
         modes = MIXTURES[name]().modes / SCALES[name]
         plots.plot_points(panels, folder / f"{name}.png", modes=modes)
+    if len(rows) > 1:
         means = np.mean([[row[3], row[4]] for row in rows], axis=0)
         print(f"{name}: mean of {len(rows)} runs: {means[0]:.1f} modes, {means[1]:.1%} good")
     return rows

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 
 # Before NumPy is loaded: test processes run side by side, and BLAS threads would fight for cores.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
@@ -13,6 +14,9 @@ from strict_backend import StrictBackend
 
 import salamandre as sal
 from salamandre.backend.cpu import NumpyBackend
+
+# A shell starts what runs in the background deaf to Ctrl-C, and all that it starts itself.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 sal.register_backend("strict", StrictBackend)
 sal.register_backend("plain", lambda: NumpyBackend(compiled=False))

@@ -12,7 +12,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from salamandre import data, metrics
+from salamandre import data, evaluation
 
 GAMES = {
     "perceptrons, remedies for collapse": "gan_mnist",
@@ -37,7 +37,7 @@ def main() -> None:
 
     threadpool_limits(options.threads)
     train, test = (data.apply(images, data.Resize(32)) for images in data.load("mnist"))
-    judge = metrics.Judge.trained(train, test, convolutional=True)
+    judge = evaluation.Judge.trained(train, test, convolutional=True)
     rows = [
         f"MNIST at 32×32, {options.minutes:g} minutes each in {options.threads} thread(s), seed "
         f"{options.seed}; the judge, a convolutional network, reads {judge.accuracy:.2%} of the "

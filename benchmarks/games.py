@@ -224,7 +224,7 @@ def distance_table(rounds: int, seeds: int, dcgan: bool) -> list[str]:
     import torch
     from convolution import our_game, torch_game
 
-    from salamandre import data, metrics
+    from salamandre import data, evaluation
 
     train, test = data.load("mnist")
     pairs = {
@@ -234,7 +234,7 @@ def distance_table(rounds: int, seeds: int, dcgan: bool) -> list[str]:
     if dcgan:
         train, test = (data.apply(images, data.Resize(32)) for images in (train, test))
         pairs = {"DCGAN at 32×32": (our_game, partial(torch_game, True))}
-    judge = metrics.Judge.trained(train, test)
+    judge = evaluation.Judge.trained(train, test)
     pixels = train.images.astype(np.float32) / np.float32(127.5) - 1
     if not dcgan:
         pixels = pixels.reshape(len(pixels), -1)

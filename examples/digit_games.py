@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 
 import salamandre as sal
-from salamandre import data, experiments, metrics, plots
+from salamandre import data, evaluation, plots, runs
 
 
 def new_parser(text: str | None) -> argparse.ArgumentParser:
@@ -42,7 +42,7 @@ def parse(
     """Return the options: those given, then those of the run to be resumed, then defaults."""
     options = parser.parse_args(given)
     if options.resume:
-        settings = experiments.read_settings(options.resume)
+        settings = runs.read_settings(options.resume)
         if settings.get("program") != parser.prog:
             parser.error(f"the run in {options.resume} is one of {settings.get('program')}")
         parser.set_defaults(**{name: settings[name] for name in vars(options) if name in settings})
@@ -94,7 +94,7 @@ def draw_nearest(game: sal.GanGame, images: data.Images, path: Path) -> None:
     low, high = game.span
     samples = (game.backend.to_numpy(game.generate(16)) - low) / (high - low)
     real = images.images.astype(np.float32) / images.white
-    index, _ = metrics.nearest(samples, real)
+    index, _ = evaluation.nearest(samples, real)
     rows = np.concatenate([samples.reshape(-1, *images.shape), real[index]])
     plots.save_grid(rows, path, columns=len(samples))
 
@@ -121,14 +121,14 @@ def run(
     judge = None
     if options.evaluate:
         print("a classifier learns the real images, or is found in the cache:")
-        judge = metrics.Judge.trained(train, test, backend=options.backend)
+        judge = evaluation.Judge.trained(train, test, backend=options.backend)
         print(f"it reads {judge.accuracy:.2%} of {len(test)} test images right")
     folder = Path(options.resume) if options.resume else None
     if folder is None:
         settings = {"program": f"{program}.py", **vars(options)}
         name = f"{images.name}-{program.removesuffix('_mnist')}"
-        folder = experiments.run_folder(options.output, name, settings)
-    experiments.play(
+        folder = runs.run_folder(options.output, name, settings)
+    runs.play(
         game,
         options.rounds,
         folder,

@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 import salamandre as sal
-from salamandre import experiments, metrics, plots
+from salamandre import evaluation, plots, runs, studies
 from salamandre.data import toy
 
 MIXTURES = {"ring": toy.ring, "grid": toy.grid}
@@ -69,7 +69,7 @@ def coverage(game: sal.GanGame, name: str) -> dict[str, float]:
     """Return what the generator's samples cover."""
     mixture = MIXTURES[name]()
     samples = game.backend.to_numpy(game.generate(COUNTED, seed=1)) * SCALES[name]
-    return metrics.mode_coverage(samples, mixture.modes, mixture.std)
+    return evaluation.mode_coverage(samples, mixture.modes, mixture.std)
 
 
 def play(
@@ -83,7 +83,7 @@ def play(
         caption = f"round {game.rounds}"
         plots.plot_points({caption: samples}, path, modes=modes, field=game.discriminator)
 
-    experiments.play(
+    runs.play(
         game,
         rounds,
         folder / f"{name}-{seed}",
@@ -104,7 +104,7 @@ def study(name: str, options: argparse.Namespace, folder: Path) -> list[list[obj
     """Play all runs on a mixture, draw them, and return a row for each."""
     seeds = range(options.seed, options.seed + options.runs)
     settings = {"rounds": options.rounds, "plain": options.plain, "backend": options.backend}
-    results = experiments.repeat(
+    results = studies.repeat(
         partial(play, name=name, folder=folder, quiet=options.runs > 1, **settings),
         seeds,
         options.processes,
@@ -143,7 +143,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--resume", metavar="FOLDER", help="continue the runs in this folder")
     options = parser.parse_args()
     if options.resume:
-        parser.set_defaults(**experiments.read_settings(options.resume))
+        parser.set_defaults(**runs.read_settings(options.resume))
         options = parser.parse_args()
     if options.runs < 1 or options.seed < 0 or options.rounds < 1:
         parser.error("--runs and --rounds must be at least 1, --seed 0")
@@ -156,7 +156,7 @@ def main() -> None:
     names = list(MIXTURES) if options.distribution == "both" else [options.distribution]
     build_game(names[0], options.seed, options.rounds, options.plain, options.backend)
     folder = Path(options.resume) if options.resume else None
-    folder = folder or experiments.run_folder(options.output, "gaussians", vars(options))
+    folder = folder or runs.run_folder(options.output, "gaussians", vars(options))
     rows: list[list[object]] = []
     for name in names:
         found = study(name, options, folder)

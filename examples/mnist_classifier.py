@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 import salamandre as sal
-from salamandre import data, experiments, metrics, plots
+from salamandre import data, evaluation, plots, runs
 from salamandre.checks import whole
 
 ACTIVATIONS = {
@@ -223,7 +223,7 @@ def draw_results(network: sal.Network, test: data.Images, folder: Path) -> None:
     pixels = test.images.astype(np.float32) / test.white
     y = network.backend.to_numpy(network.predict(pixels.reshape(-1, *network.input_shape)))
     labels, guesses = test.labels.astype(int), y.argmax(axis=1)
-    counts = metrics.confusion(labels, guesses, len(test.classes))
+    counts = evaluation.confusion(labels, guesses, len(test.classes))
     right = np.trace(counts) / len(test)
     title = f"{test.name}, test set: {100 * right:.2f}% right"
     plots.plot_confusion(counts, test.classes, folder / "confusion.png", title)
@@ -269,7 +269,7 @@ def main() -> None:
     )
     if folder is None:
         options.dataset = train.name
-        folder = experiments.run_folder(options.output, f"{train.name}-classifier", vars(options))
+        folder = runs.run_folder(options.output, f"{train.name}-classifier", vars(options))
     elif (folder / "checkpoint.safetensors").exists():
         engine.resume(folder / "checkpoint.safetensors")
         print(f"continuing after step {engine.step}")

@@ -22,7 +22,7 @@ import numpy as np
 from digit_games import load_images
 
 import salamandre as sal
-from salamandre import data, experiments, metrics, plots
+from salamandre import data, evaluation, plots, runs, studies
 
 VARIANTS = {
     "plain": "",
@@ -52,10 +52,10 @@ FIGURES = {
 
 
 @functools.cache
-def digits(dataset: str, data_dir: str | None) -> tuple[data.Images, metrics.Judge]:
+def digits(dataset: str, data_dir: str | None) -> tuple[data.Images, evaluation.Judge]:
     """Return the images and their judge, once for each process."""
     train, test = data.load(dataset, data_dir=data_dir)
-    return train, metrics.Judge.trained(train, test)
+    return train, evaluation.Judge.trained(train, test)
 
 
 def play(
@@ -67,7 +67,7 @@ def play(
     given = ["--plain", *VARIANTS[variant].split(), "--seed", str(seed)]
     game: sal.GanGame = gan_mnist.build_game(gan_mnist.parse_arguments(given), images)
     name = variant.split(" (")[0].replace(" ", "-").replace("%", "")
-    experiments.play(game, rounds, folder / f"{name}-{seed}", every=rounds, quiet=True)
+    runs.play(game, rounds, folder / f"{name}-{seed}", every=rounds, quiet=True)
     if game.interrupted:
         raise KeyboardInterrupt
     return judge.of_game()(game)
@@ -88,7 +88,7 @@ def write_tables(rows: list[tuple[str, int, dict[str, float]]], folder: Path) ->
             continue
         cells = []
         for figure in FIGURES:
-            band = experiments.mean_band(np.array([run[figure] for run in found]))
+            band = studies.mean_band(np.array([run[figure] for run in found]))
             bands[figure].append((variant, *map(float, band)))
             mean, low, high = band
             cells.append(f"{mean:.3g} ({low:.3g} to {high:.3g})")
@@ -116,7 +116,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--resume", metavar="FOLDER", help="continue the study in this folder")
     options = parser.parse_args()
     if options.resume:
-        parser.set_defaults(**experiments.read_settings(options.resume))
+        parser.set_defaults(**runs.read_settings(options.resume))
         options = parser.parse_args()
     if options.rounds < 1 or options.seeds < 1:
         parser.error("--rounds and --seeds must be at least 1")
@@ -131,10 +131,10 @@ def main() -> None:
     _, judge = digits(options.dataset, options.data_dir)  # trained before processes look for it
     print(f"the judge reads {judge.accuracy:.2%} of the test digits right")
     folder = Path(options.resume) if options.resume else None
-    folder = folder or experiments.run_folder(options.output, "mode-collapse", vars(options))
+    folder = folder or runs.run_folder(options.output, "mode-collapse", vars(options))
     tasks = [(v, seed) for v in options.variants or VARIANTS for seed in range(options.seeds)]
     settings = {"rounds": options.rounds, "folder": folder, "data_dir": options.data_dir}
-    results = experiments.repeat(
+    results = studies.repeat(
         functools.partial(play, dataset=options.dataset, **settings),
         tasks,
         options.processes,

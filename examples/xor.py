@@ -21,7 +21,7 @@ from pathlib import Path
 import numpy as np
 
 import salamandre as sal
-from salamandre import experiments, plots
+from salamandre import plots, runs, studies
 
 CORNERS = np.array([[-1, -1], [-1, 1], [1, -1], [1, 1]], dtype=np.float32)
 # The centres of 50 × 50 cells of the square: none lies on a border between the classes.
@@ -100,7 +100,7 @@ def study(structure: str, options: argparse.Namespace, folder: Path) -> list[lis
     bands = {}
     for rate in rates:
         settings = {"structure": structure, "rate": rate, "steps": options.steps}
-        results = experiments.repeat(
+        results = studies.repeat(
             partial(learn, **settings, backend=options.backend),
             range(options.seed, options.seed + options.runs),
             options.processes,
@@ -116,7 +116,7 @@ def study(structure: str, options: argparse.Namespace, folder: Path) -> list[lis
             f"{SUCCESS:.0%}, mean success {ends.mean():.2%}, least {ends.min():.2%}",
             flush=True,
         )
-        bands[f"learning rate {rate:g} ({good} of {len(results)})"] = experiments.mean_band(curves)
+        bands[f"learning rate {rate:g} ({good} of {len(results)})"] = studies.mean_band(curves)
         rows += [
             [structure, rate, options.seed + i, options.steps, f"{curve[-1]:.4f}"]
             for i, curve in enumerate(curves)
@@ -182,7 +182,7 @@ def main() -> None:
     for structure in options.structure:  # a mistake is told before the first run
         for rate in options.learning_rates or [0.1]:
             build_network(structure, rate, options.steps, 0, options.backend)
-    folder = experiments.run_folder(options.output, "xor", vars(options))
+    folder = runs.run_folder(options.output, "xor", vars(options))
     rows: list[list[object]] = []
     for structure in options.structure:
         rows += study(structure, options, folder)

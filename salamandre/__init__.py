@@ -17,7 +17,7 @@ from salamandre.activations import (
     Tanh,
 )
 from salamandre.backend import Backend, get_backend, register_backend
-from salamandre.gradient_check import gradient_check
+from salamandre.gradient_checking import gradient_check
 from salamandre.layer import Layer
 from salamandre.layers import (
     AveragePool,
@@ -61,7 +61,7 @@ from salamandre.optimizers import (
 )
 
 if TYPE_CHECKING:
-    from salamandre import data, experiments, games, learning, metrics, plots
+    from salamandre import data, evaluation, games, plots, runs, studies, training
     from salamandre.games import (
         GanGame,
         Gaussian,
@@ -76,7 +76,8 @@ if TYPE_CHECKING:
         WeightClipping,
         WGanGame,
     )
-    from salamandre.learning import (
+    from salamandre.pytorch import from_pytorch, to_pytorch
+    from salamandre.training import (
         Callback,
         Checkpoint,
         Curves,
@@ -85,13 +86,12 @@ if TYPE_CHECKING:
         History,
         ProgressBar,
     )
-    from salamandre.pytorch import from_pytorch, to_pytorch
 
 __version__ = "0.1.0"
 
 # What a first look at a network does not need is imported when it is first used.
 _LATER = {
-    **dict.fromkeys(("data", "experiments", "games", "learning", "metrics", "plots"), ""),
+    **dict.fromkeys(("data", "evaluation", "games", "plots", "runs", "studies", "training"), ""),
     **dict.fromkeys(
         (
             "GanGame",
@@ -119,7 +119,7 @@ _LATER = {
             "History",
             "ProgressBar",
         ),
-        "learning",
+        "training",
     ),
     **dict.fromkeys(("from_pytorch", "to_pytorch"), "pytorch"),
 }

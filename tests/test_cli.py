@@ -15,7 +15,7 @@ from PIL import Image
 
 import salamandre as sal
 from salamandre.cli import main
-from salamandre.experiments import find_runs
+from salamandre.runs import find_runs
 
 FAST = ("--architecture", "cdcgan", "--batch-size", "200", "--quiet")  # 7 rounds an epoch
 

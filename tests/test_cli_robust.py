@@ -17,7 +17,7 @@ import pytest
 from safetensors.numpy import load_file
 from test_cli import call, error_of, only, table
 
-from salamandre.experiments import find_runs
+from salamandre.runs import find_runs
 
 FAST = ("--architecture", "cdcgan", "--batch-size", "200")  # 7 rounds an epoch
 COMMAND = (sys.executable, "-m", "salamandre")

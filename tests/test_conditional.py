@@ -10,7 +10,7 @@ from differences import gradient_error
 
 import salamandre as sal
 from salamandre import data, games
-from salamandre.gradient_check import gradient_check
+from salamandre.gradient_checking import gradient_check
 
 RANDOM = np.random.default_rng(11)
 X = RANDOM.normal(size=(6, 4))

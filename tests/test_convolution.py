@@ -11,7 +11,7 @@ import pytest
 
 import salamandre as sal
 from salamandre.backend.cpu import NumpyBackend
-from salamandre.gradient_check import gradient_check
+from salamandre.gradient_checking import gradient_check
 from salamandre.layer import pixelwise
 from salamandre.layers.products import BLOCK
 from salamandre.layers.window import Window

@@ -62,7 +62,7 @@ def test_digits_are_learned_and_everything_is_saved(tmp_path):
     model = sal.Network.load(folder / "model.safetensors")
     _, test = sal.data.load("digits")
     y = model.predict(test.images.reshape(len(test), -1) / np.float32(test.white))
-    assert 100 * sal.metrics.accuracy(y, test.labels) == pytest.approx(accuracies[-1], abs=0.006)
+    assert 100 * sal.evaluation.accuracy(y, test.labels) == pytest.approx(accuracies[-1], abs=0.006)
 
 
 @pytest.mark.parametrize(

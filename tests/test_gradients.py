@@ -7,7 +7,7 @@ import pytest
 from differences import gradient_error
 
 import salamandre as sal
-from salamandre.gradient_check import gradient_check
+from salamandre.gradient_checking import gradient_check
 
 RANDOM = np.random.default_rng(7)
 X = RANDOM.normal(size=(5, 4))

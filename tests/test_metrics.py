@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import salamandre as sal
-from salamandre import data, metrics
+from salamandre import data, evaluation
 from salamandre.data import toy
 
 RANDOM = np.random.default_rng(5)
@@ -18,7 +18,7 @@ RANDOM = np.random.default_rng(5)
 def test_samples_of_the_mixture_itself_cover_it():
     """A Gaussian in the plane lies within 3 deviations with probability 1 - exp(-9/2)."""
     for mixture in (toy.ring(), toy.grid()):
-        found = metrics.mode_coverage(mixture.sample(20_000), mixture.modes, mixture.std)
+        found = evaluation.mode_coverage(mixture.sample(20_000), mixture.modes, mixture.std)
         assert found["modes"] == len(mixture.modes)
         assert found["quality"] == pytest.approx(1 - np.exp(-4.5), abs=0.003)
         assert found["balance"] == pytest.approx(1, abs=0.001)
@@ -27,12 +27,12 @@ def test_samples_of_the_mixture_itself_cover_it():
 def test_modes_that_are_missing_or_uneven_are_told():
     modes = np.array([[0.0, 0], [10, 0], [0, 10], [10, 10]])
     samples = np.array([[0.0, 0], [0, 0.2], [0, 0.1], [10, 0], [5, 5], [10, 10.4]])
-    found = metrics.mode_coverage(samples, modes, std=0.1)
+    found = evaluation.mode_coverage(samples, modes, std=0.1)
     assert found["modes"] == 2  # the last is four deviations away from its mode
     assert found["quality"] == pytest.approx(4 / 6)
     entropy = -(0.75 * np.log(0.75) + 0.25 * np.log(0.25))
     assert found["balance"] == pytest.approx(entropy / np.log(4))
-    nothing = metrics.mode_coverage(np.full((5, 2), 99.0), modes, std=0.1)
+    nothing = evaluation.mode_coverage(np.full((5, 2), 99.0), modes, std=0.1)
     assert nothing == {"modes": 0, "quality": 0, "balance": 0}
 
 
@@ -48,29 +48,29 @@ def test_frechet_distance_agrees_with_scipy(rows):
     root = linalg.sqrtm(cov_a @ cov_b).real
     expected = ((a.mean(0) - b.mean(0)) ** 2).sum() + np.trace(cov_a + cov_b - 2 * root)
     tolerance = 1e-8 if rows > 30 else 1e-4  # scipy's own root is rough for singular matrices
-    assert metrics.frechet_distance(a, b) == pytest.approx(expected, rel=tolerance)
-    assert metrics.frechet_distance(b, a) == pytest.approx(expected, rel=tolerance)
+    assert evaluation.frechet_distance(a, b) == pytest.approx(expected, rel=tolerance)
+    assert evaluation.frechet_distance(b, a) == pytest.approx(expected, rel=tolerance)
 
 
 def test_frechet_distance_in_closed_form():
     """In one dimension it is (difference of means)² + (difference of deviations)²."""
     x = RANDOM.normal(size=(1000, 1))
     x = (x - x.mean()) / x.std(ddof=1)
-    assert metrics.frechet_distance(2 * x + 3, x) == pytest.approx(9 + 1)
-    assert metrics.frechet_distance(x, x) == pytest.approx(0, abs=1e-9)
+    assert evaluation.frechet_distance(2 * x + 3, x) == pytest.approx(9 + 1)
+    assert evaluation.frechet_distance(x, x) == pytest.approx(0, abs=1e-9)
 
 
 def test_moments_of_float32_features_far_from_zero_are_stable():
     x = (1e4 + RANDOM.normal(size=(5000, 3))).astype(np.float32)
     shifted = x + np.float32(1)
-    assert metrics.frechet_distance(shifted, x) == pytest.approx(3, rel=0.01)
+    assert evaluation.frechet_distance(shifted, x) == pytest.approx(3, rel=0.01)
 
 
 def test_frechet_distance_refuses_what_has_no_moments():
     with pytest.raises(ValueError, match="two rows of features or more"):
-        metrics.frechet_distance(np.zeros((1, 3)), np.zeros((5, 3)))
+        evaluation.frechet_distance(np.zeros((1, 3)), np.zeros((5, 3)))
     with pytest.raises(ValueError, match="equally many features, got 3 and 4"):
-        metrics.frechet_distance(np.zeros((5, 3)), np.zeros((5, 4)))
+        evaluation.frechet_distance(np.zeros((5, 3)), np.zeros((5, 4)))
 
 
 # -- classes ---------------------------------------------------------------------------------------
@@ -78,23 +78,23 @@ def test_frechet_distance_refuses_what_has_no_moments():
 
 def test_shares_and_divergence_agree_with_scipy():
     stats = pytest.importorskip("scipy.stats")
-    shares = metrics.class_shares(RANDOM.integers(0, 5, 100), 6)
+    shares = evaluation.class_shares(RANDOM.integers(0, 5, 100), 6)
     assert shares.sum() == pytest.approx(1) and shares[5] == 0
     reference = np.full(6, 1 / 6)
     expected = stats.entropy(shares, reference)
-    assert metrics.class_divergence(shares, reference) == pytest.approx(expected)
-    assert metrics.class_divergence(np.array([0, 1.0]), np.array([1.0, 0])) == np.inf
+    assert evaluation.class_divergence(shares, reference) == pytest.approx(expected)
+    assert evaluation.class_divergence(np.array([0, 1.0]), np.array([1.0, 0])) == np.inf
     with pytest.raises(ValueError, match=r"all of them in 0\.\.2"):
-        metrics.class_shares(np.array([0, 3]), 3)
+        evaluation.class_shares(np.array([0, 3]), 3)
 
 
 def test_classifier_score_in_closed_form():
     sure = np.eye(4)[np.arange(100) % 4]
-    assert metrics.classifier_score(sure) == pytest.approx(4)  # sure, and all classes as often
-    assert metrics.classifier_score(sure[::4]) == pytest.approx(1)  # one class only
-    assert metrics.classifier_score(np.full((9, 4), 0.25)) == pytest.approx(1)  # never sure
+    assert evaluation.classifier_score(sure) == pytest.approx(4)  # sure, and all classes as often
+    assert evaluation.classifier_score(sure[::4]) == pytest.approx(1)  # one class only
+    assert evaluation.classifier_score(np.full((9, 4), 0.25)) == pytest.approx(1)  # never sure
     with pytest.raises(ValueError, match="sum to 1"):
-        metrics.classifier_score(np.ones((3, 4)))
+        evaluation.classifier_score(np.ones((3, 4)))
 
 
 # -- neighbours ------------------------------------------------------------------------------------
@@ -106,10 +106,10 @@ def test_nearest_agrees_with_scikit_learn():
     examples = RANDOM.uniform(size=(1500, 36)).astype(np.float32)
     found = neighbors.NearestNeighbors(n_neighbors=1).fit(images.reshape(3000, -1))
     distances, index = found.kneighbors(examples)
-    ours, how_far = metrics.nearest(examples, images)
+    ours, how_far = evaluation.nearest(examples, images)
     assert np.array_equal(ours, index[:, 0])
     assert np.allclose(how_far, distances[:, 0], rtol=1e-5)
-    copies, how_far = metrics.nearest(images[5:8], images)
+    copies, how_far = evaluation.nearest(images[5:8], images)
     assert copies.tolist() == [5, 6, 7] and np.all(how_far == 0)
 
 
@@ -126,12 +126,12 @@ def test_precision_and_recall_by_the_paper_s_definition():
                     break
         return inside / len(points)
 
-    assert metrics.precision_recall(a, b, k) == (share(a, b), share(b, a))
+    assert evaluation.precision_recall(a, b, k) == (share(a, b), share(b, a))
     half = np.concatenate([b[:40], b[:40] + 100])  # half of it is nowhere near
-    precision, _ = metrics.precision_recall(half, b)
+    precision, _ = evaluation.precision_recall(half, b)
     assert precision == pytest.approx(0.5)
     with pytest.raises(ValueError, match="more than 3 rows"):
-        metrics.precision_recall(a[:3], b)
+        evaluation.precision_recall(a[:3], b)
 
 
 # -- the judge -------------------------------------------------------------------------------------
@@ -144,7 +144,7 @@ def digits():
 
 @pytest.fixture(scope="module")
 def judge(digits, tmp_path_factory):
-    return metrics.Judge.trained(*digits, epochs=30, cache_dir=tmp_path_factory.mktemp("judge"))
+    return evaluation.Judge.trained(*digits, epochs=30, cache_dir=tmp_path_factory.mktemp("judge"))
 
 
 def test_a_judge_knows_real_digits(judge, digits):
@@ -178,25 +178,25 @@ def test_a_judge_reads_images_in_any_range_and_shape(judge, digits):
 
 def test_a_judge_is_trained_once(digits, tmp_path):
     train, test = digits
-    first = metrics.Judge.trained(train, test, epochs=1, cache_dir=tmp_path)
+    first = evaluation.Judge.trained(train, test, epochs=1, cache_dir=tmp_path)
     (file,) = (tmp_path / "judges").iterdir()
     written = file.stat().st_mtime_ns
-    again = metrics.Judge.trained(train, test, epochs=1, cache_dir=tmp_path)
+    again = evaluation.Judge.trained(train, test, epochs=1, cache_dir=tmp_path)
     assert file.stat().st_mtime_ns == written
     assert np.array_equal(again.classifier.parameters, first.classifier.parameters)
     file.write_bytes(file.read_bytes()[:-10])
-    mended = metrics.Judge.trained(train, test, epochs=1, cache_dir=tmp_path)
+    mended = evaluation.Judge.trained(train, test, epochs=1, cache_dir=tmp_path)
     assert np.array_equal(mended.classifier.parameters, first.classifier.parameters)
 
 
 def test_a_judge_must_fit(digits):
     _, test = digits
     with pytest.raises(ValueError, match="ends in Softmax"):
-        metrics.Judge(sal.Network([sal.NeuronLayer(10)], 64), test)
+        evaluation.Judge(sal.Network([sal.NeuronLayer(10)], 64), test)
     with pytest.raises(ValueError, match="knows 3 classes, the images have 10"):
-        metrics.Judge(sal.Network([sal.NeuronLayer(3, sal.Softmax())], 64), test)
+        evaluation.Judge(sal.Network([sal.NeuronLayer(3, sal.Softmax())], 64), test)
     with pytest.raises(ValueError, match=r"takes \(5,\), the images are \(1, 8, 8\)"):
-        metrics.Judge(sal.Network([sal.NeuronLayer(10, sal.Softmax())], 5), test)
+        evaluation.Judge(sal.Network([sal.NeuronLayer(10, sal.Softmax())], 5), test)
 
 
 def test_a_judge_watches_a_game(judge, digits):

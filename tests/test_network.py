@@ -106,7 +106,7 @@ def test_learning_lowers_the_loss_to_nothing(backend):
     )
     losses = [float(network.learn(X, LABELS)) for _ in range(300)]
     assert losses[0] > 0.5 and losses[-1] < 0.02
-    assert float(sal.metrics.accuracy(network.predict(X), network.backend.asarray(LABELS))) == 1
+    assert float(sal.evaluation.accuracy(network.predict(X), network.backend.asarray(LABELS))) == 1
 
 
 # -- whose arrays are whose ----------------------------------------------------------------------

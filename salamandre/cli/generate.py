@@ -62,8 +62,8 @@ def generate(
     root: str,
 ) -> None:
     """Draw a word, and a grid of all classes."""
-    from salamandre.experiments.runs import UnknownRun
     from salamandre.network import Network
+    from salamandre.runs.run import UnknownRun
 
     found = kinds.the_run(run, root)
     labels = _labels(found.classes, word, classes)

@@ -11,7 +11,7 @@ import click
 from salamandre.cli import options as kinds
 
 if TYPE_CHECKING:
-    from salamandre.experiments import Run
+    from salamandre.runs import Run
 
 SHOWN = 3  # metrics in the list of runs
 
@@ -30,7 +30,7 @@ def runs(root: str) -> None:
 
     With the epochs whose networks are kept.
     """
-    from salamandre.experiments import find_runs
+    from salamandre.runs import find_runs
 
     rows = []
     for run in find_runs(root):
@@ -132,7 +132,7 @@ def _size(count: int) -> str:
 @kinds.root_option
 def compare(runs: tuple[str, ...], to: str | None, root: str) -> None:
     """Draw losses and samples of runs side by side."""
-    from salamandre.experiments.comparison import compare_runs
+    from salamandre.runs.comparison import compare_runs
 
     if len(runs) < 2:
         raise click.UsageError("compare needs two runs or more")

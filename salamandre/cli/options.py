@@ -12,7 +12,7 @@ import click
 from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
-    from salamandre.experiments import Run
+    from salamandre.runs import Run
 
 INTERRUPTED = 130  # the exit code that shells give a command ended by Ctrl-C
 
@@ -109,7 +109,7 @@ class RunName(click.ParamType):
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
         """Return the names of runs that have the text in them."""
-        from salamandre.experiments import find_runs
+        from salamandre.runs import find_runs
 
         root = ctx.params.get("root") or ctx.params.get("output") or "runs"
         names = [run.name for run in find_runs(root)]
@@ -149,8 +149,8 @@ def the_run(name: str, root: str, option: str = "'RUN'") -> Run:
         BadParameter: there is none, or several.
         ValueError: its settings are damaged, or of a newer version.
     """
-    from salamandre.experiments import find_run
-    from salamandre.experiments.runs import UnknownRun
+    from salamandre.runs import find_run
+    from salamandre.runs.run import UnknownRun
 
     try:
         run = find_run(name, root)

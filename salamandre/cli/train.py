@@ -130,8 +130,8 @@ def train(ctx: click.Context, resume: str | None, output: str, quiet: bool, **gi
     if resume is not None:
         _resume(ctx, resume, output, quiet, given)
         return
-    from salamandre.experiments.lock import locked
-    from salamandre.experiments.runs import new_run
+    from salamandre.runs.lock import locked
+    from salamandre.runs.run import new_run
 
     options, images = _complete(given, kinds.on_terminal())
     sets = images or training.load_images(options)
@@ -150,7 +150,7 @@ def train(ctx: click.Context, resume: str | None, output: str, quiet: bool, **gi
 
 
 def _resume(ctx: click.Context, name: str, output: str, quiet: bool, given: dict[str, Any]) -> None:
-    from salamandre.experiments.lock import locked
+    from salamandre.runs.lock import locked
 
     run = kinds.the_run(name, output, "'--resume'")
     changes = {}

@@ -18,8 +18,8 @@ from salamandre.cli.pictures import drawer, sample_layout
 
 if TYPE_CHECKING:
     from salamandre.data import DataSet, Images
-    from salamandre.experiments import Run
     from salamandre.games import GanGame
+    from salamandre.runs import Run
 
 Options = dict[str, Any]
 
@@ -137,7 +137,7 @@ def restore(run: Run, game: GanGame) -> None:
         UsageError: more has been played than is asked for.
         ValueError: a damaged checkpoint, or one of other images.
     """
-    from salamandre.experiments.play import CHECKPOINT
+    from salamandre.runs.play import CHECKPOINT
 
     if (run.folder / CHECKPOINT).exists():
         game.resume(run.folder / CHECKPOINT)
@@ -181,8 +181,8 @@ def play(run: Run, game: GanGame, sets: tuple[Images, Images | None], quiet: boo
 def _callbacks(
     run: Run, game: GanGame, sets: tuple[Images, Images | None], quiet: bool
 ) -> list[Any]:
-    from salamandre.experiments.play import CHECKPOINT
     from salamandre.games import Evaluation, GameProgress, SampleGrids, run_callbacks
+    from salamandre.runs.play import CHECKPOINT
 
     options, per_epoch, folder = run.options, run.rounds_per_epoch, run.folder
     count, columns = sample_layout(len(run.classes))
@@ -206,7 +206,7 @@ def _callbacks(
 
 def _judge(sets: tuple[Images, Images | None], backend: str) -> Any:
     """Return a metric: what a classifier that has learned the real images says."""
-    from salamandre.metrics import Judge
+    from salamandre.evaluation import Judge
 
     train, test = sets
     assert test is not None

@@ -9,10 +9,10 @@ from salamandre.games.callbacks import (
     GameProgress,
     SampleGrids,
 )
+from salamandre.games.constraints import GradientPenalty, Lipschitz, SpectralNorm, WeightClipping
 from salamandre.games.game import GanGame
 from salamandre.games.history import GameHistory
 from salamandre.games.latent import Gaussian, Latent, Uniform
-from salamandre.games.lipschitz import GradientPenalty, Lipschitz, SpectralNorm, WeightClipping
 from salamandre.games.objectives import (
     Hinge,
     LeastSquares,

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from salamandre.activations import LeakyReLU, ReLU, Tanh
 from salamandre.checks import one_of
 from salamandre.data.images import Images
+from salamandre.games.constraints import GradientPenalty
 from salamandre.games.game import GanGame
 from salamandre.games.latent import Gaussian
-from salamandre.games.lipschitz import GradientPenalty
 from salamandre.games.objectives import LeastSquares, NonSaturating
 from salamandre.games.wgan import WGanGame
 from salamandre.layer import Layer

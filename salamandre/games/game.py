@@ -18,12 +18,12 @@ from salamandre.data.batches import EndlessBatches
 from salamandre.data.images import Images
 from salamandre.games import checkpoint, checks
 from salamandre.games.average import MovingAverage
+from salamandre.games.constraints import Lipschitz
 from salamandre.games.history import FIGURES, GameHistory
 from salamandre.games.latent import Latent
-from salamandre.games.lipschitz import Lipschitz
 from salamandre.games.objectives import NonSaturating, Objective
-from salamandre.learning.watch import watched
 from salamandre.network import Diverged, Network
+from salamandre.training.interrupt import watched
 
 if TYPE_CHECKING:
     from salamandre.games.callbacks import GameCallback

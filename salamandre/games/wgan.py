@@ -9,9 +9,9 @@ import numpy as np
 from salamandre.backend import Array
 from salamandre.checks import whole
 from salamandre.data.images import Images
+from salamandre.games.constraints import Lipschitz, WeightClipping
 from salamandre.games.game import GanGame
 from salamandre.games.latent import Latent
-from salamandre.games.lipschitz import Lipschitz, WeightClipping
 from salamandre.games.objectives import Wasserstein
 from salamandre.network import Network
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from salamandre.games.history import GameHistory
-from salamandre.learning.history import History
 from salamandre.plots.figure import new_figure, save_figure
+from salamandre.training.history import History
 
 _NOT_METRICS = {"epoch", "step", "learning_rate", "loss", "test_loss", "seconds"}
 
@@ -56,7 +56,7 @@ def plot_bands(
 
     Args:
         x: what all curves run over.
-        bands: (mean, low, high) by label, as :func:`salamandre.experiments.mean_band` gives them.
+        bands: (mean, low, high) by label, as :func:`salamandre.studies.mean_band` gives them.
         path: of the PNG file.
         xlabel: of the x axis.
         ylabel: of the y axis.

@@ -1,8 +1,8 @@
 """Supervised learning: an engine that runs epochs, and callbacks that watch it."""
 
-from salamandre.learning.callbacks import Callback, Checkpoint, Curves, EarlyStopping, ProgressBar
-from salamandre.learning.engine import Engine
-from salamandre.learning.history import History
+from salamandre.training.callbacks import Callback, Checkpoint, Curves, EarlyStopping, ProgressBar
+from salamandre.training.engine import Engine
+from salamandre.training.history import History
 
 __all__ = [
     "Callback",

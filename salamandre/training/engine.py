@@ -14,14 +14,14 @@ from salamandre.backend import Array
 from salamandre.checks import whole
 from salamandre.component import decode, difference, encode
 from salamandre.data.batches import Data, Source, Transform
-from salamandre.learning.history import History
-from salamandre.learning.watch import watched
-from salamandre.metrics import accuracy
+from salamandre.evaluation import accuracy
 from salamandre.network import Diverged, Network
 from salamandre.storage import read_file, write_file
+from salamandre.training.history import History
+from salamandre.training.interrupt import watched
 
 if TYPE_CHECKING:
-    from salamandre.learning.callbacks import Callback
+    from salamandre.training.callbacks import Callback
 
 Metric = Callable[[Array, Array], float]
 
@@ -38,7 +38,7 @@ class Engine:
         train: :class:`salamandre.data.Images` or a pair (inputs, targets).
         test: likewise, or ``None``.
         batch_size: examples a step. Default 64.
-        callbacks: see :mod:`salamandre.learning.callbacks`.
+        callbacks: see :mod:`salamandre.training.callbacks`.
         seed: of the order of examples and of transforms. Default 0.
         transform: random change of the training inputs, such as ``salamandre.data.Shift(2)``.
         metrics: functions of (outputs, targets) by name, evaluated on the test set. Default

@@ -10,7 +10,7 @@ from salamandre.atomic import write_atomically
 from salamandre.checks import real, whole
 
 if TYPE_CHECKING:
-    from salamandre.learning.engine import Engine
+    from salamandre.training.engine import Engine
 
 
 class Callback:

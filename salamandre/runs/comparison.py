@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from salamandre.experiments.runs import TABLE, Run, read_rows
+from salamandre.runs.run import TABLE, Run, read_rows
 from salamandre.plots.figure import save_figure
 
 PANELS = {"d_loss": "discriminator's loss", "g_loss": "generator's loss"}

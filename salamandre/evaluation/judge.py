@@ -18,13 +18,13 @@ from salamandre.component import encode
 from salamandre.data import cache
 from salamandre.data.images import Images
 from salamandre.data.transforms import Shift
+from salamandre.evaluation.classes import class_divergence, class_shares, classifier_score
+from salamandre.evaluation.classification import accuracy
+from salamandre.evaluation.frechet import frechet_distance
+from salamandre.evaluation.neighbours import precision_recall
 from salamandre.layer import Layer
 from salamandre.layers import BatchNorm, ConvolutionalLayer, Dropout, Flatten, NeuronLayer
 from salamandre.losses import CrossEntropy
-from salamandre.metrics.classes import class_divergence, class_shares, classifier_score
-from salamandre.metrics.classification import accuracy
-from salamandre.metrics.frechet import frechet_distance
-from salamandre.metrics.neighbours import precision_recall
 from salamandre.network import Network
 from salamandre.optimizers import Adam
 from salamandre.schedules import CosineDecay
@@ -139,7 +139,7 @@ class Judge:
 
     @staticmethod
     def _teach(classifier: Network, train: Images, epochs: int, seed: int) -> None:
-        from salamandre.learning import Engine, ProgressBar
+        from salamandre.training import Engine, ProgressBar
 
         convolutional = len(classifier.input_shape) > 1
         shift = Shift(1 + convolutional) if min(train.shape[1:]) >= 16 else None

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from salamandre.atomic import write_atomically
-from salamandre.experiments.folder import read_settings, run_folder
-from salamandre.experiments.lock import in_use
+from salamandre.runs.folder import read_settings, run_folder
+from salamandre.runs.lock import in_use
 
 FORMAT = 1  # of a run folder; a program refuses those of a higher one
 LATEST = "latest"

@@ -35,8 +35,11 @@ from salamandre.layers import (
     MinibatchDeviation,
     MinibatchDiscrimination,
     NeuronLayer,
+    Parallel,
     Projection,
     Reshape,
+    Sequential,
+    Skip,
     TransposedConvolutionalLayer,
     Upsample,
 )

@@ -9,21 +9,22 @@ The functions hold at any finite input, ±1e4 in float32 included: no overflow, 
 
 from __future__ import annotations
 
-import math
 from typing import ClassVar
 
+from salamandre import stable
 from salamandre.backend import Array
+from salamandre.backend.operations.rectifier import leaky_relu, leaky_relu_gradient
 from salamandre.checks import real
 from salamandre.initializers import He, Initializer, Xavier
 from salamandre.layer import Layer, Shape
+from salamandre.passes import Context
 
 
 class Activation(Layer):
     """Base of activations. Your own one needs :meth:`function` and :meth:`gradient`.
 
     Attributes:
-        from_output: True if :meth:`gradient` uses y alone; x may then be overwritten by y, and
-            :meth:`gradient` is given ``None`` for x.
+        from_output: True if :meth:`gradient` uses y alone; x may then be overwritten by y.
         slope: f'(x) below zero where f(x) = x above it; ``None`` for all others. Layers may then
             rectify while they add their bias.
         initializer: what a layer with this activation starts its weights with by default.
@@ -33,15 +34,15 @@ class Activation(Layer):
     slope: float | None = None
     initializer: ClassVar[Initializer] = Xavier()
 
-    def function(self, x: Array, out: Array) -> Array:
+    def function(self, x: Array, out: Array, ctx: Context) -> Array:
         """Write f(x) into ``out`` (which may be x itself if ``from_output``) and return it."""
         raise NotImplementedError
 
-    def gradient(self, dy: Array, x: Array, y: Array, out: Array) -> Array:
+    def gradient(self, dy: Array, x: Array, y: Array, out: Array, ctx: Context) -> Array:
         """Write dE/dx = dy f'(x) into ``out`` (which may be dy itself) and return it."""
         raise NotImplementedError
 
-    def curvature(self, x: Array, y: Array) -> Array | None:
+    def curvature(self, x: Array, y: Array, ctx: Context) -> Array | None:
         """Return f''(x), or ``None`` where it is zero almost everywhere; for gradient penalties."""
         raise ValueError(
             f"{type(self).__name__} cannot be part of a critic with a gradient penalty: it has no "
@@ -57,43 +58,67 @@ class Activation(Layer):
         """Keep the shape."""
         return input_shape
 
-    def compute(self, x: Array, training: bool = True) -> Array:
+    def compute(self, x: Array, ctx: Context) -> Array:
         """Return f(x); any shape (N, ...)."""
-        self._x = x
-        self._y = self.function(x, self.buffer_like("y", x))
-        return self._y
+        if ctx.logits:
+            return x
+        over = ctx.overwrites and self.from_output
+        ctx.x, ctx.y = x, self.function(x, x if over else ctx.buffer_like("y", x), ctx)
+        return ctx.y
 
-    def backprop(self, dy: Array, update: bool = True) -> Array:
+    def backprop(self, dy: Array, ctx: Context) -> Array:
         """Return dy f'(x)."""
-        return self.gradient(dy, self._x, self._y, self.buffer_like("dx", dy))
+        if ctx.logits:
+            return dy
+        return self.gradient(dy, ctx.x, ctx.y, ctx.buffer_like("dx", dy), ctx)
 
-    def backprop_before_activation(self, dz: Array, update: bool = True) -> Array:
-        """Return dz: there is nothing before the activation."""
-        return dz
-
-    def compute_tangent(self, x_dot: Array) -> Array:
+    def compute_tangent(self, x_dot: Array, ctx: Context) -> Array:
         """Return x_dot f'(x)."""
-        return self.tangent(x_dot, self._x, self._y)
+        ctx.x_dot = x_dot
+        return self.gradient(x_dot, ctx.x, ctx.y, ctx.xp.empty_like(x_dot), ctx)
 
-    def backprop_tangent(self, dy: Array | None, dy_dot: Array) -> tuple[Array | None, Array]:
-        """Return dy f'(x) + dy_dot x_dot f''(x) and dy_dot f'(x)."""
-        return self.tangent_gradient(dy, dy_dot, self._x, self._y)
-
-    def tangent(self, x_dot: Array, x: Array, y: Array) -> Array:
-        """As :meth:`compute_tangent`, for a layer that keeps x and y itself."""
-        self._x_dot = x_dot
-        return self.gradient(x_dot, x, y, self.xp.empty_like(x_dot))
-
-    def tangent_gradient(
-        self, dy: Array | None, dy_dot: Array, x: Array, y: Array
+    def backprop_tangent(
+        self, dy: Array | None, dy_dot: Array, ctx: Context
     ) -> tuple[Array | None, Array]:
-        """As :meth:`backprop_tangent`, for a layer that keeps x and y itself."""
-        dx = None if dy is None else self.gradient(dy, x, y, self.xp.empty_like(dy))
-        curvature = self.curvature(x, y)
+        """Return dy f'(x) + dy_dot x_dot f''(x) and dy_dot f'(x)."""
+        x, y, empty_like = ctx.x, ctx.y, ctx.xp.empty_like
+        dx = None if dy is None else self.gradient(dy, x, y, empty_like(dy), ctx)
+        curvature = self.curvature(x, y, ctx)
         if curvature is not None:
-            bent = dy_dot * self._x_dot * curvature
+            bent = dy_dot * ctx.x_dot * curvature
             dx = bent if dx is None else dx + bent
-        return dx, self.gradient(dy_dot, x, y, self.xp.empty_like(dy_dot))
+        return dx, self.gradient(dy_dot, x, y, empty_like(dy_dot), ctx)
+
+
+class ActivatedLayer(Layer):
+    """Base of layers that apply an activation to their own output: y = f(z).
+
+    The activation is their only child; it may write over z.
+
+    Args:
+        activation: f, of which the layer has an equal one of its own. Default :class:`Identity`.
+    """
+
+    def __init__(self, activation: Activation | None) -> None:
+        super().__init__()
+        activation = Identity() if activation is None else activation
+        if not isinstance(activation, Activation):
+            raise TypeError(
+                f"{type(self).__name__} activation must be an Activation such as "
+                f"salamandre.ReLU(), got {activation!r}"
+            )
+        self.activation = type(activation)(**activation.config())
+        self.children = (self.activation,)
+
+    @property
+    def output_activation(self) -> Activation:
+        """The activation f."""
+        return self.activation
+
+    def plan(self, ctx: Context) -> None:
+        """Let the activation write over z, or leave it out."""
+        ctx.parts[0].overwrites = True
+        self.activation.plan_part(ctx.parts[0], ctx, True, ctx.logits)
 
 
 class Identity(Activation):
@@ -102,21 +127,23 @@ class Identity(Activation):
     from_output = True
     slope = 1.0
 
-    def function(self, x: Array, out: Array) -> Array:
-        """Return x."""
-        if out is not x:
-            out[...] = x
-        return out
+    def compute(self, x: Array, ctx: Context) -> Array:
+        """Return x itself."""
+        return x
 
-    def gradient(self, dy: Array, x: Array, y: Array, out: Array) -> Array:
-        """Return dy."""
-        if out is not dy:
-            out[...] = dy
-        return out
+    def backprop(self, dy: Array, ctx: Context) -> Array:
+        """Return dy itself."""
+        return dy
 
-    def curvature(self, x: Array, y: Array) -> Array | None:
-        """Return ``None``: zero almost everywhere."""
-        return None
+    def compute_tangent(self, x_dot: Array, ctx: Context) -> Array:
+        """Return x_dot itself."""
+        return x_dot
+
+    def backprop_tangent(
+        self, dy: Array | None, dy_dot: Array, ctx: Context
+    ) -> tuple[Array | None, Array]:
+        """Return both as they are."""
+        return dy, dy_dot
 
 
 class Sigmoid(Activation):
@@ -132,23 +159,18 @@ class Sigmoid(Activation):
         super().__init__()
         self.mu = real("Sigmoid mu", mu, 0, above=True)
 
-    def function(self, x: Array, out: Array) -> Array:
-        """Return 1 / (1 + exp(-mu x)), the exponent held below overflow."""
-        xp = self.xp
-        xp.multiply(x, -self.mu, out=out)
-        xp.minimum(out, math.log(xp.finfo(x.dtype).max) - 1, out=out)
-        xp.exp(out, out=out)
-        xp.add(out, 1, out=out)
-        return xp.divide(1, out, out=out)
+    def function(self, x: Array, out: Array, ctx: Context) -> Array:
+        """Return 1 / (1 + exp(-mu x))."""
+        return stable.sigmoid(ctx.xp, x, self.mu, out)
 
-    def gradient(self, dy: Array, x: Array, y: Array, out: Array) -> Array:
+    def gradient(self, dy: Array, x: Array, y: Array, out: Array, ctx: Context) -> Array:
         """Return dy mu y (1 - y)."""
-        xp = self.xp
+        xp = ctx.xp
         slope = y * (1 - y)
         xp.multiply(slope, self.mu, out=slope)
         return xp.multiply(dy, slope, out=out)
 
-    def curvature(self, x: Array, y: Array) -> Array | None:
+    def curvature(self, x: Array, y: Array, ctx: Context) -> Array | None:
         """Return mu² y (1 - y) (1 - 2 y)."""
         return self.mu**2 * y * (1 - y) * (1 - 2 * y)
 
@@ -166,20 +188,20 @@ class CenteredSigmoid(Activation):
         super().__init__()
         self.mu = real("CenteredSigmoid mu", mu, 0, above=True)
 
-    def function(self, x: Array, out: Array) -> Array:
+    def function(self, x: Array, out: Array, ctx: Context) -> Array:
         """Return tanh(mu x / 2)."""
-        xp = self.xp
+        xp = ctx.xp
         xp.multiply(x, self.mu / 2, out=out)
         return xp.tanh(out, out=out)
 
-    def gradient(self, dy: Array, x: Array, y: Array, out: Array) -> Array:
+    def gradient(self, dy: Array, x: Array, y: Array, out: Array, ctx: Context) -> Array:
         """Return dy mu (1 - y²) / 2."""
-        xp = self.xp
+        xp = ctx.xp
         slope = 1 - y * y
         xp.multiply(slope, self.mu / 2, out=slope)
         return xp.multiply(dy, slope, out=out)
 
-    def curvature(self, x: Array, y: Array) -> Array | None:
+    def curvature(self, x: Array, y: Array, ctx: Context) -> Array | None:
         """Return -mu² y (1 - y²) / 2."""
         return (-(self.mu**2) / 2) * y * (1 - y * y)
 
@@ -201,22 +223,22 @@ class Tanh(Activation):
         self.k = real("Tanh k", k, 0, above=True)
         self.alpha = real("Tanh alpha", alpha, 0, above=True)
 
-    def function(self, x: Array, out: Array) -> Array:
+    def function(self, x: Array, out: Array, ctx: Context) -> Array:
         """Return k tanh(alpha x)."""
-        xp = self.xp
+        xp = ctx.xp
         xp.multiply(x, self.alpha, out=out)
         xp.tanh(out, out=out)
         return xp.multiply(out, self.k, out=out)
 
-    def gradient(self, dy: Array, x: Array, y: Array, out: Array) -> Array:
+    def gradient(self, dy: Array, x: Array, y: Array, out: Array, ctx: Context) -> Array:
         """Return dy (k - y²/k) alpha."""
-        xp = self.xp
+        xp = ctx.xp
         slope = y * y
         xp.multiply(slope, -self.alpha / self.k, out=slope)
         xp.add(slope, self.k * self.alpha, out=slope)
         return xp.multiply(dy, slope, out=out)
 
-    def curvature(self, x: Array, y: Array) -> Array | None:
+    def curvature(self, x: Array, y: Array, ctx: Context) -> Array | None:
         """Return -2 alpha² y (1 - y²/k²)."""
         return (-2 * self.alpha**2) * y * (1 - y * y / self.k**2)
 
@@ -228,17 +250,17 @@ class ReLU(Activation):
     slope = 0.0
     initializer = He()
 
-    def function(self, x: Array, out: Array) -> Array:
+    def function(self, x: Array, out: Array, ctx: Context) -> Array:
         """Return max(x, 0)."""
-        self.backend.rectify(x, 0.0, out)
+        leaky_relu(ctx.backend, x, 0.0, out)
         return out
 
-    def gradient(self, dy: Array, x: Array, y: Array, out: Array) -> Array:
+    def gradient(self, dy: Array, x: Array, y: Array, out: Array, ctx: Context) -> Array:
         """Return dy where y > 0, else 0."""
-        self.backend.rectify_gradient(dy, y, 0.0, out)
+        leaky_relu_gradient(ctx.backend, dy, y, 0.0, out)
         return out
 
-    def curvature(self, x: Array, y: Array) -> Array | None:
+    def curvature(self, x: Array, y: Array, ctx: Context) -> Array | None:
         """Return ``None``: zero almost everywhere."""
         return None
 
@@ -257,17 +279,17 @@ class LeakyReLU(Activation):
         super().__init__()
         self.slope: float = real("LeakyReLU slope", slope, 0, 1, below=True)
 
-    def function(self, x: Array, out: Array) -> Array:
+    def function(self, x: Array, out: Array, ctx: Context) -> Array:
         """Return max(x, slope x): the slope is below 1."""
-        self.backend.rectify(x, self.slope, out)
+        leaky_relu(ctx.backend, x, self.slope, out)
         return out
 
-    def gradient(self, dy: Array, x: Array, y: Array, out: Array) -> Array:
+    def gradient(self, dy: Array, x: Array, y: Array, out: Array, ctx: Context) -> Array:
         """Return dy, times the slope where y <= 0."""
-        self.backend.rectify_gradient(dy, y, self.slope, out)
+        leaky_relu_gradient(ctx.backend, dy, y, self.slope, out)
         return out
 
-    def curvature(self, x: Array, y: Array) -> Array | None:
+    def curvature(self, x: Array, y: Array, ctx: Context) -> Array | None:
         """Return ``None``: zero almost everywhere."""
         return None
 
@@ -286,24 +308,24 @@ class ELU(Activation):
         super().__init__()
         self.alpha = real("ELU alpha", alpha, 0, above=True)
 
-    def function(self, x: Array, out: Array) -> Array:
+    def function(self, x: Array, out: Array, ctx: Context) -> Array:
         """Return max(x, 0) + alpha (exp(min(x, 0)) - 1)."""
-        xp = self.xp
+        xp = ctx.xp
         below = xp.minimum(x, 0)
         xp.expm1(below, out=below)
         xp.multiply(below, self.alpha, out=below)
         xp.maximum(x, 0, out=out)
         return xp.add(out, below, out=out)
 
-    def gradient(self, dy: Array, x: Array, y: Array, out: Array) -> Array:
+    def gradient(self, dy: Array, x: Array, y: Array, out: Array, ctx: Context) -> Array:
         """Return dy where y > 0, dy (y + alpha) elsewhere."""
-        xp = self.xp
+        xp = ctx.xp
         slope = xp.where(y > 0, xp.ones_like(y), y + self.alpha)
         return xp.multiply(dy, slope, out=out)
 
-    def curvature(self, x: Array, y: Array) -> Array | None:
+    def curvature(self, x: Array, y: Array, ctx: Context) -> Array | None:
         """Return 0 where y > 0, y + alpha elsewhere."""
-        return self.xp.where(y > 0, self.xp.zeros_like(y), y + self.alpha)
+        return ctx.xp.where(y > 0, ctx.xp.zeros_like(y), y + self.alpha)
 
 
 class SoftPlus(Activation):
@@ -312,27 +334,21 @@ class SoftPlus(Activation):
     from_output = True
     initializer = He()
 
-    def function(self, x: Array, out: Array) -> Array:
-        """Return max(x, 0) + log(1 + exp(-|x|)): the exponential is at most 1."""
-        xp = self.xp
-        small = xp.abs(x)
-        xp.negative(small, out=small)
-        xp.exp(small, out=small)
-        xp.log1p(small, out=small)
-        xp.maximum(x, 0, out=out)
-        return xp.add(out, small, out=out)
+    def function(self, x: Array, out: Array, ctx: Context) -> Array:
+        """Return log(1 + exp(x))."""
+        return stable.softplus(ctx.xp, x, out)
 
-    def gradient(self, dy: Array, x: Array, y: Array, out: Array) -> Array:
+    def gradient(self, dy: Array, x: Array, y: Array, out: Array, ctx: Context) -> Array:
         """Return dy (1 - exp(-y)): the derivative is sigmoid(x)."""
-        xp = self.xp
+        xp = ctx.xp
         slope = xp.negative(y)
         xp.expm1(slope, out=slope)
         xp.negative(slope, out=slope)
         return xp.multiply(dy, slope, out=out)
 
-    def curvature(self, x: Array, y: Array) -> Array | None:
+    def curvature(self, x: Array, y: Array, ctx: Context) -> Array | None:
         """Return s (1 - s), s = 1 - exp(-y) being the sigmoid of x."""
-        rest = self.xp.exp(-y)
+        rest = ctx.xp.exp(-y)
         return (1 - rest) * rest
 
 
@@ -341,16 +357,13 @@ class Softmax(Activation):
 
     from_output = True
 
-    def function(self, x: Array, out: Array) -> Array:
-        """Subtract the largest x of a row first, so that the exponentials are at most 1."""
-        xp = self.xp
-        xp.subtract(x, x.max(axis=1, keepdims=True), out=out)
-        xp.exp(out, out=out)
-        return xp.divide(out, out.sum(axis=1, keepdims=True), out=out)
+    def function(self, x: Array, out: Array, ctx: Context) -> Array:
+        """Return the distributions."""
+        return stable.softmax(ctx.xp, x, out)
 
-    def gradient(self, dy: Array, x: Array, y: Array, out: Array) -> Array:
+    def gradient(self, dy: Array, x: Array, y: Array, out: Array, ctx: Context) -> Array:
         """Return y (dy - Σ_k dy_k y_k)."""
-        xp = self.xp
+        xp = ctx.xp
         inner = (dy * y).sum(axis=1, keepdims=True)
         xp.subtract(dy, inner, out=out)
         return xp.multiply(out, y, out=out)

@@ -8,6 +8,7 @@ file is ever executed.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import textwrap
 from typing import Any, ClassVar
@@ -22,11 +23,12 @@ class Component:
 
     Attributes:
         kind: the family that a class is looked up in, such as ``"layers"``.
+        renamed: the present names of arguments that had other ones in earlier versions.
     """
 
     kind: ClassVar[str] = "components"
+    renamed: ClassVar[dict[str, str]] = {}
     _classes: ClassVar[dict[str, type[Component]]] = {}
-    _signature: inspect.Signature
     _arguments: dict[str, Any]
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
@@ -43,14 +45,14 @@ class Component:
     def __new__(cls, *args: Any, **kwargs: Any) -> Component:
         """Note the constructor arguments; a wrong call is left to ``__init__`` to refuse."""
         component = super().__new__(cls)
-        component._signature = _signature(cls)
+        signature = _signature(cls)
         try:
-            bound = component._signature.bind_partial(*args, **kwargs)
+            bound = signature.bind_partial(*args, **kwargs)
         except TypeError:
             return component
         bound.apply_defaults()
         component._arguments = bound.arguments
-        for name, parameter in component._signature.parameters.items():
+        for name, parameter in signature.parameters.items():
             if parameter.kind is parameter.VAR_KEYWORD:
                 component._arguments |= component._arguments.pop(name)
         return component
@@ -60,15 +62,16 @@ class Component:
         return dict(self._arguments)
 
     def __repr__(self) -> str:
+        known = _signature(type(self)).parameters
         shown = [
             f"{name}={value!r}"
             for name, value in self._arguments.items()
-            if name not in self._signature.parameters
-            or value != self._signature.parameters[name].default
+            if name not in known or value != known[name].default
         ]
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
+@functools.cache
 def _signature(cls: type) -> inspect.Signature:
     """Return the signature of the constructor, without ``self``."""
     if cls.__init__ is object.__init__:  # type: ignore[misc]
@@ -125,14 +128,15 @@ def decode(value: Any) -> Any:
         return [decode(item) for item in value]
     if not isinstance(value, dict):
         return value
-    arguments = {name: decode(item) for name, item in value.items() if name != "class"}
     name = value.get("class")
     if not isinstance(name, str) or name not in Component._classes:
         raise ValueError(
             f"unknown component {name!r}{nearest(name, Component._classes)}; if it is your own "
             f"class, import the module that defines it first"
         )
+    cls = Component._classes[name]
+    arguments = {cls.renamed.get(k, k): decode(v) for k, v in value.items() if k != "class"}
     try:
-        return Component._classes[name](**arguments)
+        return cls(**arguments)
     except TypeError as error:
         raise ValueError(f"wrong arguments for {name}: {error}") from None

@@ -12,6 +12,7 @@ import numpy as np
 from salamandre.backend import Backend, get_backend
 from salamandre.layer import Layer
 from salamandre.losses import Loss
+from salamandre.network import Network
 
 
 @dataclass(frozen=True)
@@ -77,8 +78,6 @@ def gradient_check(
     Returns:
         A report: true if all errors are within the tolerance; print it to see each.
     """
-    from salamandre.network import Network
-
     random = np.random.default_rng([seed, 2])
     if isinstance(component, Loss):
         return _check_loss(component, x, target, tolerance, step, backend)
@@ -103,7 +102,7 @@ def gradient_check(
         network.random.state = copy.deepcopy(kept)  # the same noise and dropout every time
         for name, array in network.named_state().items():
             array[...] = state[name]
-        return network.compute(x, training, labels)
+        return network.compute(x, training=training, labels=labels)
 
     y = compute()
     weights = side.asarray(random.normal(size=y.shape))
@@ -129,13 +128,11 @@ def _check_loss(
     step: float,
     backend: str | Backend | None,
 ) -> GradientReport:
-    loss = copy.copy(loss)
-    loss.backend = get_backend(backend)
-    loss.xp = loss.backend.xp
-    y = loss.xp.array(loss.backend.asarray(y, dtype=np.float64))
-    target = loss.check(target, y.shape, y.dtype)
-    analytic = loss.backend.to_numpy(loss.compute(y, target)[1])
-    numerical = _differences(lambda: float(loss.value(y, target)), y, step)
+    side = get_backend(backend)
+    y = side.xp.array(side.asarray(y, dtype=np.float64))
+    target = loss.check(target, y.shape, y.dtype, side)
+    analytic = side.to_numpy(loss.compute(y, target, side.xp)[1])
+    numerical = _differences(lambda: float(loss.compute(y, target, side.xp)[0]), y, step)
     return GradientReport({"y": _relative_error(numerical, analytic)}, tolerance)
 
 

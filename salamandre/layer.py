@@ -7,23 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-import numpy as np
-
-from salamandre.backend import Array, Backend, RandomStream
+from salamandre.backend import Array
 from salamandre.component import Component
 from salamandre.initializers import Initializer
+from salamandre.passes import Context
 
 Shape = tuple[int, ...]
-
-
-def pixelwise(x: Array) -> Array:
-    """Return images (N, C, H, W) as a view (N, H, W, C)."""
-    return x.transpose(0, 2, 3, 1)
-
-
-def mapwise(x: Array) -> Array:
-    """Return images (N, H, W, C) as a view (N, C, H, W)."""
-    return x.transpose(0, 3, 1, 2)
 
 
 @dataclass(frozen=True)
@@ -51,8 +40,8 @@ class Declared:
         """Return a part of a flat vector as an array of this shape: the inverse of flat."""
         if not self.memory:
             return vector.reshape(self.shape)
-        lying = vector.reshape([self.shape[axis] for axis in self.memory])
-        return lying.transpose([self.memory.index(axis) for axis in range(len(self.shape))])
+        array = vector.reshape([self.shape[axis] for axis in self.memory])
+        return array.transpose([self.memory.index(axis) for axis in range(len(self.shape))])
 
 
 class Layer(Component):
@@ -60,53 +49,47 @@ class Layer(Component):
 
     - :meth:`build` is told the shape of one example, declares parameters with
       :meth:`declare`, and returns the shape of one output.
-    - :meth:`compute` returns y and keeps what :meth:`backprop` needs.
-    - :meth:`backprop` writes dE/dw into ``self.d_w`` for each parameter ``w`` (if ``update``)
-      and returns dE/dx.
+    - :meth:`compute` returns y and keeps in ``ctx`` what :meth:`backprop` needs.
+    - :meth:`backprop` writes dE/dw into ``self.d_w`` for each parameter ``w`` (if
+      ``ctx.parameter_gradients``) and returns dE/dx.
 
     A declared parameter ``w`` is then ``self.w``, its gradient ``self.d_w``: views of the flat
-    vectors of the network, to be written in place (``self.d_w[...] = ``). Check your layer with
-    :func:`salamandre.gradient_check`.
+    vectors of the network, to be written in place (``self.d_w[...] = ``). A layer keeps nothing
+    of a batch in itself: ``ctx`` (:class:`salamandre.passes.Context`) is its part of the pass.
+    Check your layer with :func:`salamandre.gradient_check`.
 
     Attributes:
         children: the layers that this one is made of, if any.
+        names: theirs, in the names of parameters; by default their numbers.
         built: whether the layer has its place in a network.
+        trainable: whether its parameters may change (:meth:`Network.freeze`).
         couples_examples: whether an output depends on the other examples of its batch.
-        input_gradient: the network clears it on its first layer while it learns: dE/dx is not
-            wanted then, and :meth:`backprop` may return ``None`` to save the time. The layer
-            behind may be told the first one's :attr:`learning_outputs`: no other part is wanted.
     """
 
     kind = "layers"
     couples_examples: ClassVar[bool] = False
 
-    backend: Backend
-    xp: Any
-    dtype: np.dtype
-    random: RandomStream
-
     def __init__(self) -> None:
         self.children: Sequence[Layer] = ()
-        self.input_gradient: bool | slice = True
+        self.names: Sequence[str] | None = None
         self.built = False
+        self.trainable = True
         self.declared: list[Declared] = []
         self.declared_state: list[Declared] = []
-        self._buffers: dict[str, Array] = {}
-        self._shared: dict[str, Array] = {}
 
     def build(self, input_shape: Shape) -> Shape:
         """Declare parameters for examples of ``input_shape``; return the shape of an output."""
         raise NotImplementedError
 
-    def compute(self, x: Array, training: bool = True) -> Array:
+    def compute(self, x: Array, ctx: Context) -> Array:
         """Return y (N, ...) for the batch x (N, ...)."""
         raise NotImplementedError
 
-    def backprop(self, dy: Array, update: bool = True) -> Array:
-        """Return dE/dx from dE/dy; write the gradients of the parameters if ``update``."""
+    def backprop(self, dy: Array, ctx: Context) -> Array:
+        """Return dE/dx from dE/dy; write the gradients of the parameters."""
         raise NotImplementedError
 
-    def compute_tangent(self, x_dot: Array) -> Array:
+    def compute_tangent(self, x_dot: Array, ctx: Context) -> Array:
         """Return the derivative of the latest y along x_dot, the shape of x.
 
         With :meth:`backprop_tangent` this is Pearlmutter's R operator (1994), on which a gradient
@@ -117,12 +100,15 @@ class Layer(Component):
             f"second-order backprop"
         )
 
-    def backprop_tangent(self, dy: Array | None, dy_dot: Array) -> tuple[Array | None, Array]:
+    def backprop_tangent(
+        self, dy: Array | None, dy_dot: Array, ctx: Context
+    ) -> tuple[Array | None, Array]:
         """Return dE/dx and dE/dx_dot for an E of y and of y_dot; write the parameters' gradients.
 
         Args:
             dy: dE/dy; ``None`` stands for zero, and may be returned for it.
             dy_dot: dE/dy_dot, y_dot being the latest result of :meth:`compute_tangent`.
+            ctx: as for the others.
         """
         raise NotImplementedError
 
@@ -131,8 +117,8 @@ class Layer(Component):
     ) -> None:
         """Ask for a parameter; it becomes ``self.<name>``, its gradient ``self.d_<name>``.
 
-        ``memory`` names the axes in the order in which they lie in the flat vector, slowest first;
-        by default as they stand.
+        ``memory`` is the order of its axes in the flat vector, the slowest first; by default as
+        they stand.
         """
         if not isinstance(initializer, Initializer):
             raise TypeError(
@@ -142,78 +128,98 @@ class Layer(Component):
         self.declared.append(Declared(name, shape, initializer, memory))
 
     def declare_state(self, name: str, shape: Shape, initializer: Initializer) -> None:
-        """Ask for an array that is saved with the network but that no optimizer touches."""
+        """Ask for an array that is saved with the network but that no optimizer touches.
+
+        Change it by ``ctx.update(self.<name>, value)``.
+        """
         self.declared_state.append(Declared(name, shape, initializer))
 
-    def buffer(
-        self,
-        name: str,
-        shape: Shape,
-        by_feature: bool = False,
-        channels_last: bool = False,
-        dtype: Any = None,
-    ) -> Array:
-        """Return an uninitialised array of the layer's dtype that is reused from step to step.
+    def plan(self, ctx: Context) -> None:
+        """Say in the contexts of the children what is wanted of them; called when that changes."""
+        for child, part in zip(self.children, ctx.parts, strict=True):
+            child.plan_part(part, ctx, bool(ctx.input_gradient))
 
-        With ``by_feature`` the array lies transposed in memory, feature by feature, as
-        :class:`NeuronLayer` keeps its vectors; with ``channels_last`` images (N, C, H, W) lie
-        pixel by pixel, (N, H, W, C), as :class:`ConvolutionalLayer` keeps them.
-        """
-        flat = self._take(self._buffers, name, math.prod(shape), dtype or self.dtype)
-        if channels_last:
-            n, c, h, w = shape
-            return flat.reshape(n, h, w, c).transpose(0, 3, 1, 2)
-        return flat.reshape(shape[::-1]).T if by_feature else flat.reshape(shape)
-
-    def buffer_like(self, name: str, x: Array) -> Array:
-        """Return a reused array of x's shape and order in memory."""
-        if x.ndim == 4:
-            return self.buffer(name, x.shape, channels_last=pixelwise(x).flags.c_contiguous)
-        return self.buffer(name, x.shape, x.ndim == 2 and not x.flags.c_contiguous)
-
-    def workspace(self, name: str, shape: Shape) -> Array:
-        """As :meth:`buffer`, shared by all layers of the network: it holds for one call."""
-        return self._take(self._shared, name, math.prod(shape), self.dtype).reshape(shape)
-
-    def _take(self, kept: dict[str, Array], name: str, size: int, dtype: Any) -> Array:
-        array = kept.get(name)
-        if array is None or array.size < size:
-            kept.pop(name, None)  # the memory of the smaller one is free before more is taken
-            array = kept[name] = self.xp.empty(size, dtype=dtype)
-        return array if array.size == size else array[:size]
-
-    def pixels(self, name: str, x: Array) -> Array:
-        """Return images (N, C, H, W) as contiguous (N, H, W, C): a view, or a buffer's copy."""
-        x = pixelwise(x)
-        if x.flags.c_contiguous:
-            return x
-        copied = self.buffer(name, x.shape)
-        copied[...] = x
-        return copied
+    def plan_part(
+        self, ctx: Context, outer: Context, input_gradient: bool | slice, logits: bool = False
+    ) -> None:
+        """Say what is wanted of this layer, as a part of an outer one."""
+        ctx.logits = logits
+        ctx.frozen = outer.frozen or not self.trainable
+        ctx.parameter_gradients = outer.parameter_gradients and not ctx.frozen
+        ctx.input_gradient = input_gradient
+        self.plan(ctx)
 
     def parameter_count(self) -> int:
         """Return the number of parameters of this layer and of all below it."""
         return sum(declared.size for _, layer in self.walk() for declared in layer.declared)
 
-    def walk(self, prefix: str = "") -> Iterator[tuple[str, Layer]]:
-        """Yield this layer and all below it with the prefix of their parameters' names."""
+    def walk(self, prefix: str = "", shared: bool = True) -> Iterator[tuple[str, Layer]]:
+        """Yield this layer and all below it with the prefix of their parameters' names.
+
+        Without ``shared``, networks below it that have vectors of their own are left out.
+        """
         yield prefix, self
-        for index, child in enumerate(self.children):
-            yield from child.walk(f"{prefix}{index}.")
+        names = self.names or [str(index) for index in range(len(self.children))]
+        for name, child in zip(names, self.children, strict=True):
+            if shared or not child.owns_vectors:
+                yield from child.walk(f"{prefix}{name}.", shared)
+
+    @property
+    def owns_vectors(self) -> bool:
+        """Whether the layer is a network whose parameters are its own, wherever it stands."""
+        return False
 
     @property
     def learning_outputs(self) -> bool | slice:
-        """Those that depend on the parameters: True for all, or a slice of axis 1."""
-        return True
+        """The outputs that depend on the parameters: all, none, or a slice of axis 1."""
+        return any(layer.declared for _, layer in self.walk(shared=False))
 
     @property
     def output_activation(self) -> Layer | None:
         """The activation that makes this layer's output, or ``None``.
 
-        A layer that has one also has :meth:`backprop_before_activation`.
+        A layer that has one leaves it out where ``ctx.logits`` says so.
         """
         return None
 
-    def backprop_before_activation(self, dz: Array, update: bool = True) -> Array:
-        """As :meth:`backprop`, from dE/dz where y = activation(z): for losses that give dz."""
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the views: the network hands out new ones of its copied vectors."""
+        views = {name for d in self.declared for name in (d.name, f"d_{d.name}")}
+        views |= {d.name for d in self.declared_state}
+        return {name: value for name, value in self.__dict__.items() if name not in views}
+
+
+class Linear(Layer):
+    """Base of layers without parameters whose y is linear in x, once a pass has chosen how.
+
+    :meth:`apply` is y = A x, :meth:`adjoint` Aᵀ: backprop, tangents and second-order backprop
+    follow. What A depends on (which elements were dropped, which pixel was the largest) is
+    chosen in :meth:`compute`.
+    """
+
+    def apply(self, x: Array, ctx: Context, name: str = "y") -> Array:
+        """Return A x; ``name`` tells the buffers of x from those of a tangent."""
         raise NotImplementedError
+
+    def adjoint(self, dy: Array, ctx: Context, name: str = "dx") -> Array:
+        """Return Aᵀ dy."""
+        raise NotImplementedError
+
+    def compute(self, x: Array, ctx: Context) -> Array:
+        """Return A x."""
+        return self.apply(x, ctx)
+
+    def backprop(self, dy: Array, ctx: Context) -> Array:
+        """Return Aᵀ dy."""
+        return self.adjoint(dy, ctx)
+
+    def compute_tangent(self, x_dot: Array, ctx: Context) -> Array:
+        """Return A x_dot."""
+        return self.apply(x_dot, ctx, "y_dot")
+
+    def backprop_tangent(
+        self, dy: Array | None, dy_dot: Array, ctx: Context
+    ) -> tuple[Array | None, Array]:
+        """Return Aᵀ dy and Aᵀ dy_dot."""
+        dx = None if dy is None else self.adjoint(dy, ctx)
+        return dx, self.adjoint(dy_dot, ctx, "dx_dot")

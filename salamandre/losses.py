@@ -1,18 +1,20 @@
 """Losses: how far outputs are from targets, and in which direction to mend it.
 
-Every loss is a mean over the batch. ``value, dy = loss.compute(y, target)`` gives the number and
-its gradient with respect to y at once, since they share most of their work.
+Every loss is a mean over the batch. ``value, dy = loss.compute(y, target, xp)`` gives the number
+and its gradient with respect to y at once, since they share most of their work.
 
-The cross-entropies take probabilities by default. Where the network ends in the activation that
-belongs to a loss (Softmax or Sigmoid), :meth:`Loss.gradient_before` gives the gradient before the
-activation in its closed form, y - t, which neither divides by small probabilities nor loses
-digits; with ``from_logits=True`` the network ends linearly and the loss includes the activation.
+The cross-entropies take probabilities by default. Where a network ends in the activation that
+belongs to a loss (Softmax or Sigmoid), :meth:`Loss.on_logits` gives the same loss of what comes
+into that activation. Its gradient has the closed form y - t, which neither divides by small
+probabilities nor loses digits, and learning uses it. With ``from_logits=True`` the network ends
+linearly and the loss includes the activation.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from salamandre import stable
 from salamandre.activations import Sigmoid, Softmax
 from salamandre.backend import Array, Backend
 from salamandre.checks import real
@@ -21,46 +23,35 @@ from salamandre.layer import Shape
 
 
 class Loss(Component):
-    """Base of losses. Your own one needs :meth:`compute`.
-
-    Attributes:
-        xp: the array namespace of the network's backend, set by the network.
-    """
+    """Base of losses. Your own one needs :meth:`compute`."""
 
     kind = "losses"
 
-    backend: Backend
-    xp: Any
-
-    def check(self, target: Any, y_shape: Shape, dtype: Any) -> Array:
+    def check(self, target: Any, y_shape: Shape, dtype: Any, backend: Backend) -> Array:
         """Return ``target`` as an array that fits outputs of ``y_shape``, or raise ValueError."""
-        target = self.backend.asarray(target, dtype=dtype)
+        target = backend.asarray(target, dtype=dtype)
         if target.shape != y_shape:
             raise ValueError(
                 f"{type(self).__name__} expects targets of the outputs' shape {y_shape}, "
                 f"got {target.shape}"
             )
-        if not self.backend.all_finite(target):
+        if not backend.all_finite(target):
             raise ValueError("the targets hold NaN or infinity: clean them first")
         return target
 
-    def compute(self, y: Array, target: Array) -> tuple[Array, Array]:
-        """Return the loss (a scalar array) and dE/dy, for y (N, outputs)."""
+    def compute(self, y: Array, target: Array, xp: Any) -> tuple[Array, Array]:
+        """Return the loss (a scalar array) and dE/dy, for y (N, outputs); ``xp`` is the namespace."""
         raise NotImplementedError
 
-    def gradient_before(self, activation: Any, y: Array, target: Array) -> Array | None:
-        """Return dE/dz where y = activation(z), if this loss has a closed form, else ``None``."""
+    def on_logits(self, activation: Any) -> Loss | None:
+        """Return this loss of z where y = activation(z), or ``None`` if there is no closed form."""
         return None
-
-    def value(self, y: Array, target: Array) -> Array:
-        """Return the loss alone."""
-        return self.compute(y, target)[0]
 
 
 class MeanSquaredError(Loss):
     """E = mean of (y - t)² over batch and outputs."""
 
-    def compute(self, y: Array, target: Array) -> tuple[Array, Array]:
+    def compute(self, y: Array, target: Array, xp: Any) -> tuple[Array, Array]:
         """Return E and dE/dy = 2 (y - t) / count."""
         error = y - target
         value = (error * error).mean()
@@ -71,60 +62,56 @@ class MeanSquaredError(Loss):
 class MeanAbsoluteError(Loss):
     """E = mean of |y - t| over batch and outputs; the derivative at 0 is taken as 0."""
 
-    def compute(self, y: Array, target: Array) -> tuple[Array, Array]:
+    def compute(self, y: Array, target: Array, xp: Any) -> tuple[Array, Array]:
         """Return E and dE/dy = sign(y - t) / count."""
         error = y - target
-        value = self.xp.abs(error).mean()
-        return value, self.xp.sign(error) / error.size
+        value = xp.abs(error).mean()
+        return value, xp.sign(error) / error.size
 
 
 class BinaryCrossEntropy(Loss):
     """E = mean of -t log p - (1 - t) log(1 - p) over batch and outputs, targets t in [0, 1].
 
     Args:
-        from_logits: y is a logit z, p = 1 / (1 + exp(-z)), instead of a probability. Default
+        from_logits: y is a logit z, p = 1 / (1 + exp(-slope z)), instead of a probability. Default
             False.
+        slope: of the logistic function, for logits. Default 1.
     """
 
-    def __init__(self, from_logits: bool = False) -> None:
+    def __init__(self, from_logits: bool = False, slope: float = 1.0) -> None:
         self.from_logits = bool(from_logits)
+        self.slope = real("BinaryCrossEntropy slope", slope, 0, above=True)
 
-    def check(self, target: Any, y_shape: Shape, dtype: Any) -> Array:
+    def check(self, target: Any, y_shape: Shape, dtype: Any, backend: Backend) -> Array:
         """Return targets in [0, 1] of the outputs' shape; labels (N,) fit outputs (N, 1)."""
-        target = self.backend.asarray(target, dtype=dtype)
+        target = backend.asarray(target, dtype=dtype)
         if target.ndim == 1 and y_shape == (len(target), 1):
             target = target.reshape(-1, 1)
-        target = super().check(target, y_shape, dtype)
-        if not self.backend.all_true((target >= 0) & (target <= 1)):
+        target = super().check(target, y_shape, dtype, backend)
+        if not backend.all_true((target >= 0) & (target <= 1)):
             raise ValueError(
                 f"BinaryCrossEntropy expects targets in [0, 1], got values from "
                 f"{float(target.min()):g} to {float(target.max()):g}"
             )
         return target
 
-    def compute(self, y: Array, target: Array) -> tuple[Array, Array]:
-        """Return E and dE/dp = (p - t) / (p (1 - p) count), or dE/dz = (p - t) / count."""
-        xp = self.xp
+    def compute(self, y: Array, target: Array, xp: Any) -> tuple[Array, Array]:
+        """Return E and dE/dp = (p - t) / (p (1 - p) count), or dE/dz = slope (p - t) / count."""
         if self.from_logits:
             # -log p = softplus(-z) and -log(1 - p) = softplus(z), so E = softplus(z) - t z.
-            small = xp.exp(-xp.abs(y))
-            value = (xp.maximum(y, 0) + xp.log1p(small) - target * y).mean()
-            p = xp.where(y >= 0, 1 / (1 + small), small / (1 + small))
-            return value, (p - target) / y.size
-        p = self._open_interval(y)
+            z = y if self.slope == 1 else self.slope * y
+            value = (stable.softplus(xp, z) - target * z).mean()
+            return value, (stable.sigmoid(xp, z) - target) * (self.slope / y.size)
+        info = xp.finfo(y.dtype)  # p is kept from 0 and 1 by the smallest steps there
+        p = xp.minimum(xp.maximum(y, float(info.tiny)), 1 - float(info.epsneg))
         value = -(target * xp.log(p) + (1 - target) * xp.log1p(-p)).mean()
         return value, (p - target) / (p * (1 - p) * y.size)
 
-    def gradient_before(self, activation: Any, y: Array, target: Array) -> Array | None:
-        """Return dz = mu (p - t) / count before a Sigmoid(mu)."""
+    def on_logits(self, activation: Any) -> Loss | None:
+        """Return the loss of logits where a Sigmoid makes the probabilities."""
         if self.from_logits or type(activation) is not Sigmoid:
             return None
-        return (y - target) * (activation.mu / y.size)
-
-    def _open_interval(self, y: Array) -> Array:
-        """Keep p away from 0 and 1 by the smallest steps that float has there."""
-        info = self.xp.finfo(y.dtype)
-        return self.xp.minimum(self.xp.maximum(y, float(info.tiny)), 1 - float(info.epsneg))
+        return BinaryCrossEntropy(from_logits=True, slope=activation.mu)
 
 
 class CrossEntropy(Loss):
@@ -142,15 +129,15 @@ class CrossEntropy(Loss):
         self.from_logits = bool(from_logits)
         self.label_smoothing = real("label_smoothing", label_smoothing, 0, 1, below=True)
 
-    def check(self, target: Any, y_shape: Shape, dtype: Any) -> Array:
+    def check(self, target: Any, y_shape: Shape, dtype: Any, backend: Backend) -> Array:
         """Return labels in 0..classes-1 of shape (N,), or rows of probabilities."""
         if len(y_shape) != 2:
             raise ValueError(f"CrossEntropy expects outputs (N, classes), got shape {y_shape}")
-        labels = self.backend.asarray(target)
+        labels = backend.asarray(target)
         if labels.ndim == 2:
-            target = super().check(labels, y_shape, dtype)
-            off = self.backend.xp.abs(target.sum(axis=1) - 1) > 1e-3
-            if not self.backend.all_true((target >= 0) & ~off.reshape(-1, 1)):
+            target = super().check(labels, y_shape, dtype, backend)
+            off = backend.xp.abs(target.sum(axis=1) - 1) > 1e-3
+            if not backend.all_true((target >= 0) & ~off.reshape(-1, 1)):
                 raise ValueError(
                     "CrossEntropy expects rows of probabilities in [0, 1] that sum to 1"
                 )
@@ -165,61 +152,47 @@ class CrossEntropy(Loss):
                 f"CrossEntropy expects one label for each of the {y_shape[0]} outputs, got "
                 f"labels of shape {labels.shape}"
             )
-        if not self.backend.all_true((labels >= 0) & (labels < y_shape[1])):
+        if not backend.all_true((labels >= 0) & (labels < y_shape[1])):
             raise ValueError(
                 f"labels must lie in 0..{y_shape[1] - 1} for {y_shape[1]} classes, got values "
                 f"from {int(labels.min())} to {int(labels.max())}"
             )
         return labels
 
-    def compute(self, y: Array, target: Array) -> tuple[Array, Array]:
+    def compute(self, y: Array, target: Array, xp: Any) -> tuple[Array, Array]:
         """Return E and dE/dp_j = -t_j / (p_j N); from logits, dE/dz = (p - t) / N."""
-        xp = self.xp
         if self.from_logits:
-            shifted = y - y.max(axis=1, keepdims=True)
-            p = xp.exp(shifted)
-            total = p.sum(axis=1, keepdims=True)
-            value = self._mean_minus(shifted - xp.log(total), target)
-            p /= total
-            return value, self._minus_target(p, target)
+            log_p = stable.log_softmax(xp, y)
+            value = self._mean_minus(log_p, target, xp)
+            return value, self._minus_target(xp.exp(log_p, out=log_p), target, xp)
         p = xp.maximum(y, float(xp.finfo(y.dtype).tiny))
-        t = self._minus_target(xp.zeros_like(p), target)
-        return self._mean_minus(xp.log(p), target), t / p
+        t = self._minus_target(xp.zeros_like(p), target, xp)
+        return self._mean_minus(xp.log(p), target, xp), t / p
 
-    def value(self, y: Array, target: Array) -> Array:
-        """Return the loss alone."""
-        if self.from_logits:
-            return self.compute(y, target)[0]
-        tiny = float(self.xp.finfo(y.dtype).tiny)
-        if target.ndim == 1 and not self.label_smoothing:  # the common case: look up one p a row
-            chosen = y[self.xp.arange(len(y)), target]
-            return -self.xp.log(self.xp.maximum(chosen, tiny)).mean()
-        return self._mean_minus(self.xp.log(self.xp.maximum(y, tiny)), target)
-
-    def gradient_before(self, activation: Any, y: Array, target: Array) -> Array | None:
-        """Return dz = (p - t) / N before a Softmax."""
+    def on_logits(self, activation: Any) -> Loss | None:
+        """Return the loss of logits where a Softmax makes the probabilities."""
         if self.from_logits or type(activation) is not Softmax:
             return None
-        return self._minus_target(y + 0, target)
+        return CrossEntropy(from_logits=True, label_smoothing=self.label_smoothing)
 
-    def _mean_minus(self, log_p: Array, target: Array) -> Array:
+    def _mean_minus(self, log_p: Array, target: Array, xp: Any) -> Array:
         """Return the mean over the batch of -Σ_j t_j log p_j, t smoothed."""
         smoothing, classes = self.label_smoothing, log_p.shape[1]
         if target.ndim == 2:
             total = (target * log_p).sum()
         else:
-            total = log_p[self.xp.arange(len(log_p)), target].sum()
+            total = log_p[xp.arange(len(log_p)), target].sum()
         if smoothing:
             total = (1 - smoothing) * total + smoothing / classes * log_p.sum()
         return -total / len(log_p)
 
-    def _minus_target(self, p: Array, target: Array) -> Array:
+    def _minus_target(self, p: Array, target: Array, xp: Any) -> Array:
         """Return (p - t) / N with t smoothed, written over p."""
         smoothing, (count, classes) = self.label_smoothing, p.shape
         if target.ndim == 2:
             p -= (1 - smoothing) * target
         else:
-            p[self.xp.arange(count), target] -= 1 - smoothing
+            p[xp.arange(count), target] -= 1 - smoothing
         if smoothing:
             p -= smoothing / classes
         p *= 1 / count

@@ -1,4 +1,4 @@
-"""The network: layers in a row over one flat vector of parameters."""
+"""The network: a chain of layers that learns, with passes, a loss and an optimizer."""
 
 from __future__ import annotations
 
@@ -6,282 +6,334 @@ import copy
 import math
 import os
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
 
+from salamandre import model_files
 from salamandre.backend import Array, Backend, get_backend
-from salamandre.checks import nearest, one_of, whole
-from salamandre.component import decode, encode
-from salamandre.layer import Layer, Shape
+from salamandre.checks import one_of, whole
+from salamandre.layer import Shape
 from salamandre.layers.conditional import Conditional
+from salamandre.layers.containers import Layers
 from salamandre.losses import Loss
 from salamandre.optimizers import Optimizer
-from salamandre.storage import StoredFile, read_file, write_file
+from salamandre.passes import Context, Gate, Pass
+from salamandre.vectors import FlatVectors
 
 
 class Diverged(FloatingPointError):
     """The loss became NaN or infinite; the parameters are those before that step."""
 
 
-class Network(Layer):
+class Network(FlatVectors):
     """Layers in a row, their parameters in one flat vector, with a loss and an optimizer.
 
+    A network may be a layer of another one: without an ``input_shape`` as a part of it; with one
+    it is shared: its vectors stay its own, and the other one does not train it.
+
     Args:
-        layers: in the order of computation; each object belongs to one network.
-        input_shape: of one example, such as ``784`` or ``(1, 28, 28)``. Without it the network
-            is a layer for another network, which builds it.
+        layers: in the order of computation, in a row or by names; each object belongs to one
+            network.
+        input_shape: of one example, such as ``784`` or ``(1, 28, 28)``; of several inputs a list
+            of shapes, such as ``[(100,), (10,)]`` before a ``Parallel``.
         loss: what :meth:`learn` minimises.
         optimizer: how :meth:`learn` and :meth:`step` change the parameters.
         seed: of the initial parameters, noise and dropout. Default 0.
         backend: a name or a Backend; default ``SALAMANDRE_BACKEND``, else ``"numpy"``.
         dtype: ``"float32"`` (default) or ``"float64"`` (for gradient checks).
+        names: of the layers, if they are in a row. Default their numbers.
+        frozen: names of parts that do not learn, see :meth:`freeze`. Default none.
 
     Attributes:
         parameters, gradients: the flat vectors of all parameters and of dE/dparameters.
         output_shape: of one example.
-        steps: how many steps :meth:`step` and :meth:`learn` have taken.
+        random: the stream of noise and dropout.
 
     Raises:
         ValueError: layers whose shapes do not fit, wrong sizes, unknown names.
         RuntimeError: a backend that cannot be used here.
     """
 
-    parameters: Array
-    gradients: Array
-
     def __init__(
         self,
-        layers: Sequence[Layer],
-        input_shape: int | Sequence[int] | None = None,
+        layers: Layers,
+        input_shape: int | Sequence[Any] | None = None,
         loss: Loss | None = None,
         optimizer: Optimizer | None = None,
         seed: int = 0,
         backend: str | Backend | None = None,
         dtype: str = "float32",
+        names: Sequence[str] | None = None,
+        frozen: Sequence[str] = (),
     ) -> None:
-        super().__init__()
-        self.layers = self.children = tuple(layers)
-        self._arguments["layers"] = self.layers  # the list that was given may change
-        if not self.layers:
+        super().__init__(layers, names)
+        if not self.children:
             raise ValueError("a Network needs at least one layer, got none")
-        for what, value, base in (
-            *(("each of a Network's layers", layer, Layer) for layer in self.layers),
-            ("loss", loss, Loss),
-            ("optimizer", optimizer, Optimizer),
-        ):
-            if not (isinstance(value, base) or (value is None and base is not Layer)):
+        for what, value, base in (("loss", loss, Loss), ("optimizer", optimizer, Optimizer)):
+            if not (value is None or isinstance(value, base)):
                 raise TypeError(f"{what} must be a salamandre.{base.__name__}, got {value!r}")
-        self.loss = copy.copy(loss)
         self.optimizer = optimizer
         self.seed = whole("seed", seed, least=0)
-        self._is_whole = input_shape is not None  # not a part of another network
-        self._output: Shape | None = None
-        if input_shape is not None:
-            sizes = input_shape if isinstance(input_shape, Sequence) else (input_shape,)
-            self.input_shape = tuple(whole("a dimension of input_shape", n) for n in sizes)
-            name = getattr(dtype, "name", getattr(dtype, "__name__", dtype))  # np.float32 too
-            self.dtype = np.dtype(one_of("dtype", name, ("float32", "float64")))
-            self.backend = get_backend(backend)
-            if optimizer is not None:
-                optimizer.require_free()
-            self.output_shape = self.build(self.input_shape)
-            self._allocate()
+        self._owns_vectors = input_shape is not None
+        self.loss = loss
+        if input_shape is None:
+            return
+        self.input_shape = _shape(input_shape)
+        name = getattr(dtype, "name", getattr(dtype, "__name__", dtype))  # np.float32 too
+        self.dtype = np.dtype(one_of("dtype", name, ("float32", "float64")))
+        self.backend = get_backend(backend)
+        if optimizer is not None:
+            optimizer.require_free()
+        self.output_shape = super().build(self.input_shape)
+        self.random = self.backend.stream([self.seed, 1])
+        self.allocate()
+        self.freeze(*frozen)
+        if optimizer is not None:
+            optimizer.attach(self.backend, self.parameters)
 
-    # -- building ------------------------------------------------------------------------------
+    @property
+    def owns_vectors(self) -> bool:
+        """Whether it has an ``input_shape``."""
+        return self._owns_vectors
+
+    @property
+    def loss(self) -> Loss | None:
+        """What :meth:`learn` minimises."""
+        return self._loss
+
+    @loss.setter
+    def loss(self, loss: Loss | None) -> None:
+        self._loss = loss
+        self._loss_of_logits = loss and loss.on_logits(self.output_activation)
 
     def build(self, input_shape: Shape) -> Shape:
-        """Build the layers in a row; return the shape of the last one's output."""
-        if self._is_whole and input_shape is not self.input_shape:
-            raise ValueError("a Network with an input_shape cannot be a layer: leave it out")
-        self._shapes = [input_shape]
-        for index, layer in enumerate(self.layers):
-            if layer.built:
-                self._unbuild(index - 1)
-                raise ValueError(
-                    f"layer {index} ({layer!r}) is in a network already: make one for each place"
-                )
-            layer.built = True
-            try:
-                self._shapes.append(layer.build(self._shapes[-1]))
-            except ValueError as error:
-                self._unbuild(index)
-                raise ValueError(f"layer {index} ({type(layer).__name__}): {error}") from None
-        # Backprop may stop at the first layer that has something to learn.
-        learners = [i for i, layer in enumerate(self.layers) if layer.parameter_count()]
-        self._first = min(learners, default=0)
-        return self._shapes[-1]
+        """Build the layers of a part of another network; check the input of a shared network."""
+        if not self._owns_vectors:
+            return super().build(input_shape)
+        if input_shape != self.input_shape:
+            raise ValueError(
+                f"the shared network takes examples of shape {self.input_shape}, got {input_shape}"
+            )
+        return self.output_shape
 
-    def _unbuild(self, last: int) -> None:
-        """Give the layers back as they were: a network that was refused has no claim on them."""
-        for layer in self.layers[: last + 1]:
-            for _, part in layer.walk():
-                part.built = False
-                part.declared.clear()
-                part.declared_state.clear()
+    def hand_out_views(self) -> None:
+        """As the base; make the passes and locks too, which no copy takes along."""
+        super().hand_out_views()
+        self._gate = Gate()
+        self._latest: Pass | None = None  # the one of compute and backprop without a pass
+        self._idle: list[Pass] = []  # passes that nobody uses
 
-    def _allocate(self) -> None:
-        """Lay out the flat vectors and hand each layer its views of them."""
-        backend, xp = self.backend, self.backend.xp
-        random = np.random.default_rng(self.seed)
-        values = np.empty(self.parameter_count(), self.dtype)
-        for _, part, _, declared in self._layout():
-            initial = declared.initializer.draw(random, declared.shape)
-            values[part] = declared.flat(initial)
-        self.parameters = backend.asarray(values)
-        self.gradients = xp.zeros_like(self.parameters)
-        self.random = backend.stream([self.seed, 1])
-        self._conditional = [layer for _, layer in self.walk() if isinstance(layer, Conditional)]
-        for _, layer in self.walk():
-            layer.backend, layer.xp, layer.dtype = backend, xp, self.dtype
-            layer.random, layer._shared = self.random, self._shared
-            for state in layer.declared_state:
-                initial = state.initializer.draw(random, state.shape)
-                setattr(layer, state.name, backend.asarray(initial, dtype=self.dtype))
-        for _, part, layer, declared in self._layout():
-            setattr(layer, declared.name, declared.view(self.parameters[part]))
-            setattr(layer, f"d_{declared.name}", declared.view(self.gradients[part]))
-        self._state = list(self.named_state().values())
-        if self.loss is not None:
-            self.loss.backend, self.loss.xp = backend, xp
-        if self.optimizer is not None:
-            self.optimizer.attach(backend, self.parameters)
+    def __getstate__(self) -> dict[str, Any]:
+        made = ("_gate", "_latest", "_idle")
+        return {name: value for name, value in super().__getstate__().items() if name not in made}
 
-    def _layout(self) -> Iterator[tuple[str, slice, Layer, Any]]:
-        """Yield the name, place, layer and declaration of each parameter, in order."""
-        start = 0
-        for prefix, layer in self.walk():
-            for declared in layer.declared:
-                part = slice(start, start + declared.size)
-                yield prefix + declared.name, part, layer, declared
-                start = part.stop
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if self._owns_vectors:
+            self.hand_out_views()
 
-    # -- learning ------------------------------------------------------------------------------
+    # -- passes --------------------------------------------------------------------------------
 
-    def compute(self, x: Any, training: bool = True, labels: Any = None) -> Array:
+    def new_pass(
+        self,
+        parameter_gradients: bool = True,
+        input_gradient: bool = True,
+        statistics: bool = True,
+        accumulate: bool = False,
+    ) -> Pass:
+        """Return a pass of this network, for :meth:`compute` and :meth:`backprop`.
+
+        Args:
+            parameter_gradients: whether backprop fills ``gradients``.
+            input_gradient: whether backprop returns dE/dx.
+            statistics: whether running statistics are updated.
+            accumulate: whether backprop adds to ``gradients`` instead of writing them.
+        """
+        self._require_vectors()
+        run = Pass(self)
+        run.statistics, run.accumulate = statistics, accumulate
+        run.want(parameter_gradients, input_gradient)
+        return run
+
+    def changing(self) -> AbstractContextManager[None]:
+        """Let no thread predict in the block, which changes parameters or state."""
+        return self._gate.writing()
+
+    def _require_vectors(self) -> None:
+        if not self._owns_vectors:
+            raise ValueError(
+                "this Network has no input_shape yet: give it one, or put it in another"
+            )
+
+    @contextmanager
+    def _idle_pass(self) -> Iterator[Pass]:
+        """Have a pass that nobody else uses."""
+        try:
+            run = self._idle.pop()
+        except IndexError:
+            run = self.new_pass()
+        try:
+            yield run
+        finally:
+            run.output_shape = run.batch_labels = None
+            self._idle.append(run)
+
+    def compute(
+        self, x: Any, ctx: Context | None = None, *, training: bool = True, labels: Any = None
+    ) -> Array:
         """Return the outputs (N, ...) for a batch x (N, *input_shape).
 
         Args:
-            x: an array of the backend or of the host; it is kept for :meth:`backprop`.
+            x: an array of the backend or of the host (of several inputs a tuple); it is kept for
+                :meth:`backprop`.
+            ctx: a pass of this network. Then what is returned is memory of the pass, which holds
+                until its next compute, and x is not searched for NaN. Default: a pass of the
+                network's own; then the array that is returned is the caller's.
             training: False turns dropout off and lets batch-norm use its running statistics.
             labels: whole numbers (N,), for a network with conditional layers.
         """
-        if not self._is_whole:
-            self._require_backend()
-            return self.forward(x, training)
-        x = self._check_input(x)
-        self.condition(labels, len(x))
-        return self._copy(self.forward(x, training))
+        if ctx is not None and not isinstance(ctx, Pass):  # a layer of another network
+            return super().compute(x, ctx)
+        x = self._check_input(x, finite=ctx is None)
+        labels = self._check_labels(labels, _count(x))
+        if ctx is None and self._latest is None:
+            self._latest = self.new_pass()
+        run = self._own(ctx)
+        run.draw_from(self.random)
+        y = self._forward(x, run, training, labels)
+        self._commit(run)
+        return y if ctx is not None else self._copy(y)
 
-    @property
-    def classes(self) -> int | None:
-        """The number of classes that its conditional layers know; ``None`` without such layers."""
-        return min((layer.classes for layer in self._conditional), default=None)
+    def _own(self, ctx: Pass | None) -> Pass:
+        """Return the pass, or the latest without one, if it is this network's."""
+        run = ctx or self._latest
+        if run is None:
+            raise RuntimeError("backprop needs a compute before it: call compute(x) first")
+        if run.network is not self:
+            raise ValueError("this pass belongs to another network: make one with new_pass()")
+        return run
 
-    def condition(self, labels: Any, count: int) -> None:
-        """Tell the conditional layers the labels (count,) of the batch to be computed next."""
-        if labels is None:
-            if self.classes:
-                raise ValueError(
-                    f"this network is conditional: it needs a label for each of {count} examples, "
-                    f"labels=..."
-                )
-            return
-        if not self.classes:
-            raise ValueError("this network has no conditional layer: it takes no labels")
-        if isinstance(labels, Sequence):
-            labels = np.asarray(labels)
-        if labels.dtype.kind not in "iu" or labels.shape != (count,):
-            raise ValueError(
-                f"labels must be whole numbers of shape ({count},), got {labels.dtype} of shape "
-                f"{labels.shape}"
-            )
-        known = (labels >= 0) & (labels < self.classes)
-        # Those that lie on the host are looked at whatever the backend.
-        if not (known.all() if isinstance(known, np.ndarray) else self.backend.all_true(known)):
-            raise ValueError(f"labels must lie in 0..{self.classes - 1}")
-        for layer in self._conditional:
-            layer.labels = self.backend.asarray(labels)
+    def _forward(self, x: Array, run: Pass, training: bool, labels: Array | None) -> Array:
+        """Compute what fits; the state is not changed yet."""
+        run.output_shape, run.is_training, run.batch_labels = None, training, labels
+        run.updates.clear()
+        y = super().compute(x, run)
+        run.output_shape = y.shape
+        return y
 
-    def forward(self, x: Array, training: bool = True) -> Array:
-        """As :meth:`compute`, without checks: x fits, and what comes out is an inner buffer."""
-        self._output = None
-        for layer in self.layers:
-            x = layer.compute(x, training)
-        self._output = x.shape
-        return x
+    def _commit(self, run: Pass) -> None:
+        """Change running statistics as the layers asked for."""
+        if run.updates and run.statistics:
+            with self.changing():
+                for state, value in run.updates:
+                    state[...] = value
+        run.updates.clear()
 
-    def predict(self, x: Any, batch_size: int = 256, labels: Any = None) -> Array:
-        """As :meth:`compute` without training, in blocks so that memory stays small."""
+    def predict(
+        self, x: Any, batch_size: int = 256, labels: Any = None, seed: int | Sequence[int] = 0
+    ) -> Array:
+        """As :meth:`compute` without training, in blocks so that memory stays small.
+
+        Any number of threads may call it at once, also while another one trains the network: each
+        gets what it gets alone, by parameters as they are between two steps.
+
+        Args:
+            x: (N, *input_shape).
+            batch_size: examples in a block. Default 256.
+            labels: see :meth:`compute`.
+            seed: of the noise of layers that have some: equal calls give equal answers. Default 0.
+        """
         whole("batch_size", batch_size)
         x = self._check_input(x)
-        self.condition(labels, len(x))
+        count = _count(x)
+        labels = self._check_labels(labels, count)
         parts = []
-        for start in range(0, len(x), batch_size):
-            block = slice(start, start + batch_size)
-            if labels is not None:
-                self.condition(labels[block], len(x[block]))
-            parts.append(self._copy(self.forward(x[block], False)))
-        self._output = None  # backprop belongs to compute
+        with self._idle_pass() as run, ExitStack() as gates:
+            run.want(parameter_gradients=False)
+            run.draw_from(None, seed)
+            for _, network in self.walk():
+                if isinstance(network, Network) and network.owns_vectors:
+                    gates.enter_context(network._gate.reading())
+            for start in range(0, count, batch_size):
+                block = slice(start, start + batch_size)
+                chosen = None if labels is None else labels[block]
+                inputs = tuple(part[block] for part in x) if isinstance(x, tuple) else x[block]
+                parts.append(self._copy(self._forward(inputs, run, False, chosen)))
         return parts[0] if len(parts) == 1 else self.backend.xp.concatenate(parts)
 
-    def backprop(self, dy: Any, update: bool = True) -> Array:
+    def backprop(self, dy: Any, ctx: Context | None = None, *, update: bool = True) -> Any:
         """Carry dE/dy of the latest :meth:`compute` back through the layers.
 
         Args:
             dy: the shape of the outputs.
-            update: write ``gradients``; False leaves them alone.
+            ctx: the pass that :meth:`compute` was given; it says itself what is wanted, and its
+                memory is what is returned. Default: the network's own.
+            update: write ``gradients``; False leaves them alone. Only without ``ctx``.
 
         Returns:
-            dE/dx, the shape of the inputs.
+            dE/dx, the shape of the inputs (``None`` if the pass does not want it).
         """
-        if self._is_whole:
-            if self._output is None:
-                raise RuntimeError("backprop needs a compute before it: call compute(x) first")
-            dy = self.backend.asarray(dy, dtype=self.dtype)
-            if dy.shape != self._output:
-                raise ValueError(
-                    f"backprop expects dy of the latest outputs' shape {self._output}, "
-                    f"got {dy.shape}"
-                )
-            self.input_gradient = True
-            return self._copy(self.backward(dy, update))
-        return self.backward(dy, update)
+        if ctx is not None and not isinstance(ctx, Pass):
+            return super().backprop(dy, ctx)
+        run = self._own(ctx)
+        dy = self._check_gradient(dy, run)
+        if ctx is None:
+            run.want(parameter_gradients=update)
+        dx = self._backward(dy, run)
+        return dx if ctx is not None else self._copy(dx)
 
-    def backward(self, dy: Array, update: bool = True, before_activation: bool = False) -> Any:
-        """As :meth:`backprop`, without checks; dE/dx only where ``input_gradient`` asks for it."""
-        last = 0 if self.input_gradient else self._first
-        for index in range(len(self.layers) - 1, last - 1, -1):
-            layer = self.layers[index]
-            layer.input_gradient = index > last or self.input_gradient
-            if not self.input_gradient and index == last + 1:
-                layer.input_gradient = self.layers[last].learning_outputs
-            if before_activation and index == len(self.layers) - 1:
-                dy = layer.backprop_before_activation(dy, update)
-            else:
-                dy = layer.backprop(dy, update)
+    def _backward(self, dy: Array, run: Pass) -> Any:
+        before = self._to_be_kept(run)
+        dx = super().backprop(dy, run)
+        if before is not None:
+            self.gradients += before
+        return dx if run.input_gradient else None
+
+    def _to_be_kept(self, run: Pass) -> Array | None:
+        """Return a copy of the gradients, if what backprop writes shall be added to them."""
+        return self.gradients + 0 if run.accumulate and run.parameter_gradients else None
+
+    def backprop_tangent(
+        self, dy: Array | None, dy_dot: Array, ctx: Context
+    ) -> tuple[Array | None, Array]:
+        """Carry dE/dy and dE/dy_dot back; write ``gradients``, or add to them."""
+        before = self._to_be_kept(ctx) if isinstance(ctx, Pass) else None
+        found = super().backprop_tangent(dy, dy_dot, ctx)
+        if before is not None:
+            self.gradients += before
+        return found
+
+    def compute_part(
+        self, x: Array, ctx: Pass, stop: int, training: bool = True, labels: Any = None
+    ) -> Array:
+        """As :meth:`compute` with a pass, through the first ``stop`` layers only."""
+        x = self._check_input(x, finite=False)
+        ctx.output_shape, ctx.is_training = None, training
+        ctx.batch_labels = self._check_labels(labels, _count(x))
+        for layer, part in ctx.pairs[:stop]:
+            x = layer.compute(x, part)
+        self._commit(ctx)
+        return x
+
+    def backprop_part(self, dy: Array, ctx: Pass, stop: int) -> Array:
+        """Return dE/dx from dE/dy of :meth:`compute_part`; the pass must want it."""
+        for layer, part in reversed(ctx.pairs[:stop]):
+            dy = layer.backprop(dy, part)
         return dy
 
-    @property
-    def output_activation(self) -> Layer | None:
-        """The last layer's."""
-        return self.layers[-1].output_activation
+    def copy_to_predict(self) -> Network:
+        """Return a copy with vectors of its own, and an optimizer that remembers nothing."""
+        network = copy.deepcopy(self)
+        if self.optimizer is not None:
+            fresh = type(self.optimizer)(**self.optimizer.config())
+            network.optimizer = network._arguments["optimizer"] = fresh
+        network.gradients = self.backend.xp.zeros_like(self.parameters)
+        network.hand_out_views()
+        return network
 
-    def backprop_before_activation(self, dz: Array, update: bool = True) -> Array:
-        """As :meth:`backprop`, from the gradient before the last activation."""
-        return self.backward(dz, update, before_activation=True)
-
-    def compute_tangent(self, x_dot: Array) -> Array:
-        """Return the derivative of the latest outputs along x_dot."""
-        for layer in self.layers:
-            x_dot = layer.compute_tangent(x_dot)
-        return x_dot
-
-    def backprop_tangent(self, dy: Array | None, dy_dot: Array) -> tuple[Array | None, Array]:
-        """Carry dE/dy and dE/dy_dot back; write ``gradients``."""
-        for layer in reversed(self.layers):
-            dy, dy_dot = layer.backprop_tangent(dy, dy_dot)
-        return dy, dy_dot
+    # -- learning ------------------------------------------------------------------------------
 
     def learn(self, x: Any, target: Any, labels: Any = None) -> Any:
         """Take one step on a batch: compute, loss, backprop, optimizer.
@@ -298,130 +350,144 @@ class Network(Layer):
             ValueError: a batch that does not fit, NaN or infinity in it; nothing has changed.
             Diverged: the loss is NaN or infinite; the parameters have not changed.
         """
-        self._require_backend()
-        loss, optimizer = self.loss, self.optimizer
-        if loss is None or optimizer is None:
+        self._require_vectors()
+        if self.loss is None or self.optimizer is None:
             raise ValueError("learn needs a Network with a loss and an optimizer")
         x = self._check_input(x)
-        target = loss.check(target, (len(x), *self.output_shape), self.dtype)
-        self.condition(labels, len(x))
-        state = [array + 0 for array in self._state]
-        try:
-            y = self.forward(x, training=True)
-            dz = loss.gradient_before(self.output_activation, y, target)
-            if dz is None:
-                value, dy = loss.compute(y, target)
-            else:
-                value = loss.value(y, target)
+        count = _count(x)
+        target = self.loss.check(target, (count, *self.output_shape), self.dtype, self.backend)
+        labels = self._check_labels(labels, count)
+        with self._idle_pass() as run:
+            run.draw_from(self.random)
+            of_logits = self._loss_of_logits
+            run.want(input_gradient=False, logits=of_logits is not None)
+            y = self._forward(x, run, True, labels)
+            value, dy = (of_logits or self.loss).compute(y, target, self.backend.xp)
             value = self.backend.scalar(value)
             if isinstance(value, float) and not math.isfinite(value):
                 raise Diverged(
-                    f"the loss became {value} at step {optimizer.steps + 1}: lower the learning "
-                    f"rate ({optimizer.learning_rate:g}) or clip the gradient (clip_norm=1)"
+                    f"the loss became {value} at step {self.optimizer.steps + 1}: lower the "
+                    f"learning rate ({self.optimizer.learning_rate:g}) or clip the gradient "
+                    f"(clip_norm=1)"
                 )
-        except (ValueError, Diverged):  # running statistics go back with the step
-            for array, before in zip(self._state, state, strict=True):
-                array[...] = before
-            raise
-        self.input_gradient = False
-        if dz is None:
-            self.backward(dy, True)
-        else:
-            self.backward(dz, True, before_activation=True)
-        optimizer.step(self.parameters, self.gradients)
-        self._output = None  # backprop belongs to compute
+            self._commit(run)
+            self._backward(dy, run)
+        if self._latest is not None:  # its backprop would mix old outputs with new parameters
+            self._latest.output_shape = None
+        self.step()
         return value
 
     def step(self) -> None:
         """Apply the optimizer to ``gradients``."""
         if self.optimizer is None:
             raise ValueError("step needs a Network with an optimizer")
-        self.optimizer.step(self.parameters, self.gradients)
+        with self.changing():
+            self.optimizer.step(self.parameters, self.gradients, self.learning)
 
-    def _require_backend(self) -> None:
-        if not hasattr(self, "backend"):
+    # -- checks --------------------------------------------------------------------------------
+
+    @property
+    def classes(self) -> int | None:
+        """The number of classes that its conditional layers know; ``None`` without such layers."""
+        known = (layer.classes for _, layer in self.walk() if isinstance(layer, Conditional))
+        return min(known, default=None)
+
+    def _check_input(self, x: Any, finite: bool = True) -> Any:
+        """Return x as the network computes with it, if it fits."""
+        self._require_vectors()
+        if not isinstance(self.input_shape[0], tuple):
+            return self._check_array(x, self.input_shape, finite)
+        if not isinstance(x, (tuple, list)) or len(x) != len(self.input_shape):
             raise ValueError(
-                "this Network has no input_shape yet: give it one, or put it in another"
+                f"expected a tuple of {len(self.input_shape)} inputs, got {type(x).__name__}"
+                + (f" of {len(x)}" if hasattr(x, "__len__") else "")
             )
+        pairs = zip(x, self.input_shape, strict=True)
+        inputs = tuple(self._check_array(array, shape, finite) for array, shape in pairs)
+        if len({len(array) for array in inputs}) > 1:
+            raise ValueError(
+                f"expected as many examples in each input, got {[len(array) for array in inputs]}"
+            )
+        return inputs
 
-    def _copy(self, array: Array) -> Array:
-        """Return a copy for the caller, row by row in memory: layers reuse their buffers."""
-        return self.backend.xp.array(array, order="C")
-
-    def _check_input(self, x: Any) -> Array:
+    def _check_array(self, x: Any, shape: Shape, finite: bool) -> Array:
         x = self.backend.asarray(x)
         if x.dtype != self.dtype:
             if x.dtype.kind not in "fiub":
                 raise ValueError(f"inputs must be real numbers, got dtype {x.dtype}")
             with np.errstate(over="ignore"):  # what is too large is found infinite below
                 x = x.astype(self.dtype)
-        if x.shape[1:] != self.input_shape or x.ndim == 0:
+        if x.shape[1:] != shape or x.ndim == 0:
             raise ValueError(
-                f"expected a batch of shape (N, {str(self.input_shape)[1:].rstrip(',)')}), "
-                f"got {x.shape}"
+                f"expected a batch of shape (N, {str(shape)[1:].rstrip(',)')}), got {x.shape}"
             )
         if len(x) == 0:
             raise ValueError(f"expected at least one example, got an empty batch {x.shape}")
-        if not self.backend.all_finite(x):
+        if finite and not self.backend.all_finite(x):
             raise ValueError("the inputs hold NaN or infinity: clean them first")
         return x
 
-    # -- names, state and files ----------------------------------------------------------------
+    def _check_labels(self, labels: Any, count: int) -> Array | None:
+        """Return the labels (count,) of a batch on the backend, if the network takes such."""
+        if labels is None:
+            if self.classes:
+                raise ValueError(
+                    f"this network is conditional: it needs a label for each of {count} examples, "
+                    f"labels=..."
+                )
+            return None
+        if not self.classes:
+            raise ValueError("this network has no conditional layer: it takes no labels")
+        if isinstance(labels, Sequence):
+            labels = np.asarray(labels)
+        if labels.dtype.kind not in "iu" or labels.shape != (count,):
+            raise ValueError(
+                f"labels must be whole numbers of shape ({count},), got {labels.dtype} of shape "
+                f"{labels.shape}"
+            )
+        known = (labels >= 0) & (labels < self.classes)
+        # Those that are on the host are checked whatever the backend.
+        if not (known.all() if isinstance(known, np.ndarray) else self.backend.all_true(known)):
+            raise ValueError(f"labels must lie in 0..{self.classes - 1}")
+        return self.backend.asarray(labels)
 
-    def named_parameters(self) -> dict[str, Array]:
-        """Return views of the parameters by name, such as ``"0.weights"``."""
-        return {name: getattr(layer, d.name) for name, _, layer, d in self._layout()}
+    def _check_gradient(self, dy: Any, run: Pass) -> Array:
+        """Return dE/dy if it fits the latest outputs of the pass."""
+        if run.output_shape is None:
+            raise RuntimeError("backprop needs a compute before it: call compute(x) first")
+        dy = self.backend.asarray(dy, dtype=self.dtype)
+        if dy.shape != run.output_shape:
+            raise ValueError(
+                f"backprop expects dy of the latest outputs' shape {run.output_shape}, "
+                f"got {dy.shape}"
+            )
+        return dy
 
-    def named_gradients(self) -> dict[str, Array]:
-        """Return views of the gradients by the names of their parameters."""
-        return {name: getattr(layer, f"d_{d.name}") for name, _, layer, d in self._layout()}
+    def _copy(self, array: Any) -> Any:
+        """Return a copy for the caller, row by row in memory: passes reuse theirs."""
+        if isinstance(array, tuple):
+            return tuple(map(self._copy, array))
+        return self.backend.xp.array(array, order="C")
 
-    def named_state(self) -> dict[str, Array]:
-        """Return the arrays that no optimizer touches, such as ``"1.running_mean"``."""
-        return {
-            prefix + state.name: getattr(layer, state.name)
-            for prefix, layer in self.walk()
-            for state in layer.declared_state
-        }
-
-    def tensors(self) -> dict[str, np.ndarray]:
-        """Return copies on the host of all parameters and state by name."""
-        arrays = {**self.named_parameters(), **self.named_state()}
-        return {name: np.array(self.backend.to_numpy(a), order="C") for name, a in arrays.items()}
+    # -- files ---------------------------------------------------------------------------------
 
     def load_tensors(self, tensors: Mapping[str, Any]) -> None:
         """Set all parameters and state by name; all names and shapes are checked first."""
-        arrays = {**self.named_parameters(), **self.named_state()}
-        for name in tensors:
-            if name not in arrays:
-                raise ValueError(f"the network has no array {name!r}{nearest(name, arrays)}")
-        values = {}
-        for name, array in arrays.items():
-            if name not in tensors:
-                raise ValueError(f"no value was given for the network's array {name!r}")
-            given = np.asarray(tensors[name])
-            if given.dtype.kind != "f" or not np.isfinite(given).all():
-                raise ValueError(
-                    f"{name!r} must hold finite floating-point numbers, got dtype {given.dtype}"
-                    + ("" if given.dtype.kind != "f" else " with NaN or infinity")
-                )
-            values[name] = given.astype(self.dtype)
-            if values[name].shape != array.shape:
-                raise ValueError(
-                    f"{name!r} must have the shape {array.shape}, got {values[name].shape}"
-                )
-        for name, value in values.items():
-            arrays[name][...] = self.backend.asarray(value)
+        self._require_vectors()
+        arrays, values = self.named_arrays(), self.checked_tensors(tensors)
+        with self.changing():
+            for name, value in values.items():
+                arrays[name][...] = self.backend.asarray(value)
 
     def config(self) -> dict[str, Any]:
         """Return the constructor arguments, but for the backend: a saved network has none."""
         config = {name: value for name, value in super().config().items() if name != "backend"}
-        return {**config, "dtype": self.dtype.name} if self._is_whole else config
+        return {**config, "dtype": self.dtype.name} if self._owns_vectors else config
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write architecture and weights to a safetensors file, wholly or not at all."""
-        self._require_backend()
-        write_file(path, "network", encode(self), self.tensors())
+        self._require_vectors()
+        model_files.save(self, path)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str], backend: str | Backend | None = None) -> Network:
@@ -431,15 +497,13 @@ class Network(Layer):
             FileNotFoundError: no such file.
             ValueError: a damaged file, or one of another format or version; the file is named.
         """
-        return network_from(read_file(path, "network"), backend)
+        return model_files.load(cls, path, backend)
 
     def summary(self) -> str:
         """Return a table of the layers, their output shapes and parameter counts."""
-        self._require_backend()
+        self._require_vectors()
         rows = [("layer", "output", "parameters"), ("input", str(self.input_shape), "")]
-        for index, layer in enumerate(self.layers):
-            shape = str(self._shapes[index + 1])
-            rows.append((f"{index} {layer!r}", shape, f"{layer.parameter_count():,}"))
+        rows += self.summary_rows("")
         rows.append(("total", "", f"{self.parameter_count():,}"))
         widths = [max(len(row[column]) for row in rows) for column in range(3)]
         lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}" for a, b, c in rows]
@@ -447,30 +511,14 @@ class Network(Layer):
         return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
 
 
-def network_from(stored: StoredFile, backend: str | Backend | None = None) -> Network:
-    """Build the network that ``stored.architecture`` describes and fill it from its tensors."""
-    with stored.blame():
-        description = stored.architecture
-        if not isinstance(description, dict) or description.get("class") != "layers.Network":
-            raise ValueError("it does not describe a Network")
-        # Sizes are compared with the tensors at hand before memory is taken for them.
-        for layer in description.get("layers", ()):
-            if isinstance(layer, dict) and layer.get("input_shape") is not None:
-                raise ValueError("a network inside it has an input_shape of its own")
-        sketch = decode({**description, "input_shape": None, "optimizer": None, "loss": None})
-        shape = description.get("input_shape")
-        if not isinstance(shape, (int, list)):
-            raise ValueError(f"its input_shape is {shape!r}")
-        sketch.build((shape,) if isinstance(shape, int) else tuple(shape))
-        wanted = {p + d.name: d.shape for p, la in sketch.walk() for d in la.declared}
-        found = {name: stored.tensors[name].shape for name in wanted if name in stored.tensors}
-        if wanted != found:
-            name = next(name for name in wanted if wanted[name] != found.get(name))
-            raise ValueError(
-                f"its architecture needs {name!r} of shape {wanted[name]}, "
-                f"it holds {found.get(name, 'none')}"
-            )
-        arguments = {k: decode(v) for k, v in description.items() if k != "class"}
-        network = Network(**arguments, backend=backend)
-        network.load_tensors(stored.tensors)
-    return network
+def _shape(sizes: Any) -> tuple[Any, ...]:
+    """Return the shape of an example, or a tuple of the shapes of several inputs."""
+    sizes = sizes if isinstance(sizes, (list, tuple)) else (sizes,)
+    if sizes and isinstance(sizes[0], (list, tuple)):
+        return tuple(_shape(part) for part in sizes)
+    return tuple(whole("a dimension of input_shape", size) for size in sizes)
+
+
+def _count(x: Any) -> int:
+    """Return the number of examples."""
+    return len(x[0] if isinstance(x, tuple) else x)

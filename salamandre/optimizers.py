@@ -9,11 +9,13 @@ and returns them; its scalars come in as arguments, already of the right precisi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, ClassVar
 
 from numpy import maximum, sqrt
 
 from salamandre.backend import Array, Backend
+from salamandre.backend.operations.update import update
 from salamandre.checks import real
 from salamandre.component import Component
 from salamandre.schedules import Constant, Schedule
@@ -86,11 +88,22 @@ class Optimizer(Component):
                 f"gradients: make a new one for each network"
             )
 
-    def step(self, parameters: Array, gradients: Array) -> None:
-        """Change the parameters in place; weight decay and clipping change the gradients too."""
+    def step(
+        self,
+        parameters: Array,
+        gradients: Array,
+        parts: Sequence[slice] = (slice(None),),
+    ) -> None:
+        """Change the parameters in place; weight decay and clipping change the gradients too.
+
+        Args:
+            parameters: a flat vector.
+            gradients: of its shape; zero outside of ``parts``.
+            parts: of the vectors that learn. Default: all.
+        """
         if self._backend is None:
             raise ValueError(f"this {type(self).__name__} is not attached to a network yet")
-        sweep, xp = self._backend.sweep, self._backend.xp
+        backend, xp = self._backend, self._backend.xp
         if self.clip_value is not None:
             xp.minimum(gradients, self.clip_value, out=gradients)
             xp.maximum(gradients, -self.clip_value, out=gradients)
@@ -99,12 +112,15 @@ class Optimizer(Component):
             scaled = gradients / largest
             norm = largest * xp.sqrt(xp.dot(scaled, scaled))
             gradients *= xp.minimum(self.clip_norm / (norm + 1e-6), 1)
-        if self.weight_decay:
-            sweep(_decay, gradients, parameters, (), (self.weight_decay,))
-        sweep(self.rule, parameters, gradients, list(self.memory.values()), self.scalars())
-        if self.clip_weights is not None:
-            xp.minimum(parameters, self.clip_weights, out=parameters)
-            xp.maximum(parameters, -self.clip_weights, out=parameters)
+        scalars, memory = self.scalars(), list(self.memory.values())
+        for part in parts:
+            p, g = parameters[part], gradients[part]
+            if self.weight_decay:
+                update(backend, _decay, g, p, (), (self.weight_decay,))
+            update(backend, self.rule, p, g, [vector[part] for vector in memory], scalars)
+            if self.clip_weights is not None:
+                xp.minimum(p, self.clip_weights, out=p)
+                xp.maximum(p, -self.clip_weights, out=p)
         self.steps += 1
 
     def scalars(self) -> tuple[float, ...]:
@@ -139,7 +155,7 @@ class SGD(Optimizer):
 
     @staticmethod
     def rule(p: Any, g: Any, rate: Any) -> tuple[Any, ...]:
-        """P ← p - η g."""
+        """p ← p - η g."""
         p -= rate * g
         return (p,)
 
@@ -167,7 +183,7 @@ class Momentum(Optimizer):
 
     @staticmethod
     def rule(p: Any, g: Any, v: Any, rate: Any, beta: Any) -> tuple[Any, ...]:
-        """V ← β v + g; p ← p - η v."""
+        """v ← β v + g; p ← p - η v."""
         v *= beta
         v += g
         p -= rate * v
@@ -185,7 +201,7 @@ class Nesterov(Momentum):
 
     @staticmethod
     def rule(p: Any, g: Any, v: Any, rate: Any, beta: Any) -> tuple[Any, ...]:
-        """V ← β v + g; p ← p - η (g + β v)."""
+        """v ← β v + g; p ← p - η (g + β v)."""
         v *= beta
         v += g
         p -= rate * (g + beta * v)
@@ -215,7 +231,7 @@ class AdaGrad(Optimizer):
 
     @staticmethod
     def rule(p: Any, g: Any, s: Any, rate: Any, eps: Any) -> tuple[Any, ...]:
-        """S ← s + g²; p ← p - η g / (√s + ε)."""
+        """s ← s + g²; p ← p - η g / (√s + ε)."""
         s += g * g
         p -= rate * g / (sqrt(s) + eps)
         return p, s
@@ -278,7 +294,7 @@ class RMSProp(_MovingAverages):
 
     @staticmethod
     def rule(p: Any, g: Any, s: Any, rate: Any, rest: Any, eps: Any) -> tuple[Any, ...]:
-        """S ← ρ s + (1 - ρ) g²; p ← p - η g / (√s + ε)."""
+        """s ← ρ s + (1 - ρ) g²; p ← p - η g / (√s + ε)."""
         s += rest * (g * g - s)
         p -= rate * g / (sqrt(s) + eps)
         return p, s
@@ -387,7 +403,7 @@ class Adam(Optimizer):
     def rule(
         p: Any, g: Any, m: Any, v: Any, rate: Any, a: Any, b: Any, eps: Any
     ) -> tuple[Any, ...]:
-        """P ← p - η m̂ / (√v̂ + ε), the corrections folded into η and ε."""
+        """p ← p - η m̂ / (√v̂ + ε), the corrections folded into η and ε."""
         m += a * (g - m)
         v += b * (g * g - v)
         p -= rate * m / (sqrt(v) + eps)
@@ -428,7 +444,7 @@ class AdamW(Adam):
     def rule(  # type: ignore[override]
         p: Any, g: Any, m: Any, v: Any, rate: Any, a: Any, b: Any, eps: Any, keep: Any
     ) -> tuple[Any, ...]:
-        """P ← keep p - η m̂ / (√v̂ + ε)."""
+        """p ← keep p - η m̂ / (√v̂ + ε)."""
         m += a * (g - m)
         v += b * (g * g - v)
         p *= keep

@@ -110,13 +110,12 @@ def test_what_is_learned_for_a_class_while_the_example_s_gradient_is_left_out(na
     examples = RANDOM.normal(size=(6, *network.input_shape))
     x, labels = (network.backend.asarray(array) for array in (examples, LABELS))
     state = copy.deepcopy(network.random.state)
+    run = network.new_pass(input_gradient=False)
 
     def energy():
         network.random.state = copy.deepcopy(state)
-        network.condition(labels, len(labels))
-        y = network.forward(x)
-        network.input_gradient = False
-        network.backward(2 * y)
+        y = network.compute(x, run, labels=labels)
+        network.backprop(2 * y, run)
         return float((y * y).sum())
 
     assert gradient_error(network, energy) < 1e-7

@@ -44,6 +44,7 @@ LAYERS = {
         sal.MinibatchDeviation(),
         sal.Flatten(),
     ],
+    "sequential": [sal.Sequential([sal.NeuronLayer(3, sal.ELU()), sal.Dropout(0.2)])],
     "nested": [sal.Network([sal.NeuronLayer(3, sal.ELU()), sal.Dropout(0.2)]), sal.NeuronLayer(2)],
 }
 
@@ -123,12 +124,12 @@ def test_what_learn_computes_is_the_gradient_of_its_loss(activation, loss, targe
 class Swish(sal.Activation):
     """An activation as a user writes it: y = x / (1 + exp(-x)), whose gradient needs x."""
 
-    def function(self, x, out):
-        self._s = 1 / (1 + self.xp.exp(-x))
-        return self.xp.multiply(x, self._s, out=out)
+    def function(self, x, out, ctx):
+        ctx.s = 1 / (1 + ctx.xp.exp(-x))
+        return ctx.xp.multiply(x, ctx.s, out=out)
 
-    def gradient(self, dy, x, y, out):
-        return self.xp.multiply(dy, y + self._s * (1 - y), out=out)
+    def gradient(self, dy, x, y, out, ctx):
+        return ctx.xp.multiply(dy, y + ctx.s * (1 - y), out=out)
 
 
 class Scale(sal.Layer):
@@ -138,21 +139,21 @@ class Scale(sal.Layer):
         self.declare("w", input_shape, sal.initializers.Constant(1))
         return input_shape
 
-    def compute(self, x, training=True):
-        self._x = x
+    def compute(self, x, ctx):
+        ctx.x = x
         return x * self.w
 
-    def backprop(self, dy, update=True):
-        if update:
-            self.d_w[...] = (dy * self._x).sum(axis=0)
+    def backprop(self, dy, ctx):
+        if ctx.parameter_gradients:
+            self.d_w[...] = (dy * ctx.x).sum(axis=0)
         return dy * self.w
 
 
 class WrongScale(Scale):
     """The same with a mistake in each gradient."""
 
-    def backprop(self, dy, update=True):
-        return 1.001 * super().backprop(dy, update)
+    def backprop(self, dy, ctx):
+        return 1.001 * super().backprop(dy, ctx)
 
 
 def test_layers_and_activations_of_a_users_own(backend):

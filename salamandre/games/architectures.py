@@ -13,6 +13,7 @@ from salamandre.games.constraints import GradientPenalty
 from salamandre.games.game import GanGame
 from salamandre.games.latent import Gaussian
 from salamandre.games.objectives import LeastSquares, NonSaturating
+from salamandre.games.remedies import MovingAverage
 from salamandre.games.wgan import WGanGame
 from salamandre.layer import Layer
 from salamandre.layers import (
@@ -57,7 +58,7 @@ def new_game(
         images: what is drawn; the generator ends in the range -1 to 1.
         latent: coordinates of the latent space, which is Gaussian. Default 100.
         batch_size: default 64.
-        average: of the generator, see :class:`GanGame`. Default 0.999.
+        average: decay of the generator's :class:`MovingAverage`, 0 for none. Default 0.999.
         unconditional_discriminator: leave the label out of the discriminator, to see what happens:
             the generator has no reason left to heed it. Default False.
         seed: default 0.
@@ -84,7 +85,7 @@ def new_game(
         labels=True,
         latent=Gaussian(latent),
         batch_size=batch_size,
-        average=average,
+        remedies=[MovingAverage(average)] if average else [],
         seed=seed,
         **architecture.options(),
     )

@@ -103,9 +103,9 @@ def examples(
     batch_size: int,
 ) -> Source:
     """Return the real examples as the discriminator takes them, in the generator's range."""
-    low, high = span = output_range(generator)
+    low, high = value_range = output_range(generator)
     if isinstance(images, Images):
-        source = Source(images, discriminator, span=span)
+        source = Source(images, discriminator, value_range=value_range)
     else:
         values = np.asarray(images)
         labels = np.zeros(len(values), np.uint8) if labels is None else np.asarray(labels)

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import copy
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -18,26 +17,23 @@ TINY = 1e-12  # below it a number is zero
 class Lipschitz(Component):
     """Base of constraints. By itself it constrains nothing.
 
-    Attributes:
-        penalised: whether :meth:`penalty` adds to the loss.
     """
 
     kind = "lipschitz"
-    penalised: ClassVar[bool] = False
 
     def attach(self, critic: Network) -> None:
         """Prepare for a critic, once."""
         self.critic = critic
 
     def penalty(self, real: Array, fake: Array, labels: Array | None = None) -> Any:
-        """Return a loss to be added to the critic's, and write its gradient.
+        """Return a loss to be added to the critic's; add its gradient to the critic's.
 
         Args:
             real: examples (N, ...).
             fake: likewise.
-            labels: of both (N,), for a conditional critic.
+            labels: of both (N,), if there are any.
         """
-        raise NotImplementedError
+        return 0.0
 
     def step(self) -> None:
         """Change the critic's parameters by its gradients, within the constraint."""
@@ -68,8 +64,9 @@ class WeightClipping(Lipschitz):
 
     def step(self) -> None:
         """Step, then clip."""
-        self.critic.step()
-        self._clip()
+        with self.critic.changing():
+            self.critic.step()
+            self._clip()
 
     def _clip(self) -> None:
         parameters, xp = self.critic.parameters, self.critic.backend.xp
@@ -92,41 +89,36 @@ class GradientPenalty(Lipschitz):
         weight: the paper's λ. Default 10.
     """
 
-    penalised = True
-
     def __init__(self, weight: float = 10.0) -> None:
         self.weight = real("GradientPenalty weight", weight, 0, above=True)
 
     def attach(self, critic: Network) -> None:
         """Let layers that have no second-order backprop refuse before the first round."""
         super().attach(critic)
-        kept = copy.deepcopy(critic.random.state)
-        arrays = [critic.gradients, *critic.named_state().values()]
-        before = [array + 0 for array in arrays]
+        self._run = critic.new_pass(statistics=False, accumulate=True)
+        trial = critic.new_pass(statistics=False)
+        trial.draw_from(None)
+        kept = critic.gradients + 0
         x = critic.backend.xp.zeros((2, *critic.input_shape), dtype=critic.dtype)
-        try:
-            critic.compute(x, labels=np.zeros(2, np.int64) if critic.classes else None)
-            critic.backprop_tangent(None, critic.compute_tangent(x))
-        finally:
-            critic.random.state = kept
-            for array, values in zip(arrays, before, strict=True):
-                array[...] = values
+        critic.compute(x, trial, labels=np.zeros(2, np.int64) if critic.classes else None)
+        critic.backprop_tangent(None, critic.compute_tangent(x, trial), trial)
+        critic.gradients[...] = kept
 
     def penalty(self, real: Array, fake: Array, labels: Array | None = None) -> Any:
-        """Return E; write its gradient."""
-        critic, xp, count = self.critic, self.critic.backend.xp, len(real)
+        """Return E; add its gradient."""
+        critic, run, xp, count = self.critic, self._run, self.critic.backend.xp, len(real)
         share = critic.random.uniform((count,) + (1,) * (real.ndim - 1), critic.dtype)
-        if labels is not None:
-            critic.condition(labels, count)
-        scores = critic.forward(fake + share * (real - fake))
-        critic.input_gradient = True
-        g = critic.backward(xp.ones_like(scores), update=False)
+        run.want(parameter_gradients=False)
+        between = fake + share * (real - fake)
+        scores = critic.compute(between, run, labels=labels if critic.classes else None)
+        g = critic.backprop(xp.ones_like(scores), run)
         norm = xp.sqrt((g * g).reshape(count, -1).sum(axis=1) + 1e-12)
         excess = norm - 1
         loss = self.weight * (excess * excess).mean()
         factor = (2 * self.weight / count) * excess / norm
-        critic.compute_tangent(g * factor.reshape(count, *(1,) * (real.ndim - 1)))
-        critic.backprop_tangent(None, xp.ones_like(scores))
+        run.want(input_gradient=False)
+        critic.compute_tangent(g * factor.reshape(count, *(1,) * (real.ndim - 1)), run)
+        critic.backprop_tangent(None, xp.ones_like(scores), run)
         return loss
 
 
@@ -178,8 +170,9 @@ class SpectralNorm(Lipschitz):
             g -= along * (u.reshape(-1, 1) * v).reshape(-1)
             g /= sigma
         assert critic.optimizer is not None
-        critic.optimizer.step(self._free, critic.gradients)
-        self._normalise(self.iterations)
+        with critic.changing():
+            critic.optimizer.step(self._free, critic.gradients, critic.learning)
+            self._normalise(self.iterations)
 
     def _normalise(self, iterations: int) -> None:
         critic, xp = self.critic, self.critic.backend.xp

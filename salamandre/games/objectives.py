@@ -12,39 +12,42 @@ from typing import Any
 
 from salamandre.backend import Array
 from salamandre.component import Component
+from salamandre.stable import sigmoid, softplus
 
 
 class Objective(Component):
-    """Base of objectives. Your own one needs :meth:`discriminator` and :meth:`generator`."""
+    """Base of objectives: :meth:`discriminator` and :meth:`generator`.
+
+    Where the discriminator's loss is a sum over real and fake scores, :meth:`loss` is enough.
+    """
 
     kind = "objectives"
 
-    def discriminator(self, xp: Any, scores: Array, target: Any) -> tuple[Array, Array]:
-        """Return the discriminator's loss on scores (N, 1) of one kind, and dE/dscores.
+    def discriminator(
+        self, real: Array, fake: Array, t_real: Any, t_fake: Any, xp: Any
+    ) -> tuple[Array, Array, Array]:
+        """Return the discriminator's loss, dE/dreal and dE/dfake.
 
         Args:
+            real, fake: the scores (N, 1) of real and of fake examples.
+            t_real, t_fake: their targets t, numbers or arrays (N, 1).
             xp: the array namespace.
-            scores: of real or of fake examples.
-            target: t, a number or an array (N, 1).
         """
+        loss_real, d_real = self.loss(real, t_real, xp)
+        loss_fake, d_fake = self.loss(fake, t_fake, xp)
+        return loss_real + loss_fake, d_real, d_fake
+
+    def loss(self, scores: Array, target: Any, xp: Any) -> tuple[Array, Array]:
+        """Return the discriminator's loss on scores (N, 1) of one kind, and dE/dscores."""
         raise NotImplementedError
 
-    def generator(self, xp: Any, scores: Array) -> tuple[Array, Array]:
+    def generator(self, scores: Array, xp: Any) -> tuple[Array, Array]:
         """Return the generator's loss on the scores (N, 1) of its examples, and dE/dscores."""
         raise NotImplementedError
 
-    def shown(self, xp: Any, scores: Array) -> Array:
+    def shown(self, scores: Array, xp: Any) -> Array:
         """Return the mean of what is shown as D(x): here the raw score."""
         return scores.mean()
-
-
-def _sigmoid(xp: Any, s: Array) -> Array:
-    small = xp.exp(-xp.abs(s))
-    return xp.where(s >= 0, 1, small) / (1 + small)
-
-
-def _softplus(xp: Any, s: Array) -> Array:
-    return xp.maximum(s, 0) + xp.log1p(xp.exp(-xp.abs(s)))
 
 
 class Minimax(Objective):
@@ -54,52 +57,52 @@ class Minimax(Objective):
     log(1 - σ(s)).
     """
 
-    def discriminator(self, xp: Any, scores: Array, target: Any) -> tuple[Array, Array]:
+    def loss(self, scores: Array, target: Any, xp: Any) -> tuple[Array, Array]:
         """Return softplus(s) - t s and σ(s) - t."""
-        loss = (_softplus(xp, scores) - target * scores).mean()
-        return loss, (_sigmoid(xp, scores) - target) / scores.size
+        value = (softplus(xp, scores) - target * scores).mean()
+        return value, (sigmoid(xp, scores) - target) / scores.size
 
-    def generator(self, xp: Any, scores: Array) -> tuple[Array, Array]:
+    def generator(self, scores: Array, xp: Any) -> tuple[Array, Array]:
         """Return -softplus(s) and -σ(s)."""
-        return -_softplus(xp, scores).mean(), _sigmoid(xp, scores) / -scores.size
+        return -softplus(xp, scores).mean(), sigmoid(xp, scores) / -scores.size
 
-    def shown(self, xp: Any, scores: Array) -> Array:
+    def shown(self, scores: Array, xp: Any) -> Array:
         """Return the mean of σ(s)."""
-        return _sigmoid(xp, scores).mean()
+        return sigmoid(xp, scores).mean()
 
 
 class NonSaturating(Minimax):
     """As :class:`Minimax`, but the generator minimises -log σ(s) (Goodfellow 2014, section 3)."""
 
-    def generator(self, xp: Any, scores: Array) -> tuple[Array, Array]:
+    def generator(self, scores: Array, xp: Any) -> tuple[Array, Array]:
         """Return softplus(-s) and σ(s) - 1."""
-        return _softplus(xp, -scores).mean(), (_sigmoid(xp, scores) - 1) / scores.size
+        return softplus(xp, -scores).mean(), (sigmoid(xp, scores) - 1) / scores.size
 
 
 class LeastSquares(Objective):
     """(s - t)² / 2 for the discriminator, (s - 1)² / 2 for the generator (Mao et al. 2017)."""
 
-    def discriminator(self, xp: Any, scores: Array, target: Any) -> tuple[Array, Array]:
+    def loss(self, scores: Array, target: Any, xp: Any) -> tuple[Array, Array]:
         """Return (s - t)² / 2 and s - t."""
         error = scores - target
         return (error * error).mean() / 2, error / scores.size
 
-    def generator(self, xp: Any, scores: Array) -> tuple[Array, Array]:
+    def generator(self, scores: Array, xp: Any) -> tuple[Array, Array]:
         """Return (s - 1)² / 2 and s - 1."""
-        return self.discriminator(xp, scores, 1)
+        return self.loss(scores, 1, xp)
 
 
 class Hinge(Objective):
     """t max(0, 1 - s) + (1 - t) max(0, 1 + s); -s for the generator (Lim and Ye 2017)."""
 
-    def discriminator(self, xp: Any, scores: Array, target: Any) -> tuple[Array, Array]:
+    def loss(self, scores: Array, target: Any, xp: Any) -> tuple[Array, Array]:
         """Return the hinge losses and their gradient."""
         real, fake = xp.maximum(1 - scores, 0), xp.maximum(1 + scores, 0)
-        loss = (target * real + (1 - target) * fake).mean()
+        value = (target * real + (1 - target) * fake).mean()
         gradient = (1 - target) * (fake > 0) - target * (real > 0)
-        return loss, gradient.astype(scores.dtype) / scores.size
+        return value, gradient.astype(scores.dtype) / scores.size
 
-    def generator(self, xp: Any, scores: Array) -> tuple[Array, Array]:
+    def generator(self, scores: Array, xp: Any) -> tuple[Array, Array]:
         """Return -s and -1."""
         return -scores.mean(), xp.full(scores.shape, -1 / scores.size, dtype=scores.dtype)
 
@@ -107,11 +110,11 @@ class Hinge(Objective):
 class Wasserstein(Objective):
     """The critic raises the real scores above the fake ones (Arjovsky et al. 2017, equation 3)."""
 
-    def discriminator(self, xp: Any, scores: Array, target: Any) -> tuple[Array, Array]:
+    def loss(self, scores: Array, target: Any, xp: Any) -> tuple[Array, Array]:
         """Return (1 - 2 t) s and 1 - 2 t."""
         sign = (1 - 2 * target) * xp.ones_like(scores)
         return (sign * scores).mean(), sign / scores.size
 
-    def generator(self, xp: Any, scores: Array) -> tuple[Array, Array]:
+    def generator(self, scores: Array, xp: Any) -> tuple[Array, Array]:
         """Return -s and -1."""
         return -scores.mean(), xp.full(scores.shape, -1 / scores.size, dtype=scores.dtype)

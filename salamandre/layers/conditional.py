@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 from salamandre.backend import Array
 from salamandre.checks import whole
 from salamandre.initializers import Constant, Gaussian, Initializer, Zeros
 from salamandre.layer import Layer, Shape
 from salamandre.layers.normalization import BatchNorm
+from salamandre.passes import Context
 
 
 class Conditional(Layer):
@@ -21,22 +20,21 @@ class Conditional(Layer):
     def __init__(self, classes: int) -> None:
         super().__init__()
         self.classes = whole(f"{type(self).__name__} classes", classes)
-        self.labels: Any = None
 
-    def _choice(self, x: Array) -> Array:
+    def _choice(self, x: Array, ctx: Context) -> Array:
         """Return the labels of the batch x one-hot, (N, classes).
 
         Products with it gather rows of a parameter and add gradients up to them, in an order that
         is always the same.
         """
-        if self.labels is None or len(self.labels) != len(x):
-            given = "none" if self.labels is None else f"{len(self.labels)}"
+        labels = ctx.labels
+        if labels is None or len(labels) != len(x):
+            given = "none" if labels is None else f"{len(labels)}"
             raise ValueError(
                 f"{type(self).__name__} needs a label for each of {len(x)} examples, got {given}: "
                 f"network.compute(x, labels=labels)"
             )
-        classes = self.xp.arange(self.classes)
-        return (self.labels[:, None] == classes).astype(self.dtype)
+        return (labels[:, None] == ctx.xp.arange(self.classes)).astype(ctx.dtype)
 
 
 class _Appending(Conditional):
@@ -51,31 +49,34 @@ class _Appending(Conditional):
         """The numbers of the class, which stand last."""
         return slice(-self._extra[0], None)
 
-    def compute(self, x: Array, training: bool = True) -> Array:
+    def compute(self, x: Array, ctx: Context) -> Array:
         """Return x with the class's numbers beside it."""
-        self._chosen = self._choice(x)
-        learned = self.xp.dot(self._chosen, self.weights)
-        return self.xp.concatenate([x, learned.reshape(len(x), *self._extra)], axis=1)
+        ctx.chosen = self._choice(x, ctx)
+        learned = ctx.xp.dot(ctx.chosen, self.weights)
+        return ctx.xp.concatenate([x, learned.reshape(len(x), *self._extra)], axis=1)
 
-    def backprop(self, dy: Array, update: bool = True) -> Array:
+    def backprop(self, dy: Array, ctx: Context) -> Array:
         """dE[k] = Σ dy over the examples of class k; the rest is dx."""
         dx, d_learned = self._parts(dy)
-        if update:
-            self.d_weights[...] = self.xp.dot(self._chosen.T, d_learned)
+        if ctx.parameter_gradients:
+            self.d_weights[...] = ctx.xp.dot(ctx.chosen.T, d_learned)
         return dx
 
-    def compute_tangent(self, x_dot: Array) -> Array:
+    def compute_tangent(self, x_dot: Array, ctx: Context) -> Array:
         """Return x_dot with zeros beside it: labels stay as they are."""
-        zeros = self.xp.zeros((len(x_dot), *self._extra), dtype=x_dot.dtype)
-        return self.xp.concatenate([x_dot, zeros], axis=1)
+        zeros = ctx.xp.zeros((len(x_dot), *self._extra), dtype=x_dot.dtype)
+        return ctx.xp.concatenate([x_dot, zeros], axis=1)
 
-    def backprop_tangent(self, dy: Array | None, dy_dot: Array) -> tuple[Array | None, Array]:
+    def backprop_tangent(
+        self, dy: Array | None, dy_dot: Array, ctx: Context
+    ) -> tuple[Array | None, Array]:
         """As :meth:`backprop`; the tangent does not depend on E."""
         dx_dot, _ = self._parts(dy_dot)
-        if dy is None:
+        if dy is not None:
+            return self.backprop(dy, ctx), dx_dot
+        if ctx.parameter_gradients:
             self.d_weights[...] = 0
-            return None, dx_dot
-        return self.backprop(dy), dx_dot
+        return None, dx_dot
 
     def _parts(self, dy: Array) -> tuple[Array, Array]:
         own = -self._extra[0]
@@ -113,13 +114,13 @@ class Embedding(_Appending):
 
 
 class LabelMap(_Appending):
-    """A learned map for each class as one more map of an image (Mirza and Osindero 2014).
+    """A learned image for each class as one more channel (Mirza and Osindero 2014).
 
-    Shapes: x (N, maps, H, W), weights (classes, H · W), y (N, maps + 1, H, W).
+    Shapes: x (N, channels, H, W), weights (classes, H · W), y (N, channels + 1, H, W).
 
     Args:
         classes: how many.
-        initializer: of the maps. Default N(0, 1).
+        initializer: of the weights. Default N(0, 1).
     """
 
     def __init__(self, classes: int, initializer: Initializer | None = None) -> None:
@@ -127,16 +128,16 @@ class LabelMap(_Appending):
         self.initializer = initializer
 
     def build(self, input_shape: Shape) -> Shape:
-        """Declare the maps for inputs of shape (maps, H, W)."""
+        """Declare the weights for inputs of shape (channels, H, W)."""
         if len(input_shape) != 3:
             raise ValueError(
-                f"LabelMap takes images, shape (maps, height, width), got examples of shape "
+                f"LabelMap takes images, shape (channels, height, width), got examples of shape "
                 f"{input_shape}: use an Embedding() for vectors"
             )
-        maps, height, width = input_shape
+        channels, height, width = input_shape
         self._extra = (1, height, width)
         self.declare("weights", (self.classes, height * width), self.initializer or Gaussian())
-        return (maps + 1, height, width)
+        return (channels + 1, height, width)
 
 
 class ConditionalBatchNorm(Conditional):
@@ -144,7 +145,7 @@ class ConditionalBatchNorm(Conditional):
 
     y = gamma[label] x̂ + beta[label], with x̂ and the running statistics of :class:`BatchNorm`.
 
-    Shapes: x and y (N, features) or (N, maps, H, W); gamma and beta (classes, features or maps).
+    Shapes: x and y (N, features) or (N, channels, H, W); gamma and beta (classes, features or channels).
 
     Args:
         classes: how many.
@@ -173,28 +174,28 @@ class ConditionalBatchNorm(Conditional):
         self._pixels = tuple(range(2, len(input_shape) + 1))
         return self._norm.build(input_shape)
 
-    def compute(self, x: Array, training: bool = True) -> Array:
+    def compute(self, x: Array, ctx: Context) -> Array:
         """Return gamma[label] x̂ + beta[label]."""
-        xp = self.xp
-        self._chosen = self._choice(x)
-        self._x_hat = self._norm.compute(x, training)
-        self._gamma = xp.dot(self._chosen, self.gamma).reshape(self._row)
-        beta = xp.dot(self._chosen, self.beta).reshape(self._row)
-        return self._gamma * self._x_hat + beta
+        xp = ctx.xp
+        ctx.chosen = self._choice(x, ctx)
+        ctx.x_hat = self._norm.compute(x, ctx.parts[0])
+        ctx.gamma = xp.dot(ctx.chosen, self.gamma).reshape(self._row)
+        beta = xp.dot(ctx.chosen, self.beta).reshape(self._row)
+        return ctx.gamma * ctx.x_hat + beta
 
-    def backprop(self, dy: Array, update: bool = True) -> Array:
+    def backprop(self, dy: Array, ctx: Context) -> Array:
         """Write the gradients of each class's gamma and beta; return dx."""
-        if update:
-            self.d_gamma[...] = self.xp.dot(self._chosen.T, self._summed(dy * self._x_hat))
-            self.d_beta[...] = self.xp.dot(self._chosen.T, self._summed(dy))
-        return self._norm.backprop(dy * self._gamma, update)
+        if ctx.parameter_gradients:
+            self.d_gamma[...] = ctx.xp.dot(ctx.chosen.T, self._summed(dy * ctx.x_hat))
+            self.d_beta[...] = ctx.xp.dot(ctx.chosen.T, self._summed(dy))
+        return self._norm.backprop(dy * ctx.gamma, ctx.parts[0])
 
     def _summed(self, values: Array) -> Array:
         return values.sum(axis=self._pixels) if self._pixels else values
 
-    def compute_tangent(self, x_dot: Array) -> Array:
+    def compute_tangent(self, x_dot: Array, ctx: Context) -> Array:
         """Refuse, as :class:`BatchNorm` does."""
-        return self._norm.compute_tangent(x_dot)
+        return self._norm.compute_tangent(x_dot, ctx.parts[0])
 
 
 class Projection(Conditional):
@@ -230,30 +231,34 @@ class Projection(Conditional):
         self.declare("embedding", (self.classes, input_shape[0]), std)
         return (1,)
 
-    def compute(self, x: Array, training: bool = True) -> Array:
+    def compute(self, x: Array, ctx: Context) -> Array:
         """Return the scores."""
-        self._x, self._chosen = x, self._choice(x)
-        self._rows = self.weights + self.xp.dot(self._chosen, self.embedding)
-        return (x * self._rows).sum(axis=1, keepdims=True) + self.bias
+        ctx.x, ctx.chosen = x, self._choice(x, ctx)
+        ctx.rows = self.weights + ctx.xp.dot(ctx.chosen, self.embedding)
+        return (x * ctx.rows).sum(axis=1, keepdims=True) + self.bias
 
-    def backprop(self, dy: Array, update: bool = True) -> Array:
+    def backprop(self, dy: Array, ctx: Context) -> Array:
         """Write dw = Σ dy x, dE[k] = the same over class k, db = Σ dy; return dy (w + E[label])."""
-        if update:
-            self._write(dy * self._x)
+        if ctx.parameter_gradients:
+            self._write(dy * ctx.x, ctx)
             self.d_bias[...] = dy.sum(axis=0)
-        return dy * self._rows
+        return dy * ctx.rows
 
-    def compute_tangent(self, x_dot: Array) -> Array:
+    def compute_tangent(self, x_dot: Array, ctx: Context) -> Array:
         """Return ⟨w + E[label], x_dot⟩."""
-        self._x_dot = x_dot
-        return (x_dot * self._rows).sum(axis=1, keepdims=True)
+        ctx.x_dot = x_dot
+        return (x_dot * ctx.rows).sum(axis=1, keepdims=True)
 
-    def backprop_tangent(self, dy: Array | None, dy_dot: Array) -> tuple[Array | None, Array]:
+    def backprop_tangent(
+        self, dy: Array | None, dy_dot: Array, ctx: Context
+    ) -> tuple[Array | None, Array]:
         """Write dw = Σ (dy x + dy_dot x_dot), and so on."""
-        self._write(dy_dot * self._x_dot if dy is None else dy * self._x + dy_dot * self._x_dot)
-        self.d_bias[...] = 0 if dy is None else dy.sum(axis=0)
-        return None if dy is None else dy * self._rows, dy_dot * self._rows
+        if ctx.parameter_gradients:
+            rows = dy_dot * ctx.x_dot
+            self._write(rows if dy is None else dy * ctx.x + rows, ctx)
+            self.d_bias[...] = 0 if dy is None else dy.sum(axis=0)
+        return None if dy is None else dy * ctx.rows, dy_dot * ctx.rows
 
-    def _write(self, rows: Array) -> None:
+    def _write(self, rows: Array, ctx: Context) -> None:
         self.d_weights[...] = rows.sum(axis=0)
-        self.d_embedding[...] = self.xp.dot(self._chosen.T, rows)
+        self.d_embedding[...] = ctx.xp.dot(ctx.chosen.T, rows)

@@ -2,36 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
-from salamandre.activations import Activation, Identity
+from salamandre.activations import ActivatedLayer, Activation
 from salamandre.backend import Array
+from salamandre.backend.operations.affine import sum_of_rows
+from salamandre.backend.operations.convolution import products
+from salamandre.backend.operations.layout import channels_first, images, pixels
 from salamandre.checks import whole
 from salamandre.initializers import Initializer, Zeros
-from salamandre.layer import Layer, Shape, mapwise, pixelwise
-from salamandre.layers.products import Finish, products
+from salamandre.layer import Shape
 from salamandre.layers.window import Pair, Window, pair, require_images
+from salamandre.passes import Context
 
 
-class _Correlation(Layer):
-    """What a convolution and its transpose share.
+class _Convolution(ActivatedLayer):
+    """What a convolution and its transpose share: y = f(z), z = product of x and the weights + b.
 
-    One reads an image and writes the places of a window, the other the reverse; the product of
-    either is the other's gradient (:mod:`salamandre.layers.products`).
+    The one's product is the other's :meth:`_adjoint`; with x and dz exchanged they have the same
+    gradient of the weights (:mod:`salamandre.backend.operations.convolution`).
     """
 
     weights: Array
-    bias: Array
     d_weights: Array
-    d_bias: Array
-    reads_image: ClassVar[bool]
+    bias: Array | None = None
+    d_bias: Array | None = None
+
+    _product: Callable[..., None]  # (ctx, x, z, bias, slope) writes z
+    _adjoint: Callable[..., None]  # (ctx, dz, dx) writes dx
+    _weight_gradient: Callable[..., None]  # (ctx, x, dz, d_weights, add) writes d_weights
 
     def __init__(
         self,
-        maps: int,
+        channels: int,
         kernel: int | Sequence[int],
         stride: int | Sequence[int],
         padding: int | str | Sequence[int],
@@ -40,139 +46,92 @@ class _Correlation(Layer):
         initializer: Initializer | None,
         bias_initializer: Initializer | None,
     ) -> None:
-        super().__init__()
+        super().__init__(activation)
         name = type(self).__name__
-        self.maps = whole(f"{name} maps", maps)
+        self.channels = whole(f"{name} channels", channels)
         self.window = Window(name, kernel, stride, padding)
-        activation = Identity() if activation is None else activation
-        if not isinstance(activation, Activation):
-            raise TypeError(
-                f"{name} activation must be an Activation such as salamandre.ReLU(), "
-                f"got {activation!r}"
-            )
-        # One object may be given to several layers: each has an equal one of its own.
-        self.activation = type(activation)(**activation.config())
-        self._biased = bool(bias)
+        self.biased = bool(bias)
         self.initializer = initializer
         self.bias_initializer = bias_initializer
-        self.children = (self.activation,)
 
-    @property
-    def output_activation(self) -> Activation:
-        """The activation f."""
-        return self.activation
+    def _declare(self, weights: Shape, initializer: Initializer, output_shape: Shape) -> Shape:
+        """Declare weights, channels last in memory, and the bias."""
+        self.declare("weights", weights, initializer, memory=(0, 2, 3, 1))
+        if self.biased:
+            self.declare("bias", (self.channels,), self.bias_initializer or Zeros())
+        self._output_shape = output_shape
+        self.activation.build(output_shape)
+        return output_shape
 
-    def _declare(self, image: Shape, places: Shape) -> Shape:
-        """Declare the weights and the bias for an image (C, H, W) and places (P, Ho, Wo)."""
-        self._products = products(self, self.window, image, places)
-        initializer = self.initializer or self.activation.initializer
-        if not self.reads_image:
-            initializer = _Swapped(initializer)
-        shape = (places[0], image[0], *self.window.kernel)
-        self.declare("weights", shape, initializer, memory=(0, 2, 3, 1))
-        if self._biased:
-            self.declare("bias", (self.maps,), self.bias_initializer or Zeros())
-        self._output_shape = places if self.reads_image else image
-        self.activation.build(self._output_shape)
-        return self._output_shape
-
-    def compute(self, x: Array, training: bool = True) -> Array:
+    def compute(self, x: Array, ctx: Context) -> Array:
         """Return f(z)."""
-        self._x = self.pixels("x", x)
-        z = self.buffer("z", (len(x), *self._output_shape), channels_last=True)
-        self._products.prepare(pixelwise(self.weights))
-        self._product(self._x, pixelwise(z), self._add_bias)
-        if self.activation.slope is not None and self._biased:  # rectified with the bias
-            self._z, self._y = None, z
-        elif self.activation.from_output:
-            self._z, self._y = None, self.activation.function(z, z)
-        else:
-            self._z, self._y = z, self.activation.function(z, self.buffer_like("y", z))
-        return self._y
+        ctx.x = pixels(ctx, "x", x)
+        z = images(ctx, "z", len(x), self._output_shape)
+        self._products.prepare(ctx, self.weights)
+        slope = self.activation.slope
+        self._product(ctx, ctx.x, z, self.bias, 1.0 if slope is None else slope)
+        part, z = ctx.parts[0], channels_first(z)
+        if slope is not None and self.biased:  # rectified with the bias
+            part.x, part.y = None, z
+            return z
+        return self.activation.compute(z, part)
 
-    def backprop(self, dy: Array, update: bool = True) -> Array:
-        """Dz = dy f'(z), then as :meth:`backprop_before_activation`."""
-        if not isinstance(self.activation, Identity):
-            dz = mapwise(self.workspace("dz", pixelwise(dy).shape))
-            dy = self.activation.gradient(dy, self._z, self._y, dz)
-        return self.backprop_before_activation(dy, update)
+    def backprop(self, dy: Array, ctx: Context) -> Array:
+        """Write the gradients of the weights and of b = Σ dz with dz = dy f'(z); return dx."""
+        dz = pixels(ctx, "dz", self.activation.backprop(dy, ctx.parts[0]))
+        if ctx.parameter_gradients:
+            self._weight_gradient(ctx, ctx.x, dz, self.d_weights)
+            self._bias_gradient(ctx, dz)
+        return self._input_gradient(ctx, dz, "dx") if ctx.input_gradient else None
 
-    def backprop_before_activation(self, dz: Array, update: bool = True) -> Array:
-        """Write the gradients of the weights and of b = Σ dz; return dx."""
-        dz = self.pixels("dz", dz)
-        if update:
-            self._write_d_weights(self._x, dz, add=False)
-            if self._biased:
-                self._write_d_bias(dz)
-        if not self.input_gradient:
-            return None
-        dx = self.buffer("dx", self._x.shape)
-        self._adjoint(dz, dx)
-        return mapwise(dx)
-
-    def compute_tangent(self, x_dot: Array) -> Array:
+    def compute_tangent(self, x_dot: Array, ctx: Context) -> Array:
         """Return f'(z) z_dot, where z_dot is the product of x_dot and the weights."""
-        self._x_dot = self.pixels("x_dot", x_dot)
-        z_dot = self.xp.empty((len(x_dot), *pixelwise(self._y).shape[1:]), dtype=self.dtype)
-        self._product(self._x_dot, z_dot, _nothing)
-        return self.activation.tangent(mapwise(z_dot), self._z, self._y)
+        ctx.x_dot = pixels(ctx, "x_dot", x_dot)
+        z_dot = images(ctx, "z_dot", len(x_dot), self._output_shape)
+        self._product(ctx, ctx.x_dot, z_dot)
+        return self.activation.compute_tangent(channels_first(z_dot), ctx.parts[0])
 
-    def backprop_tangent(self, dy: Array | None, dy_dot: Array) -> tuple[Array | None, Array]:
+    def backprop_tangent(
+        self, dy: Array | None, dy_dot: Array, ctx: Context
+    ) -> tuple[Array | None, Array]:
         """Write the gradients, summed over (x, dz) and (x_dot, dz_dot); return dx and dx_dot."""
-        dz, dz_dot = self.activation.tangent_gradient(dy, dy_dot, self._z, self._y)
-        dz_dot = self.pixels("dz_dot", dz_dot)
-        self._write_d_weights(self._x_dot, dz_dot, add=False)
-        dx_dot = self.xp.empty(self._x_dot.shape, dtype=self.dtype)
-        self._adjoint(dz_dot, dx_dot)
-        if dz is None:
-            if self._biased:
+        dz, dz_dot = self.activation.backprop_tangent(dy, dy_dot, ctx.parts[0])
+        dz = None if dz is None else pixels(ctx, "dz", dz)
+        dz_dot = pixels(ctx, "dz_dot", dz_dot)
+        if ctx.parameter_gradients:
+            self._weight_gradient(ctx, ctx.x_dot, dz_dot, self.d_weights)
+            if dz is not None:
+                self._weight_gradient(ctx, ctx.x, dz, self.d_weights, True)
+                self._bias_gradient(ctx, dz)
+            elif self.biased:
                 self.d_bias[...] = 0
-            return None, mapwise(dx_dot)
-        dz = self.pixels("dz", dz)
-        self._write_d_weights(self._x, dz, add=True)
-        if self._biased:
-            self._write_d_bias(dz)
-        dx = self.xp.empty(self._x.shape, dtype=self.dtype)
-        self._adjoint(dz, dx)
-        return mapwise(dx), mapwise(dx_dot)
+        if not ctx.input_gradient:
+            return None, None
+        dx = None if dz is None else self._input_gradient(ctx, dz, "dx")
+        return dx, self._input_gradient(ctx, dz_dot, "dx_dot")
 
-    def _product(self, x: Array, z: Array, finish: Finish) -> None:
-        (self._products.shrink if self.reads_image else self._products.spread)(x, z, finish)
+    def _input_gradient(self, ctx: Context, dz: Array, name: str) -> Array:
+        dx = ctx.buffer(name, (len(dz), *ctx.x.shape[1:]))
+        self._adjoint(ctx, dz, dx)
+        return channels_first(dx)
 
-    def _adjoint(self, dz: Array, dx: Array) -> None:
-        write = self._products.spread if self.reads_image else self._products.shrink
-        write(dz, dx, _nothing)
-
-    def _write_d_weights(self, x: Array, dz: Array, add: bool) -> None:
-        image, places = (x, dz) if self.reads_image else (dz, x)
-        self._products.write_d_weights(image, places, pixelwise(self.d_weights), add)
-
-    def _add_bias(self, z: Array) -> None:
-        if self._biased:
-            slope = self.activation.slope
-            rows = z.reshape(-1, self.maps)
-            self.backend.add_bias(rows, self.bias, 1.0 if slope is None else slope)
-
-    def _write_d_bias(self, dz: Array) -> None:
-        # A product with ones: several times faster than a sum over the batch.
-        rows = dz.reshape(-1, self.maps)
-        ones = self.workspace("ones", (len(rows),))
-        ones[...] = 1
-        self.xp.dot(rows.T, ones, out=self.d_bias)
+    def _bias_gradient(self, ctx: Context, dz: Array) -> None:
+        if self.biased:
+            sum_of_rows(ctx, dz.reshape(-1, self.channels), self.d_bias)
 
 
-class ConvolutionalLayer(_Correlation):
+class ConvolutionalLayer(_Convolution):
     """y = f(z), z[n, o, a, b] = bias[o] + Σ_cij weights[o, c, i, j] x[n, c, a s + i, b s + j].
 
-    Every neuron of a map sees a window of the image, through the same weights (LeCun et al. 1998,
+    Every neuron of a channel sees a window of the image, through the same weights (LeCun et al. 1998,
     "Gradient-based learning applied to document recognition", section II-A). x is padded with
     zeros; s is the stride. The product is one matrix product of the windows' columns.
 
-    Shapes: x (N, C, H, W), weights (maps, C, kh, kw), bias (maps,), y (N, maps, Ho, Wo) with
+    Shapes: x (N, C, H, W), weights (channels, C, kh, kw), bias (channels,), y (N, channels, Ho, Wo) with
     Ho = ⌊(H + 2 padding - kh) / stride⌋ + 1. In memory, images and weights lie pixel by pixel.
 
     Args:
-        maps: the number of feature maps.
+        channels: of the output.
         kernel: the window's size: a number or a pair (vertical, horizontal).
         stride: how far the window moves; a number or a pair. Default 1.
         padding: zeros on each side; a number, a pair, or ``"same"`` to keep the size at stride 1.
@@ -184,11 +143,9 @@ class ConvolutionalLayer(_Correlation):
         bias_initializer: of the bias. Default zeros.
     """
 
-    reads_image = True
-
     def __init__(
         self,
-        maps: int,
+        channels: int,
         kernel: int | Sequence[int],
         stride: int | Sequence[int] = 1,
         padding: int | str | Sequence[int] = 0,
@@ -198,16 +155,31 @@ class ConvolutionalLayer(_Correlation):
         bias_initializer: Initializer | None = None,
     ) -> None:
         super().__init__(
-            maps, kernel, stride, padding, activation, bias, initializer, bias_initializer
+            channels, kernel, stride, padding, activation, bias, initializer, bias_initializer
         )
 
     def build(self, input_shape: Shape) -> Shape:
         """Declare the weights and the bias for images (C, H, W)."""
         require_images("ConvolutionalLayer", input_shape)
-        return self._declare(input_shape, (self.maps, *self.window.outputs(input_shape[1:])))
+        outputs = (self.channels, *self.window.outputs(input_shape[1:]))
+        self._products = products(*self.window.place, input_shape, outputs)
+        initializer = self.initializer or self.activation.initializer
+        weights = (self.channels, input_shape[0], *self.window.kernel)
+        return self._declare(weights, initializer, outputs)
+
+    def _product(self, ctx: Context, x: Array, z: Array, *bias: Any) -> None:
+        self._products.correlate(ctx, x, z, *bias)
+
+    def _adjoint(self, ctx: Context, dz: Array, dx: Array) -> None:
+        self._products.transpose(ctx, dz, dx)
+
+    def _weight_gradient(
+        self, ctx: Context, x: Array, dz: Array, out: Array, add: bool = False
+    ) -> None:
+        self._products.weight_gradient(ctx, x, dz, out, add)
 
 
-class TransposedConvolutionalLayer(_Correlation):
+class TransposedConvolutionalLayer(_Convolution):
     """The transpose of a convolution: each pixel of x adds a window of y, weighted.
 
     z[n, o, a s + i - padding, b s + j - padding] = bias[o] + Σ_c x[n, c, a, b] weights[c, o, i, j],
@@ -215,28 +187,26 @@ class TransposedConvolutionalLayer(_Correlation):
     s times: the "fractionally strided" convolution of a DCGAN's generator (Radford, Metz,
     Chintala 2016, section 3; Dumoulin and Visin 2016, chapter 4).
 
-    Shapes: x (N, C, H, W), weights (C, maps, kh, kw), bias (maps,), y (N, maps, Ho, Wo) with
+    Shapes: x (N, C, H, W), weights (C, channels, kh, kw), bias (channels,), y (N, channels, Ho, Wo) with
     Ho = (H - 1) stride - 2 padding + kh + output_padding.
 
     Args:
-        maps: the number of feature maps.
+        channels: of the output.
         kernel: the window's size: a number or a pair (vertical, horizontal).
         stride: how far the window moves; a number or a pair. Default 1.
         padding: pixels that are cut off on each side; a number or a pair. Default 0.
         activation: f. Default :class:`Identity`.
         bias: whether there is a bias. Default True.
-        initializer: of the weights, drawn as (maps, C, kh, kw). Default: :class:`He` before
+        initializer: of the weights, drawn as (channels, C, kh, kw). Default: :class:`He` before
             rectifiers, else :class:`Xavier`.
         bias_initializer: of the bias. Default zeros.
         output_padding: pixels more at the bottom and at the right, fewer than the stride: of the
             sizes that a convolution would shrink to x's, which one. Default 0.
     """
 
-    reads_image = False
-
     def __init__(
         self,
-        maps: int,
+        channels: int,
         kernel: int | Sequence[int],
         stride: int | Sequence[int] = 1,
         padding: int | str | Sequence[int] = 0,
@@ -247,7 +217,7 @@ class TransposedConvolutionalLayer(_Correlation):
         output_padding: int | Sequence[int] = 0,
     ) -> None:
         super().__init__(
-            maps, kernel, stride, padding, activation, bias, initializer, bias_initializer
+            channels, kernel, stride, padding, activation, bias, initializer, bias_initializer
         )
         name = "TransposedConvolutionalLayer output_padding"
         self.output_padding: Pair = pair(name, output_padding, least=0)
@@ -260,12 +230,22 @@ class TransposedConvolutionalLayer(_Correlation):
     def build(self, input_shape: Shape) -> Shape:
         """Declare the weights and the bias for images (C, H, W)."""
         require_images("TransposedConvolutionalLayer", input_shape)
-        image = self.window.image(input_shape[1:], self.output_padding)
-        return self._declare((self.maps, *image), input_shape)
+        image = (self.channels, *self.window.image(input_shape[1:], self.output_padding))
+        self._products = products(*self.window.place, image, input_shape)
+        initializer = _Swapped(self.initializer or self.activation.initializer)
+        weights = (input_shape[0], self.channels, *self.window.kernel)
+        return self._declare(weights, initializer, image)
 
+    def _product(self, ctx: Context, x: Array, z: Array, *bias: Any) -> None:
+        self._products.transpose(ctx, x, z, *bias)
 
-def _nothing(z: Array) -> None:
-    """Leave a block of results as it is."""
+    def _adjoint(self, ctx: Context, dz: Array, dx: Array) -> None:
+        self._products.correlate(ctx, dz, dx)
+
+    def _weight_gradient(
+        self, ctx: Context, x: Array, dz: Array, out: Array, add: bool = False
+    ) -> None:
+        self._products.weight_gradient(ctx, dz, x, out, add)
 
 
 class _Swapped(Initializer):

@@ -8,6 +8,7 @@ from salamandre.backend import Array
 from salamandre.checks import real, whole
 from salamandre.initializers import Gaussian, Initializer
 from salamandre.layer import Layer, Shape
+from salamandre.passes import Context
 
 
 class _Coupling(Layer):
@@ -15,7 +16,7 @@ class _Coupling(Layer):
 
     couples_examples = True
 
-    def compute_tangent(self, x_dot: Array) -> Array:
+    def compute_tangent(self, x_dot: Array, ctx: Context) -> Array:
         """Refuse: a penalty on each example's gradient needs examples that are independent."""
         raise ValueError(
             f"{type(self).__name__} cannot be part of a critic with a gradient penalty: it makes "
@@ -63,35 +64,35 @@ class MinibatchDiscrimination(_Coupling):
         self.declare("weights", shape, self.initializer or Gaussian(0.05))
         return (self._inputs + self.features,)
 
-    def compute(self, x: Array, training: bool = True) -> Array:
+    def compute(self, x: Array, ctx: Context) -> Array:
         """Return x with o(x) beside it."""
-        xp = self.xp
-        self._x = x
+        xp = ctx.xp
+        ctx.x = x
         m = xp.dot(x, self.weights).reshape(len(x), self.features, self.depth)
         difference = m[:, None] - m[None]  # (i, j, features, depth)
-        self._sign = xp.sign(difference)
-        self._closeness = xp.exp(-xp.abs(difference).sum(axis=3))  # (i, j, features)
-        return xp.concatenate([x, self._closeness.sum(axis=1) - 1], axis=1)
+        ctx.sign = xp.sign(difference)
+        ctx.closeness = xp.exp(-xp.abs(difference).sum(axis=3))  # (i, j, features)
+        return xp.concatenate([x, ctx.closeness.sum(axis=1) - 1], axis=1)
 
-    def backprop(self, dy: Array, update: bool = True) -> Array:
+    def backprop(self, dy: Array, ctx: Context) -> Array:
         """dE/dM_i = -Σ_j (do_i + do_j) c(x_i, x_j) sign(M_i - M_j); then as for a product."""
-        xp = self.xp
+        xp = ctx.xp
         do = dy[:, self._inputs :]
-        pull = (do[:, None] + do[None]) * self._closeness
-        dm = -(pull[..., None] * self._sign).sum(axis=1).reshape(len(dy), -1)
-        if update:
-            self.d_weights[...] = xp.dot(self._x.T, dm)
+        pull = (do[:, None] + do[None]) * ctx.closeness
+        dm = -(pull[..., None] * ctx.sign).sum(axis=1).reshape(len(dy), -1)
+        if ctx.parameter_gradients:
+            self.d_weights[...] = xp.dot(ctx.x.T, dm)
         return dy[:, : self._inputs] + xp.dot(dm, self.weights.T)
 
 
 class MinibatchDeviation(_Coupling):
-    """One more feature (or map), the same for all examples: how much the batch varies.
+    """One more feature (or channel), the same for all examples: how much the batch varies.
 
     s = the mean over all elements of an example of √(variance over the batch + eps)
     (Karras et al. 2018, section 3). Cheaper than :class:`MinibatchDiscrimination`: no parameters.
 
-    Shapes: x (N, features) becomes (N, features + 1), x (N, maps, H, W) becomes
-    (N, maps + 1, H, W).
+    Shapes: x (N, features) becomes (N, features + 1), x (N, channels, H, W) becomes
+    (N, channels + 1, H, W).
 
     Args:
         eps: added to the variance. Default 1e-8.
@@ -105,16 +106,16 @@ class MinibatchDeviation(_Coupling):
         """Add one feature."""
         return (input_shape[0] + 1, *input_shape[1:])
 
-    def compute(self, x: Array, training: bool = True) -> Array:
+    def compute(self, x: Array, ctx: Context) -> Array:
         """Return x with s beside it."""
-        xp = self.xp
-        self._centred = x - x.mean(axis=0)
-        self._std = xp.sqrt((self._centred * self._centred).mean(axis=0) + self.eps)
-        extra = xp.zeros((len(x), 1, *x.shape[2:]), dtype=x.dtype) + self._std.mean()
+        xp = ctx.xp
+        ctx.centred = x - x.mean(axis=0)
+        ctx.std = xp.sqrt((ctx.centred * ctx.centred).mean(axis=0) + self.eps)
+        extra = xp.zeros((len(x), 1, *x.shape[2:]), dtype=x.dtype) + ctx.std.mean()
         return xp.concatenate([x, extra], axis=1)
 
-    def backprop(self, dy: Array, update: bool = True) -> Array:
+    def backprop(self, dy: Array, ctx: Context) -> Array:
         """Dx = its share of dy + ds (x - mean) / (std · N · elements)."""
         ds = dy[:, -1].sum()
-        scale = ds / (len(dy) * math.prod(self._std.shape))
-        return dy[:, :-1] + scale * self._centred / self._std
+        scale = ds / (len(dy) * math.prod(ctx.std.shape))
+        return dy[:, :-1] + scale * ctx.centred / ctx.std

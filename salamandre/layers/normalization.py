@@ -1,11 +1,20 @@
-"""Batch normalisation."""
+"""Normalisation: over the batch, or within each example."""
 
 from __future__ import annotations
 
 from salamandre.backend import Array
+from salamandre.backend.operations.layout import pixels
+from salamandre.backend.operations.normalization import (
+    moments,
+    normalize,
+    normalize_gradient,
+    normalize_sums,
+)
 from salamandre.checks import real
 from salamandre.initializers import Constant, Zeros
 from salamandre.layer import Layer, Shape
+from salamandre.layers.window import require_images
+from salamandre.passes import Context
 
 
 class BatchNorm(Layer):
@@ -16,8 +25,8 @@ class BatchNorm(Layer):
     divisor, as PyTorch does). Ioffe and Szegedy 2015, algorithms 1 and 2; the gradient is that of
     their section 3.
 
-    Shapes: x and y (N, features) or (N, maps, H, W); gamma, beta and the running statistics
-    (features,) or (maps,): a map shares one mean and variance.
+    Shapes: x and y (N, features) or (N, channels, H, W); gamma, beta and the running statistics
+    (features,) or (channels,): a channel shares one mean and variance.
 
     Args:
         momentum: the weight of the newest batch in the running statistics. Default 0.1.
@@ -44,7 +53,7 @@ class BatchNorm(Layer):
         """Declare gamma, beta and the running statistics."""
         if len(input_shape) not in (1, 3):
             raise ValueError(
-                f"BatchNorm takes vectors (features,) or images (maps, height, width), got "
+                f"BatchNorm takes vectors (features,) or images (channels, height, width), got "
                 f"examples of shape {input_shape}"
             )
         features = (input_shape[0],)
@@ -53,73 +62,194 @@ class BatchNorm(Layer):
             self.declare("beta", features, Zeros())
         self.declare_state("running_mean", features, Zeros())
         self.declare_state("running_variance", features, Constant(1))
-        self._features = input_shape[0]
         return input_shape
 
-    def compute(self, x: Array, training: bool = True) -> Array:
+    def compute(self, x: Array, ctx: Context) -> Array:
         """Return gamma x̂ + beta."""
-        self._training = training
-        if not self.affine:
-            self.gamma = self.xp.ones(self._features, dtype=self.dtype)
-            self.beta = self.xp.zeros(self._features, dtype=self.dtype)
-        self._x = rows = self._rows("x", x)
-        if training:
-            self._mean, variance = self._batch_statistics(rows)
+        xp = ctx.xp
+        ctx.rows, y = self._rows(ctx, "x", x), self._like(ctx, "y", x)
+        if self.affine:
+            ctx.gamma, beta = self.gamma, self.beta
         else:
-            self._mean, variance = self.running_mean, self.running_variance
-        self._inverse_std = 1 / self.xp.sqrt(variance + self.eps)
-        y = self._like("y", x)
-        self.backend.normalise(
-            rows, self._mean, self._inverse_std, self.gamma, self.beta, self._rows("y", y)
-        )
+            ctx.gamma, beta = xp.ones_like(self.running_mean), xp.zeros_like(self.running_mean)
+        if ctx.training:
+            ctx.mean, variance = self._batch_statistics(ctx)
+        else:
+            ctx.mean, variance = self.running_mean, self.running_variance
+        ctx.inverse_std = 1 / xp.sqrt(variance + self.eps)
+        rows = self._rows(ctx, "y", y)
+        normalize(ctx.backend, ctx.rows, ctx.mean, ctx.inverse_std, ctx.gamma, beta, rows)
         return y
 
-    def compute_tangent(self, x_dot: Array) -> Array:
+    def backprop(self, dy: Array, ctx: Context) -> Array:
+        """Dx = gamma/σ (dy - mean(dy) - x̂ mean(dy x̂)); without training, dx = gamma/σ dy."""
+        xp, backend, inverse_std = ctx.xp, ctx.backend, ctx.inverse_std
+        dx, dy = self._like(ctx, "dx", dy), self._rows(ctx, "dy", dy)
+        d_gamma, d_beta = xp.empty_like(ctx.gamma), xp.empty_like(ctx.gamma)
+        normalize_sums(backend, dy, ctx.rows, ctx.mean, inverse_std, d_gamma, d_beta)
+        if ctx.parameter_gradients and self.affine:
+            self.d_gamma[...] = d_gamma
+            self.d_beta[...] = d_beta
+        scale = ctx.gamma * inverse_std
+        share = 1 / len(dy) if ctx.training else 0.0
+        slope, shift = -share * scale * inverse_std * d_gamma, -share * scale * d_beta
+        rows = self._rows(ctx, "dx", dx)
+        normalize_gradient(backend, dy, ctx.rows, ctx.mean, scale, slope, shift, rows)
+        return dx
+
+    def compute_tangent(self, x_dot: Array, ctx: Context) -> Array:
         """Refuse: a penalty on each example's gradient needs examples that are independent."""
         raise ValueError(
             "BatchNorm cannot be part of a critic with a gradient penalty: it makes each output "
             "depend on the whole batch (Gulrajani et al. 2017, section 4); leave it out"
         )
 
-    def _rows(self, name: str, x: Array) -> Array:
-        """Return (N, features, H, W) as rows (N H W, features): a view of what lies so."""
-        return self.pixels(f"{name} by pixel", x).reshape(-1, self._features) if x.ndim == 4 else x
+    def _rows(self, ctx: Context, name: str, x: Array) -> Array:
+        """Return (N, features, H, W) as rows (N H W, features): a view where channels are last."""
+        return pixels(ctx, f"{name} rows", x).reshape(-1, x.shape[1]) if x.ndim == 4 else x
 
-    def _like(self, name: str, x: Array) -> Array:
+    def _like(self, ctx: Context, name: str, x: Array) -> Array:
         if x.ndim == 4:
-            return self.buffer(name, x.shape, channels_last=True)
-        return self.buffer_like(name, x)
+            return ctx.buffer(name, x.shape, channels_last=True)
+        return ctx.buffer_like(name, x)
 
-    def _batch_statistics(self, rows: Array) -> tuple[Array, Array]:
-        count = len(rows)
+    def _batch_statistics(self, ctx: Context) -> tuple[Array, Array]:
+        count = len(ctx.rows)
         if count < 2:
             raise ValueError(
                 "BatchNorm needs at least 2 values per feature to train, got a batch of one: "
                 "use a larger batch, or compute with training=False"
             )
-        mean, variance = self.xp.empty_like(self.gamma), self.xp.empty_like(self.gamma)
-        self.backend.moments(rows, mean, variance)
-        for running, batch in (
-            (self.running_mean, mean),
-            (self.running_variance, variance * (count / (count - 1))),
-        ):
-            running *= 1 - self.momentum
-            running += self.momentum * batch
+        mean, variance = ctx.xp.empty_like(ctx.gamma), ctx.xp.empty_like(ctx.gamma)
+        moments(ctx.backend, ctx.rows, mean, variance)
+        unbiased = variance * (count / (count - 1))
+        for running, batch in ((self.running_mean, mean), (self.running_variance, unbiased)):
+            ctx.update(running, running * (1 - self.momentum) + self.momentum * batch)
         return mean, variance
 
-    def backprop(self, dy: Array, update: bool = True) -> Array:
-        """Dx = gamma/σ (dy - mean(dy) - x̂ mean(dy x̂)); without training, dx = gamma/σ dy."""
-        xp, backend, inverse_std = self.xp, self.backend, self._inverse_std
-        dx, dy = self._like("dx", dy), self._rows("dy", dy)
-        d_gamma, d_beta = xp.empty_like(self.gamma), xp.empty_like(self.gamma)
-        backend.normalise_sums(dy, self._x, self._mean, inverse_std, d_gamma, d_beta)
-        if update and self.affine:
-            self.d_gamma[...] = d_gamma
-            self.d_beta[...] = d_beta
-        scale = self.gamma * inverse_std
-        share = 1 / len(dy) if self._training else 0.0
-        slope, shift = -share * scale * inverse_std * d_gamma, -share * scale * d_beta
-        backend.normalise_gradient(
-            dy, self._x, self._mean, scale, slope, shift, self._rows("dx", dx)
-        )
-        return dx
+
+class _ExampleNorm(Layer):
+    """y = gamma x̂ + beta with x̂ = (x - mean) / √(variance + eps), over axes of one example.
+
+    With J the derivative of x̂ by x, a symmetric matrix, J u = (u - mean(u) - x̂ mean(u x̂)) / σ
+    serves backprop (u = gamma dy) and tangents (u = x_dot) alike.
+    """
+
+    gamma: Array
+    beta: Array
+    d_gamma: Array
+    d_beta: Array
+
+    def __init__(self, eps: float = 1e-5) -> None:
+        super().__init__()
+        self.eps = real(f"{type(self).__name__} eps", eps, 0, above=True)
+
+    def _prepare(self, shape: Shape, memory: Shape, row: Shape, axes: Shape, sums: Shape) -> None:
+        """Declare gamma and beta; ``row`` is their shape beside x, ``sums`` the axes without it."""
+        self.declare("gamma", shape, Constant(1), memory)
+        self.declare("beta", shape, Zeros(), memory)
+        self._row, self._axes, self._sums = row, axes, sums
+
+    def compute(self, x: Array, ctx: Context) -> Array:
+        """Return gamma x̂ + beta."""
+        xp = ctx.xp
+        x_hat = xp.subtract(x, self._mean(x), out=ctx.buffer_like("x_hat", x))
+        ctx.inverse_std = 1 / xp.sqrt(self._mean(x_hat * x_hat) + self.eps)
+        x_hat *= ctx.inverse_std
+        ctx.x_hat = x_hat
+        y = xp.multiply(x_hat, self.gamma.reshape(self._row), out=ctx.buffer_like("y", x))
+        y += self.beta.reshape(self._row)
+        return y
+
+    def backprop(self, dy: Array, ctx: Context) -> Array:
+        """Return J (gamma dy); write dgamma = Σ dy x̂ and dbeta = Σ dy."""
+        if ctx.parameter_gradients:
+            self.d_gamma[...] = self._sum(dy * ctx.x_hat)
+            self.d_beta[...] = self._sum(dy)
+        u = ctx.xp.multiply(dy, self.gamma.reshape(self._row), out=ctx.buffer_like("dx", dy))
+        u -= self._mean(u) + ctx.x_hat * self._mean(u * ctx.x_hat)
+        u *= ctx.inverse_std
+        return u
+
+    def compute_tangent(self, x_dot: Array, ctx: Context) -> Array:
+        """Return gamma x̂_dot with x̂_dot = J x_dot."""
+        ctx.shared_part = self._mean(ctx.x_hat * x_dot)
+        ctx.x_hat_dot = self._derivative(x_dot, ctx)
+        return self.gamma.reshape(self._row) * ctx.x_hat_dot
+
+    def backprop_tangent(
+        self, dy: Array | None, dy_dot: Array, ctx: Context
+    ) -> tuple[Array | None, Array]:
+        """Return dE/dx and dE/dx_dot = J u with u = gamma dy_dot.
+
+        The derivative of ⟨u, J x_dot⟩ by x is, all means over one example,
+        -(mean(u x̂_dot) x̂ + mean(x̂ x_dot) J u + mean(x̂ u) x̂_dot) / σ.
+        """
+        u = self.gamma.reshape(self._row) * dy_dot
+        x_hat, x_hat_dot = ctx.x_hat, ctx.x_hat_dot
+        dx_dot = self._derivative(u, ctx)
+        dx = self._mean(u * x_hat_dot) * x_hat + ctx.shared_part * dx_dot
+        dx += self._mean(x_hat * u) * x_hat_dot
+        dx *= -ctx.inverse_std
+        if dy is not None:
+            dx += self.backprop(dy, ctx)
+        if ctx.parameter_gradients:
+            if dy is None:
+                self.d_gamma[...] = self.d_beta[...] = 0
+            self.d_gamma += self._sum(dy_dot * x_hat_dot)
+        return dx, dx_dot
+
+    def _derivative(self, u: Array, ctx: Context) -> Array:
+        """Return J u."""
+        x_hat = ctx.x_hat
+        return (u - self._mean(u) - x_hat * self._mean(u * x_hat)) * ctx.inverse_std
+
+    def _mean(self, x: Array) -> Array:
+        return x.mean(axis=self._axes, keepdims=True)
+
+    def _sum(self, x: Array) -> Array:
+        return x.sum(axis=self._sums)
+
+
+class LayerNorm(_ExampleNorm):
+    """y = gamma x̂ + beta, mean and variance over all features of an example.
+
+    Ba, Kiros, Hinton 2016, equations 3 and 4. Examples stay independent, so that it may stand in a
+    critic with a gradient penalty, where batch-norm may not (Gulrajani et al. 2017, section 4).
+
+    Shapes: x and y (N, ...); gamma and beta as one example.
+
+    Args:
+        eps: added to the variance. Default 1e-5.
+    """
+
+    def build(self, input_shape: Shape) -> Shape:
+        """Declare gamma and beta; for images, channels last in memory as theirs."""
+        axes = tuple(range(1, len(input_shape) + 1))
+        memory = (1, 2, 0) if len(input_shape) == 3 else ()
+        self._prepare(input_shape, memory, (1, *input_shape), axes, (0,))
+        return input_shape
+
+
+class InstanceNorm(_ExampleNorm):
+    """y = gamma x̂ + beta, mean and variance over each channel of each example.
+
+    Ulyanov, Vedaldi, Lempitsky 2016, equation 3.
+
+    Shapes: x and y (N, channels, H, W); gamma and beta (channels,).
+
+    Args:
+        eps: added to the variance. Default 1e-5.
+    """
+
+    def build(self, input_shape: Shape) -> Shape:
+        """Declare gamma and beta."""
+        require_images("InstanceNorm", input_shape)
+        if input_shape[1] * input_shape[2] < 2:
+            raise ValueError(
+                f"InstanceNorm needs channels of at least 2 pixels, got examples of shape "
+                f"{input_shape}: leave it out, or use a LayerNorm()"
+            )
+        channels = input_shape[:1]
+        self._prepare(channels, (), (1, *channels, 1, 1), (2, 3), (0, 2, 3))
+        return input_shape

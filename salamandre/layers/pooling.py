@@ -1,16 +1,25 @@
-"""Pooling: windows of an image become one pixel each."""
+"""Pooling: windows of an image become one pixel each, or a pixel becomes a window."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from salamandre.backend import Array
-from salamandre.layer import Layer, Shape, mapwise, pixelwise
-from salamandre.layers.window import Window, require_images
+from salamandre.backend.operations.layout import channels_first, images, pixels
+from salamandre.backend.operations.pooling import (
+    add_chosen,
+    max_pool,
+    spread_pool,
+    sum_pool,
+    take_chosen,
+)
+from salamandre.layer import Linear, Shape
+from salamandre.layers.window import Window, pair, require_images
+from salamandre.passes import Context
 
 
-class _Pool(Layer):
-    """A window that moves over each map."""
+class _Pool(Linear):
+    """A window that moves over each channel."""
 
     def __init__(
         self,
@@ -27,19 +36,13 @@ class _Pool(Layer):
                 f"got {window.corner}"
             )
         self.window = window
-        self._place = (window.kernel, window.stride, window.corner)
 
     def build(self, input_shape: Shape) -> Shape:
-        """Shrink the maps (C, H, W)."""
+        """Shrink images (C, H, W)."""
         require_images(type(self).__name__, input_shape)
         self._image = input_shape
         self._output_shape = (input_shape[0], *self.window.outputs(input_shape[1:]))
         return self._output_shape
-
-    def _to(self, x: Array, shape: Shape, name: str) -> tuple[Array, Array]:
-        """Return x pixel by pixel, and a buffer for as many images of ``shape``."""
-        y = self.buffer(name, (len(x), *shape), channels_last=True)
-        return self.pixels(f"{name} from", x), pixelwise(y)
 
 
 class MaxPool(_Pool):
@@ -64,31 +67,26 @@ class MaxPool(_Pool):
     ) -> None:
         super().__init__(kernel, stride, padding)
 
-    def compute(self, x: Array, training: bool = True) -> Array:
-        """Return the largest pixels; keep their places."""
-        x, y = self._to(x, self._output_shape, "y")
-        pixels = self.window.kernel[0] * self.window.kernel[1]
-        dtype = "uint8" if pixels <= 256 else "int32"
-        self._chosen = self.buffer("chosen", y.shape, dtype=dtype)
-        self.backend.max_pool(x, y, self._chosen, *self._place)
-        return mapwise(y)
+    def compute(self, x: Array, ctx: Context) -> Array:
+        """Return the largest pixels; keep where they are."""
+        y = images(ctx, "y", len(x), self._output_shape)
+        elements = self.window.kernel[0] * self.window.kernel[1]
+        dtype = "uint8" if elements <= 256 else "int32"
+        ctx.chosen = ctx.buffer("chosen", y.shape, dtype=dtype)
+        max_pool(ctx.backend, pixels(ctx, "x", x), y, ctx.chosen, *self.window.place)
+        return channels_first(y)
 
-    def backprop(self, dy: Array, update: bool = True) -> Array:
+    def apply(self, x: Array, ctx: Context, name: str = "y") -> Array:
+        """Return the chosen pixels of x."""
+        y = images(ctx, name, len(x), self._output_shape)
+        take_chosen(ctx.backend, pixels(ctx, "x", x), y, ctx.chosen, *self.window.place)
+        return channels_first(y)
+
+    def adjoint(self, dy: Array, ctx: Context, name: str = "dx") -> Array:
         """Return dy at the chosen pixels, summed where windows overlap."""
-        dy, dx = self._to(dy, self._image, "dx")
-        self.backend.add_chosen(dy, dx, self._chosen, *self._place)
-        return mapwise(dx)
-
-    def compute_tangent(self, x_dot: Array) -> Array:
-        """Return the chosen pixels of x_dot."""
-        x_dot, y_dot = self._to(x_dot, self._output_shape, "y_dot")
-        self.backend.take_chosen(x_dot, y_dot, self._chosen, *self._place)
-        return mapwise(y_dot)
-
-    def backprop_tangent(self, dy: Array | None, dy_dot: Array) -> tuple[Array | None, Array]:
-        """Return both at the chosen pixels."""
-        dx = None if dy is None else self.backprop(dy) + 0
-        return dx, self.backprop(dy_dot)
+        dx = images(ctx, name, len(dy), self._image)
+        add_chosen(ctx.backend, pixels(ctx, "dy", dy), dx, ctx.chosen, *self.window.place)
+        return channels_first(dx)
 
 
 class AveragePool(_Pool):
@@ -111,35 +109,23 @@ class AveragePool(_Pool):
         super().__init__(kernel, stride, padding)
         self._share = 1 / (self.window.kernel[0] * self.window.kernel[1])
 
-    def compute(self, x: Array, training: bool = True) -> Array:
+    def apply(self, x: Array, ctx: Context, name: str = "y") -> Array:
         """Return the means."""
-        return self._means(x, "y")
-
-    def backprop(self, dy: Array, update: bool = True) -> Array:
-        """Return dy / (kh kw) at each pixel, summed where windows overlap."""
-        dy, dx = self._to(dy, self._image, "dx")
-        self.backend.spread_pool(dy, dx, *self._place)
-        dx *= self._share
-        return mapwise(dx)
-
-    def compute_tangent(self, x_dot: Array) -> Array:
-        """Return the means of x_dot: the layer is linear."""
-        return self._means(x_dot, "y_dot")
-
-    def backprop_tangent(self, dy: Array | None, dy_dot: Array) -> tuple[Array | None, Array]:
-        """Return the gradients by x and by x_dot."""
-        dx = None if dy is None else self.backprop(dy) + 0
-        return dx, self.backprop(dy_dot)
-
-    def _means(self, x: Array, name: str) -> Array:
-        x, y = self._to(x, self._output_shape, name)
-        self.backend.sum_pool(x, y, *self._place)
+        y = images(ctx, name, len(x), self._output_shape)
+        sum_pool(ctx.backend, pixels(ctx, "x", x), y, *self.window.place)
         y *= self._share
-        return mapwise(y)
+        return channels_first(y)
+
+    def adjoint(self, dy: Array, ctx: Context, name: str = "dx") -> Array:
+        """Return dy / (kh kw) at each pixel, summed where windows overlap."""
+        dx = images(ctx, name, len(dy), self._image)
+        spread_pool(ctx.backend, pixels(ctx, "dy", dy), dx, *self.window.place)
+        dx *= self._share
+        return channels_first(dx)
 
 
-class GlobalAveragePool(Layer):
-    """Each map becomes its mean (Lin, Chen, Yan 2014, section 3.2).
+class GlobalAveragePool(Linear):
+    """Each channel becomes its mean (Lin, Chen, Yan 2014, section 3.2).
 
     Shapes: x (N, C, H, W), y (N, C): a :class:`NeuronLayer` may follow.
     """
@@ -150,21 +136,50 @@ class GlobalAveragePool(Layer):
         self._image = input_shape
         return (input_shape[0],)
 
-    def compute(self, x: Array, training: bool = True) -> Array:
-        """Return the means of the maps."""
+    def apply(self, x: Array, ctx: Context, name: str = "y") -> Array:
+        """Return the means of the channels."""
         return x.mean(axis=(2, 3))
 
-    def backprop(self, dy: Array, update: bool = True) -> Array:
+    def adjoint(self, dy: Array, ctx: Context, name: str = "dx") -> Array:
         """Return dy / (H W) at each pixel."""
-        dx = self.buffer("dx", (len(dy), *self._image), channels_last=True)
+        dx = channels_first(images(ctx, name, len(dy), self._image))
         dx[...] = (dy / (self._image[1] * self._image[2])).reshape(*dy.shape, 1, 1)
         return dx
 
-    def compute_tangent(self, x_dot: Array) -> Array:
-        """Return the means of x_dot: the layer is linear."""
-        return self.compute(x_dot)
 
-    def backprop_tangent(self, dy: Array | None, dy_dot: Array) -> tuple[Array | None, Array]:
-        """Return the gradients by x and by x_dot."""
-        dx = None if dy is None else self.backprop(dy) + 0
-        return dx, self.backprop(dy_dot)
+class Upsample(Linear):
+    """Each pixel becomes a rectangle of equal ones: y[n, c, a, b] = x[n, c, ⌊a / fh⌋, ⌊b / fw⌋].
+
+    Before a convolution it enlarges an image without the checkerboards that a transposed
+    convolution may leave (Odena, Dumoulin, Olah 2016, "Deconvolution and checkerboard artifacts").
+
+    Shapes: x (N, C, H, W), y (N, C, fh H, fw W).
+
+    Args:
+        factor: how many times larger; a number or a pair (vertical, horizontal). Default 2.
+    """
+
+    def __init__(self, factor: int | Sequence[int] = 2) -> None:
+        super().__init__()
+        self.factor = pair("Upsample factor", factor)
+        self._window = (self.factor, self.factor, (0, 0))  # kernel, stride and padding
+
+    def build(self, input_shape: Shape) -> Shape:
+        """Enlarge images (C, H, W)."""
+        require_images("Upsample", input_shape)
+        self._image = input_shape
+        channels, height, width = input_shape
+        self._output_shape = (channels, height * self.factor[0], width * self.factor[1])
+        return self._output_shape
+
+    def apply(self, x: Array, ctx: Context, name: str = "y") -> Array:
+        """Return each pixel of x all over its rectangle."""
+        y = images(ctx, name, len(x), self._output_shape)
+        spread_pool(ctx.backend, pixels(ctx, "x", x), y, *self._window)
+        return channels_first(y)
+
+    def adjoint(self, dy: Array, ctx: Context, name: str = "dx") -> Array:
+        """Return the sum of each rectangle."""
+        dx = images(ctx, name, len(dy), self._image)
+        sum_pool(ctx.backend, pixels(ctx, "dy", dy), dx, *self._window)
+        return channels_first(dx)

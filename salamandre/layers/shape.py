@@ -6,37 +6,31 @@ import math
 from collections.abc import Sequence
 
 from salamandre.backend import Array
+from salamandre.backend.operations.layout import channels_first, pixels
 from salamandre.checks import whole
-from salamandre.layer import Layer, Shape, mapwise
+from salamandre.layer import Linear, Shape
+from salamandre.passes import Context
 
 
-class _Reshaping(Layer):
-    """Read the same numbers in another shape, maps one after the other; images lie by pixels."""
+class _Reshaping(Linear):
+    """The same numbers in another shape, channel after channel."""
 
-    def compute(self, x: Array, training: bool = True) -> Array:
+    def apply(self, x: Array, ctx: Context, name: str = "y") -> Array:
         """Return x in the output shape."""
-        return self._read(x, self._output_shape, "y")
+        return _read(x, self._output_shape, ctx, name)
 
-    def backprop(self, dy: Array, update: bool = True) -> Array:
+    def adjoint(self, dy: Array, ctx: Context, name: str = "dx") -> Array:
         """Return dy in the input shape."""
-        return self._read(dy, self._input_shape, "dx")
-
-    def compute_tangent(self, x_dot: Array) -> Array:
-        """Return x_dot in the output shape."""
-        return self._read(x_dot, self._output_shape, "y_dot")
-
-    def backprop_tangent(self, dy: Array | None, dy_dot: Array) -> tuple[Array | None, Array]:
-        """Return both in the input shape."""
-        dx = None if dy is None else self.backprop(dy)
-        return dx, self._read(dy_dot, self._input_shape, "dx_dot")
-
-    def _read(self, x: Array, shape: Shape, name: str) -> Array:
-        x = x.reshape(len(x), *shape)
-        return mapwise(self.pixels(name, x)) if len(shape) == 3 else x
+        return _read(dy, self._input_shape, ctx, name)
 
     def _between(self, input_shape: Shape, output_shape: Shape) -> Shape:
         self._input_shape, self._output_shape = input_shape, output_shape
         return output_shape
+
+
+def _read(x: Array, shape: Shape, ctx: Context, name: str) -> Array:
+    x = x.reshape(len(x), *shape)
+    return channels_first(pixels(ctx, name, x)) if len(shape) == 3 else x
 
 
 class Flatten(_Reshaping):

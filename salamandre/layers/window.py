@@ -56,6 +56,7 @@ class Window:
             self.corner = pair(f"{owner} padding", padding, least=0)
             around = (2 * self.corner[0], 2 * self.corner[1])
         self.around: Pair = around
+        self.place = (self.kernel, self.stride, self.corner)  # as operations take it
 
     def outputs(self, image: Sequence[int]) -> Pair:
         """Return how many places the window has in an image."""
@@ -80,8 +81,3 @@ class Window:
                 f"take less padding or a larger kernel"
             )
         return height, width
-
-    def is_whole(self, image: Sequence[int]) -> bool:
-        """Whether the columns of an image are its memory as it lies."""
-        pointwise = self.kernel == self.stride == (1, 1)
-        return self.around == (0, 0) and (pointwise or self.kernel == tuple(image))

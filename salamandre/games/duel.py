@@ -1,0 +1,62 @@
+"""The discriminator before real and fake examples."""
+
+from __future__ import annotations
+
+from salamandre.backend import Array
+from salamandre.network import Network
+
+
+class Duel:
+    """The passes of a discriminator in a game.
+
+    Real and fake examples go through it in one batch; where its outputs depend on the whole batch,
+    as with batch-norm, in two passes that are alive at once.
+
+    Args:
+        discriminator: or critic.
+    """
+
+    def __init__(self, discriminator: Network) -> None:
+        self.network = discriminator
+        self._coupled = any(layer.couples_examples for _, layer in discriminator.walk())
+        self._passes = [discriminator.new_pass(input_gradient=False)]
+        if self._coupled:
+            self._passes.append(discriminator.new_pass(input_gradient=False, accumulate=True))
+
+    def scores(self, real: Array, fake: Array, labels: Array | None) -> tuple[Array, Array]:
+        """Return the scores (N, 1) of real and of fake examples (N, ...) with the same labels."""
+        d, concatenate = self.network, self.network.backend.xp.concatenate
+        labels = labels if d.classes else None
+        self._learns(True)
+        if self._coupled:
+            first, second = self._passes
+            return d.compute(real, first, labels=labels), d.compute(fake, second, labels=labels)
+        if labels is not None:
+            labels = concatenate([labels, labels])
+        scores = d.compute(concatenate([real, fake]), self._passes[0], labels=labels)
+        return scores[: len(real)], scores[len(real) :]
+
+    def backprop(self, d_real: Array, d_fake: Array) -> None:
+        """Write the discriminator's gradients from those of the scores."""
+        d = self.network
+        if self._coupled:
+            for gradient, run in zip((d_real, d_fake), self._passes, strict=True):
+                d.backprop(gradient, run)
+        else:
+            d.backprop(d.backend.xp.concatenate([d_real, d_fake]), self._passes[0])
+
+    def fake_scores(self, fake: Array, labels: Array | None) -> Array:
+        """Return the scores of fake examples, in the generator's step."""
+        self._learns(False)
+        labels = labels if self.network.classes else None
+        return self.network.compute(fake, self._passes[-1], labels=labels)
+
+    def fake_gradient(self, gradient: Array) -> Array:
+        """Return dE/dfake from dE/dscores; the discriminator stays as it is."""
+        return self.network.backprop(gradient, self._passes[-1])
+
+    def _learns(self, learns: bool) -> None:
+        """Say whether the next pass is the discriminator's step or the generator's."""
+        run = self._passes[-1]
+        run.statistics = learns
+        run.want(parameter_gradients=learns, input_gradient=not learns)

@@ -1,0 +1,175 @@
+"""What helps a game that collapses or does not settle: small objects that a game is given."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from salamandre.backend import Array, RandomStream
+from salamandre.checks import real
+from salamandre.component import Component
+from salamandre.network import Network
+
+if TYPE_CHECKING:
+    from salamandre.games.game import Batch, GanGame
+
+
+class Remedy(Component):
+    """Base of remedies: override what you need."""
+
+    kind = "remedies"
+    prefix: ClassVar[str] = ""  # of the names of its arrays in a checkpoint
+
+    def attach(self, game: GanGame) -> None:
+        """Prepare for a game, once."""
+
+    def show(self, x: Array, random: RandomStream) -> Array:
+        """Return what the discriminator is shown of examples x (N, ...), real or fake."""
+        return x
+
+    def target(self, target: Any, is_real: bool, count: int, game: GanGame) -> Any:
+        """Return the target t of real or of fake examples: a number or an array (count, 1)."""
+        return target
+
+    def generator_loss(self, batch: Batch, game: GanGame) -> tuple[Array, Array] | None:
+        """Return what is added to the generator's loss, and its derivative by the fakes."""
+        return None
+
+    def follow(self) -> None:
+        """Run after each step of the generator."""
+
+    def state(self) -> dict[str, Array]:
+        """Return the arrays that a checkpoint must hold; they are restored in place."""
+        return {}
+
+
+class LabelSmoothing(Remedy):
+    """Each real label is drawn from a range instead of being 1.
+
+    One-sided: fake labels stay 0 (Salimans et al. 2016, section 3.4).
+
+    Args:
+        low, high: the range. Default 0.7 and 1.
+    """
+
+    def __init__(self, low: float = 0.7, high: float = 1.0) -> None:
+        self.low = real("LabelSmoothing low", low, 0.5, 1)
+        self.high = real("LabelSmoothing high", high, self.low)
+
+    def target(self, target: Any, is_real: bool, count: int, game: GanGame) -> Any:
+        """Return labels in the range for real examples."""
+        if not is_real:
+            return target
+        drawn = game.random.uniform((count, 1), game.discriminator.dtype)
+        return self.low + (self.high - self.low) * drawn
+
+
+class LabelFlipping(Remedy):
+    """Some labels given to the discriminator are the wrong ones.
+
+    Args:
+        probability: of each label, below 0.5. Default 0.05.
+    """
+
+    def __init__(self, probability: float = 0.05) -> None:
+        self.probability = real("LabelFlipping probability", probability, 0, 0.5, below=True)
+
+    def target(self, target: Any, is_real: bool, count: int, game: GanGame) -> Any:
+        """Return the other kind's label for some examples."""
+        dtype = game.discriminator.dtype
+        flipped = game.random.uniform((count, 1), dtype) < self.probability
+        return game.backend.xp.where(flipped, 1 - int(is_real), target).astype(dtype)
+
+
+class InstanceNoise(Remedy):
+    """Gaussian noise is added to all that the discriminator sees.
+
+    Sønderby et al. 2017; Arjovsky and Bottou 2017.
+
+    Args:
+        std: the standard deviation. Default 0.1.
+    """
+
+    def __init__(self, std: float = 0.1) -> None:
+        self.std = real("InstanceNoise std", std, 0)
+
+    def show(self, x: Array, random: RandomStream) -> Array:
+        """Return x + noise."""
+        return x + self.std * random.normal(x.shape, x.dtype)
+
+
+class FeatureMatching(Remedy):
+    """The generator also matches the mean of the discriminator's features on real examples.
+
+    They are what comes into its last layer with parameters; weight · ‖mean of fakes - mean of real
+    examples‖² is added to the generator's loss (Salimans et al. 2016, section 3.1).
+
+    Args:
+        weight: default 1.
+    """
+
+    def __init__(self, weight: float = 1.0) -> None:
+        self.weight = real("FeatureMatching weight", weight, 0)
+
+    def attach(self, game: GanGame) -> None:
+        """Find the features."""
+        d = game.discriminator
+        learners = [index for index, layer in enumerate(d.layers) if layer.parameter_count()]
+        self._stop = learners[-1] if learners else 0
+        self._run = d.new_pass(parameter_gradients=False, statistics=False)
+
+    def generator_loss(self, batch: Batch, game: GanGame) -> tuple[Array, Array]:
+        """Return weight · ‖difference of the means‖² and its gradient."""
+        real, labels = next(game.batches)
+        real_mean = self._features(real, labels, game).mean(axis=0)
+        difference = self._features(batch.fake, batch.labels, game).mean(axis=0) - real_mean
+        value = self.weight * (difference * difference).sum()
+        dy = game.backend.xp.zeros((len(batch.fake), *difference.shape), dtype=batch.fake.dtype)
+        dy += 2 * self.weight / len(dy) * difference
+        return value, game.discriminator.backprop_part(dy, self._run, self._stop)
+
+    def _features(self, x: Array, labels: Array | None, game: GanGame) -> Array:
+        d = game.discriminator
+        labels = labels if d.classes else None
+        return d.compute_part(x, self._run, self._stop, labels=labels)
+
+
+class MovingAverage(Remedy):
+    """The generator that is drawn with is an average over the last steps.
+
+    Of its parameters and running statistics; the first steps count more, so that the beginning is
+    forgotten (Yazıcı et al. 2019, "The unusual effectiveness of averaging in GAN training",
+    section 3).
+
+    Args:
+        decay: how much of the average stays in a step. Default 0.999.
+
+    Attributes:
+        network: a generator with the averages.
+    """
+
+    prefix = "average"
+    network: Network
+
+    def __init__(self, decay: float = 0.999) -> None:
+        self.decay = real("MovingAverage decay", decay, 0, 1, below=True)
+
+    def attach(self, game: GanGame) -> None:
+        """Begin at the generator as it is."""
+        self._followed = game.generator
+        self.network = game.generator.copy_to_predict()
+
+    def follow(self) -> None:
+        """Move towards the generator."""
+        assert self._followed.optimizer is not None
+        steps = self._followed.optimizer.steps
+        share = 1 - min(self.decay, (1 + steps) / (10 + steps))
+        with self.network.changing():
+            for average, value in (
+                (self.network.parameters, self._followed.parameters),
+                (self.network.state, self._followed.state),
+            ):
+                average += share * (value - average)
+
+    def state(self) -> dict[str, Array]:
+        """Return the averages."""
+        return {"parameters": self.network.parameters, **self.network.named_state()}

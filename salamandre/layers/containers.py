@@ -1,0 +1,329 @@
+"""Layers made of layers: one after another, side by side, and past each other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+from salamandre.backend import Array
+from salamandre.checks import one_of
+from salamandre.layer import Layer, Shape
+from salamandre.passes import Context
+
+Layers = Sequence[Layer] | Mapping[str, Layer]
+
+
+class Container(Layer):
+    """Base of layers made of layers.
+
+    Args:
+        layers: in a row, or by names, which the names of their parameters then begin with.
+        names: theirs, if ``layers`` is a row.
+    """
+
+    argument: ClassVar[str] = "layers"
+    note = ""  # beside the name in a summary
+
+    def __init__(self, layers: Layers, names: Sequence[str] | None = None) -> None:
+        super().__init__()
+        if isinstance(layers, Mapping):
+            names, layers = tuple(layers), tuple(layers.values())
+        owner = type(self).__name__
+        self.children = tuple(layers)
+        for layer in self.children:
+            if not isinstance(layer, Layer):
+                raise TypeError(
+                    f"each of a {owner}'s {self.argument} must be a salamandre.Layer, got {layer!r}"
+                )
+        if names is not None:
+            if len({*names}) != len(self.children) or not all(_is_name(name) for name in names):
+                raise ValueError(
+                    f"{owner} names must be {len(self.children)} different texts without a dot, "
+                    f"got {list(names)}"
+                )
+            self.names = tuple(names)
+        self._outputs: dict[int, Shape] = {}  # the shapes of the children's outputs
+        # What was given may be changed, or be a mapping, which a file of JSON does not hold.
+        self._arguments |= {self.argument: self.children, "names": self.names}
+
+    @property
+    def layers(self) -> Sequence[Layer]:
+        """The layers that it is made of."""
+        return self.children
+
+    def build_child(self, index: int, input_shape: Shape) -> Shape:
+        """Build a child; if it is refused, give it and those before back as they were."""
+        child = self.children[index]
+        name = self.names[index] if self.names else str(index)
+        if child.built and not child.owns_vectors:
+            self._unbuild(index - 1)
+            raise ValueError(
+                f"layer {name} ({child!r}) is in a network already: make one for each place, or "
+                f"share the whole network"
+            )
+        child.built = True
+        try:
+            shape = child.build(input_shape)
+            self._outputs[index] = shape
+            return shape
+        except ValueError as error:
+            self._unbuild(index)
+            raise ValueError(f"layer {name} ({type(child).__name__}): {error}") from None
+
+    def summary_rows(self, indent: str) -> list[tuple[str, str, str]]:
+        """Return the name, output shape and number of parameters of each layer, and those inside."""
+        rows = []
+        names = self.names or [str(index) for index in range(len(self.children))]
+        for index, (name, child) in enumerate(zip(names, self.children, strict=True)):
+            container = isinstance(child, Container)
+            title = type(child).__name__ + child.note if container else repr(child)
+            notes = " shared" * child.owns_vectors + " frozen" * (not child.trainable)
+            count = f"{child.parameter_count():,}{notes}"
+            rows.append((f"{indent}{name} {title}", str(self._outputs[index]), count))
+            if container:
+                rows += child.summary_rows(indent + "  ")
+        return rows
+
+    def _unbuild(self, last: int) -> None:
+        """Give the layers back as they were: a network that was refused has no claim on them."""
+        for child in self.children[: last + 1]:
+            if not child.owns_vectors:
+                for _, part in child.walk(shared=False):
+                    part.built = False
+                    part.declared.clear()
+                    part.declared_state.clear()
+
+
+def _is_name(name: Any) -> bool:
+    return isinstance(name, str) and bool(name) and "." not in name
+
+
+class Sequential(Container):
+    """Layers one after another: y = f_n(... f_2(f_1(x))). Without any, y = x.
+
+    Args:
+        layers: in the order of computation, in a row or by names.
+        names: of the layers, if they are in a row. Default their numbers.
+    """
+
+    def build(self, input_shape: Shape) -> Shape:
+        """Build the layers in a row; return the shape of the last one's output."""
+        for index in range(len(self.children)):
+            input_shape = self.build_child(index, input_shape)
+        return input_shape
+
+    def plan(self, ctx: Context) -> None:
+        """Ask each layer for dE/dx if it or a layer before it has a use for that."""
+        wanted: bool | slice = ctx.input_gradient
+        ctx.needed = []  # the layers that backprop goes through, the last one first
+        ctx.pairs = tuple(zip(self.children, ctx.parts, strict=True))
+        for layer, part in ctx.pairs:
+            layer.plan_part(part, ctx, wanted, logits=ctx.logits and part is ctx.parts[-1])
+            learning = part.parameter_gradients and layer.learning_outputs
+            if wanted or learning:
+                ctx.needed.insert(0, (layer, part))
+            wanted = True if wanted else learning
+
+    @property
+    def output_activation(self) -> Layer | None:
+        """The last layer's."""
+        return self.children[-1].output_activation if self.children else None
+
+    def compute(self, x: Array, ctx: Context) -> Array:
+        """Compute the layers one after another."""
+        for layer, part in ctx.pairs:
+            x = layer.compute(x, part)
+        return x
+
+    def backprop(self, dy: Array, ctx: Context) -> Array:
+        """Go back through the layers, as far as a gradient is wanted."""
+        for layer, part in ctx.needed:
+            dy = layer.backprop(dy, part)
+        return dy
+
+    def compute_tangent(self, x_dot: Array, ctx: Context) -> Array:
+        """Return the derivative of the latest outputs along x_dot."""
+        for layer, part in ctx.pairs:
+            x_dot = layer.compute_tangent(x_dot, part)
+        return x_dot
+
+    def backprop_tangent(
+        self, dy: Array | None, dy_dot: Array, ctx: Context
+    ) -> tuple[Array | None, Array]:
+        """Carry dE/dy and dE/dy_dot back."""
+        for layer, part in ctx.needed:
+            dy, dy_dot = layer.backprop_tangent(dy, dy_dot, part)
+        return dy, dy_dot
+
+
+class Join:
+    """How arrays become one: ``"concatenate"`` along axis 1, or ``"add"``."""
+
+    def __init__(self, kind: str) -> None:
+        self.kind = one_of("join", kind, ("concatenate", "add"))
+
+    def build(self, owner: str, shapes: Sequence[Shape]) -> Shape:
+        """Return the shape of an example joined from some of these shapes."""
+        first = 1 if self.kind == "concatenate" else 0  # axis from which they must agree
+        if any(shape[first:] != shapes[0][first:] for shape in shapes):
+            raise ValueError(
+                f"{owner} cannot {self.kind} outputs of the shapes {', '.join(map(str, shapes))}: "
+                f"make them agree" + (" but in the first number" if first else "")
+            )
+        ends = [sum(shape[0] for shape in shapes[: index + 1]) for index in range(len(shapes))]
+        self._parts = [slice(end - shape[0], end) for end, shape in zip(ends, shapes, strict=True)]
+        return (ends[-1], *shapes[0][1:]) if first else shapes[0]
+
+    def join(self, arrays: Sequence[Array], ctx: Context, name: str) -> Array:
+        """Return the arrays as one, in a buffer of that name."""
+        if self.kind == "add":
+            return add(arrays, ctx, name)
+        x = arrays[0]
+        shape = (len(x), self._parts[-1].stop, *x.shape[2:])
+        y = ctx.buffer(name, shape, by_feature=x.ndim == 2, channels_last=x.ndim == 4)
+        return ctx.xp.concatenate(arrays, axis=1, out=y)
+
+    def split(self, dy: Array) -> list[Array]:
+        """Return the part of dE/dy that belongs to each array."""
+        return [dy if self.kind == "add" else dy[:, part] for part in self._parts]
+
+
+def add(arrays: Sequence[Array | None], ctx: Context, name: str) -> Array | None:
+    """Return the sum of the arrays, in a buffer of that name; ``None`` stands for zero."""
+    found = [array for array in arrays if array is not None]
+    if len(found) < 2:
+        return found[0] if found else None
+    total = ctx.xp.add(found[0], found[1], out=ctx.buffer_like(name, found[0]))
+    for array in found[2:]:
+        total += array
+    return total
+
+
+class Parallel(Container):
+    """Layers side by side: each branch computes from the same x, and their outputs are joined.
+
+    Inception modules and the "expand" of a Fire module (Iandola et al. 2016, section 3.1) are
+    such. Where x is a tuple, each branch has its own of it.
+
+    Shapes: x (N, ...), or a tuple of such. Joined by ``"concatenate"``, the branches' outputs
+    follow each other along axis 1 of y and agree in all others; by ``"add"`` they agree in all.
+
+    Args:
+        branches: layers, in a row or by names.
+        join: ``"concatenate"`` (the default) or ``"add"``.
+        names: of the branches, if they are in a row. Default their numbers.
+    """
+
+    argument = "branches"
+
+    def __init__(
+        self, branches: Layers, join: str = "concatenate", names: Sequence[str] | None = None
+    ) -> None:
+        super().__init__(branches, names)
+        if not self.children:
+            raise ValueError("Parallel needs at least one branch, got none")
+        self._join = Join(join)
+        self.note = f", {join}"
+
+    def build(self, input_shape: Any) -> Shape:
+        """Build the branches for the same input, or each for its own; join their outputs."""
+        count = len(self.children)
+        self._own_inputs = isinstance(input_shape[0], Sequence)
+        inputs = input_shape if self._own_inputs else [input_shape] * count
+        if len(inputs) != count:
+            raise ValueError(f"Parallel has {count} branches, got {len(inputs)} inputs")
+        outputs = [self.build_child(index, tuple(shape)) for index, shape in enumerate(inputs)]
+        return self._join.build("Parallel", outputs)
+
+    def compute(self, x: Any, ctx: Context) -> Array:
+        """Return the joined outputs of the branches."""
+        branches = zip(self.children, self._inputs(x), ctx.parts, strict=True)
+        return self._join.join([layer.compute(x, part) for layer, x, part in branches], ctx, "y")
+
+    def backprop(self, dy: Array, ctx: Context) -> Any:
+        """Return the sum of the branches' dE/dx, or a tuple of them."""
+        branches = zip(self.children, self._join.split(dy), ctx.parts, strict=True)
+        return self._sum([layer.backprop(dy, part) for layer, dy, part in branches], ctx, "dx")
+
+    def compute_tangent(self, x_dot: Any, ctx: Context) -> Array:
+        """Return the joined derivatives of the branches."""
+        branches = zip(self.children, self._inputs(x_dot), ctx.parts, strict=True)
+        y_dots = [layer.compute_tangent(x_dot, part) for layer, x_dot, part in branches]
+        return self._join.join(y_dots, ctx, "y_dot")
+
+    def backprop_tangent(self, dy: Array | None, dy_dot: Array, ctx: Context) -> tuple[Any, Any]:
+        """Return the sums of the branches' dE/dx and dE/dx_dot, or tuples of them."""
+        dys = [None] * len(self.children) if dy is None else self._join.split(dy)
+        branches = zip(self.children, dys, self._join.split(dy_dot), ctx.parts, strict=True)
+        found = [layer.backprop_tangent(dy, dy_dot, part) for layer, dy, dy_dot, part in branches]
+        dx, dx_dot = zip(*found, strict=True)
+        return self._sum(dx, ctx, "dx"), self._sum(dx_dot, ctx, "dx_dot")
+
+    def _inputs(self, x: Any) -> Sequence[Array]:
+        return x if self._own_inputs else [x] * len(self.children)
+
+    def _sum(self, arrays: Sequence[Array | None], ctx: Context, name: str) -> Any:
+        if not ctx.input_gradient:
+            return None
+        return tuple(arrays) if self._own_inputs else add(arrays, ctx, name)
+
+
+class Skip(Sequential):
+    """Layers and a way past them: y = [x, f(x)], or y = x + f(x).
+
+    Added, it is a residual block (He et al. 2016, section 3.1); concatenated, a skip connection
+    of a U-Net (Ronneberger, Fischer, Brox 2015).
+
+    Shapes: x and f(x) are joined as by :class:`Parallel`.
+
+    Args:
+        layers: f, in a row or by names.
+        join: ``"concatenate"`` (the default) or ``"add"``.
+        names: of the layers, if they are in a row. Default their numbers.
+    """
+
+    def __init__(
+        self, layers: Layers, join: str = "concatenate", names: Sequence[str] | None = None
+    ) -> None:
+        super().__init__(layers, names)
+        self._join = Join(join)
+        self.note = f", {join}"
+
+    def build(self, input_shape: Shape) -> Shape:
+        """Build the layers in a row; join the input and their output."""
+        return self._join.build("Skip", [input_shape, super().build(input_shape)])
+
+    def plan(self, ctx: Context) -> None:
+        """Ask for all of dE/dx where a part of it is wanted."""
+        ctx.input_gradient = bool(ctx.input_gradient)
+        super().plan(ctx)
+
+    @property
+    def output_activation(self) -> Layer | None:
+        """``None``: the last layer's output is not the last of all."""
+        return None
+
+    def compute(self, x: Array, ctx: Context) -> Array:
+        """Return x joined with f(x)."""
+        return self._join.join([x, super().compute(x, ctx)], ctx, "y")
+
+    def backprop(self, dy: Array, ctx: Context) -> Array:
+        """Return the sum of dE/dx past f and through it."""
+        past, through = self._join.split(dy)
+        dx = super().backprop(through, ctx)
+        return add([past, dx], ctx, "dx") if ctx.input_gradient else None
+
+    def compute_tangent(self, x_dot: Array, ctx: Context) -> Array:
+        """Return x_dot joined with f's derivative along it."""
+        return self._join.join([x_dot, super().compute_tangent(x_dot, ctx)], ctx, "y_dot")
+
+    def backprop_tangent(
+        self, dy: Array | None, dy_dot: Array, ctx: Context
+    ) -> tuple[Array | None, Array]:
+        """Return the sums of the gradients past f and through it."""
+        past, through = (None, None) if dy is None else self._join.split(dy)
+        past_dot, through_dot = self._join.split(dy_dot)
+        dx, dx_dot = super().backprop_tangent(through, through_dot, ctx)
+        if not ctx.input_gradient:
+            return None, None
+        return add([past, dx], ctx, "dx"), add([past_dot, dx_dot], ctx, "dx_dot")

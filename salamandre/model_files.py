@@ -1,0 +1,65 @@
+"""Networks in files: architecture and weights."""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from salamandre.component import decode, encode
+from salamandre.storage import StoredFile, read_file, write_file
+
+
+def save(network: Any, path: str | os.PathLike[str]) -> None:
+    """See :meth:`Network.save`."""
+    write_file(path, "network", encode(network), network.tensors())
+
+
+def load(cls: Any, path: str | os.PathLike[str], backend: Any) -> Any:
+    """See :meth:`Network.load`."""
+    stored = read_file(path, "network")
+    with stored.blame():
+        description = stored.architecture
+        if not isinstance(description, dict) or description.get("class") != "layers.Network":
+            raise ValueError("it does not describe a Network")
+        _compare_sizes(description, stored)
+        arguments = {name: decode(v) for name, v in description.items() if name != "class"}
+        network = cls(**arguments, backend=backend)
+        network.load_tensors(stored.tensors)
+    return network
+
+
+def _compare_sizes(description: dict[str, Any], stored: StoredFile) -> None:
+    """Compare sizes with the tensors that there are before memory is taken for them."""
+    sketch = decode(_without_memory(description))
+    shape = description.get("input_shape")
+    if not isinstance(shape, (int, list)):
+        raise ValueError(f"its input_shape is {shape!r}")
+    sketch.build(_tuple(shape))
+    wanted = {p + d.name: d.shape for p, layer in sketch.walk() for d in layer.declared}
+    found = {name: stored.tensors[name].shape for name in wanted if name in stored.tensors}
+    if wanted != found:
+        name = next(name for name in wanted if wanted[name] != found.get(name))
+        raise ValueError(
+            f"its architecture needs {name!r} of shape {wanted[name]}, "
+            f"it holds {found.get(name, 'none')}"
+        )
+
+
+def _without_memory(value: Any) -> Any:
+    """Return a description whose networks are parts that are still to be built."""
+    if isinstance(value, list):
+        return [_without_memory(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    found = {name: _without_memory(item) for name, item in value.items()}
+    if found.get("class") == "layers.Network":
+        found |= {"input_shape": None, "optimizer": None, "loss": None, "frozen": []}
+    return found
+
+
+def _tuple(shape: Any) -> tuple[Any, ...]:
+    return tuple(_tuple(part) if isinstance(part, list) else part for part in _listed(shape))
+
+
+def _listed(shape: Any) -> list[Any]:
+    return shape if isinstance(shape, list) else [shape]

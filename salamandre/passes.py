@@ -1,0 +1,199 @@
+"""One trip of a batch through a network and back: what belongs to it alone.
+
+Nothing of it is kept by the layers, so that several passes of one network may be alive at once.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from salamandre.backend import Array, Backend, RandomStream
+
+
+class Context:
+    """A layer's part of a pass.
+
+    The layer may keep in it what :meth:`Layer.backprop` needs of :meth:`Layer.compute`, under any
+    name that is not one of these.
+
+    Attributes:
+        run: the pass.
+        parts: the contexts of the layer's children.
+        backend, xp: what the arrays are computed with, and its array namespace.
+        dtype: of the arrays.
+        parameter_gradients: whether the gradients of the layer's parameters are wanted.
+        input_gradient: whether dE/dx is wanted: True, False, or a slice of axis 1 if the layer
+            before needs no other part of it. Where it is False, backprop may return ``None``.
+        frozen: whether the layer computes as without training and its parameters stay as they are.
+        logits: whether the layer leaves out its last activation.
+        overwrites: whether nobody else needs x, so that y may be written over it.
+    """
+
+    def __init__(self, layer: Any, run: Pass, backend: Backend, dtype: Any) -> None:
+        self.run, self.backend, self.xp, self.dtype = run, backend, backend.xp, dtype
+        self.parts = tuple(Context(child, run, backend, dtype) for child in layer.children)
+        self.parameter_gradients = True
+        self.input_gradient: bool | slice = True
+        self.frozen = self.logits = self.overwrites = False
+        self._memory: dict[str, Array] = {}
+
+    @property
+    def training(self) -> bool:
+        """Whether dropout drops and batch-norm normalises by the batch."""
+        return self.run.is_training and not self.frozen
+
+    @property
+    def labels(self) -> Array | None:
+        """The labels (N,) of the batch, if it has any."""
+        return self.run.batch_labels
+
+    @property
+    def random(self) -> RandomStream:
+        """The random numbers of this pass."""
+        return self.run.stream
+
+    def update(self, state: Array, value: Array) -> None:
+        """Give a state array of the layer another value, if the pass is to change the state.
+
+        It does when it has ended well: a step that is refused leaves running statistics alone.
+        """
+        self.run.updates.append((state, value))
+
+    def buffer(
+        self,
+        name: str,
+        shape: tuple[int, ...],
+        by_feature: bool = False,
+        channels_last: bool = False,
+        dtype: Any = None,
+    ) -> Array:
+        """Return an uninitialised array of the pass that is reused from step to step.
+
+        With ``by_feature`` vectors (N, features) are transposed in memory; with
+        ``channels_last`` images (N, C, H, W) are (N, H, W, C) in memory.
+        """
+        size = math.prod(shape)
+        flat = self._memory.get(name)
+        if flat is None or flat.size < size:
+            self._memory.pop(name, None)  # the memory of the smaller one is free before
+            flat = self._memory[name] = self.xp.empty(size, dtype=dtype or self.dtype)
+        if flat.size != size:
+            flat = flat[:size]
+        if channels_last:
+            n, c, h, w = shape
+            return flat.reshape(n, h, w, c).transpose(0, 3, 1, 2)
+        return flat.reshape(shape[::-1]).T if by_feature else flat.reshape(shape)
+
+    def buffer_like(self, name: str, x: Array) -> Array:
+        """Return a buffer of x's shape and memory layout."""
+        if x.ndim == 4:
+            last = x.transpose(0, 2, 3, 1).flags.c_contiguous
+            return self.buffer(name, x.shape, channels_last=last)
+        return self.buffer(name, x.shape, x.ndim == 2 and not x.flags.c_contiguous)
+
+
+class Pass(Context):
+    """The context of a whole network: ``network.compute(x, run)``, ``network.backprop(dy, run)``.
+
+    Made by :meth:`Network.new_pass`; used again and again, so that nothing is allocated in a
+    training loop.
+
+    Attributes:
+        network: whose pass it is.
+        statistics: whether running statistics are updated. Default True.
+        accumulate: whether backprop adds to the gradients instead of writing them. Default False.
+        output_shape: of the latest compute, ``None`` if there is nothing to go back from.
+    """
+
+    def __init__(self, network: Any) -> None:
+        super().__init__(network, self, network.backend, network.dtype)
+        self.network = network
+        self.statistics = True
+        self.accumulate = False
+        self.is_training = True
+        self.batch_labels: Array | None = None
+        self.updates: list[tuple[Array, Array]] = []
+        self.output_shape: tuple[int, ...] | None = None
+        self.draw_from(network.random)
+        self._planned: tuple[Any, ...] = ()
+
+    def __reduce__(self) -> Any:
+        """Copy and pickle the pass as a new one of the network, with nothing computed."""
+        wanted = self._planned[:3]
+        return _new_pass, (self.network, self.statistics, self.accumulate, wanted)
+
+    @property
+    def stream(self) -> RandomStream:
+        """The random numbers, begun where they are first asked for."""
+        if self._stream is None:
+            self._stream = self.backend.stream(self._seed)
+        return self._stream
+
+    def draw_from(self, stream: RandomStream | None, seed: int | Sequence[int] = 0) -> None:
+        """Take random numbers from a stream, or anew from a seed."""
+        self._stream: RandomStream | None = stream
+        self._seed = seed
+
+    def want(
+        self,
+        parameter_gradients: bool = True,
+        input_gradient: bool = True,
+        logits: bool = False,
+    ) -> None:
+        """Say which gradients :meth:`Network.backprop` shall give, and whether to stop at logits."""
+        wanted = (parameter_gradients, input_gradient, logits, self.network.frozen)
+        if wanted != self._planned:
+            self._planned = wanted
+            self.parameter_gradients, self.input_gradient, self.logits, _ = wanted
+            self.network.plan(self)
+
+
+def _new_pass(
+    network: Any, statistics: bool, accumulate: bool, wanted: tuple[bool, ...]
+) -> Pass:
+    run = Pass(network)
+    run.statistics, run.accumulate = statistics, accumulate
+    run.want(*wanted)
+    return run
+
+
+class Gate:
+    """Many may read at once, or one may write; who wants to write comes before new readers.
+
+    The thread that writes may enter again.
+    """
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition(threading.RLock())
+        self._readers = self._writers = 0
+
+    @contextmanager
+    def reading(self) -> Iterator[None]:
+        """Keep writers out of the block."""
+        with self._changed:
+            while self._writers:
+                self._changed.wait()
+            self._readers += 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._readers -= 1
+                self._changed.notify_all()
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Keep everybody else out of the block."""
+        with self._changed:
+            self._writers += 1
+            try:
+                while self._readers:
+                    self._changed.wait()
+                yield
+            finally:
+                self._writers -= 1
+                self._changed.notify_all()

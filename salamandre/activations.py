@@ -13,6 +13,7 @@ import math
 from typing import ClassVar
 
 from salamandre.backend import Array
+from salamandre.backend.operations.rectifier import leaky_relu, leaky_relu_gradient
 from salamandre.checks import real
 from salamandre.initializers import He, Initializer, Xavier
 from salamandre.layer import Layer, Shape
@@ -230,12 +231,12 @@ class ReLU(Activation):
 
     def function(self, x: Array, out: Array) -> Array:
         """Return max(x, 0)."""
-        self.backend.rectify(x, 0.0, out)
+        leaky_relu(self.backend, x, 0.0, out)
         return out
 
     def gradient(self, dy: Array, x: Array, y: Array, out: Array) -> Array:
         """Return dy where y > 0, else 0."""
-        self.backend.rectify_gradient(dy, y, 0.0, out)
+        leaky_relu_gradient(self.backend, dy, y, 0.0, out)
         return out
 
     def curvature(self, x: Array, y: Array) -> Array | None:
@@ -259,12 +260,12 @@ class LeakyReLU(Activation):
 
     def function(self, x: Array, out: Array) -> Array:
         """Return max(x, slope x): the slope is below 1."""
-        self.backend.rectify(x, self.slope, out)
+        leaky_relu(self.backend, x, self.slope, out)
         return out
 
     def gradient(self, dy: Array, x: Array, y: Array, out: Array) -> Array:
         """Return dy, times the slope where y <= 0."""
-        self.backend.rectify_gradient(dy, y, self.slope, out)
+        leaky_relu_gradient(self.backend, dy, y, self.slope, out)
         return out
 
     def curvature(self, x: Array, y: Array) -> Array | None:

@@ -1,7 +1,7 @@
 """Optimizers: what a gradient does to a parameter, written for one element at a time.
 
 An optimizer's :meth:`Optimizer.rule` is the formula of its paper for a single parameter p, its
-gradient g and the optimizer's memory of it. The backend sweeps the rule over the network's flat
+gradient g and the optimizer's memory of it. The backend applies it to the network's flat
 vectors: as one compiled loop over numbers, block by block over arrays, or on a GPU. A rule may use
 arithmetic and NumPy's ufuncs, changes its arguments in place where they are arrays (``p -= ...``),
 and returns them; its scalars come in as arguments, already of the right precision.
@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 from numpy import maximum, sqrt
 
 from salamandre.backend import Array, Backend
+from salamandre.backend.operations.update import update
 from salamandre.checks import real
 from salamandre.component import Component
 from salamandre.schedules import Constant, Schedule
@@ -90,7 +91,7 @@ class Optimizer(Component):
         """Change the parameters in place; weight decay and clipping change the gradients too."""
         if self._backend is None:
             raise ValueError(f"this {type(self).__name__} is not attached to a network yet")
-        sweep, xp = self._backend.sweep, self._backend.xp
+        backend, xp = self._backend, self._backend.xp
         if self.clip_value is not None:
             xp.minimum(gradients, self.clip_value, out=gradients)
             xp.maximum(gradients, -self.clip_value, out=gradients)
@@ -100,8 +101,9 @@ class Optimizer(Component):
             norm = largest * xp.sqrt(xp.dot(scaled, scaled))
             gradients *= xp.minimum(self.clip_norm / (norm + 1e-6), 1)
         if self.weight_decay:
-            sweep(_decay, gradients, parameters, (), (self.weight_decay,))
-        sweep(self.rule, parameters, gradients, list(self.memory.values()), self.scalars())
+            update(backend, _decay, gradients, parameters, (), (self.weight_decay,))
+        state = list(self.memory.values())
+        update(backend, self.rule, parameters, gradients, state, self.scalars())
         if self.clip_weights is not None:
             xp.minimum(parameters, self.clip_weights, out=parameters)
             xp.maximum(parameters, -self.clip_weights, out=parameters)

@@ -97,7 +97,7 @@ class CudaOnCpu(CupyBackend):
     """The CuPy backend with NumPy's arrays."""
 
     def __init__(self):
-        self.xp, self._compiled = _Cupy(), {}
+        self.xp, self._kernels = _Cupy(), {}
 
     def to_numpy(self, array):
         return array

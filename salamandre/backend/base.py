@@ -1,17 +1,18 @@
-"""The interface of an array backend, with every kernel in plain array code as the reference."""
+"""The interface of an array backend, and backends by name."""
 
 from __future__ import annotations
 
+import functools
+import math
+import os
+import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
 
-from salamandre.backend.images import ImageKernels
-from salamandre.backend.rows import RowKernels
-
-Array = Any  # an array of the backend: numpy.ndarray, cupy.ndarray or one of your own
-Rule = Callable[..., tuple[Any, ...]]
+from salamandre.backend.operation import Array, Operation
+from salamandre.checks import one_of
 
 
 class RandomStream(Protocol):
@@ -26,12 +27,13 @@ class RandomStream(Protocol):
         """Return numbers uniform in [0, 1)."""
 
 
-class Backend(ImageKernels, RowKernels):
-    """An array namespace and the few operations that differ between devices.
+class Backend:
+    """An array namespace, and what runs the operations on its arrays.
 
     A backend of one's own sets ``name`` and ``xp``, implements :meth:`asarray`, :meth:`to_numpy`
     and :meth:`stream`, and may replace the other methods by faster ones; then
-    :func:`salamandre.backend.register_backend` makes it known by name.
+    :func:`register_backend` makes it known by name. A copy of a backend is the backend itself; it
+    is pickled by its name, or by :meth:`arguments` if it is not registered.
     """
 
     name: str
@@ -49,41 +51,85 @@ class Backend(ImageKernels, RowKernels):
         """Return a stream of random numbers that depends on ``seed`` alone."""
         raise NotImplementedError
 
+    def run(self, operation: Operation, arguments: tuple[Any, ...]) -> None:
+        """Run an operation by its reference, or by what is faster here."""
+        operation.reference(self.xp, *arguments)
+
     def scalar(self, value: Array) -> Any:
         """Return a single number as a float; on a GPU, as an array that ``float`` waits for."""
         return float(value)
 
     def all_true(self, condition: Array) -> bool:
-        """Whether ``condition`` holds everywhere; on a GPU, True without waiting to look."""
+        """Whether ``condition`` holds everywhere; on a GPU always True, unchecked."""
         return bool(condition.all())
 
     def all_finite(self, array: Array) -> bool:
-        """Whether no element is NaN or infinite; on a GPU, True without waiting to look."""
+        """Whether no element is NaN or infinite; on a GPU always True, unchecked."""
         # A sum of squares is finite only if all terms are; one that is not needs a second look.
         flat, xp = array.reshape(-1), self.xp
         with np.errstate(over="ignore", invalid="ignore"):
             finite = bool(xp.isfinite(xp.dot(flat, flat)))
         return finite or bool(xp.isfinite(array).all())
 
-    def sweep(
-        self,
-        rule: Rule,
-        parameters: Array,
-        gradients: Array,
-        state: Sequence[Array],
-        scalars: Sequence[float],
-    ) -> None:
-        """Update flat vectors in place: ``parameters, *state = rule(...)``, element by element.
-
-        ``rule(p, g, *state, *scalars)`` is an optimizer's formula for one element, written with
-        arithmetic and NumPy ufuncs only, so that the same text serves whole arrays here, blocks
-        of them on a CPU, and one compiled loop where Numba is installed. Where its arguments are
-        arrays it may change them in place.
-        """
-        results = rule(parameters, gradients, *state, *scalars)
-        for array, result in zip((parameters, *state), results, strict=True):
-            if result is not array:
-                array[...] = result
-
     def synchronize(self) -> None:
         """Wait until the device has finished; nothing to do on a CPU."""
+
+    def workspace(self, name: str, shape: tuple[int, ...], dtype: Any) -> Array:
+        """Return an uninitialised contiguous array for one operation.
+
+        It is the calling thread's, and its memory is used again when the thread next asks for the
+        same name and dtype.
+        """
+        kept, key, size = self._memory.__dict__, f"{name} {dtype}", math.prod(shape)
+        array = kept.get(key)
+        if array is None or array.size < size:
+            kept.pop(key, None)  # the memory of the smaller one is free before more is taken
+            array = kept[key] = self.xp.empty(size, dtype=dtype)
+        return array[:size].reshape(shape)
+
+    @functools.cached_property
+    def _memory(self) -> threading.local:
+        return threading.local()
+
+    def arguments(self) -> tuple[Any, ...]:
+        """Return the constructor's arguments."""
+        return ()
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Backend:
+        return self
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        for name, made in _made.items():
+            if made is self:
+                return get_backend, (name,)
+        return type(self), self.arguments()
+
+
+_makers: dict[str, Callable[[], Backend]] = {}
+_made: dict[str, Backend] = {}
+
+
+def register_backend(name: str, make: Callable[[], Backend]) -> None:
+    """Make a backend known by ``name``; ``make()`` is called when it is first asked for."""
+    _makers[name] = make
+    _made.pop(name, None)
+
+
+def get_backend(backend: str | Backend | None = None) -> Backend:
+    """Return a backend by name.
+
+    Args:
+        backend: a name, a :class:`Backend` (returned as it is), or ``None`` for the one that the
+            environment variable ``SALAMANDRE_BACKEND`` names, ``numpy`` if it is not set.
+
+    Raises:
+        ValueError: an unknown name.
+        RuntimeError: ``cupy`` where CuPy or a GPU is missing; the message says how to install it.
+    """
+    if isinstance(backend, Backend):
+        return backend
+    name = backend or os.environ.get("SALAMANDRE_BACKEND") or "numpy"
+    one_of("backend", name, _makers)
+    if name not in _made:
+        _made[name] = _makers[name]()
+    return _made[name]

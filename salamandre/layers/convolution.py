@@ -9,6 +9,7 @@ import numpy as np
 
 from salamandre.activations import Activation, Identity
 from salamandre.backend import Array
+from salamandre.backend.operations.rectifier import add_bias
 from salamandre.checks import whole
 from salamandre.initializers import Initializer, Zeros
 from salamandre.layer import Layer, Shape, mapwise, pixelwise
@@ -151,7 +152,7 @@ class _Correlation(Layer):
         if self._biased:
             slope = self.activation.slope
             rows = z.reshape(-1, self.maps)
-            self.backend.add_bias(rows, self.bias, 1.0 if slope is None else slope)
+            add_bias(self.backend, rows, self.bias, 1.0 if slope is None else slope)
 
     def _write_d_bias(self, dz: Array) -> None:
         # A product with ones: several times faster than a sum over the batch.

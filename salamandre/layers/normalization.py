@@ -3,6 +3,12 @@
 from __future__ import annotations
 
 from salamandre.backend import Array
+from salamandre.backend.operations.normalization import (
+    moments,
+    normalize,
+    normalize_gradient,
+    normalize_sums,
+)
 from salamandre.checks import real
 from salamandre.initializers import Constant, Zeros
 from salamandre.layer import Layer, Shape
@@ -69,8 +75,14 @@ class BatchNorm(Layer):
             self._mean, variance = self.running_mean, self.running_variance
         self._inverse_std = 1 / self.xp.sqrt(variance + self.eps)
         y = self._like("y", x)
-        self.backend.normalise(
-            rows, self._mean, self._inverse_std, self.gamma, self.beta, self._rows("y", y)
+        normalize(
+            self.backend,
+            rows,
+            self._mean,
+            self._inverse_std,
+            self.gamma,
+            self.beta,
+            self._rows("y", y),
         )
         return y
 
@@ -98,7 +110,7 @@ class BatchNorm(Layer):
                 "use a larger batch, or compute with training=False"
             )
         mean, variance = self.xp.empty_like(self.gamma), self.xp.empty_like(self.gamma)
-        self.backend.moments(rows, mean, variance)
+        moments(self.backend, rows, mean, variance)
         for running, batch in (
             (self.running_mean, mean),
             (self.running_variance, variance * (count / (count - 1))),
@@ -112,14 +124,14 @@ class BatchNorm(Layer):
         xp, backend, inverse_std = self.xp, self.backend, self._inverse_std
         dx, dy = self._like("dx", dy), self._rows("dy", dy)
         d_gamma, d_beta = xp.empty_like(self.gamma), xp.empty_like(self.gamma)
-        backend.normalise_sums(dy, self._x, self._mean, inverse_std, d_gamma, d_beta)
+        normalize_sums(backend, dy, self._x, self._mean, inverse_std, d_gamma, d_beta)
         if update and self.affine:
             self.d_gamma[...] = d_gamma
             self.d_beta[...] = d_beta
         scale = self.gamma * inverse_std
         share = 1 / len(dy) if self._training else 0.0
         slope, shift = -share * scale * inverse_std * d_gamma, -share * scale * d_beta
-        backend.normalise_gradient(
-            dy, self._x, self._mean, scale, slope, shift, self._rows("dx", dx)
+        normalize_gradient(
+            backend, dy, self._x, self._mean, scale, slope, shift, self._rows("dx", dx)
         )
         return dx

@@ -5,6 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from salamandre.backend import Array
+from salamandre.backend.operations.pooling import (
+    add_chosen,
+    max_pool,
+    spread_pool,
+    sum_pool,
+    take_chosen,
+)
 from salamandre.layer import Layer, Shape, mapwise, pixelwise
 from salamandre.layers.window import Window, require_images
 
@@ -70,19 +77,19 @@ class MaxPool(_Pool):
         pixels = self.window.kernel[0] * self.window.kernel[1]
         dtype = "uint8" if pixels <= 256 else "int32"
         self._chosen = self.buffer("chosen", y.shape, dtype=dtype)
-        self.backend.max_pool(x, y, self._chosen, *self._place)
+        max_pool(self.backend, x, y, self._chosen, *self._place)
         return mapwise(y)
 
     def backprop(self, dy: Array, update: bool = True) -> Array:
         """Return dy at the chosen pixels, summed where windows overlap."""
         dy, dx = self._to(dy, self._image, "dx")
-        self.backend.add_chosen(dy, dx, self._chosen, *self._place)
+        add_chosen(self.backend, dy, dx, self._chosen, *self._place)
         return mapwise(dx)
 
     def compute_tangent(self, x_dot: Array) -> Array:
         """Return the chosen pixels of x_dot."""
         x_dot, y_dot = self._to(x_dot, self._output_shape, "y_dot")
-        self.backend.take_chosen(x_dot, y_dot, self._chosen, *self._place)
+        take_chosen(self.backend, x_dot, y_dot, self._chosen, *self._place)
         return mapwise(y_dot)
 
     def backprop_tangent(self, dy: Array | None, dy_dot: Array) -> tuple[Array | None, Array]:
@@ -118,7 +125,7 @@ class AveragePool(_Pool):
     def backprop(self, dy: Array, update: bool = True) -> Array:
         """Return dy / (kh kw) at each pixel, summed where windows overlap."""
         dy, dx = self._to(dy, self._image, "dx")
-        self.backend.spread_pool(dy, dx, *self._place)
+        spread_pool(self.backend, dy, dx, *self._place)
         dx *= self._share
         return mapwise(dx)
 
@@ -133,7 +140,7 @@ class AveragePool(_Pool):
 
     def _means(self, x: Array, name: str) -> Array:
         x, y = self._to(x, self._output_shape, name)
-        self.backend.sum_pool(x, y, *self._place)
+        sum_pool(self.backend, x, y, *self._place)
         y *= self._share
         return mapwise(y)
 

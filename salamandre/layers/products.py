@@ -12,6 +12,8 @@ from collections.abc import Callable
 from typing import Any
 
 from salamandre.backend import Array
+from salamandre.backend.operations.tiles import contract, expand, image_to_tiles, tiles_to_image
+from salamandre.backend.operations.windows import col2im, im2col
 from salamandre.layer import Layer, Shape
 from salamandre.layers.window import Window
 
@@ -102,7 +104,7 @@ class ColumnProducts(Products):
             rows, part = places[block].reshape(-1, self.places), image[block]
             columns = self._space(len(part))
             self.layer.xp.dot(rows, self.weights, out=columns.reshape(-1, self.inputs))
-            self.layer.backend.col2im(columns, part, self.window.stride, self.window.corner)
+            col2im(self.layer.backend, columns, part, self.window.stride, self.window.corner)
             finish(part)
 
     def write_d_weights(self, image: Array, places: Array, out: Array, add: bool) -> None:
@@ -130,7 +132,7 @@ class ColumnProducts(Products):
             if self.inputs <= 2 * self.places and len(part) == len(image):
                 self._seen = image
                 columns = self._kept = self.layer.buffer("columns", columns.shape)
-            self.layer.backend.im2col(part, columns, self.window.stride, self.window.corner)
+            im2col(self.layer.backend, part, columns, self.window.stride, self.window.corner)
         else:
             columns = self._kept
         return columns.reshape(-1, self.inputs)
@@ -160,7 +162,7 @@ class TileProducts(Products):
         self._kernel = (self.places, 2, 2 * sh, sw * self.maps)
         shape = (9, self.places, 1, sh, sw * self.maps)
         expanded = self.layer.buffer("tiles of the weights", shape)
-        self.layer.backend.expand(weights.reshape(self._kernel), expanded)
+        expand(self.layer.backend, weights.reshape(self._kernel), expanded)
         self.weights = expanded.reshape(9, self.places, self.inputs // 4)
 
     def shrink(self, image: Array, places: Array, finish: Finish) -> None:
@@ -169,7 +171,7 @@ class TileProducts(Products):
         for block in self._blocks(image):
             seen, found = self._image_tiles(image[block]), self._space(len(places[block]))
             xp.matmul(seen, self.weights.transpose(0, 2, 1), out=self._matrices(found))
-            backend.contract(found, places[block])
+            contract(backend, found, places[block])
             finish(places[block])
 
     def spread(self, places: Array, image: Array, finish: Finish) -> None:
@@ -180,7 +182,7 @@ class TileProducts(Products):
             tiles = self._image_space(len(part))
             given = self._expanded(places[block])
             xp.matmul(given, self.weights, out=self._matrices(tiles))
-            backend.tiles_to_image(tiles, part, window.stride, window.corner)
+            tiles_to_image(backend, tiles, part, window.stride, window.corner)
             finish(part)
 
     def write_d_weights(self, image: Array, places: Array, out: Array, add: bool) -> None:
@@ -198,10 +200,10 @@ class TileProducts(Products):
         found = total.reshape(9, self.places, 1, sh, sw * self.maps)
         if add:
             more = layer.workspace("more d_weights", self._kernel)
-            layer.backend.contract(found, more)
+            contract(layer.backend, found, more)
             out += more.reshape(out.shape)
         else:
-            layer.backend.contract(found, out.reshape(self._kernel))
+            contract(layer.backend, found, out.reshape(self._kernel))
 
     def _blocks(self, image: Array) -> list[slice]:
         numbers = 9 * math.prod(self.grid) * max(self.inputs // 4, self.places)
@@ -216,12 +218,12 @@ class TileProducts(Products):
 
     def _expanded(self, places: Array) -> Array:
         tiles = self._space(len(places))
-        self.layer.backend.expand(places, tiles)
+        expand(self.layer.backend, places, tiles)
         return self._matrices(tiles)
 
     def _image_tiles(self, image: Array) -> Array:
         tiles = self._image_space(len(image))
-        self.layer.backend.image_to_tiles(image, tiles, self.window.stride, self.window.corner)
+        image_to_tiles(self.layer.backend, image, tiles, self.window.stride, self.window.corner)
         return self._matrices(tiles)
 
     def _matrices(self, tiles: Array) -> Array:

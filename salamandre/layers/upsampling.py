@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from salamandre.backend import Array
+from salamandre.backend.operations.pooling import spread_pool, sum_pool
 from salamandre.layer import Layer, Shape, pixelwise
 from salamandre.layers.window import pair, require_images
 
@@ -41,13 +42,13 @@ class Upsample(Layer):
         maps, height, width = self._image
         shape = (len(x), maps, height * self.factor[0], width * self.factor[1])
         y = self.buffer(name, shape, channels_last=True)
-        self.backend.spread_pool(self.pixels("x", x), pixelwise(y), *self._place)
+        spread_pool(self.backend, self.pixels("x", x), pixelwise(y), *self._place)
         return y
 
     def backprop(self, dy: Array, update: bool = True) -> Array:
         """Return the sum of each rectangle."""
         dx = self.buffer("dx", (len(dy), *self._image), channels_last=True)
-        self.backend.sum_pool(self.pixels("dy", dy), pixelwise(dx), *self._place)
+        sum_pool(self.backend, self.pixels("dy", dy), pixelwise(dx), *self._place)
         return dx
 
     def compute_tangent(self, x_dot: Array) -> Array:

@@ -1,41 +1,32 @@
-"""The kernels over rows as compiled loops (Numba); :mod:`rows` says what each one does.
+"""Normalization over rows of features (M, C): a row is an example, or a pixel of an image.
 
-Sums over many rows go by parts: few rows in the arrays' own precision, all of them in float64.
+Arrays of features are (C,). Sums over many rows go by parts: few rows in the arrays' own
+precision, all of them in float64.
 """
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
-from salamandre.backend.compiled import kept
-from salamandre.backend.rows import Array
+from salamandre.backend.operation import Array, Operation
 
 PART = 64  # rows that stay in the nearest cache
 
 
-@kept
-def rectify(x: Array, slope: float, out: Array) -> None:
-    for i in range(x.size):  # slope 0 is no product: minus infinity becomes 0, not NaN
-        out[i] = (slope * x[i] if slope > 0 else slope) if x[i] <= 0 else x[i]
+@Operation
+def moments(xp: Any, x: Array, mean: Array, variance: Array) -> None:
+    """Write the mean and the variance (with divisor M) of each feature."""
+    # NumPy adds the rows of a column one by one: in float32 that loses digits.
+    mean[...] = x.mean(axis=0, dtype="float64")
+    centred = x - mean
+    centred *= centred
+    variance[...] = centred.mean(axis=0, dtype="float64")
 
 
-@kept
-def rectify_gradient(dy: Array, y: Array, slope: float, out: Array) -> None:
-    for i in range(y.size):
-        out[i] = dy[i] if y[i] > 0 else slope * dy[i]
-
-
-@kept
-def add_bias(z: Array, bias: Array, slope: float) -> None:
-    for r in range(z.shape[0]):
-        row = z[r]
-        for c in range(bias.size):
-            value = row[c] + bias[c]
-            row[c] = (slope * value if slope > 0 else slope) if value <= 0 else value
-
-
-@kept
-def moments(x: Array, mean: Array, variance: Array) -> None:
+@moments.compiled
+def _moments(x: Array, mean: Array, variance: Array) -> None:
     count, features = x.shape
     # Chan, Golub, LeVeque 1983, equation 2.1: means and squares of parts become those of all.
     means, squares = np.zeros(features), np.zeros(features)
@@ -65,8 +56,18 @@ def moments(x: Array, mean: Array, variance: Array) -> None:
         variance[c] = squares[c] / count
 
 
-@kept
-def normalise(
+@Operation
+def normalize(
+    xp: Any, x: Array, mean: Array, inverse_std: Array, gamma: Array, beta: Array, out: Array
+) -> None:
+    """Write gamma (x - mean) inverse_std + beta."""
+    xp.subtract(x, mean, out=out)
+    out *= gamma * inverse_std
+    out += beta
+
+
+@normalize.compiled
+def _normalize(
     x: Array, mean: Array, inverse_std: Array, gamma: Array, beta: Array, out: Array
 ) -> None:
     scale = gamma * inverse_std
@@ -76,8 +77,26 @@ def normalise(
             result[c] = (row[c] - mean[c]) * scale[c] + beta[c]
 
 
-@kept
-def normalise_sums(
+normalize.cuda(
+    "T x, T mean, T inverse_std, T gamma, T beta",
+    "T out",
+    "out = (x - mean) * (gamma * inverse_std) + beta;",
+)
+
+
+@Operation
+def normalize_sums(
+    xp: Any, dy: Array, x: Array, mean: Array, inverse_std: Array, d_gamma: Array, d_beta: Array
+) -> None:
+    """Write Σ dy x̂ and Σ dy of each feature, with x̂ = (x - mean) inverse_std."""
+    product = x - mean
+    product *= dy
+    d_gamma[...] = product.sum(axis=0, dtype="float64") * inverse_std
+    d_beta[...] = dy.sum(axis=0, dtype="float64")
+
+
+@normalize_sums.compiled
+def _normalize_sums(
     dy: Array, x: Array, mean: Array, inverse_std: Array, d_gamma: Array, d_beta: Array
 ) -> None:
     count, features = x.shape
@@ -99,11 +118,29 @@ def normalise_sums(
         d_gamma[c] = products[c] * inverse_std[c]
 
 
-@kept
-def normalise_gradient(
+@Operation
+def normalize_gradient(
+    xp: Any, dy: Array, x: Array, mean: Array, scale: Array, slope: Array, shift: Array, out: Array
+) -> None:
+    """Write scale dy + slope (x - mean) + shift."""
+    xp.subtract(x, mean, out=out)
+    out *= slope
+    out += shift
+    out += scale * dy
+
+
+@normalize_gradient.compiled
+def _normalize_gradient(
     dy: Array, x: Array, mean: Array, scale: Array, slope: Array, shift: Array, out: Array
 ) -> None:
     for r in range(x.shape[0]):
         row, given, result = x[r], dy[r], out[r]
         for c in range(mean.size):
             result[c] = scale[c] * given[c] + slope[c] * (row[c] - mean[c]) + shift[c]
+
+
+normalize_gradient.cuda(
+    "T dy, T x, T mean, T scale, T slope, T shift",
+    "T out",
+    "out = scale * dy + slope * (x - mean) + shift;",
+)

@@ -1,0 +1,102 @@
+"""What an operation is: one step of the mathematics, with all that runs it on the devices."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol
+
+Array = Any  # an array of the backend: numpy.ndarray, cupy.ndarray or one of your own
+Pair = tuple[int, int]  # (vertical, horizontal)
+
+
+class Runner(Protocol):
+    """What runs operations: a backend."""
+
+    def run(self, operation: Operation, arguments: tuple[Any, ...]) -> None:
+        """Run the operation on arrays of this backend."""
+
+
+class Kernel(NamedTuple):
+    """Three arguments of a ``cupy.ElementwiseKernel``, and what it is called with."""
+
+    inputs: str
+    outputs: str
+    body: str
+    bind: Callable[..., tuple[Any, ...]]
+
+
+class Operation:
+    """A function ``operation(backend, *arguments)`` that writes into arrays it is given.
+
+    It is made by decorating its reference: a function ``reference(xp, *arguments)`` in plain array
+    code, which every backend can run. :meth:`compiled` and :meth:`cuda` add what may replace it.
+    The first argument is an array, numbers are Python floats, and sizes are tuples of ints.
+
+    Attributes:
+        name: that of the reference.
+        reference: the plain array code.
+        loop: the same as a loop over the elements for Numba, or ``None``.
+        kernel: the same as CUDA code, or ``None``.
+        elementwise: whether all arrays have one shape, and their order does not matter.
+        least: elements of the first array below which the reference is done before a loop is
+            called.
+    """
+
+    elementwise = False
+    least = 0
+
+    def __init__(self, reference: Callable[..., None]) -> None:
+        functools.update_wrapper(self, reference)
+        self.name = reference.__name__
+        self.reference = reference
+        self.loop: Callable[..., None] | None = None
+        self.kernel: Kernel | None = None
+
+    def __call__(self, backend: Runner, *arguments: Any) -> None:
+        """Run the operation."""
+        backend.run(self, arguments)
+
+    def compiled(self, loop: Callable[..., None]) -> Callable[..., None]:
+        """Add a loop (a decorator); Numba compiles it when it is first used.
+
+        It takes the arguments of the reference but ``xp``; its arrays are C-contiguous, or flat if
+        the operation is elementwise. Plain functions that it calls are compiled into it.
+        """
+        self.loop = loop
+        return loop
+
+    def cuda(
+        self,
+        inputs: str,
+        outputs: str,
+        body: str,
+        bind: Callable[..., tuple[Any, ...]] = lambda *arguments: arguments,
+    ) -> None:
+        """Add CUDA code that writes one element of the outputs.
+
+        Every element gathers what belongs to it: nothing is added from two threads, so results do
+        not depend on their order.
+
+        Args:
+            inputs: as of ``cupy.ElementwiseKernel``; ``raw`` arrays are read anywhere.
+            outputs: as of ``cupy.ElementwiseKernel``; they may be read before they are written.
+            body: the code; ``i`` is the index of the element.
+            bind: turns the arguments of the operation into inputs and outputs.
+        """
+        self.kernel = Kernel(inputs, outputs, body, bind)
+
+    @functools.cached_property
+    def machine_code(self) -> Callable[..., None]:
+        """The compiled loop; Numba is imported here."""
+        from salamandre.backend.compilation import compiled
+
+        assert self.loop is not None
+        return compiled(self.loop)
+
+
+class Elementwise(Operation):
+    """An operation on arrays of one shape, element by element."""
+
+    elementwise = True
+    least = 2**12

@@ -1,0 +1,1 @@
+"""The operations of all backends, a file for each topic; import them from there."""

@@ -128,7 +128,7 @@ class StrictBackend(Backend):
         return array.hidden.copy()
 
     def stream(self, seed: Any) -> Any:
-        return SplitMixStream(self.xp, seed)
+        return SplitMixStream(self, seed)
 
     def scalar(self, value: Any) -> Any:
         return value

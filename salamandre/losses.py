@@ -40,7 +40,13 @@ class Loss(Component):
         return target
 
     def compute(self, y: Array, target: Array, xp: Any) -> tuple[Array, Array]:
-        """Return the loss (a scalar array) and dE/dy, for y (N, outputs); ``xp`` is the namespace."""
+        """Return the loss (a scalar array) and dE/dy.
+
+        Args:
+            y: (N, outputs).
+            target: as :meth:`check` returns it.
+            xp: the array namespace.
+        """
         raise NotImplementedError
 
     def on_logits(self, activation: Any) -> Loss | None:

@@ -155,7 +155,7 @@ class SGD(Optimizer):
 
     @staticmethod
     def rule(p: Any, g: Any, rate: Any) -> tuple[Any, ...]:
-        """p ← p - η g."""
+        """P ← p - η g."""
         p -= rate * g
         return (p,)
 
@@ -183,7 +183,7 @@ class Momentum(Optimizer):
 
     @staticmethod
     def rule(p: Any, g: Any, v: Any, rate: Any, beta: Any) -> tuple[Any, ...]:
-        """v ← β v + g; p ← p - η v."""
+        """V ← β v + g; p ← p - η v."""
         v *= beta
         v += g
         p -= rate * v
@@ -201,7 +201,7 @@ class Nesterov(Momentum):
 
     @staticmethod
     def rule(p: Any, g: Any, v: Any, rate: Any, beta: Any) -> tuple[Any, ...]:
-        """v ← β v + g; p ← p - η (g + β v)."""
+        """V ← β v + g; p ← p - η (g + β v)."""
         v *= beta
         v += g
         p -= rate * (g + beta * v)
@@ -231,7 +231,7 @@ class AdaGrad(Optimizer):
 
     @staticmethod
     def rule(p: Any, g: Any, s: Any, rate: Any, eps: Any) -> tuple[Any, ...]:
-        """s ← s + g²; p ← p - η g / (√s + ε)."""
+        """S ← s + g²; p ← p - η g / (√s + ε)."""
         s += g * g
         p -= rate * g / (sqrt(s) + eps)
         return p, s
@@ -294,7 +294,7 @@ class RMSProp(_MovingAverages):
 
     @staticmethod
     def rule(p: Any, g: Any, s: Any, rate: Any, rest: Any, eps: Any) -> tuple[Any, ...]:
-        """s ← ρ s + (1 - ρ) g²; p ← p - η g / (√s + ε)."""
+        """S ← ρ s + (1 - ρ) g²; p ← p - η g / (√s + ε)."""
         s += rest * (g * g - s)
         p -= rate * g / (sqrt(s) + eps)
         return p, s
@@ -403,7 +403,7 @@ class Adam(Optimizer):
     def rule(
         p: Any, g: Any, m: Any, v: Any, rate: Any, a: Any, b: Any, eps: Any
     ) -> tuple[Any, ...]:
-        """p ← p - η m̂ / (√v̂ + ε), the corrections folded into η and ε."""
+        """P ← p - η m̂ / (√v̂ + ε), the corrections folded into η and ε."""
         m += a * (g - m)
         v += b * (g * g - v)
         p -= rate * m / (sqrt(v) + eps)
@@ -444,7 +444,7 @@ class AdamW(Adam):
     def rule(  # type: ignore[override]
         p: Any, g: Any, m: Any, v: Any, rate: Any, a: Any, b: Any, eps: Any, keep: Any
     ) -> tuple[Any, ...]:
-        """p ← keep p - η m̂ / (√v̂ + ε)."""
+        """P ← keep p - η m̂ / (√v̂ + ε)."""
         m += a * (g - m)
         v += b * (g * g - v)
         p *= keep

@@ -144,7 +144,7 @@ class Pass(Context):
         input_gradient: bool = True,
         logits: bool = False,
     ) -> None:
-        """Say which gradients :meth:`Network.backprop` shall give, and whether to stop at logits."""
+        """Say which gradients backprop shall give, and whether the last activation is left out."""
         wanted = (parameter_gradients, input_gradient, logits, self.network.frozen)
         if wanted != self._planned:
             self._planned = wanted
@@ -152,9 +152,7 @@ class Pass(Context):
             self.network.plan(self)
 
 
-def _new_pass(
-    network: Any, statistics: bool, accumulate: bool, wanted: tuple[bool, ...]
-) -> Pass:
+def _new_pass(network: Any, statistics: bool, accumulate: bool, wanted: tuple[bool, ...]) -> Pass:
     run = Pass(network)
     run.statistics, run.accumulate = statistics, accumulate
     run.want(*wanted)

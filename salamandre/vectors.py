@@ -57,12 +57,12 @@ class FlatVectors(Sequential):
 
     def _declared(self) -> Declarations:
         """Return the name, place, layer and declaration of each parameter, in order."""
-        return _places((p, layer, d) for p, layer in self.walk(shared=False) for d in layer.declared)
+        layers = self.walk(shared=False)
+        return _places((prefix, layer, d) for prefix, layer in layers for d in layer.declared)
 
     def _declared_state(self) -> Declarations:
-        return _places(
-            (p, layer, d) for p, layer in self.walk(shared=False) for d in layer.declared_state
-        )
+        layers = self.walk(shared=False)
+        return _places((prefix, layer, d) for prefix, layer in layers for d in layer.declared_state)
 
     # -- freezing ------------------------------------------------------------------------------
 

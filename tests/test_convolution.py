@@ -5,15 +5,14 @@ from __future__ import annotations
 import copy
 import tracemalloc
 
-import cuda_on_cpu
 import numpy as np
 import pytest
 
 import salamandre as sal
 from salamandre.backend.cpu import NumpyBackend
+from salamandre.backend.operations.convolution import BLOCK
+from salamandre.backend.operations.layout import channels_last
 from salamandre.gradient_checking import gradient_check
-from salamandre.layer import pixelwise
-from salamandre.layers.products import BLOCK
 from salamandre.layers.window import Window
 
 torch = pytest.importorskip("torch")
@@ -77,7 +76,7 @@ def test_convolutions_against_pytorch(kernel, stride, padding, image, backend, h
 @pytest.mark.parametrize("kernel, stride", [(3, 1), (4, 2)])
 def test_a_batch_in_blocks_against_pytorch(kernel, stride, block, monkeypatch, backend, host):
     """By columns and by tiles, image by image and a few at a time."""
-    monkeypatch.setattr("salamandre.layers.products.BLOCK", block)
+    monkeypatch.setattr("salamandre.backend.operations.convolution.BLOCK", block)
     layer = sal.ConvolutionalLayer(18, kernel, stride, 1)
     module = nn.Conv2d(17, 18, kernel, stride, 1)
     agrees([layer], module, (17, 8, 6), backend, host, batch=7)
@@ -137,11 +136,11 @@ def test_the_memory_of_columns_is_bounded(kernel, stride, compiled):
     layers = [sal.ConvolutionalLayer(16, kernel, stride, 2)]
     network = sal.Network(layers, (16, 32, 32), backend=backend)
     x = RANDOM.normal(size=(320, 16, 32, 32)).astype("float32")
-    small = x[:2]
-    network.backward(network.forward(small) + 0)  # what is compiled is no memory of the batch
+    run = network.new_pass()
+    network.backprop(network.compute(x[:2], run) + 0, run)  # compiled code is no memory of it
     tracemalloc.start()
-    y = network.forward(x)
-    dx = network.backward(y)
+    y = network.compute(x, run)
+    dx = network.backprop(y, run)
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     results = y.nbytes + dx.nbytes + x.nbytes  # x is copied: it came map by map
@@ -152,17 +151,18 @@ def test_images_stay_pixel_by_pixel_between_layers(backend):
     """No layer has to turn them round for the next one."""
     layers = [
         *(CONV(8, 3, activation=sal.Tanh()), sal.BatchNorm(), sal.LeakyReLU(0.2), sal.MaxPool(2)),
-        *(sal.Dropout(0.2), sal.Dropout(0.2, maps=True), sal.AveragePool(2, 1), sal.Upsample(2)),
-        *(sal.LayerNorm(), sal.InstanceNorm(), UP(6, 4, 2, 1), sal.ELU()),
+        *(sal.Dropout(0.2), sal.Dropout(0.2, channels=True), sal.AveragePool(2, 1)),
+        *(sal.Upsample(2), sal.LayerNorm(), sal.InstanceNorm(), UP(6, 4, 2, 1), sal.ELU()),
     ]
     network = sal.Network(layers, (3, 12, 12), backend=backend)
     x = network.backend.asarray(RANDOM.normal(size=(2, 3, 12, 12)), dtype="float32")
-    for layer in layers:
-        x = layer.compute(x, True)
-        assert pixelwise(x).flags.c_contiguous, layer
-    for layer in reversed(layers):
-        x = layer.backprop(x)
-        assert pixelwise(x).flags.c_contiguous, layer
+    run = network.new_pass()
+    for layer, part in zip(layers, run.parts, strict=True):
+        x = layer.compute(x, part)
+        assert channels_last(x).flags.c_contiguous, layer
+    for layer, part in zip(layers[::-1], run.parts[::-1], strict=True):
+        x = layer.backprop(x, part)
+        assert channels_last(x).flags.c_contiguous, layer
 
 
 def test_vectors_and_maps_have_one_order(backend, host):
@@ -174,12 +174,14 @@ def test_vectors_and_maps_have_one_order(backend, host):
         backend=backend,
         dtype="float64",
     )
-    layers = network.layers
-    image = layers[0].compute(network.backend.asarray(x), True)
-    flat = layers[1].compute(image, True)
+    first, flatten, reshape = network.layers
+    run = network.new_pass()
+    image = first.compute(network.backend.asarray(x), run.parts[0])
+    flat = flatten.compute(image, run.parts[1])
     assert np.array_equal(host(flat), host(image).reshape(2, 60))
-    assert np.array_equal(host(layers[2].compute(flat, True)), host(image))
-    assert np.array_equal(host(layers[1].backprop(layers[2].backprop(image))), host(image))
+    assert np.array_equal(host(reshape.compute(flat, run.parts[2])), host(image))
+    back = flatten.backprop(reshape.backprop(image, run.parts[2]), run.parts[1])
+    assert np.array_equal(host(back), host(image))
 
 
 # kernel, stride, padding, output padding, image
@@ -253,7 +255,7 @@ def test_of_equal_pixels_the_first_is_chosen(backend, host):
 def test_what_is_no_number_stays_visible_behind_a_pool(backend, host):
     x = np.array([[np.nan, 1, 2, 3], [4, 5, 6, 7]])[None, None]
     network = sal.Network([sal.MaxPool(2)], (1, 2, 4), backend=backend)
-    y = host(network.forward(network.backend.asarray(x, dtype=network.dtype), False))
+    y = host(network.compute(network.backend.asarray(x), network.new_pass(), training=False))
     assert np.isnan(y[0, 0, 0, 0]) and y[0, 0, 0, 1] == 7
 
 
@@ -277,81 +279,6 @@ def test_global_pooling_and_upsampling_against_pytorch(backend, host):
     assert gradient_check(sal.GlobalAveragePool(), x, backend=backend).worst < 1e-6
 
 
-@pytest.fixture(params=["numba", "cuda"])
-def fast(request):
-    """A backend whose kernels are compared with the reference."""
-    if request.param == "numba":
-        pytest.importorskip("numba")
-        return NumpyBackend(compiled=True)
-    if cuda_on_cpu.COMPILER is None:
-        pytest.skip("needs a C++ compiler")
-    return cuda_on_cpu.CudaOnCpu()
-
-
-KERNELS = {
-    "im2col": ("image", "columns"),
-    "col2im": ("columns", "image"),
-    "max_pool": ("image", "places", "chosen", "kernel"),
-    "take_chosen": ("image", "places", "chosen", "kernel"),
-    "add_chosen": ("places", "image", "chosen", "kernel"),
-    "sum_pool": ("image", "places", "kernel"),
-    "spread_pool": ("places", "image", "kernel"),
-}
-
-
-@pytest.mark.parametrize("name", KERNELS)
-@pytest.mark.parametrize("dtype, tolerance", [("float32", 1e-5), ("float64", 1e-12)])
-@pytest.mark.parametrize("kernel, stride, padding, image", [w for w in WINDOWS if w[2] != "same"])
-def test_fast_kernels_are_the_reference(
-    fast, name, dtype, tolerance, kernel, stride, padding, image
-):
-    window = Window("test", kernel, stride, padding)
-    places = window.outputs(image)
-    for maps in (1, 3):
-        shapes = {
-            "image": (2, *image, maps),
-            "places": (2, *places, maps),
-            "columns": (2, *places, *window.kernel, maps),
-        }
-        arrays = {what: RANDOM.normal(size=shape).astype(dtype) for what, shape in shapes.items()}
-        arrays["chosen"] = np.zeros(shapes["places"], "uint8")
-        NumpyBackend(compiled=False).max_pool(
-            arrays["image"], arrays["places"] + 0, arrays["chosen"], *placed(window)
-        )
-        results = []
-        for kernels in (NumpyBackend(compiled=False), fast):
-            mine = {what: array.copy() for what, array in arrays.items()}
-            given = [window.kernel if what == "kernel" else mine[what] for what in KERNELS[name]]
-            getattr(kernels, name)(*given, window.stride, window.corner)
-            results.append(mine)
-        written = KERNELS[name][1]
-        assert not np.array_equal(results[0][written], arrays[written])
-        for what in arrays:
-            assert np.allclose(results[0][what], results[1][what], tolerance, tolerance)
-
-
-@pytest.mark.parametrize("name", ["image_to_tiles", "tiles_to_image", "expand", "contract"])
-@pytest.mark.parametrize("dtype, tolerance", [("float32", 1e-5), ("float64", 1e-12)])
-@pytest.mark.parametrize("kernel, stride, padding, image", TILES)
-def test_fast_tiles_are_the_reference(fast, name, dtype, tolerance, kernel, stride, padding, image):
-    window = Window("test", kernel, stride, padding)
-    rows, columns = window.outputs(image)
-    grid = (2, (rows + 1) // 2, (columns + 1) // 2)
-    sh, sw = window.stride
-    both = RANDOM.normal(size=(2, *image, 3)), RANDOM.normal(size=(9, *grid, sh, 3 * sw))
-    if name in ("expand", "contract"):
-        both = RANDOM.normal(size=(2, rows, columns, 3)), RANDOM.normal(size=(9, *grid, 3))
-    given, written = both if name in ("image_to_tiles", "expand") else both[::-1]
-    results = []
-    for kernels in (NumpyBackend(compiled=False), fast):
-        out = written.astype(dtype)
-        place = (window.stride, window.corner) if "image" in name else ()
-        getattr(kernels, name)(given.astype(dtype), out, *place)
-        results.append(out)
-    assert np.allclose(*results, tolerance, tolerance)
-    assert not np.array_equal(results[0], written.astype(dtype))
-
-
 ROWS = {  # the numbers of arrays (M, C) and (C,) that go in, of scalars, and what is written
     "rectify": (1, 0, 1, "rows"),
     "rectify_gradient": (2, 0, 1, "rows"),
@@ -360,29 +287,6 @@ ROWS = {  # the numbers of arrays (M, C) and (C,) that go in, of scalars, and wh
     "normalise_sums": (2, 2, 0, "two features"),
     "normalise_gradient": (2, 4, 0, "rows"),
 }
-
-
-@pytest.mark.parametrize("name", ROWS)
-@pytest.mark.parametrize("dtype, tolerance", [("float32", 1e-4), ("float64", 1e-12)])
-@pytest.mark.parametrize("order", ["C", "F"])
-def test_fast_rows_are_the_reference(fast, name, dtype, tolerance, order):
-    matrices, vectors, scalars, written = ROWS[name]
-    given = [np.array(RANDOM.normal(3, 1, (1001, 7)), dtype, order=order) for _ in range(matrices)]
-    given += [RANDOM.normal(size=7).astype(dtype) for _ in range(vectors)]
-    given += [0.2] * scalars
-    results = []
-    plain = NumpyBackend(compiled=False)
-    for kernels, lies in ((plain, "C"), (fast, order)):
-        seen = [np.array(item, order=lies) if np.ndim(item) else item for item in given]
-        out = [np.zeros_like(seen[0])] if written == "rows" else [np.zeros(7, dtype) for _ in "ab"]
-        getattr(kernels, name)(*seen, *out)
-        results.append(np.concatenate([array.ravel() for array in out]))
-    assert np.allclose(*results, tolerance, tolerance)
-    for slope in (1.0, 0.2, 0.0):
-        sums = [given[0].copy() for _ in range(2)]
-        for kernels, z in zip((plain, fast), sums, strict=True):
-            kernels.add_bias(z, np.arange(-3.0, 4, dtype=dtype), slope)
-        assert np.allclose(*sums, tolerance, tolerance)
 
 
 @pytest.mark.parametrize("compiled", [False, True])
@@ -466,7 +370,7 @@ CRITICS = {
         [CONV(3, 3, bias=False), sal.InstanceNorm(), sal.Tanh()],
         [nn.Conv2d(2, 3, 3, bias=False), nn.InstanceNorm2d(3, affine=True), nn.Tanh()],
     ),
-    "dropout": ([CONV(3, 3, activation=sal.Tanh()), sal.Dropout(0.3, maps=True)], None),
+    "dropout": ([CONV(3, 3, activation=sal.Tanh()), sal.Dropout(0.3, channels=True)], None),
 }
 
 
@@ -486,7 +390,7 @@ def test_the_gradient_of_the_gradient_penalty(name, backend, host):
     state = copy.deepcopy(critic.random.state)
 
     def energy():
-        critic.random.state = copy.deepcopy(state)
+        critic.random.state, critic.gradients[...] = copy.deepcopy(state), 0
         return float(penalty.penalty(real, fake))
 
     energy()
@@ -516,7 +420,7 @@ def test_the_gradient_penalty_against_pytorch(name, backend, host):
     real, fake = RANDOM.normal(size=(2, 4, 2, 6, 8))
     state = copy.deepcopy(critic.random.state)
     share = host(critic.random.uniform((4, 1, 1, 1), critic.dtype))
-    critic.random.state = state
+    critic.random.state, critic.gradients[...] = state, 0
     value = penalty.penalty(critic.backend.asarray(real), critic.backend.asarray(fake))
     x = torch.tensor(fake + share * (real - fake), requires_grad=True)
     (g,) = torch.autograd.grad(module(x).sum(), x, create_graph=True)
@@ -586,8 +490,8 @@ def others():
     """Return a network of the layers that the players have not."""
     return [
         *(CONV(3, (3, 2), padding=(1, 0), bias=False), sal.InstanceNorm(), sal.AveragePool(2, 1)),
-        *(sal.LayerNorm(1e-4), sal.Dropout(0.2, maps=True), UP(4, 3, 2, 1, output_padding=(1, 0))),
-        sal.GlobalAveragePool(),
+        *(sal.LayerNorm(1e-4), sal.Dropout(0.2, channels=True)),
+        *(UP(4, 3, 2, 1, output_padding=(1, 0)), sal.GlobalAveragePool()),
     ]
 
 
@@ -599,7 +503,7 @@ def test_networks_are_saved_and_loaded(which, backend, host, tmp_path):
     x = RANDOM.normal(size=(2, *shape))
     network.save(tmp_path / "net.safetensors")
     other = sal.Network.load(tmp_path / "net.safetensors", backend=backend)
-    assert np.array_equal(host(network.compute(x, False)), host(other.compute(x, False)))
+    assert np.array_equal(host(network.predict(x)), host(other.predict(x)))
     assert [type(layer) for layer in other.layers] == [type(layer) for layer in layers]
 
 

@@ -15,9 +15,7 @@ TINY = 1e-12  # below it a number is zero
 
 
 class Lipschitz(Component):
-    """Base of constraints. By itself it constrains nothing.
-
-    """
+    """Base of constraints. By itself it constrains nothing."""
 
     kind = "lipschitz"
 

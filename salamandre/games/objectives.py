@@ -29,8 +29,10 @@ class Objective(Component):
         """Return the discriminator's loss, dE/dreal and dE/dfake.
 
         Args:
-            real, fake: the scores (N, 1) of real and of fake examples.
-            t_real, t_fake: their targets t, numbers or arrays (N, 1).
+            real: the scores (N, 1) of real examples.
+            fake: of fake examples.
+            t_real: the target t of real ones, a number or an array (N, 1).
+            t_fake: of fake ones.
             xp: the array namespace.
         """
         loss_real, d_real = self.loss(real, t_real, xp)

@@ -145,7 +145,8 @@ class ConditionalBatchNorm(Conditional):
 
     y = gamma[label] x̂ + beta[label], with x̂ and the running statistics of :class:`BatchNorm`.
 
-    Shapes: x and y (N, features) or (N, channels, H, W); gamma and beta (classes, features or channels).
+    Shapes: x and y (N, features) or (N, channels, H, W); gamma and beta (classes, features), or
+    (classes, channels).
 
     Args:
         classes: how many.

@@ -71,7 +71,7 @@ class Container(Layer):
             raise ValueError(f"layer {name} ({type(child).__name__}): {error}") from None
 
     def summary_rows(self, indent: str) -> list[tuple[str, str, str]]:
-        """Return the name, output shape and number of parameters of each layer, and those inside."""
+        """Return the name, output shape and parameter count of each layer and of those inside."""
         rows = []
         names = self.names or [str(index) for index in range(len(self.children))]
         for index, (name, child) in enumerate(zip(names, self.children, strict=True)):

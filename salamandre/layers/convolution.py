@@ -123,12 +123,12 @@ class _Convolution(ActivatedLayer):
 class ConvolutionalLayer(_Convolution):
     """y = f(z), z[n, o, a, b] = bias[o] + Σ_cij weights[o, c, i, j] x[n, c, a s + i, b s + j].
 
-    Every neuron of a channel sees a window of the image, through the same weights (LeCun et al. 1998,
-    "Gradient-based learning applied to document recognition", section II-A). x is padded with
-    zeros; s is the stride. The product is one matrix product of the windows' columns.
+    Every neuron of a channel sees a window of the image, through the same weights (LeCun et al.
+    1998, "Gradient-based learning applied to document recognition", section II-A). x is padded
+    with zeros; s is the stride.
 
-    Shapes: x (N, C, H, W), weights (channels, C, kh, kw), bias (channels,), y (N, channels, Ho, Wo) with
-    Ho = ⌊(H + 2 padding - kh) / stride⌋ + 1. In memory, images and weights lie pixel by pixel.
+    Shapes: x (N, C, H, W), weights (channels, C, kh, kw), bias (channels,), y (N, channels, Ho, Wo)
+    with Ho = ⌊(H + 2 padding - kh) / stride⌋ + 1.
 
     Args:
         channels: of the output.
@@ -187,8 +187,8 @@ class TransposedConvolutionalLayer(_Convolution):
     s times: the "fractionally strided" convolution of a DCGAN's generator (Radford, Metz,
     Chintala 2016, section 3; Dumoulin and Visin 2016, chapter 4).
 
-    Shapes: x (N, C, H, W), weights (C, channels, kh, kw), bias (channels,), y (N, channels, Ho, Wo) with
-    Ho = (H - 1) stride - 2 padding + kh + output_padding.
+    Shapes: x (N, C, H, W), weights (C, channels, kh, kw), bias (channels,), y (N, channels, Ho, Wo)
+    with Ho = (H - 1) stride - 2 padding + kh + output_padding.
 
     Args:
         channels: of the output.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -68,7 +68,8 @@ class History:
         if start < self._read:
             for values in self._steps.values():
                 values[start:] = map(float, values[start:])
-            self._require_finite(start, {n: values[start:] for n, values in self._steps.items()})
+            for number in range(start, self._read):
+                self._require_finite(number, {n: v[number] for n, v in self._steps.items()})
 
     def append(self, **values: Any) -> None:
         """Note the values of a step.
@@ -80,21 +81,20 @@ class History:
             Diverged: one is NaN or infinite; nothing is noted.
         """
         count = len(self)
-        self._require_finite(count, {name: [value] for name, value in values.items()})
+        self._require_finite(count, values)
         if not values.keys() <= self._steps.keys():  # earlier steps have no such value
             self.read()
             self._steps |= {n: [math.nan] * count for n in values if n not in self._steps}
         for name, value in values.items():
             self._steps[name].append(value)
 
-    def _require_finite(self, start: int, columns: Mapping[str, Sequence[Any]]) -> None:
-        for name, values in columns.items():
-            for number, value in enumerate(values, start + 1):
-                if isinstance(value, float) and not math.isfinite(value):
-                    raise Diverged(
-                        f"{name} became {value} in {self.unit} {number}: lower the learning rate "
-                        f"or bound the gradient, such as by clip_norm=1"
-                    )
+    def _require_finite(self, number: int, values: Mapping[str, Any]) -> None:
+        for name, value in values.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise Diverged(
+                    f"{name} became {value} in {self.unit} {number + 1}: lower the learning rate "
+                    f"or bound the gradient, such as by clip_norm=1"
+                )
 
     def mean(self, name: str, last: int = 50) -> float:
         """Return the mean of a value over the last steps; NaN if there are none."""

@@ -113,6 +113,8 @@ class Loop:
             Diverged: a value of a step became NaN or infinite; the step is named.
         """
         for callback in callbacks:
+            if not isinstance(callback, Callback):
+                raise TypeError(f"a callback must be a Callback object, got {callback!r}")
             trigger(f"{type(callback).__name__} every", callback.every)
         self.planned = planned
         self.interrupted, self.error, self._stopping = False, None, False

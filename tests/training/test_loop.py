@@ -152,11 +152,13 @@ def test_the_end_is_told_of_the_error():
     assert loop.error is None and loop.step == 5
 
 
-def test_a_callback_whose_every_is_a_number_is_named():
+def test_what_is_no_callback_is_refused_before_the_first_step():
     class Mine(sal.Callback):
         every = 5
 
     loop = Counting()
+    with pytest.raises(TypeError, match=r"must be a Callback object, got <class .*Recorder"):
+        loop.run(3, Recorder)
     with pytest.raises(TypeError, match=r"Mine every must be Steps.*write Steps\(5\)"):
         loop.run(3, Mine())
     assert loop.step == 0

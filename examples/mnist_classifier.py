@@ -46,13 +46,13 @@ OPTIMIZERS = {
 
 
 class PrintEpochs(sal.Callback):
-    """Prints a line for each epoch above the progress bar."""
+    """Prints a line for each test above the progress bar."""
 
-    def on_epoch(self, engine: sal.Engine) -> None:
+    def on_record(self, engine: sal.Engine) -> None:
         """Print the latest record."""
-        from tqdm import tqdm
+        from tqdm.auto import tqdm
 
-        r = engine.history.tests[-1]
+        r = engine.history.records[-1]
         tqdm.write(
             f"epoch {r['epoch']:3.0f}/{engine.epochs}   loss {r['loss']:.4f}   "
             f"test loss {r['test_loss']:.4f}   test accuracy {100 * r['accuracy']:5.2f}%   "
@@ -277,7 +277,7 @@ def main() -> None:
         sal.ProgressBar(),
         PrintEpochs(),
         sal.Curves(folder),
-        sal.Checkpoint(folder / "checkpoint.safetensors"),
+        sal.Checkpoint(folder / "checkpoint.safetensors", every=sal.Epochs(1)),
     )
     print(f"data set {train.name}: {len(train)} training and {len(test)} test images")
     print(network.summary())

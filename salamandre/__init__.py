@@ -86,8 +86,11 @@ if TYPE_CHECKING:
         Curves,
         EarlyStopping,
         Engine,
+        Epochs,
         History,
         ProgressBar,
+        Seconds,
+        Steps,
     )
 
 __version__ = "0.1.0"
@@ -119,8 +122,11 @@ _LATER = {
             "Curves",
             "EarlyStopping",
             "Engine",
+            "Epochs",
             "History",
             "ProgressBar",
+            "Seconds",
+            "Steps",
         ),
         "training",
     ),

@@ -10,7 +10,7 @@ from salamandre.backend import Array
 from salamandre.checks import whole
 from salamandre.data.images import Images
 from salamandre.games.constraints import Lipschitz, WeightClipping
-from salamandre.games.game import GanGame
+from salamandre.games.game import Batch, GanGame
 from salamandre.games.latent import Latent
 from salamandre.games.objectives import Wasserstein
 from salamandre.network import Network
@@ -32,11 +32,9 @@ class WGanGame(GanGame):
             ``discriminator_steps``.
 
     Attributes:
-        history: its ``distance`` is the estimate of the Wasserstein distance of each round, up to
-            the critic's slope: mean score of real examples less that of fakes.
+        history: its ``steps["distance"]`` are the estimates of the Wasserstein distance, up to the
+            critic's slope: mean score of real examples less that of fakes.
     """
-
-    figures = (*GanGame.figures, "distance")
 
     def __init__(
         self,
@@ -77,12 +75,12 @@ class WGanGame(GanGame):
                 self.critic_learning()
         super().play_and_learn()
 
-    def critic_learning(self) -> dict[str, Array]:
-        """Take one step of the critic, on a real and a fake batch."""
-        return self.discriminator_learning()
+    def critic_learning(self, batch: Batch | None = None) -> dict[str, Array]:
+        """Take one step of the critic (Arjovsky et al. 2017, algorithm 1); see the next."""
+        return self.discriminator_learning(batch)
 
-    def discriminator_learning(self) -> dict[str, Array]:
-        """As :meth:`critic_learning`."""
-        figures = super().discriminator_learning()
-        figures["distance"] = figures["d_real"] - figures["d_fake"]
-        return figures
+    def discriminator_learning(self, batch: Batch | None = None) -> dict[str, Array]:
+        """As :meth:`GanGame.discriminator_learning`; returns ``distance`` too."""
+        values = super().discriminator_learning(batch)
+        values["distance"] = values["d_real"] - values["d_fake"]
+        return values

@@ -26,6 +26,8 @@ class _Convolution(ActivatedLayer):
     gradient of the weights (:mod:`salamandre.backend.operations.convolution`).
     """
 
+    renamed = {"maps": "channels"}
+
     weights: Array
     d_weights: Array
     bias: Array | None = None

@@ -108,7 +108,7 @@ def build_game(options: argparse.Namespace, images: data.Images) -> sal.GanGame:
         objective=OBJECTIVES[options.objective](),
         discriminator_steps=options.discriminator_steps,
         generator_steps=options.generator_steps,
-        average=options.average,
+        remedies=[sal.MovingAverage(options.average)] if options.average else [],
         seed=options.seed,
     )
 

@@ -91,7 +91,7 @@ def hidden_sizes(text: str, option: str) -> list[int]:
 
 def draw_nearest(game: sal.GanGame, images: data.Images, path: Path) -> None:
     """Draw samples in the upper row, and below each the training image nearest to it."""
-    low, high = game.span
+    low, high = game.value_range
     samples = (game.backend.to_numpy(game.generate(16)) - low) / (high - low)
     real = images.images.astype(np.float32) / images.white
     index, _ = evaluation.nearest(samples, real)

@@ -60,7 +60,7 @@ def build_game(name: str, seed: int, rounds: int, plain: bool, backend: str | No
         latent=sal.Gaussian(2),
         batch_size=128,
         lipschitz=None if plain else sal.GradientPenalty(0.003),
-        average=0.0 if plain else 0.999,
+        remedies=[] if plain else [sal.MovingAverage(0.999)],
         seed=seed,
     )
 

@@ -110,6 +110,20 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     return options
 
 
+def chosen_remedies(options: argparse.Namespace) -> list[sal.Remedy]:
+    """Return the remedies that the options turn on."""
+    remedies: list[sal.Remedy] = [sal.LabelSmoothing(*label_range(options.smoothing))]
+    for kind, strength in (
+        (sal.LabelFlipping, options.flipping),
+        (sal.InstanceNoise, options.instance_noise),
+        (sal.FeatureMatching, options.matching),
+        (sal.MovingAverage, options.average),
+    ):
+        if strength:
+            remedies.append(kind(strength))
+    return remedies
+
+
 def label_range(text: str) -> tuple[float, float]:
     """Return the numbers of a text such as 0.7-1."""
     low, _, high = text.partition("-")
@@ -154,11 +168,7 @@ def build_game(options: argparse.Namespace, images: data.Images) -> sal.GanGame:
         lipschitz=LIPSCHITZ[options.lipschitz](options),
         discriminator_steps=options.discriminator_steps,
         generator_steps=options.generator_steps,
-        label_smoothing=label_range(options.smoothing),
-        label_flipping=options.flipping,
-        instance_noise=options.instance_noise,
-        feature_matching=options.matching,
-        average=options.average,
+        remedies=chosen_remedies(options),
         seed=options.seed,
     )
 

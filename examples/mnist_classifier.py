@@ -139,8 +139,8 @@ def lenet(classes: int, colours: int) -> list[sal.Layer]:
 def cnn(classes: int, colours: int) -> list[sal.Layer]:
     """Return convolutions with batch-norm, of stride 2 in the place of pooling."""
 
-    def convolution(maps: int, *window: int) -> list[sal.Layer]:
-        layer = sal.ConvolutionalLayer(maps, *window, bias=False)
+    def convolution(channels: int, *window: int) -> list[sal.Layer]:
+        layer = sal.ConvolutionalLayer(channels, *window, bias=False)
         return [layer, sal.BatchNorm(), sal.ReLU()]
 
     if colours == 1:
@@ -151,7 +151,7 @@ def cnn(classes: int, colours: int) -> list[sal.Layer]:
         convolutions += convolution(128, 4, 2, 1)
         hidden = [sal.NeuronLayer(128, bias=False), sal.BatchNorm(), sal.ReLU()]
     return [
-        *(*convolutions, sal.Dropout(0.2, maps=True), sal.Flatten()),
+        *(*convolutions, sal.Dropout(0.2, channels=True), sal.Flatten()),
         *(*hidden, sal.Dropout(0.3), sal.NeuronLayer(classes, sal.Softmax())),
     ]
 

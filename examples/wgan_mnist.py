@@ -143,7 +143,7 @@ def build_game(options: argparse.Namespace, images: data.Images) -> sal.WGanGame
         critic_steps=options.critic_steps,
         initial_steps=options.initial_steps,
         lipschitz=constraint,
-        average=options.average,
+        remedies=[sal.MovingAverage(options.average)] if options.average else [],
         seed=options.seed,
     )
 

@@ -65,83 +65,37 @@ from salamandre.optimizers import (
 
 if TYPE_CHECKING:
     from salamandre import data, evaluation, games, plots, runs, studies, training
-    from salamandre.games import (
-        GanGame,
-        Gaussian,
-        GradientPenalty,
-        Hinge,
-        LeastSquares,
-        Minimax,
-        NonSaturating,
-        SpectralNorm,
-        Uniform,
-        Wasserstein,
-        WeightClipping,
-        WGanGame,
-    )
-    from salamandre.pytorch import from_pytorch, to_pytorch
-    from salamandre.training import (
-        Callback,
-        Checkpoint,
-        Curves,
-        EarlyStopping,
-        Engine,
-        Epochs,
-        History,
-        ProgressBar,
-        Seconds,
-        Steps,
-    )
+    from salamandre.games import *
+    from salamandre.pytorch import *
+    from salamandre.training import *
 
 __version__ = "0.1.0"
 
 # What a first look at a network does not need is imported when it is first used.
+_ROOMS = ("data", "evaluation", "games", "plots", "runs", "studies", "training")
 _LATER = {
-    **dict.fromkeys(("data", "evaluation", "games", "plots", "runs", "studies", "training"), ""),
-    **dict.fromkeys(
-        (
-            "GanGame",
-            "Gaussian",
-            "GradientPenalty",
-            "Hinge",
-            "LeastSquares",
-            "Minimax",
-            "NonSaturating",
-            "SpectralNorm",
-            "Uniform",
-            "Wasserstein",
-            "WeightClipping",
-            "WGanGame",
-        ),
-        "games",
-    ),
-    **dict.fromkeys(
-        (
-            "Callback",
-            "Checkpoint",
-            "Curves",
-            "EarlyStopping",
-            "Engine",
-            "Epochs",
-            "History",
-            "ProgressBar",
-            "Seconds",
-            "Steps",
-        ),
-        "training",
-    ),
-    **dict.fromkeys(("from_pytorch", "to_pytorch"), "pytorch"),
+    "training": """
+        Callback Checkpoint Curves EarlyStopping Engine Epochs History ProgressBar Seconds Steps
+    """,
+    "games": """
+        GanGame WGanGame Gaussian Uniform
+        Minimax NonSaturating LeastSquares Hinge Wasserstein
+        WeightClipping GradientPenalty SpectralNorm
+        Remedy LabelSmoothing LabelFlipping InstanceNoise FeatureMatching MovingAverage
+    """,
+    "pytorch": "from_pytorch to_pytorch",
 }
+_ROOM_OF = {name: room for room, names in _LATER.items() for name in names.split()}
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _LATER:
-        raise AttributeError(f"module 'salamandre' has no attribute {name!r}")
-    if not _LATER[name]:
+    if name in _ROOMS:
         return import_module(f"salamandre.{name}")
-    value = globals()[name] = getattr(import_module(f"salamandre.{_LATER[name]}"), name)
+    if name not in _ROOM_OF:
+        raise AttributeError(f"module 'salamandre' has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(f"salamandre.{_ROOM_OF[name]}"), name)
     return value
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_LATER})
+    return sorted({*globals(), *_ROOMS, *_ROOM_OF})

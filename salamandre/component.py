@@ -8,7 +8,6 @@ file is ever executed.
 
 from __future__ import annotations
 
-import functools
 import inspect
 import textwrap
 from typing import Any, ClassVar
@@ -71,9 +70,15 @@ class Component:
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
-@functools.cache
-def _signature(cls: type) -> inspect.Signature:
-    """Return the signature of the constructor, without ``self``."""
+def _signature(cls: Any) -> inspect.Signature:
+    """Return the signature of the constructor, without ``self``; found once for each class."""
+    if "_found_signature" not in cls.__dict__:
+        cls._found_signature = _find_signature(cls)
+    found: inspect.Signature = cls._found_signature
+    return found
+
+
+def _find_signature(cls: type) -> inspect.Signature:
     if cls.__init__ is object.__init__:  # type: ignore[misc]
         return inspect.Signature()
     signature = inspect.signature(cls.__init__)  # type: ignore[misc]
@@ -149,7 +154,9 @@ def decode(value: Any) -> Any:
             f"class, import the module that defines it first"
         )
     cls = Component._classes[name]
-    arguments = {cls.renamed.get(k, k): decode(v) for k, v in value.items() if k != "class"}
+    arguments: dict[str, Any] = {
+        cls.renamed.get(str(k), str(k)): decode(v) for k, v in value.items() if k != "class"
+    }
     try:
         return cls(**arguments)
     except TypeError as error:

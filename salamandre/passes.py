@@ -9,7 +9,7 @@ import math
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from salamandre.backend import Array, Backend, RandomStream
 
@@ -40,6 +40,12 @@ class Context:
         self.input_gradient: bool | slice = True
         self.frozen = self.logits = self.overwrites = False
         self._memory: dict[str, Array] = {}
+
+    if TYPE_CHECKING:  # what layers keep in it
+
+        def __getattr__(self, name: str) -> Any: ...
+
+        def __setattr__(self, name: str, value: Any) -> None: ...
 
     @property
     def training(self) -> bool:
@@ -118,7 +124,8 @@ class Pass(Context):
         self.batch_labels: Array | None = None
         self.updates: list[tuple[Array, Array]] = []
         self.output_shape: tuple[int, ...] | None = None
-        self.draw_from(network.random)
+        self._stream: RandomStream | None = network.random
+        self._seed: int | Sequence[int] = 0
         self._planned: tuple[Any, ...] = ()
 
     def __reduce__(self) -> Any:
@@ -135,8 +142,7 @@ class Pass(Context):
 
     def draw_from(self, stream: RandomStream | None, seed: int | Sequence[int] = 0) -> None:
         """Take random numbers from a stream, or anew from a seed."""
-        self._stream: RandomStream | None = stream
-        self._seed = seed
+        self._stream, self._seed = stream, seed
 
     def want(
         self,

@@ -217,7 +217,7 @@ def test_a_resumed_conditional_game_is_the_same(kind, backend, tmp_path):
         if kind == "penalty":
             options["lipschitz"] = sal.GradientPenalty()
         if kind == "matching":
-            options |= {"feature_matching": 0.5, "generator_steps": 2}
+            options |= {"remedies": [sal.FeatureMatching(0.5)], "generator_steps": 2}
         return sal.GanGame(generator, discriminator, points, **options)
 
     whole, first, second = make(), make(), make()

@@ -54,11 +54,13 @@ def game(kind=sal.GanGame, backend="numpy", normalised=False, **options):
 
 
 REMEDIES = {
-    "label_smoothing": (0.7, 1.0),
-    "label_flipping": 0.1,
-    "instance_noise": 0.2,
-    "feature_matching": 0.5,
-    "average": 0.9,
+    "remedies": [
+        sal.LabelSmoothing(0.7, 1.0),
+        sal.LabelFlipping(0.1),
+        sal.InstanceNoise(0.2),
+        sal.FeatureMatching(0.5),
+        sal.MovingAverage(0.9),
+    ],
     "generator_steps": 2,
     "discriminator_steps": 2,
 }
@@ -80,10 +82,17 @@ OBJECTIVES = [
 def test_gradients_of_objectives(objective, target, backend, host):
     side = sal.get_backend(backend)
     scores = np.array([[-2.0], [0.3], [1.7], [-0.4]])
-    for player in (
-        lambda s: objective.discriminator(side.xp, s, target),
-        lambda s: objective.generator(side.xp, s),
-    ):
+    other = side.asarray(scores[::-1] + 0.1)
+
+    def real(s):
+        loss, d_real, _ = objective.discriminator(s, other, target, 0, side.xp)
+        return loss, d_real
+
+    def fake(s):
+        loss, _, d_fake = objective.discriminator(other, s, 1, target, side.xp)
+        return loss, d_fake
+
+    for player in (real, fake, lambda s: objective.generator(s, side.xp)):
         _, gradient = player(side.asarray(scores))
         for i in range(4):
             h = np.zeros((4, 1))
@@ -96,13 +105,15 @@ def test_objectives_against_their_formulas():
     scores = np.array([[-1.3], [0.4]])
     p = 1 / (1 + np.exp(-scores))
     minimax, saturating = sal.Minimax(), sal.NonSaturating()
-    assert float(minimax.discriminator(np, scores, 1)[0]) == pytest.approx(-np.log(p).mean())
-    assert float(minimax.discriminator(np, scores, 0)[0]) == pytest.approx(-np.log(1 - p).mean())
-    assert float(minimax.generator(np, scores)[0]) == pytest.approx(np.log(1 - p).mean())
-    assert float(saturating.generator(np, scores)[0]) == pytest.approx(-np.log(p).mean())
-    assert float(minimax.shown(np, scores)) == pytest.approx(p.mean())
-    assert float(sal.Wasserstein().discriminator(np, scores, 1)[0]) == pytest.approx(-scores.mean())
-    hinge = sal.Hinge().discriminator(np, np.array([[-3.0], [3.0]]), 1)[0]
+    q = 1 / (1 + np.exp(3 - scores))
+    value = float(minimax.discriminator(scores, scores - 3, 1, 0, np)[0])
+    assert value == pytest.approx(-np.log(p).mean() - np.log(1 - q).mean())
+    assert float(minimax.generator(scores, np)[0]) == pytest.approx(np.log(1 - p).mean())
+    assert float(saturating.generator(scores, np)[0]) == pytest.approx(-np.log(p).mean())
+    assert float(minimax.shown(scores, np)) == pytest.approx(p.mean())
+    distance = -sal.Wasserstein().discriminator(scores, scores - 3, 1, 0, np)[0]
+    assert float(distance) == pytest.approx(3)
+    hinge = sal.Hinge().loss(np.array([[-3.0], [3.0]]), 1, np)[0]
     assert float(hinge) == 2
 
 
@@ -242,11 +253,11 @@ def test_the_gradient_of_spectral_norm():
 
 
 @pytest.mark.parametrize("normalised", [False, True])
-@pytest.mark.parametrize("matching", [0.0, 1.0])
+@pytest.mark.parametrize("matching", [[], [sal.FeatureMatching(1.0)]])
 def test_the_generator_learns_without_touching_the_discriminator(
     backend, host, normalised, matching
 ):
-    play = game(backend=backend, normalised=normalised, feature_matching=matching)
+    play = game(backend=backend, normalised=normalised, remedies=matching)
     play.play_and_learn()
     d, g = play.discriminator, play.generator
     d.gradients[...] = 7.0
@@ -311,8 +322,13 @@ def test_a_round_against_pytorch(backend, host):
 
 
 def test_labels_are_smoothed_on_one_side_and_flipped(backend, host):
-    play = game(backend=backend, batch_size=200, label_smoothing=(0.7, 0.9), label_flipping=0.25)
-    real, fake = host(play._labels(1)), host(play._labels(0))
+    remedies = [sal.LabelSmoothing(0.7, 0.9), sal.LabelFlipping(0.25)]
+    play = game(backend=backend, batch_size=200, remedies=remedies)
+    given = []
+    judge = play.objective.discriminator
+    play.objective.discriminator = lambda *a: given.append(a[2:4]) or judge(*a)
+    play.discriminator_learning()
+    real, fake = map(host, given[0])
     kept = real[real > 0]
     assert kept.min() >= 0.7 and kept.max() < 0.9 and kept.std() > 0.03
     assert np.mean(real == 0) == pytest.approx(0.25, abs=0.12)
@@ -320,7 +336,7 @@ def test_labels_are_smoothed_on_one_side_and_flipped(backend, host):
 
 
 def test_the_moving_average_is_what_generates(backend, host, tmp_path):
-    play = game(backend=backend, average=0.5)
+    play = game(backend=backend, remedies=[sal.MovingAverage(0.5)])
     averages = {name: array.copy() for name, array in play.generator.tensors().items()}
     for step in range(1, 8):
         play.play_and_learn()
@@ -335,17 +351,17 @@ def test_the_moving_average_is_what_generates(backend, host, tmp_path):
     after = play.generator.tensors()
     assert all(np.array_equal(before[name], after[name]) for name in before)
     play.generator.load_tensors(averages)
-    play.average.decay = 0.0
+    play.remedies = ()
     assert np.allclose(host(play.generate(4)), with_average, atol=1e-5)
 
 
 @pytest.mark.parametrize("normalised", [False, True])
-@pytest.mark.parametrize("matching", [0.0, 0.7])
+@pytest.mark.parametrize("matching", [[], [sal.FeatureMatching(0.7)]])
 def test_the_generators_gradient_is_that_of_its_loss(normalised, matching, backend, host):
     """By centred differences, through the discriminator and all remedies of that step."""
     generator, discriminator = players(backend, normalised, dtype="float64")
     generator.optimizer.learning_rate = 0.0
-    options = {"feature_matching": matching, "instance_noise": 0.1, "batch_size": 8}
+    options = {"remedies": [sal.InstanceNoise(0.1), *matching], "batch_size": 8}
     play = sal.GanGame(
         generator, discriminator, POINTS.astype(float), latent=sal.Gaussian(5), **options
     )
@@ -355,7 +371,7 @@ def test_the_generators_gradient_is_that_of_its_loss(normalised, matching, backe
     def energy():
         for stream, state in zip(streams, states, strict=True):
             stream.state = copy.deepcopy(state)
-        play.batches.drawn, play._fake = 0, None
+        play.batches.drawn = 0
         return float(play.generator_learning())
 
     assert gradient_error(generator, energy) < 1e-6
@@ -444,7 +460,7 @@ def test_a_resumed_game_is_the_same_bit_for_bit(kind, backend, tmp_path):
         {"batch_size": 8},
         {"latent": sal.Uniform(5)},
         {"objective": sal.Hinge()},
-        {"label_flipping": 0.1},
+        {"remedies": [sal.LabelFlipping(0.1)]},
         {"lipschitz": sal.SpectralNorm()},
         {"kind": sal.WGanGame},
         {"normalised": True},
@@ -546,14 +562,32 @@ def wrong_games():
         ((g, d, POINTS[:10]), latent, "at least as many images, got 10"),
         ((g, d, POINTS[:, :2]), latent, r"takes examples of shape \(3,\), the data set has \(2,\)"),
         ((g, d, POINTS * np.nan), latent, "NaN or infinity"),
-        ((g, d, POINTS), {**latent, "label_smoothing": (0.3, 1)}, "label_smoothing low"),
-        ((g, d, POINTS), {**latent, "label_flipping": 0.5}, "below 0.5"),
-        ((g, d, POINTS), {**latent, "average": 1}, "below 1"),
         ((g, d, POINTS), {**latent, "batch_size": 0}, "batch_size must be"),
     ]
 
 
-@pytest.mark.parametrize("number", range(14))
+@pytest.mark.parametrize(
+    "remedy, message",
+    [
+        (lambda: sal.LabelSmoothing(0.3), "LabelSmoothing low .* at least 0.5"),
+        (lambda: sal.LabelSmoothing(0.8, 0.7), "LabelSmoothing high .* at least 0.8"),
+        (lambda: sal.LabelFlipping(0.5), "below 0.5"),
+        (lambda: sal.InstanceNoise(-1), "at least 0"),
+        (lambda: sal.FeatureMatching(np.nan), "finite"),
+        (lambda: sal.MovingAverage(1), "below 1"),
+    ],
+)
+def test_wrong_remedies_get_one_sentence(remedy, message):
+    with pytest.raises(ValueError, match=message):
+        remedy()
+
+
+def test_what_is_no_remedy_is_refused():
+    with pytest.raises(TypeError, match="each of the remedies must be a Remedy object, got 0.9"):
+        game(remedies=[0.9])
+
+
+@pytest.mark.parametrize("number", range(11))
 def test_wrong_games_get_one_sentence(number):
     arguments, options, message = wrong_games()[number]
     with pytest.raises(ValueError, match=message) as caught:
@@ -573,7 +607,7 @@ def test_the_range_of_a_generator_that_ends_in_a_reshape():
     discriminator = sal.Network([linear, sal.Flatten()], (1, 4, 4), optimizer=sal.SGD())
     images = RANDOM.uniform(size=(9, 1, 4, 4))
     play = sal.GanGame(generator, discriminator, images, latent=sal.Gaussian(5), batch_size=4)
-    assert play.span == (0, 1)
+    assert play.value_range == (0, 1)
     squashed = [sal.ConvolutionalLayer(1, 4, activation=sal.Sigmoid()), sal.Flatten()]
     squashed = sal.Network(squashed, (1, 4, 4), optimizer=sal.SGD())
     with pytest.raises(ValueError, match="must end in a linear neuron, got Sigmoid"):
@@ -592,7 +626,7 @@ def test_images_are_scaled_to_the_generators_range():
         g = sal.Network([sal.NeuronLayer(4, activation)], 2, optimizer=sal.SGD())
         d = sal.Network([sal.NeuronLayer(1)], 4, optimizer=sal.SGD())
         play = sal.GanGame(g, d, images, latent=sal.Uniform(2))
-        assert set(np.unique(play._real_batch()).tolist()) == expected
+        assert set(np.unique(play.draw().real).tolist()) == expected
         assert play.image_shape == (1, 2, 2)
 
 

@@ -26,13 +26,13 @@ class Source:
     """Inputs and targets, checked once and kept where the network computes.
 
     Args:
-        data: :class:`Images`, whose pixels are scaled to ``span`` batch by batch, or a pair
+        data: :class:`Images`, whose pixels are scaled to ``value_range`` batch by batch, or a pair
             (inputs, targets) of arrays with one row an example.
         network: whose backend keeps the arrays and whose ``input_shape`` the inputs must fit;
             images may be flattened for it.
         transform: a random change of the inputs, ``transform(x, random) -> x``, such as
             :class:`salamandre.data.Shift`; applied on the host, as they lie in the data set.
-        span: what black and white pixels of :class:`Images` become. Default (0, 1).
+        value_range: what black and white pixels of :class:`Images` become. Default (0, 1).
 
     Raises:
         ValueError: an empty set, different numbers of inputs and targets, NaN or infinity,
@@ -44,14 +44,14 @@ class Source:
         data: Data,
         network: Network,
         transform: Transform | None = None,
-        span: tuple[float, float] = (0.0, 1.0),
+        value_range: tuple[float, float] = (0.0, 1.0),
     ) -> None:
         self._scale: float | None = None
-        self._low = span[0]
+        self._low = value_range[0]
         if isinstance(data, Images):
             self.name = f"{data.name} ({data.split})"
             inputs, targets = np.asarray(data.images), np.asarray(data.labels)
-            self._scale = (span[1] - span[0]) / data.white
+            self._scale = (value_range[1] - value_range[0]) / data.white
         else:
             inputs, targets = (np.asarray(part) for part in data)
             self.name = f"arrays {checksum(inputs, targets):08x}"

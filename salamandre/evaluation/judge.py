@@ -120,10 +120,10 @@ class Judge:
         steps = epochs * max(1, len(train) // 64)
         layers: list[Layer] = []
         if convolutional:
-            for maps, kernel, padding in ((32, 6, 2), (64, 4, 1)):
-                layers.append(ConvolutionalLayer(maps, kernel, 2, padding, bias=False))
+            for channels, kernel, padding in ((32, 6, 2), (64, 4, 1)):
+                layers.append(ConvolutionalLayer(channels, kernel, 2, padding, bias=False))
                 layers += [BatchNorm(), ReLU()]
-            layers += [Dropout(0.2, maps=True), Flatten()]
+            layers += [Dropout(0.2, channels=True), Flatten()]
         else:
             layers += [NeuronLayer(512, ReLU()), Dropout(0.2)]
         return Network(
@@ -147,35 +147,35 @@ class Judge:
     def _look(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return probabilities and features of images with values in 0..1, in blocks."""
         network = self.classifier
-        *body, last = network.layers
+        run, last = network.new_pass(parameter_gradients=False), len(network.layers) - 1
         probabilities, features = [], []
         for start in range(0, len(values), 1000):
             x = values[start : start + 1000].reshape(-1, *network.input_shape)
-            y = network.backend.asarray(x, dtype=network.dtype)
-            for layer in body:
-                y = layer.compute(y, False)
+            y = network.compute_part(x, run, last, training=False)
             features.append(np.array(network.backend.to_numpy(y)))
-            y = last.compute(y, False)
+            y = network.layers[last].compute(y, run.parts[last])
             probabilities.append(np.array(network.backend.to_numpy(y)))
         return np.concatenate(probabilities), np.concatenate(features).reshape(len(values), -1)
 
-    def classify(self, examples: np.ndarray, span: tuple[float, float] = (0.0, 1.0)) -> np.ndarray:
-        """Return probabilities (N, classes) of images (N, ...) with values in ``span``."""
-        return self._look(self._scaled(examples, span))[0]
+    def classify(
+        self, examples: np.ndarray, value_range: tuple[float, float] = (0.0, 1.0)
+    ) -> np.ndarray:
+        """Return probabilities (N, classes) of images (N, ...) with values in ``value_range``."""
+        return self._look(self._scaled(examples, value_range))[0]
 
     @staticmethod
-    def _scaled(examples: np.ndarray, span: tuple[float, float]) -> np.ndarray:
-        low, high = span
+    def _scaled(examples: np.ndarray, value_range: tuple[float, float]) -> np.ndarray:
+        low, high = value_range
         return np.clip((np.asarray(examples) - low) / (high - low), 0, 1)
 
     def figures(
-        self, examples: np.ndarray, span: tuple[float, float] = (0.0, 1.0)
+        self, examples: np.ndarray, value_range: tuple[float, float] = (0.0, 1.0)
     ) -> dict[str, float]:
         """Return the figures of generated images.
 
         Args:
             examples: (N, ...) with the elements of an image each; best as many as real ones.
-            span: the values of black and white. Default (0, 1).
+            value_range: the values of black and white. Default (0, 1).
 
         Returns:
             ``classes``, how many of the data's are drawn at least a tenth as often as in the data;
@@ -186,7 +186,7 @@ class Judge:
             with equally many real images where there are); ``precision`` and ``recall``
             (:func:`precision_recall`, of 3,000 at most).
         """
-        probabilities, features = self._look(self._scaled(examples, span))
+        probabilities, features = self._look(self._scaled(examples, value_range))
         shares = class_shares(probabilities.argmax(axis=1), len(self.classes))
         real = self._shares > 0
         few = min(NEIGHBOURS, len(features), len(self._features))
@@ -212,8 +212,8 @@ class Judge:
 
     def _figures_of(self, game: GanGame, count: int, seed: int) -> dict[str, float]:
         examples = game.backend.to_numpy(game.generate(count, seed))
-        figures = self.figures(examples, game.span)
+        figures = self.figures(examples, game.value_range)
         if game.classes:
             asked = np.arange(count) % game.classes
-            figures["right"] = accuracy(self.classify(examples, game.span), asked)
+            figures["right"] = accuracy(self.classify(examples, game.value_range), asked)
         return figures

@@ -13,28 +13,12 @@ from salamandre.games.objectives import (
     Objective,
     Wasserstein,
 )
+from salamandre.games.remedies import (
+    FeatureMatching,
+    InstanceNoise,
+    LabelFlipping,
+    LabelSmoothing,
+    MovingAverage,
+    Remedy,
+)
 from salamandre.games.wgan import WGanGame
-
-__all__ = [
-    "ARCHITECTURES",
-    "EpochNetworks",
-    "Evaluation",
-    "Film",
-    "GanGame",
-    "Gaussian",
-    "GradientPenalty",
-    "Hinge",
-    "Latent",
-    "LeastSquares",
-    "Lipschitz",
-    "Minimax",
-    "NonSaturating",
-    "Objective",
-    "SampleGrids",
-    "SpectralNorm",
-    "Uniform",
-    "WGanGame",
-    "Wasserstein",
-    "WeightClipping",
-    "new_game",
-]

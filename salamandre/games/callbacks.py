@@ -73,7 +73,7 @@ class SampleGrids(Callback):
         if self._draw is not None:
             self._draw(examples, path)
         else:
-            low, high = game.span
+            low, high = game.value_range
             shape = game.image_shape
             # Of a conditional game, each column is a class.
             save_grid((examples.reshape(-1, *shape) - low) / (high - low), path, game.classes)

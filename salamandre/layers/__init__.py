@@ -9,28 +9,3 @@ from salamandre.layers.neuron import NeuronLayer
 from salamandre.layers.normalization import BatchNorm, InstanceNorm, LayerNorm
 from salamandre.layers.pooling import AveragePool, GlobalAveragePool, MaxPool, Upsample
 from salamandre.layers.shape import Flatten, Reshape
-
-__all__ = [
-    "AveragePool",
-    "BatchNorm",
-    "ConditionalBatchNorm",
-    "ConvolutionalLayer",
-    "Dropout",
-    "Embedding",
-    "Flatten",
-    "GlobalAveragePool",
-    "InstanceNorm",
-    "LabelMap",
-    "LayerNorm",
-    "MaxPool",
-    "MinibatchDeviation",
-    "MinibatchDiscrimination",
-    "NeuronLayer",
-    "Parallel",
-    "Projection",
-    "Reshape",
-    "Sequential",
-    "Skip",
-    "TransposedConvolutionalLayer",
-    "Upsample",
-]

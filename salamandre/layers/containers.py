@@ -72,16 +72,15 @@ class Container(Layer):
 
     def summary_rows(self, indent: str) -> list[tuple[str, str, str]]:
         """Return the name, output shape and parameter count of each layer and of those inside."""
-        rows = []
+        rows: list[tuple[str, str, str]] = []
         names = self.names or [str(index) for index in range(len(self.children))]
         for index, (name, child) in enumerate(zip(names, self.children, strict=True)):
-            container = isinstance(child, Container)
-            title = type(child).__name__ + child.note if container else repr(child)
+            inside, title = [], repr(child)
+            if isinstance(child, Container):
+                inside, title = child.summary_rows(indent + "  "), type(child).__name__ + child.note
             notes = " shared" * child.owns_vectors + " frozen" * (not child.trainable)
             count = f"{child.parameter_count():,}{notes}"
-            rows.append((f"{indent}{name} {title}", str(self._outputs[index]), count))
-            if container:
-                rows += child.summary_rows(indent + "  ")
+            rows += [(f"{indent}{name} {title}", str(self._outputs[index]), count), *inside]
         return rows
 
     def _unbuild(self, last: int) -> None:

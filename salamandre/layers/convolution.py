@@ -10,7 +10,7 @@ import numpy as np
 from salamandre.activations import ActivatedLayer, Activation
 from salamandre.backend import Array
 from salamandre.backend.operations.affine import sum_of_rows
-from salamandre.backend.operations.convolution import products
+from salamandre.backend.operations.convolution import Products, products
 from salamandre.backend.operations.layout import channels_first, images, pixels
 from salamandre.checks import whole
 from salamandre.initializers import Initializer, Zeros
@@ -30,9 +30,10 @@ class _Convolution(ActivatedLayer):
 
     weights: Array
     d_weights: Array
-    bias: Array | None = None
-    d_bias: Array | None = None
+    bias: Array = None
+    d_bias: Array = None
 
+    _products: Products
     _product: Callable[..., None]  # (ctx, x, z, bias, slope) writes z
     _adjoint: Callable[..., None]  # (ctx, dz, dx) writes dx
     _weight_gradient: Callable[..., None]  # (ctx, x, dz, d_weights, add) writes d_weights

@@ -29,8 +29,8 @@ class NeuronLayer(ActivatedLayer):
 
     weights: Array
     d_weights: Array
-    bias: Array | None = None
-    d_bias: Array | None = None
+    bias: Array = None
+    d_bias: Array = None
 
     def __init__(
         self,

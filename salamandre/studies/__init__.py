@@ -1,5 +1,3 @@
 """Runs that are repeated, and what they have in common."""
 
 from salamandre.studies.repeat import mean_band, repeat
-
-__all__ = ["mean_band", "repeat"]

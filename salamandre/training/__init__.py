@@ -11,18 +11,3 @@ from salamandre.training.engine import Engine
 from salamandre.training.history import History
 from salamandre.training.loop import Callback, Loop
 from salamandre.training.triggers import Epochs, Seconds, Steps
-
-__all__ = [
-    "Callback",
-    "Checkpoint",
-    "Curves",
-    "EarlyStopping",
-    "Engine",
-    "EpochLines",
-    "Epochs",
-    "History",
-    "Loop",
-    "ProgressBar",
-    "Seconds",
-    "Steps",
-]

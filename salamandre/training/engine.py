@@ -85,7 +85,12 @@ class Engine(Loop):
         """Let the loss refuse targets that do not fit before the first step."""
         for _, targets in source.in_order(8192):
             shape = (len(targets), *self.network.output_shape)
-            self.network.loss.check(targets, shape, self.network.dtype)  # type: ignore[union-attr]
+            self._check(targets, shape)
+
+    def _check(self, targets: Any, shape: tuple[int, ...]) -> Any:
+        network = self.network
+        assert network.loss is not None
+        return network.loss.check(targets, shape, network.dtype, network.backend)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -139,8 +144,8 @@ class Engine(Loop):
         assert network.loss is not None
         for x, targets in self.test_set.in_order(batch_size):
             y = network.predict(x)
-            checked = network.loss.check(targets, y.shape, network.dtype)
-            totals["test_loss"] += float(network.loss.value(y, checked)) * len(y)
+            loss, _ = network.loss.compute(y, self._check(targets, y.shape), network.backend.xp)
+            totals["test_loss"] += float(loss) * len(y)
             for name, metric in self.metrics.items():
                 totals[name] += metric(y, targets) * len(y)
         return {name: total / len(self.test_set) for name, total in totals.items()}

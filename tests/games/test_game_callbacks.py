@@ -78,7 +78,9 @@ def test_an_epoch_takes_about_as_many_real_examples_as_there_are():
 
 
 def test_networks_of_epochs_are_kept(tmp_path):
-    play = game(sal.WGanGame, critic_steps=5, average=0.5)  # 2 rounds an epoch
+    play = game(
+        sal.WGanGame, critic_steps=5, remedies=[sal.MovingAverage(0.5)]
+    )  # 2 rounds an epoch
     play.play(41, [games.EpochNetworks(tmp_path, keep=2)])  # 20.5 epochs
     kept = sorted(path.name for path in (tmp_path / "networks").iterdir())
     numbers = (3, 6, 9, 12, 15, 18, 19, 20)
@@ -90,7 +92,7 @@ def test_networks_of_epochs_are_kept(tmp_path):
     latest = sal.Network.load(tmp_path / "generator.safetensors").tensors()
     of_the_epoch = sal.Network.load(tmp_path / "networks" / kept[-1]).tensors()
     assert not np.array_equal(latest["0.weights"], of_the_epoch["0.weights"])
-    assert np.array_equal(latest["0.weights"], play.average.values["parameters"][:56].reshape(8, 7))
+    assert np.array_equal(latest["0.weights"], play.average.network.parameters[:56].reshape(8, 7))
 
 
 def test_pictures_and_evaluations_of_an_end_that_was_none_are_forgotten(tmp_path):

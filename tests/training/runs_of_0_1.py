@@ -33,6 +33,20 @@ def engine() -> sal.Engine:
     return sal.Engine(network, IMAGES, IMAGES, batch_size=8, seed=2, transform=Shift(1))
 
 
+def remedy(**options) -> dict:
+    """Return options of version 0.1 as this version takes them."""
+    if not hasattr(sal, "Remedy"):
+        return options
+    now = {
+        "label_smoothing": lambda ends: sal.LabelSmoothing(*ends),
+        "label_flipping": sal.LabelFlipping,
+        "instance_noise": sal.InstanceNoise,
+        "feature_matching": sal.FeatureMatching,
+        "average": sal.MovingAverage,
+    }
+    return {"remedies": [now[name](value) for name, value in options.items()]}
+
+
 def gan() -> sal.GanGame:
     """Spectral normalisation, batch-norm on both sides, a moving average, two rates."""
     makes = [
@@ -46,7 +60,7 @@ def gan() -> sal.GanGame:
     ]
     generator = sal.Network(makes, 4, optimizer=sal.Adam(0.002, beta1=0.5), seed=1)
     discriminator = sal.Network(tells, (1, 6, 6), optimizer=sal.RMSProp(0.001), seed=2)
-    options = {"lipschitz": sal.SpectralNorm(), "objective": sal.Hinge(), "average": 0.9}
+    options = {"lipschitz": sal.SpectralNorm(), "objective": sal.Hinge(), **remedy(average=0.9)}
     latent = sal.Gaussian(4)
     return sal.GanGame(generator, discriminator, IMAGES, latent=latent, batch_size=8, **options)
 
@@ -70,17 +84,17 @@ def remedies() -> sal.GanGame:
     tells = [sal.NeuronLayer(8, sal.LeakyReLU(0.2)), sal.NeuronLayer(1)]
     generator = sal.Network(makes, 4, optimizer=sal.Adam(0.002, beta1=0.5), seed=1)
     discriminator = sal.Network(tells, 36, optimizer=sal.SGD(0.01), seed=2)
+    options = remedy(
+        label_smoothing=(0.7, 1.0), label_flipping=0.1, instance_noise=0.2, feature_matching=0.5
+    )
     return sal.GanGame(
         generator,
         discriminator,
         IMAGES,
         latent=sal.Gaussian(4),
         batch_size=8,
-        label_smoothing=(0.7, 1.0),
-        label_flipping=0.1,
-        instance_noise=0.2,
-        feature_matching=0.5,
         generator_steps=2,
+        **options,
     )
 
 

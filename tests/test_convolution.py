@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import tracemalloc
 
-import cuda_on_cpu
 import numpy as np
 import pytest
 
@@ -275,128 +274,6 @@ def test_global_pooling_and_upsampling_against_pytorch(backend, host):
     x = RANDOM.normal(size=(2, 2, 3, 2))
     assert gradient_check(sal.Upsample((1, 3)), x, backend=backend).worst < 1e-6
     assert gradient_check(sal.GlobalAveragePool(), x, backend=backend).worst < 1e-6
-
-
-@pytest.fixture(params=["numba", "cuda"])
-def fast(request):
-    """A backend whose kernels are compared with the reference."""
-    if request.param == "numba":
-        pytest.importorskip("numba")
-        return NumpyBackend(compiled=True)
-    if cuda_on_cpu.COMPILER is None:
-        pytest.skip("needs a C++ compiler")
-    return cuda_on_cpu.CudaOnCpu()
-
-
-KERNELS = {
-    "im2col": ("image", "columns"),
-    "col2im": ("columns", "image"),
-    "max_pool": ("image", "places", "chosen", "kernel"),
-    "take_chosen": ("image", "places", "chosen", "kernel"),
-    "add_chosen": ("places", "image", "chosen", "kernel"),
-    "sum_pool": ("image", "places", "kernel"),
-    "spread_pool": ("places", "image", "kernel"),
-}
-
-
-@pytest.mark.parametrize("name", KERNELS)
-@pytest.mark.parametrize("dtype, tolerance", [("float32", 1e-5), ("float64", 1e-12)])
-@pytest.mark.parametrize("kernel, stride, padding, image", [w for w in WINDOWS if w[2] != "same"])
-def test_fast_kernels_are_the_reference(
-    fast, name, dtype, tolerance, kernel, stride, padding, image
-):
-    window = Window("test", kernel, stride, padding)
-    places = window.outputs(image)
-    for maps in (1, 3):
-        shapes = {
-            "image": (2, *image, maps),
-            "places": (2, *places, maps),
-            "columns": (2, *places, *window.kernel, maps),
-        }
-        arrays = {what: RANDOM.normal(size=shape).astype(dtype) for what, shape in shapes.items()}
-        arrays["chosen"] = np.zeros(shapes["places"], "uint8")
-        NumpyBackend(compiled=False).max_pool(
-            arrays["image"], arrays["places"] + 0, arrays["chosen"], *placed(window)
-        )
-        results = []
-        for kernels in (NumpyBackend(compiled=False), fast):
-            mine = {what: array.copy() for what, array in arrays.items()}
-            given = [window.kernel if what == "kernel" else mine[what] for what in KERNELS[name]]
-            getattr(kernels, name)(*given, window.stride, window.corner)
-            results.append(mine)
-        written = KERNELS[name][1]
-        assert not np.array_equal(results[0][written], arrays[written])
-        for what in arrays:
-            assert np.allclose(results[0][what], results[1][what], tolerance, tolerance)
-
-
-@pytest.mark.parametrize("name", ["image_to_tiles", "tiles_to_image", "expand", "contract"])
-@pytest.mark.parametrize("dtype, tolerance", [("float32", 1e-5), ("float64", 1e-12)])
-@pytest.mark.parametrize("kernel, stride, padding, image", TILES)
-def test_fast_tiles_are_the_reference(fast, name, dtype, tolerance, kernel, stride, padding, image):
-    window = Window("test", kernel, stride, padding)
-    rows, columns = window.outputs(image)
-    grid = (2, (rows + 1) // 2, (columns + 1) // 2)
-    sh, sw = window.stride
-    both = RANDOM.normal(size=(2, *image, 3)), RANDOM.normal(size=(9, *grid, sh, 3 * sw))
-    if name in ("expand", "contract"):
-        both = RANDOM.normal(size=(2, rows, columns, 3)), RANDOM.normal(size=(9, *grid, 3))
-    given, written = both if name in ("image_to_tiles", "expand") else both[::-1]
-    results = []
-    for kernels in (NumpyBackend(compiled=False), fast):
-        out = written.astype(dtype)
-        place = (window.stride, window.corner) if "image" in name else ()
-        getattr(kernels, name)(given.astype(dtype), out, *place)
-        results.append(out)
-    assert np.allclose(*results, tolerance, tolerance)
-    assert not np.array_equal(results[0], written.astype(dtype))
-
-
-ROWS = {  # the numbers of arrays (M, C) and (C,) that go in, of scalars, and what is written
-    "rectify": (1, 0, 1, "rows"),
-    "rectify_gradient": (2, 0, 1, "rows"),
-    "moments": (1, 0, 0, "two features"),
-    "normalise": (1, 4, 0, "rows"),
-    "normalise_sums": (2, 2, 0, "two features"),
-    "normalise_gradient": (2, 4, 0, "rows"),
-}
-
-
-@pytest.mark.parametrize("name", ROWS)
-@pytest.mark.parametrize("dtype, tolerance", [("float32", 1e-4), ("float64", 1e-12)])
-@pytest.mark.parametrize("order", ["C", "F"])
-def test_fast_rows_are_the_reference(fast, name, dtype, tolerance, order):
-    matrices, vectors, scalars, written = ROWS[name]
-    given = [np.array(RANDOM.normal(3, 1, (1001, 7)), dtype, order=order) for _ in range(matrices)]
-    given += [RANDOM.normal(size=7).astype(dtype) for _ in range(vectors)]
-    given += [0.2] * scalars
-    results = []
-    plain = NumpyBackend(compiled=False)
-    for kernels, lies in ((plain, "C"), (fast, order)):
-        seen = [np.array(item, order=lies) if np.ndim(item) else item for item in given]
-        out = [np.zeros_like(seen[0])] if written == "rows" else [np.zeros(7, dtype) for _ in "ab"]
-        getattr(kernels, name)(*seen, *out)
-        results.append(np.concatenate([array.ravel() for array in out]))
-    assert np.allclose(*results, tolerance, tolerance)
-    for slope in (1.0, 0.2, 0.0):
-        sums = [given[0].copy() for _ in range(2)]
-        for kernels, z in zip((plain, fast), sums, strict=True):
-            kernels.add_bias(z, np.arange(-3.0, 4, dtype=dtype), slope)
-        assert np.allclose(*sums, tolerance, tolerance)
-
-
-@pytest.mark.parametrize("compiled", [False, True])
-def test_moments_of_a_far_mean_are_exact(compiled):
-    """In float32, of a mean a thousand times the deviation."""
-    x = RANDOM.normal(1000, 1, (20_000, 3))
-    mean, variance = np.empty((2, 3), np.float32)
-    NumpyBackend(compiled=compiled).moments(x.astype(np.float32), mean, variance)
-    assert np.allclose(mean, x.mean(axis=0), rtol=1e-6)
-    assert np.allclose(variance, x.var(axis=0), rtol=1e-3)
-
-
-def placed(window):
-    return window.kernel, window.stride, window.corner
 
 
 @pytest.mark.parametrize("shape", [(3, 4, 5), (7,)])

@@ -61,7 +61,7 @@ class NumpyBackend(Backend):
 def _for_loop(arguments: tuple[Any, ...], elementwise: bool) -> list[Any] | None:
     """Return the arguments as a loop takes them, or ``None`` where the memory has gaps.
 
-    Arrays of an elementwise operation are made flat, in the order in which they all lie.
+    Arrays of an elementwise operation become flat views, if they have one layout.
     """
     first, axes = arguments[0], None
     number = first.dtype.type  # a Python float would make the loop's numbers float64

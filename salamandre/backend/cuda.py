@@ -34,16 +34,13 @@ class CupyBackend(Backend):
             why = "is not installed" if absent else f"cannot be imported ({error})"
             raise RuntimeError(f"backend 'cupy' needs CuPy, which {why}: {INSTALL}") from None
         try:
-            devices = cupy.cuda.runtime.getDeviceCount()
+            why = "" if cupy.cuda.runtime.getDeviceCount() else "this machine shows none"
         except cupy.cuda.runtime.CUDARuntimeError as error:
+            why = f"CuPy finds none ({error})"
+        if why:
             raise RuntimeError(
-                f"backend 'cupy' needs a CUDA GPU and its driver, and CuPy finds none ({error}): "
-                f"use backend 'numpy', or install for your driver with {INSTALL}"
-            ) from None
-        if devices == 0:
-            raise RuntimeError(
-                f"backend 'cupy' needs a CUDA GPU and this machine shows none: use backend "
-                f"'numpy', or install for your driver with {INSTALL}"
+                f"backend 'cupy' needs a CUDA GPU and its driver, and {why}: use backend 'numpy', "
+                f"or install for your driver with {INSTALL}"
             )
         self.xp = cupy
         self._kernels: dict[Operation, Any] = {}

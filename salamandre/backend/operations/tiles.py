@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from salamandre.backend.operation import Array, Operation, Pair
-from salamandre.backend.operations.windows import PIXEL, Slices, overlap
+from salamandre.backend.operations.windows import PIXEL
 
 # The rows of Bᵀ: which of three pixels they take, and with which sign.
 _ROWS = (((0, 1), (1, -1)), ((1, 1),), ((2, 1), (1, -1)))
@@ -34,10 +34,10 @@ def _row_values(pixels: Array) -> tuple[Array, Array, Array]:
     return even[:-1] - odd, odd, even[1:] - odd
 
 
-def _inside(image: Pair, padded: Pair, padding: Pair) -> tuple[Slices, Slices]:
-    """Return which rows of a padded image are of the image and which of it; so of columns."""
-    rows, columns = (overlap(image[d], padded[d], 1, -padding[d]) for d in (0, 1))
-    return rows, columns
+def _inside(padded: Array, x: Array, padding: Pair) -> tuple[Array, Array]:
+    """Return views of the part of x that a padded image has room for: in that image, and in x."""
+    part = padded[:, padding[0] :, padding[1] :][:, : x.shape[1], : x.shape[2]]
+    return part, x[:, : part.shape[1], : part.shape[2]]
 
 
 # For CUDA: the sizes of an image and of its tiles, and the sign of a pixel in a row of Bᵀ.
@@ -59,8 +59,8 @@ def image_to_tiles(xp: Any, x: Array, tiles: Array, stride: Pair, padding: Pair)
     """Write Bᵀ d B of each tile d of x into ``tiles`` (9, N, Th, Tw, sh, sw C)."""
     _, n, th, tw, sh, run = tiles.shape
     padded = xp.zeros((n, (2 * th + 1) * sh, (2 * tw + 1) * stride[1], x.shape[3]), x.dtype)
-    (ys, h), (xs, w) = _inside(x.shape[1:3], padded.shape[1:3], padding)
-    padded[:, ys, xs] = x[:, h, w]
+    part, seen = _inside(padded, x, padding)
+    part[...] = seen
     phases = padded.reshape(n, 2 * th + 1, sh, 2 * tw + 1, run)
     for i, row in enumerate(_row_values(phases.transpose(1, 2, 0, 3, 4))):
         for j, values in enumerate(_row_values(row.transpose(3, 0, 1, 2, 4))):
@@ -130,10 +130,7 @@ image_to_tiles.cuda(
     }}
     tile = sum;
     """,
-    lambda x, tiles, stride, padding: (
-        *(x, *x.shape[1:], *tiles.shape[1:4], *stride, *padding),
-        tiles,
-    ),
+    lambda x, tiles, s, p: (x, *x.shape[1:], *tiles.shape[1:4], *s, *p, tiles),
 )
 
 
@@ -153,9 +150,9 @@ def tiles_to_image(xp: Any, tiles: Array, x: Array, stride: Pair, padding: Pair)
                     else:
                         part -= values
     padded = phases.reshape(n, (2 * th + 1) * sh, -1, x.shape[3])
-    (ys, h), (xs, w) = _inside(x.shape[1:3], padded.shape[1:3], padding)
+    part, seen = _inside(padded, x, padding)
     x[...] = 0
-    x[:, h, w] = padded[:, ys, xs]
+    seen[...] = part
 
 
 @tiles_to_image.compiled
@@ -227,10 +224,7 @@ tiles_to_image.cuda(
     }}
     x = sum;
     """,
-    lambda tiles, x, stride, padding: (
-        *(tiles, *x.shape[1:], *tiles.shape[1:4], *stride, *padding),
-        x,
-    ),
+    lambda tiles, x, s, p: (tiles, *x.shape[1:], *tiles.shape[1:4], *s, *p, x),
 )
 
 

@@ -49,14 +49,10 @@ def visible(output: int, kernel: int, stride: int, padding: int, size: int) -> t
     return begin, max(0, -begin), min(kernel, size - begin)
 
 
-# For CUDA: the numbers that say where windows stand in an image (height, width, channels), and
-# Ho = rows, Wo = columns; :func:`placed` gives them.
-PLACED = ", ".join(
-    f"int32 {name}"
-    for name in (
-        *("height", "width", "channels", "rows", "columns"),
-        *("kh", "kw", "sh", "sw", "top", "left"),
-    )
+# For CUDA: the numbers that say where windows stand, Ho = rows and Wo = columns among them.
+PLACED = (
+    "int32 height, int32 width, int32 channels, int32 rows, int32 columns, "
+    "int32 kh, int32 kw, int32 sh, int32 sw, int32 top, int32 left"
 )
 # The pixel that an index of an image (N, H, W, C) is, and the output of one of (N, Ho, Wo, C).
 PIXEL = """
@@ -150,11 +146,7 @@ im2col.cuda(
     const bool inside = h >= 0 && h < height && w >= 0 && w < width;
     seen = inside ? x[((image * height + h) * width + w) * channels + c] : T(0);
     """,
-    lambda x, columns, stride, padding: (
-        x,
-        *placed(x, columns, columns.shape[3:5], stride, padding),
-        columns,
-    ),
+    lambda x, columns, *place: (x, *placed(x, columns, columns.shape[3:5], *place), columns),
 )
 
 
@@ -199,9 +191,5 @@ col2im.cuda(
     {END}
     x = sum;
     """,
-    lambda columns, x, stride, padding: (
-        columns,
-        *placed(x, columns, columns.shape[3:5], stride, padding),
-        x,
-    ),
+    lambda columns, x, *place: (columns, *placed(x, columns, columns.shape[3:5], *place), x),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ import click
 
 from salamandre.cli import options as kinds
 from salamandre.cli.pictures import MANY, zoom_of
+from salamandre.cli.train_options import the_run
 
 if TYPE_CHECKING:
     import numpy as np
@@ -61,18 +63,19 @@ def generate(
     to: str | None,
     root: str,
 ) -> None:
-    """Draw a word, and a grid of all classes."""
+    """Draw a word, and a grid of all classes; of a game without classes, samples."""
     from salamandre.network import Network
-    from salamandre.runs.run import UnknownRun
+    from salamandre.runs import UnknownRun
 
-    found = kinds.the_run(run, root)
-    labels = _labels(found.classes, word, classes)
+    found = the_run(run, root)
     try:
         file = found.generator(checkpoint)
     except UnknownRun as error:
         raise click.UsageError(str(error)) from None
     generator = Network.load(file, backend=backend)
-    shape = tuple(found.settings["images"]["shape"])
+    names = found.classes if generator.classes else []
+    labels = _labels(names, word, classes)
+    shape = found.shape or _shape(generator.output_shape)
     folder = Path(to) if to else found.folder / "generated"
     suffix = f"{noise}-{seed}" + (f"-{checkpoint:04d}" if checkpoint else "")
     if labels:
@@ -80,9 +83,26 @@ def generate(
         points = _points(generator, len(labels), noise, seed)
         path = folder / f"word-{what}-{suffix}.png"
         _draw(generator, points, labels, shape, path, len(labels))
-    count = len(found.classes)
-    path = folder / f"classes-{suffix}.png"
-    _draw_classes(generator, count, noise, seed, shape, path)
+    if names:
+        path = folder / f"classes-{suffix}.png"
+        _draw_classes(generator, len(names), noise, seed, shape, path)
+    else:
+        points = _points(generator, SAMPLES**2, "fresh", seed)
+        _draw(generator, points, None, shape, folder / f"samples-{suffix}.png", SAMPLES)
+
+
+def _shape(output: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of images (C, H, W) for what a generator makes, of a run that noted none.
+
+    Raises:
+        UsageError: it makes no images.
+    """
+    side = math.isqrt(output[0])
+    if len(output) == 3:
+        return output
+    if len(output) > 1 or side < 2 or side**2 != output[0]:
+        raise click.UsageError(f"this run's generator makes no images but arrays {output}")
+    return 1, side, side
 
 
 def _labels(names: list[str], word: str | None, classes: str | None) -> list[int]:
@@ -98,6 +118,8 @@ def _labels(names: list[str], word: str | None, classes: str | None) -> list[int
         raise click.UsageError("give --word or --classes, not both")
     if word is None and classes is None:
         return []
+    if not names:
+        raise click.UsageError("this model draws without classes: leave --word and --classes out")
     known = {name: label for label, name in reversed([*enumerate(names)])}
     if word is not None:
         wanted, option = list(word), "--word"
@@ -161,7 +183,7 @@ def _draw_classes(
 def _draw(
     generator: Network,
     points: Any,
-    labels: list[int] | np.ndarray,
+    labels: list[int] | np.ndarray | None,
     shape: tuple[int, ...],
     path: Path,
     columns: int,
@@ -170,6 +192,7 @@ def _draw(
 
     from salamandre.plots import save_grid
 
-    y = generator.backend.to_numpy(generator.predict(points, labels=np.asarray(labels)))
+    labels = None if labels is None else np.asarray(labels)
+    y = generator.backend.to_numpy(generator.predict(points, labels=labels))
     save_grid((y.reshape(-1, *shape) + 1) / 2, path, columns, zoom_of(shape[1]))
     click.echo(path)

@@ -1,4 +1,4 @@
-"""What the commands take: names with their nearest ones, runs, settings from a file."""
+"""What the commands take: names with their nearest ones, runs, options from a file."""
 
 from __future__ import annotations
 
@@ -6,15 +6,13 @@ import math
 import sys
 from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
-if TYPE_CHECKING:
-    from salamandre.runs import Run
-
 INTERRUPTED = 130  # the exit code that shells give a command ended by Ctrl-C
+BACKEND_HELP = "numpy or cupy. Default: SALAMANDRE_BACKEND, else numpy."
 
 
 class Name(click.ParamType):
@@ -80,6 +78,28 @@ class Seconds(click.FloatRange):
         return number
 
 
+class Checked(click.ParamType):
+    """A kind whose values are also held against what is known already.
+
+    Args:
+        kind: of the value.
+        check: raises ValueError for one that cannot be.
+    """
+
+    def __init__(self, kind: click.ParamType, check: Callable[[Any], None]) -> None:
+        self.name = kind.name
+        self._kind, self._check = kind, check
+
+    def convert(self, value: Any, param: Any, ctx: click.Context | None) -> Any:
+        """Return the value."""
+        value = self._kind.convert(value, param, ctx)
+        try:
+            self._check(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return value
+
+
 class BackendName(click.ParamType):
     """A backend that can be used here."""
 
@@ -142,24 +162,6 @@ def on_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-def the_run(name: str, root: str, option: str = "'RUN'") -> Run:
-    """Return the run of that name, whose settings can be read.
-
-    Raises:
-        BadParameter: there is none, or several.
-        ValueError: its settings are damaged, or of a newer version.
-    """
-    from salamandre.runs import find_run
-    from salamandre.runs.run import UnknownRun
-
-    try:
-        run = find_run(name, root)
-    except UnknownRun as error:
-        raise click.BadParameter(str(error), param_hint=option) from None
-    _ = run.settings
-    return run
-
-
 root_option = click.option(
     "--runs",
     "root",
@@ -173,7 +175,7 @@ backend_option = click.option(
     "--backend",
     type=BackendName(),
     metavar="NAME",
-    help="numpy or cupy. Default: SALAMANDRE_BACKEND, else numpy.",
+    help=BACKEND_HELP,
 )
 run_argument = click.argument("run", metavar="RUN", type=RunName())
 

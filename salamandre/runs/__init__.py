@@ -1,7 +1,13 @@
 """Runs, each kept in a folder of its own."""
 
-from salamandre.runs.folder import read_settings, run_folder
-from salamandre.runs.play import play
-from salamandre.runs.run import Run, find_run, find_runs
+from salamandre.runs.arguments import open_run, parse_options
+from salamandre.runs.finding import find_run, find_runs
+from salamandre.runs.lock import RunInUse
+from salamandre.runs.playing import play
+from salamandre.runs.run import Run, UnknownRun, new_run
+from salamandre.runs.settings import LearnedImages, Settings
 
-__all__ = ["Run", "find_run", "find_runs", "play", "read_settings", "run_folder"]
+__all__ = [
+    *("Run", "find_run", "find_runs", "new_run", "open_run", "parse_options", "play"),
+    *("LearnedImages", "RunInUse", "Settings", "UnknownRun"),
+]

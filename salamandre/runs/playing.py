@@ -17,8 +17,7 @@ from salamandre.games.callbacks import (
     SampleGrids,
 )
 from salamandre.games.game import GanGame
-
-CHECKPOINT = "checkpoint.safetensors"
+from salamandre.runs.run import CHECKPOINT
 
 
 def play(

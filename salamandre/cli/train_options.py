@@ -1,0 +1,217 @@
+"""The options of ``salamandre train``, each defined in one place."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import click
+from msgspec import Meta, defstruct
+
+from salamandre.cli import options as kinds
+from salamandre.cli import training
+
+if TYPE_CHECKING:
+    from salamandre.cli.training import Sets
+    from salamandre.runs import Run
+
+Count = Annotated[int, Meta(ge=1)]
+Amount = Annotated[int, Meta(ge=0)]
+Seconds = Annotated[float, Meta(ge=0)]
+Keep = Count | Annotated[str, Meta(pattern="^(all|0*[1-9][0-9]*)$")]
+DATA_SET = kinds.Name(
+    "data set",
+    kinds.labelled_datasets,
+    os.path.isdir,
+    ", or a folder with a sub-folder of each class",
+)
+ARCHITECTURE = kinds.Name("architecture", kinds.architectures)
+POSITIVE = click.IntRange(1)
+KINDS: dict[Any, click.ParamType] = {
+    Count: POSITIVE,
+    Amount: click.IntRange(0),
+    Seconds: kinds.Seconds(0),
+    Keep: kinds.Keep(),
+    str: click.STRING,
+    bool: click.BOOL,
+}
+
+
+class Option(NamedTuple):
+    """An option of the command.
+
+    Attributes:
+        name: in Python and in ``settings.json``.
+        type: of its value in ``settings.json``, which is checked when a run is read.
+        default: also of a run that was started before the option existed; ``None``:
+            :func:`complete` knows, or what reads the option.
+        help: ends with the default.
+        metavar: stands for the value.
+        kind: of the value on the command line. Default: that of the type.
+        at_resume: whether a run may go on with another value. Default False.
+    """
+
+    name: str
+    type: Any
+    default: Any
+    help: str
+    metavar: str | None = "N"
+    kind: click.ParamType | None = None
+    at_resume: bool = False
+
+
+# fmt: off
+OPTIONS = (
+    Option("dataset", str, "digits",
+           "A name (salamandre datasets), or a folder with a sub-folder of pictures for each "
+           "class. Default: digits, which are built in.", "NAME|DIR", DATA_SET),
+    Option("architecture", str, "cgan",
+           "cgan (perceptrons; default), cdcgan (convolutions) or cwgan (perceptrons, "
+           "Wasserstein).", "NAME", ARCHITECTURE),
+    Option("image_size", Count, None,
+           "Height and width that images are brought to. Default: as they are; 64 for a folder."),
+    Option("batch_size", Count, None, "Default: 64."),
+    Option("epochs", Count, None,
+           "In all. Default: about 20,000 rounds, at most 200 epochs.", at_resume=True),
+    Option("sample_every", Count, None,
+           "Rounds between two pictures of samples. Default: an epoch."),
+    Option("keep", Keep, "3",
+           "How many of the last epochs' networks are kept, beside ten spread over the run; or "
+           "all. Default: 3.", "N|all", at_resume=True),
+    Option("evaluate", Amount, 0,
+           "Epochs between two judgements by a classifier that learns the real images first. "
+           "Default: none."),
+    Option("latent", Count, None, "Latent coordinates. Default: the data set's."),
+    Option("unconditional_discriminator", bool, False,
+           "Leave the label out of the discriminator, to see what that does."),
+    Option("grey", bool, False, "Read the pictures of a folder as grey."),
+    Option("seed", Amount, 0, "Of everything random. Default: 0."),
+    Option("backend", str, None, kinds.BACKEND_HELP, "NAME", kinds.BackendName()),
+    Option("data_dir", str, None,
+           "A folder with the data set's files. Default: SALAMANDRE_DATA, the cache, the internet.",
+           "DIR", at_resume=True),
+    Option("checkpoint_every", Seconds, 30.0, "How much time a kill may cost. Default: 30.",
+           "SECONDS", at_resume=True),
+)
+# fmt: on
+AT_RESUME = {option.name for option in OPTIONS if option.at_resume}
+TrainOptions = defstruct(
+    "TrainOptions",
+    [
+        (name, kind if default is not None else kind | None, default)
+        for name, kind, default, *_ in OPTIONS
+    ],
+)
+
+
+def train_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options; one that is not given is ``None``, or false."""
+    for option in reversed(OPTIONS):
+        flag = option.type is bool
+        command = click.option(
+            f"--{option.name.replace('_', '-')}",
+            is_flag=flag,
+            type=option.kind or KINDS[option.type],
+            metavar=None if flag else option.metavar,
+            help=option.help,
+        )(command)
+    return command
+
+
+def the_run(name: str, root: str, hint: str = "'RUN'") -> Run:
+    """Return the run of that name; of one of the command, all options are known.
+
+    Args:
+        name: its folder or a part of its name.
+        root: the folder of all runs.
+        hint: what named it.
+
+    Raises:
+        BadParameter: there is none, or several.
+        ValueError: its settings are damaged, or of a newer version.
+    """
+    from salamandre.runs import UnknownRun, find_run
+
+    try:
+        run = find_run(name, root)
+    except UnknownRun as error:
+        raise click.BadParameter(str(error), param_hint=hint) from None
+    read_options(run)
+    return run
+
+
+def read_options(run: Run) -> None:
+    """Check the options of a run of the command; those that it has not get their default.
+
+    Raises:
+        ValueError: its settings are damaged, or of a newer version.
+    """
+    from salamandre.runs.settings import COMMAND
+
+    if run.settings.program != COMMAND:
+        return
+    if run.images is None:
+        raise ValueError(f"{run.folder}/settings.json is damaged: it says nothing of the images")
+    run.check_options(TrainOptions)
+    known = {name: value for name, value in run.options.items() if value is not None}
+    run.settings.options = complete(known, count=run.images.count)[0]
+
+
+def settled(option: str, value: Any) -> Any:
+    """Return the value of an option as it is noted: folders by their whole path."""
+    folder = option == "data_dir" or (option == "dataset" and not training.entry_of(value))
+    return str(Path(value).expanduser().resolve()) if folder and value is not None else value
+
+
+def complete(
+    given: Mapping[str, Any], asks: bool = False, count: int | None = None
+) -> tuple[dict[str, Any], Sets | None]:
+    """Return all options, those that were not given asked for or by default.
+
+    Args:
+        given: by name.
+        asks: whether there is someone to ask.
+        count: of the images of a run that exists. Default: of a new one, whose options are checked.
+
+    Returns:
+        The options; and the images, where they had to be read to go on.
+    """
+    options = {option.name: option.default for option in OPTIONS} | dict(given)
+    sets = None
+
+    def decide(name: str, text: str, default: Any, kind: click.ParamType = POSITIVE) -> Any:
+        if name not in given:
+            options[name] = click.prompt(text, default, type=kind) if asks else default
+        return options[name]
+
+    if asks and "dataset" not in given:
+        click.echo(f"Data sets: {', '.join(kinds.labelled_datasets())}, or a folder.")
+    dataset = decide("dataset", "Data set", options["dataset"], DATA_SET)
+    entry = training.entry_of(dataset)
+    if entry and options["grey"]:
+        raise click.UsageError("--grey is for a folder of pictures")
+    options |= {name: settled(name, options[name]) for name in ("dataset", "data_dir")}
+    if options["latent"] is None:
+        options["latent"] = entry.latent if entry else training.FOLDER_LATENT
+    names = ", ".join(kinds.architectures())
+    decide("architecture", f"Architecture ({names})", options["architecture"], ARCHITECTURE)
+    size = kinds.Checked(POSITIVE, lambda size: training.check_size(options, size))
+    decide("image_size", "Image size", entry.size if entry else training.FOLDER_SIZE, size)
+    if count is None:
+        size.convert(options["image_size"], None, None)
+        if entry:
+            count = entry.train
+        else:
+            sets = training.load_images(options)
+            count = len(sets[0])
+    if asks and "batch_size" not in given:
+        meant = [f"{size} means {count // size:,}" for size in (32, 64, 128) if size <= count]
+        click.echo(f"Batches an epoch, of {count:,} images: a batch size of {', '.join(meant)}.")
+    usual = min(training.BATCH_SIZE, count)
+    batch = decide("batch_size", "Batch size", usual, click.IntRange(1, count))
+    batches = training.rounds_per_epoch(options["architecture"], count, batch)
+    decide("sample_every", f"Rounds between samples (an epoch has {batches:,})", batches)
+    decide("epochs", "Epochs", training.default_epochs(batches))
+    return options, sets

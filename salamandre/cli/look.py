@@ -98,12 +98,12 @@ def show(run: str, root: str) -> None:
         ("state", f"{found.state()}, {_played(found)}"),
         ("started", settings.started),
     ]
-    if images:
+    if images.count:
         shape = "×".join(map(str, images.shape))
         rows.append(("images", f"{images.count:,} of {images.name}, {shape}"))
         rows.append(("classes", _classes(images.classes)))
-    if found.rounds_per_epoch > 1:
-        rows.append(("epoch", f"{found.rounds_per_epoch:,} rounds"))
+    if found.unit == "epochs" and images.rounds_per_epoch > 1:
+        rows.append(("epoch", f"{images.rounds_per_epoch:,} rounds"))
     rows += [
         *((name.replace("_", " "), _shown(value)) for name, value in found.options.items()),
         *((f"version of {name}", value) for name, value in settings.versions.items()),

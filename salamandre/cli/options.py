@@ -1,11 +1,10 @@
-"""What the commands take: names with their nearest ones, runs, options from a file."""
+"""What the commands take: names with their nearest ones, times, runs."""
 
 from __future__ import annotations
 
 import math
 import sys
 from collections.abc import Callable, Iterable
-from pathlib import Path
 from typing import Any
 
 import click
@@ -76,28 +75,6 @@ class Seconds(click.FloatRange):
         if not math.isfinite(number):
             self.fail(f"{value} is no time.", param, ctx)
         return number
-
-
-class Checked(click.ParamType):
-    """A kind whose values are also held against what is known already.
-
-    Args:
-        kind: of the value.
-        check: raises ValueError for one that cannot be.
-    """
-
-    def __init__(self, kind: click.ParamType, check: Callable[[Any], None]) -> None:
-        self.name = kind.name
-        self._kind, self._check = kind, check
-
-    def convert(self, value: Any, param: Any, ctx: click.Context | None) -> Any:
-        """Return the value."""
-        value = self._kind.convert(value, param, ctx)
-        try:
-            self._check(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-        return value
 
 
 class BackendName(click.ParamType):
@@ -178,56 +155,3 @@ backend_option = click.option(
     help=BACKEND_HELP,
 )
 run_argument = click.argument("run", metavar="RUN", type=RunName())
-
-
-def read_config(ctx: click.Context, param: click.Parameter, path: str | None) -> None:
-    """Make what a TOML file says the defaults of the command's options."""
-    if path is None:
-        return
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-
-    try:
-        values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise click.BadParameter(f"{path} cannot be read: {error.strerror}") from None
-    except ValueError as error:  # no UTF-8, or no TOML
-        raise click.BadParameter(f"{path} is no TOML file: {error}") from None
-    options = {
-        str(option.name): option
-        for option in ctx.command.params
-        if isinstance(option, click.Option) and option.name not in ("config", "resume")
-    }
-    ctx.default_map = {}
-    for key, value in values.items():
-        name = key.replace("-", "_")
-        if name in ctx.default_map:
-            raise click.BadParameter(f"{path} gives {key!r} twice")
-        ctx.default_map[name] = _setting(path, key, value, options)
-
-
-def _setting(path: str, name: str, value: Any, options: dict[str, click.Option]) -> Any:
-    """Return a value of a configuration file if the option is known and of its kind."""
-    from salamandre.checks import nearest
-
-    option = options.get(name.replace("-", "_"))
-    known = [option.replace("_", "-") for option in options]
-    if option is None:
-        raise click.BadParameter(
-            f"{path} has an unknown key {name!r}{nearest(name, known)} (known: {', '.join(known)})"
-        )
-    if option.is_flag:
-        fits, wanted = isinstance(value, bool), "true or false"
-    elif isinstance(option.type, click.types.IntParamType):
-        fits, wanted = isinstance(value, int) and not isinstance(value, bool), "a whole number"
-    elif isinstance(option.type, click.types.FloatParamType):
-        fits, wanted = isinstance(value, (int, float)) and not isinstance(value, bool), "a number"
-    elif isinstance(option.type, Keep):
-        fits, wanted = isinstance(value, (int, str)) and value is not True, "a number or 'all'"
-    else:
-        fits, wanted = isinstance(value, str), "a text in quotes"
-    if not fits:
-        raise click.BadParameter(f"{path}: {name} must be {wanted}, got {value!r}")
-    return value

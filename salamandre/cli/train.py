@@ -9,7 +9,14 @@ from click.core import ParameterSource
 
 from salamandre.cli import options as kinds
 from salamandre.cli import training
-from salamandre.cli.train_options import AT_RESUME, complete, settled, the_run, train_options
+from salamandre.cli.train_options import (
+    AT_RESUME,
+    complete,
+    read_config,
+    settled,
+    the_run,
+    train_options,
+)
 from salamandre.cli.training import counted
 
 
@@ -30,7 +37,7 @@ from salamandre.cli.training import counted
     metavar="FILE",
     is_eager=True,
     expose_value=False,
-    callback=kinds.read_config,
+    callback=read_config,
     type=click.Path(),
     help="Take options from a TOML file; those given beside it win.",
 )
@@ -84,10 +91,10 @@ def _resume(name: str, output: str, quiet: bool, given: dict[str, Any]) -> None:
     with run.locked():
         options = {**run.options, **changes}
         sets = training.load_images(options)
-        if list(sets[0].classes) != run.classes:
+        if sets[0].classes != run.images.classes:
             raise click.ClickException(
                 f"{options['dataset']} has other classes now ({', '.join(sets[0].classes)}) "
-                f"than when {run.name} began ({', '.join(run.classes)}): start a new run"
+                f"than when {run.name} began ({', '.join(run.images.classes)}): start a new run"
             )
         game = training.new_game(options, sets[0])
         training.restore(run, game, options["epochs"])
@@ -97,8 +104,8 @@ def _resume(name: str, output: str, quiet: bool, given: dict[str, Any]) -> None:
 
 
 def _say_what_next(run: Any) -> None:
-    if all(len(name) == 1 for name in run.classes):
-        word = "--word " + "".join(run.classes[:9])
+    if all(len(name) == 1 for name in run.images.classes):
+        word = "--word " + "".join(run.images.classes[:9])
         click.echo(f"draw with it:\n  salamandre generate {run.folder} {word}")
     else:
         click.echo(f"draw its classes:\n  salamandre generate {run.folder}")

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import click
-from msgspec import Meta, defstruct
+from msgspec import Meta, ValidationError, convert, defstruct
 
 from salamandre.cli import options as kinds
 from salamandre.cli import training
@@ -29,13 +30,13 @@ DATA_SET = kinds.Name(
 )
 ARCHITECTURE = kinds.Name("architecture", kinds.architectures)
 POSITIVE = click.IntRange(1)
-KINDS: dict[Any, click.ParamType] = {
-    Count: POSITIVE,
-    Amount: click.IntRange(0),
-    Seconds: kinds.Seconds(0),
-    Keep: kinds.Keep(),
-    str: click.STRING,
-    bool: click.BOOL,
+KINDS: dict[Any, tuple[click.ParamType, str]] = {  # of options, and what files must hold
+    Count: (POSITIVE, "a whole number of at least 1"),
+    Amount: (click.IntRange(0), "a whole number of at least 0"),
+    Seconds: (kinds.Seconds(0), "a number of at least 0"),
+    Keep: (kinds.Keep(), "a number of at least 1 or 'all'"),
+    str: (click.STRING, "a text in quotes"),
+    bool: (click.BOOL, "true or false"),
 }
 
 
@@ -113,11 +114,45 @@ def train_options(command: Callable[..., Any]) -> Callable[..., Any]:
         command = click.option(
             f"--{option.name.replace('_', '-')}",
             is_flag=flag,
-            type=option.kind or KINDS[option.type],
+            type=option.kind or KINDS[option.type][0],
             metavar=None if flag else option.metavar,
             help=option.help,
         )(command)
     return command
+
+
+def read_config(ctx: click.Context, param: click.Parameter, path: str | None) -> None:
+    """Make what a TOML file says the defaults of the command's options."""
+    if path is None:
+        return
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    from salamandre.checks import one_of
+
+    try:
+        values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise click.BadParameter(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError as error:  # no UTF-8, or no TOML
+        raise click.BadParameter(f"{path} is no TOML file: {error}") from None
+    types = {option.name: option.type for option in OPTIONS} | {"output": str, "quiet": bool}
+    known = [name.replace("_", "-") for name in types]
+    ctx.default_map = {}
+    for key, value in values.items():
+        name = key.replace("-", "_")
+        try:
+            one_of("key", key.replace("_", "-"), known)
+            convert(value, types[name])
+        except ValidationError:
+            wanted = KINDS[types[name]][1]
+            raise click.BadParameter(f"{path}: {key} must be {wanted}, got {value!r}") from None
+        except ValueError as error:
+            raise click.BadParameter(f"{path}: {error}") from None
+        if name in ctx.default_map:
+            raise click.BadParameter(f"{path} gives {key!r} twice")
+        ctx.default_map[name] = value
 
 
 def the_run(name: str, root: str, hint: str = "'RUN'") -> Run:
@@ -152,7 +187,7 @@ def read_options(run: Run) -> None:
 
     if run.settings.program != COMMAND:
         return
-    if run.images is None:
+    if not run.images.count:
         raise ValueError(f"{run.folder}/settings.json is damaged: it says nothing of the images")
     run.check_options(TrainOptions)
     known = {name: value for name, value in run.options.items() if value is not None}
@@ -181,10 +216,15 @@ def complete(
     options = {option.name: option.default for option in OPTIONS} | dict(given)
     sets = None
 
-    def decide(name: str, text: str, default: Any, kind: click.ParamType = POSITIVE) -> Any:
+    def decide(name: str, text: str, default: Any, kind: Callable[[Any], Any] = POSITIVE) -> Any:
         if name not in given:
-            options[name] = click.prompt(text, default, type=kind) if asks else default
+            options[name] = click.prompt(text, default, value_proc=kind) if asks else default
         return options[name]
+
+    def size_of(text: Any) -> int:
+        size: int = POSITIVE(text)
+        training.check_size(options, size)
+        return size
 
     if asks and "dataset" not in given:
         click.echo(f"Data sets: {', '.join(kinds.labelled_datasets())}, or a folder.")
@@ -197,15 +237,11 @@ def complete(
         options["latent"] = entry.latent if entry else training.FOLDER_LATENT
     names = ", ".join(kinds.architectures())
     decide("architecture", f"Architecture ({names})", options["architecture"], ARCHITECTURE)
-    size = kinds.Checked(POSITIVE, lambda size: training.check_size(options, size))
-    decide("image_size", "Image size", entry.size if entry else training.FOLDER_SIZE, size)
+    decide("image_size", "Image size", entry.size if entry else training.FOLDER_SIZE, size_of)
     if count is None:
-        size.convert(options["image_size"], None, None)
-        if entry:
-            count = entry.train
-        else:
-            sets = training.load_images(options)
-            count = len(sets[0])
+        size_of(options["image_size"])
+        sets = None if entry else training.load_images(options)
+        count = len(sets[0]) if sets else entry.train if entry else 0
     if asks and "batch_size" not in given:
         meant = [f"{size} means {count // size:,}" for size in (32, 64, 128) if size <= count]
         click.echo(f"Batches an epoch, of {count:,} images: a batch size of {', '.join(meant)}.")

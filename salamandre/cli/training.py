@@ -75,13 +75,16 @@ def check_size(options: Mapping[str, Any], size: int) -> None:
     """Refuse a size of images that the architecture cannot make.
 
     Raises:
-        ValueError: it cannot.
+        UsageError: it cannot.
     """
     from salamandre.games import ARCHITECTURES
 
     entry = entry_of(options["dataset"])
     channels = entry.channels if entry else 1 if options["grey"] else 3
-    ARCHITECTURES[options["architecture"]].players((channels, size, size), 1)
+    try:
+        ARCHITECTURES[options["architecture"]].players((channels, size, size), 1)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
 
 
 def rounds_per_epoch(architecture: str, images: int, batch_size: int) -> int:
@@ -108,10 +111,11 @@ def restore(run: Run, game: GanGame, epochs: int) -> None:
 
     if (run.folder / CHECKPOINT).exists():
         game.resume(run.folder / CHECKPOINT)
-    if game.rounds > epochs * run.rounds_per_epoch:
+    played = game.rounds / run.images.rounds_per_epoch
+    if played > epochs:
         raise click.UsageError(
-            f"{run.name} has played {game.rounds / run.rounds_per_epoch:.4g} epochs already: give "
-            f"--epochs of more, not {epochs}"
+            f"{run.name} has played {played:.4g} epochs already: give --epochs of "
+            f"more, not {epochs}"
         )
 
 
@@ -123,7 +127,7 @@ def play(run: Run, game: GanGame, sets: Sets, quiet: bool) -> None:
     """
     from salamandre.network import Diverged
 
-    options, per_epoch = run.options, run.rounds_per_epoch
+    options, per_epoch = run.options, run.images.rounds_per_epoch
     resume = f"salamandre train --resume {run.folder}"
     try:
         _write_summary(run, game)
@@ -151,13 +155,13 @@ def _callbacks(run: Run, game: GanGame, sets: Sets, quiet: bool) -> list[Any]:
     from salamandre.games import Evaluation, GameProgress, SampleGrids, run_callbacks
     from salamandre.runs.run import CHECKPOINT
 
-    options, per_epoch, folder = run.options, run.rounds_per_epoch, run.folder
-    count, columns = sample_layout(len(run.classes))
+    options, per_epoch, folder = run.options, run.images.rounds_per_epoch, run.folder
+    count, columns = sample_layout(len(run.images.classes))
     callbacks: list[Any] = []
     if not quiet:
         terminal = sys.stderr.isatty()
         callbacks.append(GameProgress() if terminal else run_callbacks.EpochLines(per_epoch))
-    draw = drawer(run.shape, columns)
+    draw = drawer(run.images.shape, columns)
     callbacks.append(SampleGrids(folder, options["sample_every"], count, draw))
     callbacks.append(run_callbacks.Film(folder))
     if options["evaluate"]:

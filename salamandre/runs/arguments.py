@@ -77,7 +77,7 @@ def open_run(options: argparse.Namespace, name: str, images: Images | None = Non
     if options.resume:
         run = run_in(options.resume)
     else:
-        noted = None if images is None else LearnedImages.of(images)
+        noted = LearnedImages() if images is None else LearnedImages.of(images)
         run = new_run(options.output, name, Settings.new(options.program, kept, noted))
     lock = ExitStack()
     lock.enter_context(run.locked())

@@ -8,8 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from salamandre.plots.figure import save_figure
-from salamandre.runs.run import TABLE, Run
-from salamandre.runs.tables import read_rows
+from salamandre.runs.run import TABLE, Run, read_rows
 
 PANELS = {
     "d_loss": "discriminator's loss",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import os
 from pathlib import Path
 
@@ -63,19 +64,8 @@ def find_run(name: str, root: str | os.PathLike[str]) -> Run:
         )
     if not runs:
         raise UnknownRun(f"there is no run {name!r}: {root} holds no runs")
-    near = _nearest(name, list(runs))
+    near = difflib.get_close_matches(name, runs, cutoff=0)
     raise UnknownRun(f"there is no run {name!r} in {root}; the nearest: {_listed(near)}")
-
-
-def _nearest(name: str, names: list[str]) -> list[str]:
-    """Return the names most like a name, or like it in their last part."""
-    import difflib
-
-    def likeness(known: str) -> float:
-        parts = (known, known.partition("/")[2], known.partition("/")[0])
-        return max(difflib.SequenceMatcher(None, name, part).ratio() for part in parts)
-
-    return sorted(names, key=likeness, reverse=True)[:3]
 
 
 def _listed(names: list[str]) -> str:

@@ -15,11 +15,11 @@ from msgspec.structs import asdict
 
 from salamandre.runs.lock import in_use, locked
 from salamandre.runs.settings import FILE, LearnedImages, Settings, checked, read_settings
-from salamandre.runs.tables import TIMES, read_rows
 
 CHECKPOINT, TABLE, METRICS = "checkpoint.safetensors", "curves.csv", "metrics.csv"
 STUDY = "runs.csv"  # the table of a study, whose runs have folders or rows of their own
 MEAN = 50  # rounds
+TIMES = ("round", "epoch", "step", "seconds", "learning_rate")  # when a row was written
 
 
 class UnknownRun(ValueError):
@@ -54,24 +54,9 @@ class Run:
         return self.settings.options
 
     @property
-    def images(self) -> LearnedImages | None:
-        """The images that it learns from, if it noted them."""
+    def images(self) -> LearnedImages:
+        """What it noted of the images that it learns from."""
         return self.settings.images
-
-    @property
-    def classes(self) -> list[str]:
-        """The names of the classes that the networks know."""
-        return list(self.images.classes) if self.images else []
-
-    @property
-    def shape(self) -> tuple[int, ...]:
-        """(channels, height, width) of its images; () if it did not note them."""
-        return self.images.shape if self.images else ()
-
-    @property
-    def rounds_per_epoch(self) -> int:
-        """How many rounds take about as many real images as there are."""
-        return self.images.rounds_per_epoch if self.images else 1
 
     def check_options(self, known: type[Struct]) -> None:
         """Hold the options against those that a program knows; missing ones get their default.
@@ -159,7 +144,7 @@ class Run:
         if row is None:
             row, *_ = read_rows(self.folder / TABLE, 1) or [{}]
         if self.unit == "epochs" and "epoch" not in row:
-            return row.get("round", 0.0) / self.rounds_per_epoch
+            return row.get("round", 0.0) / self.images.rounds_per_epoch
         return row.get(self.unit.removesuffix("s"), 0.0)
 
     def figures(self) -> dict[str, float]:
@@ -183,6 +168,27 @@ class Run:
         if (self.folder / STUDY).exists():
             return "over"
         return "complete" if self.planned and self.played() >= self.planned else "stopped"
+
+
+def read_rows(path: Path, count: int = 0) -> list[dict[str, float]]:
+    """Return the last whole rows of a table, or all; none if there is no table.
+
+    Raises:
+        ValueError: the table is damaged.
+    """
+    try:
+        text = path.read_bytes().decode(errors="replace")
+    except FileNotFoundError:
+        return []
+    header, *rows = text[: text.rfind("\n") + 1].splitlines() or [""]
+    names = header.split(",")
+    try:
+        read = [dict(zip(names, map(float, row.split(",")), strict=True)) for row in rows[-count:]]
+    except ValueError:
+        read = []
+    if (header and not {"round", "epoch"} & set(names)) or len(read) < len(rows[-count:]):
+        raise ValueError(f"{path} is damaged: it must be a table of numbers, a row a round")
+    return read
 
 
 def new_run(root: str | os.PathLike[str], name: str, settings: Settings) -> Run:

@@ -26,28 +26,28 @@ Count = Annotated[int, Meta(ge=1)]
 Kind = TypeVar("Kind")
 
 
-class LearnedImages(Struct, forbid_unknown_fields=True):
-    """The images that a run learns from.
+class LearnedImages(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What is noted of the images that a run learns from; nothing, if it learns from others.
 
     Attributes:
         name: of the data set or folder.
         count: how many there are.
         shape: (channels, height, width).
         classes: their names.
-        rounds_per_epoch: rounds of a game that show it about as many images as there are.
-            Default 1, of a run that counts no epochs.
+        rounds_per_epoch: of a game that counts epochs: so many show it about all images once.
     """
 
-    name: str
-    count: Count
-    shape: Annotated[tuple[Count, ...], Meta(min_length=3, max_length=3)]
-    classes: Annotated[tuple[str, ...], Meta(min_length=1)]
+    name: str = ""
+    count: int = 0
+    shape: Annotated[tuple[Count, ...], Meta(min_length=3, max_length=3)] = ()
+    classes: tuple[str, ...] = ()
     rounds_per_epoch: Count = 1
 
     @classmethod
     def of(cls, images: Images, rounds_per_epoch: int = 1) -> LearnedImages:
         """Return what is noted of images."""
-        return cls(images.name, len(images), images.shape, tuple(images.classes), rounds_per_epoch)
+        classes = tuple(images.classes)
+        return cls(images.name, len(images), images.shape, classes, rounds_per_epoch)
 
 
 class Settings(Struct, forbid_unknown_fields=True):
@@ -56,7 +56,7 @@ class Settings(Struct, forbid_unknown_fields=True):
     Attributes:
         program: that made it, such as ``"xor.py"``; empty if version 0.1 did not note it.
         options: of the program, by their names in Python.
-        images: that it learns from, if it learns from a set of images.
+        images: that it learns from.
         started: date and time, with the time zone.
         versions: of Salamandre, Python, NumPy and the system.
         git: the revision of the library's source, with ``+`` if it was changed since.
@@ -65,14 +65,14 @@ class Settings(Struct, forbid_unknown_fields=True):
 
     program: str = ""
     options: dict[str, Any] = {}
-    images: LearnedImages | None = None
+    images: LearnedImages = LearnedImages()
     started: str = "unknown"
     versions: dict[str, str] = {}
     git: str | None = None
     format: int = FORMAT
 
     @classmethod
-    def new(cls, program: str, options: dict[str, Any], images: LearnedImages | None) -> Settings:
+    def new(cls, program: str, options: dict[str, Any], images: LearnedImages) -> Settings:
         """Return the settings of a run that starts now."""
         versions = {
             "salamandre": __version__,

@@ -121,7 +121,8 @@ def run(
         judge = evaluation.Judge.trained(train, test, backend=options.backend)
         print(f"it reads {judge.accuracy:.2%} of {len(test)} test images right")
     name = f"{images.name}-{program.removesuffix('_mnist')}"
-    folder = runs.open_run(options, name, images).folder
+    kept = runs.open_run(options, name, images)
+    folder = kept.folder
     runs.play(
         game,
         options.rounds,
@@ -140,6 +141,4 @@ def run(
     print(f"{game.rounds} rounds are played")
     if game.interrupted:
         print(f"interrupted; continue with --resume {folder}")
-    print("the run's files:")
-    for path in sorted(folder.iterdir()):
-        print(f"  {path}")
+    print("the run's files:", *kept.files, sep="\n  ")

@@ -151,7 +151,8 @@ def main() -> None:
     names = list(MIXTURES) if options.distribution == "both" else [options.distribution]
     build_game(names[0], options.seed, options.rounds, options.plain, options.backend)
     rows: list[list[object]] = []
-    folder = runs.open_run(options, "gaussians").folder
+    run = runs.open_run(options, "gaussians")
+    folder = run.folder
     for name in names:
         found = study(name, options, folder)
         rows += found
@@ -161,9 +162,7 @@ def main() -> None:
     with open(folder / "runs.csv", "w", newline="") as file:
         header = ["distribution", "seed", "rounds", "modes", "quality", "balance"]
         csv.writer(file).writerows([header, *rows])
-    print("the files:")
-    for path in sorted(folder.iterdir()):
-        print(f"  {path}")
+    print("the files:", *run.files, sep="\n  ")
 
 
 if __name__ == "__main__":

@@ -236,7 +236,8 @@ def main() -> None:
         seed=options.seed,
         transform=transform,
     )
-    folder = runs.open_run(options, f"{train.name}-classifier", train).folder
+    run = runs.open_run(options, f"{train.name}-classifier", train)
+    folder = run.folder
     if (folder / "checkpoint.safetensors").exists():
         engine.resume(folder / "checkpoint.safetensors")
         print(f"continuing after step {engine.step}")
@@ -256,9 +257,7 @@ def main() -> None:
     else:
         accuracy = engine.evaluate()["accuracy"]
         print(f"{train.name}: test accuracy {100 * accuracy:.2f}% after {options.epochs} epochs")
-    print("the run's files:")
-    for path in sorted(folder.iterdir()):
-        print(f"  {path}")
+    print("the run's files:", *run.files, sep="\n  ")
 
 
 if __name__ == "__main__":

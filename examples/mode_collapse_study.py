@@ -127,7 +127,8 @@ def main() -> None:
     _, judge = digits(options.dataset, options.data_dir)  # trained before processes look for it
     print(f"the judge reads {judge.accuracy:.2%} of the test digits right")
     tasks = [(v, seed) for v in options.variants or VARIANTS for seed in range(options.seeds)]
-    folder = runs.open_run(options, "mode-collapse").folder
+    run = runs.open_run(options, "mode-collapse")
+    folder = run.folder
     settings = {"rounds": options.rounds, "folder": folder, "data_dir": options.data_dir}
     results = studies.repeat(
         functools.partial(play, dataset=options.dataset, **settings),
@@ -140,9 +141,7 @@ def main() -> None:
         bands = write_tables(rows, folder)
         panels = {title: bands[figure] for figure, title in FIGURES.items()}
         plots.plot_comparison(panels, folder / "comparison.png")
-    print("the study's files:")
-    for path in sorted(folder.glob("*.*")):
-        print(f"  {path}")
+    print("the study's files:", *run.files, sep="\n  ")
 
 
 if __name__ == "__main__":

@@ -182,15 +182,14 @@ def main() -> None:
         for rate in options.learning_rates or [0.1]:
             build_network(structure, rate, options.steps, 0, options.backend)
     rows: list[list[object]] = []
-    folder = runs.open_run(options, "xor").folder
+    run = runs.open_run(options, "xor")
+    folder = run.folder
     for structure in options.structure:
         rows += study(structure, options, folder)
     with open(folder / "runs.csv", "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerows([["structure", "learning rate", "seed", "steps", "success"], *rows])
-    print("the study's files:")
-    for path in sorted(folder.iterdir()):
-        print(f"  {path}")
+    print("the study's files:", *run.files, sep="\n  ")
 
 
 if __name__ == "__main__":

@@ -114,11 +114,13 @@ def show(run: str, root: str) -> None:
     ]
     click.echo(table(rows))
     click.echo("files:")
-    files = sorted(path for path in found.folder.iterdir() if path.is_file())
-    sizes = [(f"  {path}", _size(path.stat().st_size)) for path in files]
-    for folder in sorted(path for path in found.folder.iterdir() if path.is_dir()):
-        inside = [path.stat().st_size for path in folder.iterdir()]
-        sizes.append((f"  {folder}/", f"{len(inside)} files, {_size(sum(inside))}"))
+    sizes = []
+    for path in sorted(found.files, key=Path.is_dir):
+        inside = [file.stat().st_size for file in path.rglob("*") if file.is_file()]
+        if path.is_dir():
+            sizes.append((f"  {path}/", f"{len(inside)} files, {_size(sum(inside))}"))
+        else:
+            sizes.append((f"  {path}", _size(path.stat().st_size)))
     click.echo(table(sizes))
 
 

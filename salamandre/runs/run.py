@@ -13,7 +13,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from salamandre.runs.lock import in_use, locked
+from salamandre.runs.lock import LOCK, OWNER, in_use, locked
 from salamandre.runs.settings import FILE, LearnedImages, Settings, checked, read_settings
 
 CHECKPOINT, TABLE, METRICS = "checkpoint.safetensors", "curves.csv", "metrics.csv"
@@ -122,6 +122,11 @@ class Run:
             shown = ", ".join(map(str, kept)) or "none"
             raise UnknownRun(f"{self.name} keeps no networks of epoch {epoch} (kept: {shown})")
         return self.folder / "networks" / f"generator-{epoch:04d}.safetensors"
+
+    @property
+    def files(self) -> list[Path]:
+        """The files and folders of results and settings."""
+        return sorted(path for path in self.folder.iterdir() if path.name not in (LOCK, OWNER))
 
     @property
     def samples(self) -> list[Path]:

@@ -158,9 +158,10 @@ def test_a_run_from_before_an_option_existed_has_its_default(written):
         title = option.name.replace("_", " ")
         (line,) = (li for li in call("show", "latest").splitlines() if li.startswith(f"{title}  "))
         assert line.split()[-1] == words or option.name == "backend"
-        assert run.name in call("runs")
-        call("compare", "latest", "latest")
-        call("generate", "latest", "--word", "12")
+        if option.default is None:  # it is found from others
+            assert run.name in call("runs")
+            call("generate", "latest", "--word", "12")
+    call("compare", "latest", "latest")
     file.write_text(json.dumps(settings))
     assert call("show", "latest").partition("files:")[0] == shown.partition("files:")[0]
 

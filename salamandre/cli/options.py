@@ -1,8 +1,7 @@
-"""What the commands take: names with their nearest ones, times, runs."""
+"""What the commands take: names with their nearest ones, runs."""
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -51,30 +50,6 @@ class Name(click.ParamType):
     ) -> list[CompletionItem]:
         """Return the names that begin so."""
         return [CompletionItem(name) for name in self._names() if name.startswith(incomplete)]
-
-
-class Keep(click.ParamType):
-    """How many of the last epochs are kept: a number, or all."""
-
-    name = "N|all"
-
-    def convert(self, value: Any, param: Any, ctx: click.Context | None) -> str:
-        """Return ``"all"`` or the number as a text."""
-        text = str(value)
-        if text != "all" and not (text.isascii() and text.isdigit() and int(text)):
-            self.fail(f"{text!r} is neither a whole number of at least 1 nor 'all'", param, ctx)
-        return text
-
-
-class Seconds(click.FloatRange):
-    """A time that is a number."""
-
-    def convert(self, value: Any, param: Any, ctx: click.Context | None) -> Any:
-        """Return the number, which is no NaN and not infinite."""
-        number = super().convert(value, param, ctx)
-        if not math.isfinite(number):
-            self.fail(f"{value} is no time.", param, ctx)
-        return number
 
 
 class BackendName(click.ParamType):

@@ -56,6 +56,7 @@ def train(ctx: click.Context, resume: str | None, output: str, quiet: bool, **va
         _resume(resume, output, quiet, given)
         return
     from salamandre.runs import LearnedImages, Settings, new_run
+    from salamandre.runs.lock import locked
     from salamandre.runs.settings import COMMAND
 
     options, sets = complete(given, kinds.on_terminal())
@@ -72,12 +73,13 @@ def train(ctx: click.Context, resume: str | None, output: str, quiet: bool, **va
         f"{options['architecture']} on {len(images):,} images of {images.name}, "
         f"{counted(epoch, 'round')} an epoch, {counted(options['epochs'], 'epoch')}: {run.folder}"
     )
-    with run.locked():
+    with locked(run.folder):
         training.play(run, game, sets, quiet)
     _say_what_next(run)
 
 
 def _resume(name: str, output: str, quiet: bool, given: dict[str, Any]) -> None:
+    from salamandre.runs.lock import locked
     from salamandre.runs.settings import COMMAND
 
     run = the_run(name, output, "'--resume'")
@@ -88,7 +90,7 @@ def _resume(name: str, output: str, quiet: bool, given: dict[str, Any]) -> None:
         if option not in AT_RESUME and value != run.options[option]:
             raise click.UsageError(run.stays(option))
     changes = {option: value for option, value in given.items() if option in AT_RESUME}
-    with run.locked():
+    with locked(run.folder):
         options = {**run.options, **changes}
         sets = training.load_images(options)
         if sets[0].classes != run.images.classes:

@@ -20,8 +20,16 @@ if TYPE_CHECKING:
 
 Count = Annotated[int, Meta(ge=1)]
 Amount = Annotated[int, Meta(ge=0)]
-Seconds = Annotated[float, Meta(ge=0)]
+Seconds = Annotated[float, Meta(ge=0, le=1e9)]
 Keep = Count | Annotated[str, Meta(pattern="^(all|0*[1-9][0-9]*)$")]
+WORDS = {
+    Count: "a whole number of at least 1",
+    Amount: "a whole number of at least 0",
+    Seconds: "a number of at least 0",
+    Keep: "a whole number of at least 1 or 'all'",
+    str: "a text in quotes",
+    bool: "true or false",
+}
 DATA_SET = kinds.Name(
     "data set",
     kinds.labelled_datasets,
@@ -29,15 +37,20 @@ DATA_SET = kinds.Name(
     ", or a folder with a sub-folder of each class",
 )
 ARCHITECTURE = kinds.Name("architecture", kinds.architectures)
-POSITIVE = click.IntRange(1)
-KINDS: dict[Any, tuple[click.ParamType, str]] = {  # of options, and what files must hold
-    Count: (POSITIVE, "a whole number of at least 1"),
-    Amount: (click.IntRange(0), "a whole number of at least 0"),
-    Seconds: (kinds.Seconds(0), "a number of at least 0"),
-    Keep: (kinds.Keep(), "a number of at least 1 or 'all'"),
-    str: (click.STRING, "a text in quotes"),
-    bool: (click.BOOL, "true or false"),
-}
+
+
+class Kind(click.ParamType):
+    """What an option's type accepts, as a text or as files hold it."""
+
+    def __init__(self, of: Any) -> None:
+        self.of, self.name = of, WORDS[of]
+
+    def convert(self, value: Any, param: Any, ctx: click.Context | None) -> Any:
+        """Return the value."""
+        try:
+            return convert(value, self.of, strict=False)
+        except ValidationError:
+            self.fail(f"must be {self.name}, got {value!r}", param, ctx)
 
 
 class Option(NamedTuple):
@@ -45,7 +58,7 @@ class Option(NamedTuple):
 
     Attributes:
         name: in Python and in ``settings.json``.
-        type: of its value in ``settings.json``, which is checked when a run is read.
+        type: of its value: one that :data:`WORDS` has.
         default: also of a run that was started before the option existed; ``None``:
             :func:`complete` knows, or what reads the option.
         help: ends with the default.
@@ -114,7 +127,7 @@ def train_options(command: Callable[..., Any]) -> Callable[..., Any]:
         command = click.option(
             f"--{option.name.replace('_', '-')}",
             is_flag=flag,
-            type=option.kind or KINDS[option.type][0],
+            type=option.kind or Kind(option.type),
             metavar=None if flag else option.metavar,
             help=option.help,
         )(command)
@@ -146,8 +159,8 @@ def read_config(ctx: click.Context, param: click.Parameter, path: str | None) ->
             one_of("key", key.replace("_", "-"), known)
             convert(value, types[name])
         except ValidationError:
-            wanted = KINDS[types[name]][1]
-            raise click.BadParameter(f"{path}: {key} must be {wanted}, got {value!r}") from None
+            wanted = f"must be {WORDS[types[name]]}, got {value!r}"
+            raise click.BadParameter(f"{path}: {key} {wanted}") from None
         except ValueError as error:
             raise click.BadParameter(f"{path}: {error}") from None
         if name in ctx.default_map:
@@ -156,15 +169,10 @@ def read_config(ctx: click.Context, param: click.Parameter, path: str | None) ->
 
 
 def the_run(name: str, root: str, hint: str = "'RUN'") -> Run:
-    """Return the run of that name; of one of the command, all options are known.
-
-    Args:
-        name: its folder or a part of its name.
-        root: the folder of all runs.
-        hint: what named it.
+    """Return the run of that name (see :func:`salamandre.runs.find_run`), its options complete.
 
     Raises:
-        BadParameter: there is none, or several.
+        BadParameter: there is none, or several; ``hint`` says what named it.
         ValueError: its settings are damaged, or of a newer version.
     """
     from salamandre.runs import UnknownRun, find_run
@@ -178,11 +186,7 @@ def the_run(name: str, root: str, hint: str = "'RUN'") -> Run:
 
 
 def read_options(run: Run) -> None:
-    """Check the options of a run of the command; those that it has not get their default.
-
-    Raises:
-        ValueError: its settings are damaged, or of a newer version.
-    """
+    """Check the options of a run of the command; those that it has not get their default."""
     from salamandre.runs.settings import COMMAND
 
     if run.settings.program != COMMAND:
@@ -214,15 +218,15 @@ def complete(
         The options; and the images, where they had to be read to go on.
     """
     options = {option.name: option.default for option in OPTIONS} | dict(given)
-    sets = None
+    sets, whole = None, Kind(Count)
 
-    def decide(name: str, text: str, default: Any, kind: Callable[[Any], Any] = POSITIVE) -> Any:
+    def decide(name: str, text: str, default: Any, kind: Callable[[Any], Any]) -> Any:
         if name not in given:
             options[name] = click.prompt(text, default, value_proc=kind) if asks else default
         return options[name]
 
     def size_of(text: Any) -> int:
-        size: int = POSITIVE(text)
+        size: int = whole(text)
         training.check_size(options, size)
         return size
 
@@ -248,6 +252,6 @@ def complete(
     usual = min(training.BATCH_SIZE, count)
     batch = decide("batch_size", "Batch size", usual, click.IntRange(1, count))
     batches = training.rounds_per_epoch(options["architecture"], count, batch)
-    decide("sample_every", f"Rounds between samples (an epoch has {batches:,})", batches)
-    decide("epochs", "Epochs", training.default_epochs(batches))
+    decide("sample_every", f"Rounds between samples (an epoch has {batches:,})", batches, whole)
+    decide("epochs", "Epochs", training.default_epochs(batches), whole)
     return options, sets

@@ -72,11 +72,7 @@ def new_game(options: Mapping[str, Any], images: Images) -> GanGame:
 
 
 def check_size(options: Mapping[str, Any], size: int) -> None:
-    """Refuse a size of images that the architecture cannot make.
-
-    Raises:
-        UsageError: it cannot.
-    """
+    """Refuse, as a UsageError, a size of images that the architecture cannot make."""
     from salamandre.games import ARCHITECTURES
 
     entry = entry_of(options["dataset"])
@@ -96,15 +92,10 @@ def rounds_per_epoch(architecture: str, images: int, batch_size: int) -> int:
 
 
 def restore(run: Run, game: GanGame, epochs: int) -> None:
-    """Bring a new game to where its run was saved; nothing happens to a run that was not.
-
-    Args:
-        run: that goes on.
-        game: a new one of its options.
-        epochs: that the run shall have.
+    """Bring a new game to where its run was saved, if it was.
 
     Raises:
-        UsageError: more has been played than is asked for.
+        UsageError: more has been played than the ``epochs`` asked for.
         ValueError: a damaged checkpoint, or one of other images.
     """
     from salamandre.runs.run import CHECKPOINT

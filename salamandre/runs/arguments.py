@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from msgspec import Struct, defstruct
 
 from salamandre.runs.finding import run_in
+from salamandre.runs.lock import locked
 from salamandre.runs.run import Run, new_run
 from salamandre.runs.settings import LearnedImages, Settings
 
@@ -80,7 +81,7 @@ def open_run(options: argparse.Namespace, name: str, images: Images | None = Non
         noted = LearnedImages() if images is None else LearnedImages.of(images)
         run = new_run(options.output, name, Settings.new(options.program, kept, noted))
     lock = ExitStack()
-    lock.enter_context(run.locked())
+    lock.enter_context(locked(run.folder))
     atexit.register(lock.close)
     run.change_options(**kept)
     return run

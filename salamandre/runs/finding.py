@@ -25,12 +25,7 @@ def find_runs(root: str | os.PathLike[str]) -> list[Run]:
 
 
 def run_in(folder: str | os.PathLike[str]) -> Run:
-    """Return the run in a folder.
-
-    Raises:
-        FileNotFoundError: it holds none.
-        ValueError: damaged settings, or those of a newer version.
-    """
+    """Return the run in a folder, whose settings can be read."""
     whole = Path(folder).resolve()
     run = Run(Path(folder), f"{whole.parent.name}/{whole.name}")
     _ = run.settings

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
@@ -13,7 +12,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import asdict
 
-from salamandre.runs.lock import LOCK, OWNER, in_use, locked
+from salamandre.runs.lock import LOCK, OWNER, in_use
 from salamandre.runs.settings import FILE, LearnedImages, Settings, checked, read_settings
 
 CHECKPOINT, TABLE, METRICS = "checkpoint.safetensors", "curves.csv", "metrics.csv"
@@ -40,12 +39,7 @@ class Run:
 
     @cached_property
     def settings(self) -> Settings:
-        """What the run was started with.
-
-        Raises:
-            FileNotFoundError: the folder holds no run.
-            ValueError: damaged settings, or those of a newer version.
-        """
+        """What the run was started with; see :func:`read_settings`."""
         return read_settings(self.folder)
 
     @property
@@ -59,13 +53,10 @@ class Run:
         return self.settings.images
 
     def check_options(self, known: type[Struct]) -> None:
-        """Hold the options against those that a program knows; missing ones get their default.
-
-        Args:
-            known: with a field for each option.
+        """Hold the options against a struct of those that exist; missing ones get their default.
 
         Raises:
-            ValueError: an option is unknown, or its value is of the wrong kind.
+            ValueError: an option is unknown, or its value is of the wrong type.
         """
         file = self.folder / FILE
         unknown = [name for name in self.options if name not in known.__struct_fields__]
@@ -89,14 +80,6 @@ class Run:
             f"--{option.replace('_', '-')} is {self.options[option]} in {self.name} and stays so: "
             f"a run goes on with its own settings; start a new one for others"
         )
-
-    def locked(self) -> AbstractContextManager[None]:
-        """Return a block that has the folder to itself.
-
-        Raises:
-            RunInUse: another process has it; it is named.
-        """
-        return locked(self.folder)
 
     @property
     def checkpoints(self) -> list[int]:

@@ -117,16 +117,10 @@ def read_settings(folder: Path) -> Settings:
 
 
 def checked(value: Any, kind: type[Kind], file: Path, part: str = "") -> Kind:
-    """Return what a file holds as an object of a type.
-
-    Args:
-        value: what JSON made of it.
-        kind: a msgspec struct; what is missing gets its default.
-        file: to be named.
-        part: of the file, where the value stands.
+    """Return what a part of a file holds as a struct; what is missing gets its default.
 
     Raises:
-        ValueError: it does not fit; the field and what was expected are named.
+        ValueError: it does not fit; the file, the field and what was expected are named.
     """
     try:
         return msgspec.convert(value, kind)

@@ -23,9 +23,9 @@ from salamandre.runs.settings import FORMAT
         (("--architecture", "dcgan"), "did you mean 'cdcgan'"),
         (("--backend", "cupie"), "did you mean 'cupy'"),
         (("--epochs", "0"), "--epochs"),
-        (("--checkpoint-every", "nan"), "nan is no time"),
+        (("--checkpoint-every", "nan"), "must be a number of at least 0, got 'nan'"),
         (("--dataset", "stl-10-unlabeled"), "unknown data set 'stl-10-unlabeled'"),
-        (("--keep", "none"), "neither a whole number of at least 1 nor 'all'"),
+        (("--keep", "none"), "must be a whole number of at least 1 or 'all', got 'none'"),
         (("--grey",), "--grey is for a folder"),
         (("--batch-size", "5000"), "needs at least as many images"),
         (("--architecture", "cdcgan", "--image-size", "9"), "resize them to 32×32"),
@@ -44,7 +44,7 @@ def test_a_file_gives_options_and_the_command_line_wins(place):
     )
     call("train", "--config", "a.toml", "--epochs", 1)
     options = find_runs("runs")[0].options
-    assert (options["batch_size"], options["epochs"], options["keep"]) == (200, 1, "1")
+    assert (options["batch_size"], options["epochs"], options["keep"]) == (200, 1, 1)
 
 
 @pytest.mark.parametrize(
@@ -60,7 +60,7 @@ def test_a_file_gives_options_and_the_command_line_wins(place):
         ("epochs", "is no TOML file"),
         ("batch-size = 32\nbatch_size = 16", "gives 'batch_size' twice"),
         ("checkpoint-every = nan", "a number of at least 0, got nan"),
-        ('keep = "x"', "a number of at least 1 or 'all', got 'x'"),
+        ('keep = "x"', "a whole number of at least 1 or 'all', got 'x'"),
         ('resume = "x"', "unknown key 'resume'"),
     ],
 )

@@ -132,8 +132,8 @@ def run(
         evaluate_every=max(1, options.evaluate),
     )
     draw_nearest(game, images, folder / "nearest.png")
-    if judge and game.history.metrics:
-        found = game.history.metrics[-1]
+    if judge and game.history.records:
+        found = game.history.records[-1]
         print(
             f"of 10,000 drawn images {found['confident']:.1%} are sure; classes from "
             f"{found['least']:.1%} to {found['most']:.1%}; Fréchet distance {found['frechet']:.2f}"

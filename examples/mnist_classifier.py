@@ -46,13 +46,13 @@ OPTIMIZERS = {
 
 
 class PrintEpochs(sal.Callback):
-    """Prints a line for each epoch above the progress bar."""
+    """Prints a line for each test above the progress bar."""
 
-    def on_epoch(self, engine: sal.Engine) -> None:
+    def on_record(self, engine: sal.Engine) -> None:
         """Print the latest record."""
-        from tqdm import tqdm
+        from tqdm.auto import tqdm
 
-        r = engine.history.tests[-1]
+        r = engine.history.records[-1]
         tqdm.write(
             f"epoch {r['epoch']:3.0f}/{engine.epochs}   loss {r['loss']:.4f}   "
             f"test loss {r['test_loss']:.4f}   test accuracy {100 * r['accuracy']:5.2f}%   "
@@ -236,7 +236,8 @@ def main() -> None:
         seed=options.seed,
         transform=transform,
     )
-    run = runs.open_run(options, f"{train.name}-classifier", train)
+    name = f"{train.name}-classifier"
+    run = runs.open_run(options, name, train, engine.steps_per_epoch)
     folder = run.folder
     if (folder / "checkpoint.safetensors").exists():
         engine.resume(folder / "checkpoint.safetensors")
@@ -245,7 +246,7 @@ def main() -> None:
         sal.ProgressBar(),
         PrintEpochs(),
         sal.Curves(folder),
-        sal.Checkpoint(folder / "checkpoint.safetensors"),
+        sal.Checkpoint(folder / "checkpoint.safetensors", every=sal.Epochs(1)),
     )
     print(f"data set {train.name}: {len(train)} training and {len(test)} test images")
     print(network.summary())

@@ -83,8 +83,11 @@ if TYPE_CHECKING:
         Curves,
         EarlyStopping,
         Engine,
+        Epochs,
         History,
         ProgressBar,
+        Seconds,
+        Steps,
     )
 
 __version__ = "0.1.0"
@@ -116,8 +119,11 @@ _LATER = {
             "Curves",
             "EarlyStopping",
             "Engine",
+            "Epochs",
             "History",
             "ProgressBar",
+            "Seconds",
+            "Steps",
         ),
         "training",
     ),

@@ -97,22 +97,35 @@ def encode(value: Any) -> Any:
 def difference(found: Any, wanted: Any, path: str = "") -> str:
     """Return the first place where two encoded values differ, in words; "" where they agree.
 
+    What one of them lacks, as files of earlier versions do, has its default: the constructor's,
+    otherwise whatever is false.
+
     Such as ``"generator.optimizer.learning_rate is 0.1, here it is 0.2"``.
     """
     pairs: list[tuple[str, Any, Any]] = []
+    dicts = isinstance(found, dict) and isinstance(wanted, dict)
+    if dicts and found.get("class") != wanted.get("class"):
+        found, wanted = found.get("class"), wanted.get("class")
     if isinstance(found, dict) and isinstance(wanted, dict):
-        names = dict.fromkeys([*wanted, *found])
-        pairs = [(f"{path}.{name}", found.get(name), wanted.get(name)) for name in names]
-        if found.get("class") != wanted.get("class"):
-            pairs = [(path, found.get("class"), wanted.get("class"))]
+        defaults = _defaults(wanted.get("class"))
+        found, wanted = {**defaults, **found}, {**defaults, **wanted}
+        for name in {**wanted, **found}:
+            pair = (found.get(name), wanted.get(name))
+            if any(pair) or (name in found and name in wanted):
+                pairs.append((f"{path}.{name}", *pair))
     elif isinstance(found, list) and isinstance(wanted, list) and len(found) == len(wanted):
         pairs = [(f"{path}[{i}]", a, b) for i, (a, b) in enumerate(zip(found, wanted, strict=True))]
-    if not pairs:
-        if found == wanted:
-            return ""
+    elif found != wanted:
         shown = [textwrap.shorten(str(value), 60, placeholder="...") for value in (found, wanted)]
         return f"{path.lstrip('.')} is {shown[0]}, here it is {shown[1]}"
     return next(filter(None, (difference(a, b, where) for where, a, b in pairs)), "")
+
+
+def _defaults(name: str | None) -> dict[str, Any]:
+    """Return the encoded default arguments of a class; none if it is not known."""
+    known = Component._classes.get(name or "")
+    parameters = _signature(known).parameters if known else {}
+    return {n: encode(p.default) for n, p in parameters.items() if p.default is not p.empty}
 
 
 def decode(value: Any) -> Any:

@@ -68,8 +68,8 @@ def write_file(
     write_atomically(path, save(arrays, metadata))
 
 
-def read_file(path: str | os.PathLike[str], kind: str) -> StoredFile:
-    """Read a file that :func:`write_file` wrote.
+def read_file(path: str | os.PathLike[str], *kinds: str) -> StoredFile:
+    """Read a file that :func:`write_file` wrote, of one of these kinds.
 
     Raises:
         FileNotFoundError: no such file.
@@ -96,8 +96,8 @@ def read_file(path: str | os.PathLike[str], kind: str) -> StoredFile:
             f"{path} has version {metadata.get('version')} of the format, this Salamandre reads "
             f"version {VERSION}: load it with the release that wrote it"
         )
-    if metadata.get("kind") != kind:
-        raise ValueError(f"{path} holds a {metadata.get('kind')}, not a {kind}")
+    if metadata.get("kind") not in kinds:
+        raise ValueError(f"{path} holds a {metadata.get('kind')}, not a {kinds[0]}")
     description = metadata.get("architecture", "")
     if metadata.get("checksum") != _checksum(description, tensors):
         raise ValueError(f"{path} is damaged: its contents do not match its checksum")

@@ -257,7 +257,7 @@ def test_columns_of_a_picture_are_classes(tmp_path):
     )
     critic = sal.Network([sal.Embedding(10), sal.NeuronLayer(1)], 64, optimizer=sal.Adam())
     game = sal.GanGame(generator, critic, train, labels=True, latent=sal.Gaussian(5))
-    game.play(2, [games.SampleGrids(tmp_path, every=2, count=30)])
+    game.play(2, [games.SampleGrids(tmp_path, every=sal.Steps(2), count=30)])
     with Image.open(tmp_path / "samples" / "00000002.png") as picture:
         assert picture.size == (2 * 10 * 10, 2 * 3 * 10)  # ten columns of 8 + 2 pixels, twice
 

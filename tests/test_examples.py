@@ -62,7 +62,7 @@ def test_digits_are_learned_and_everything_is_saved(tmp_path):
     names = files_of(folder)
     assert names == {
         *("settings.json", "checkpoint.safetensors", "model.safetensors"),
-        *("curves.csv", "curves.png", "confusion.png", "mistakes.png"),
+        *("curves.csv", "metrics.csv", "curves.png", "confusion.png", "mistakes.png"),
     }
     for name in names:
         assert f"{folder.relative_to(tmp_path) / name}" in done.stdout
@@ -116,14 +116,14 @@ def test_the_classifier_is_interrupted_and_continued(tmp_path):
     assert process.returncode == 0, err
     assert "interrupted; continue with --resume" in out
     folder = only_folder(tmp_path)
-    before = table(folder / "curves.csv")
+    before = table(folder / "metrics.csv")
     assert 3 <= len(before) < 400
     resume = ("--resume", str(folder))
     done = run("mnist_classifier.py", *resume, "--epochs", "9", cwd=tmp_path, fails=True)
     assert "--epochs is 400 in digits-classifier/" in done.stderr
     done = run("mnist_classifier.py", *resume, cwd=tmp_path)
     assert "continuing after step" in done.stdout
-    rows = table(folder / "curves.csv")
+    rows = table(folder / "metrics.csv")
     assert rows[: len(before)] == before and rows[-1]["epoch"] == "400.0"
 
 

@@ -9,7 +9,7 @@ import pytest
 from differences import gradient_error
 
 import salamandre as sal
-from salamandre.games import GameCallback, Lipschitz
+from salamandre.games import Lipschitz
 
 RANDOM = np.random.default_rng(3)
 POINTS = RANDOM.normal(size=(200, 3)).astype(np.float32)
@@ -404,11 +404,11 @@ def test_the_critics_estimate_finds_the_distance_of_two_points():
 # -- stopping and going on -----------------------------------------------------------------------
 
 
-class StopAt(GameCallback):
+class StopAt(sal.Callback):
     def __init__(self, rounds):
         self.rounds = rounds
 
-    def on_round(self, game):
+    def on_step(self, game):
         if game.rounds == self.rounds:
             game.stop()
 
@@ -457,16 +457,14 @@ def test_another_game_is_not_resumed(other, tmp_path):
     first.save(tmp_path / "game")
     second = game(**other)
     before = second.generator.tensors()
-    with pytest.raises(ValueError, match="belongs to another game: its "):
+    with pytest.raises(ValueError, match="belongs to another run: its "):
         second.resume(tmp_path / "game")
     after = second.generator.tensors()
     assert second.rounds == 0 and all(np.array_equal(before[n], after[n]) for n in before)
 
 
 def test_a_diverged_game_names_its_round_and_keeps_the_checkpoint(tmp_path):
-    from salamandre.games import GameCheckpoint
-
-    play, checkpoint = game(), GameCheckpoint(tmp_path / "game", every=1)
+    play, checkpoint = game(), sal.Checkpoint(tmp_path / "game", every=sal.Steps(1))
     play.play(3, [checkpoint])
     play.discriminator.optimizer.learning_rate = 1e30
     with np.errstate(all="ignore"), pytest.raises(sal.Diverged, match=r"became .* in round 4"):
@@ -478,9 +476,7 @@ def test_a_diverged_game_names_its_round_and_keeps_the_checkpoint(tmp_path):
 
 
 def test_parameters_that_became_infinite_do_not_reach_the_checkpoint(tmp_path):
-    from salamandre.games import GameCheckpoint
-
-    play, checkpoint = game(), GameCheckpoint(tmp_path / "game", every=1)
+    play, checkpoint = game(), sal.Checkpoint(tmp_path / "game", every=sal.Steps(1))
     play.play(3, [checkpoint])
     play.generator.optimizer.learning_rate = 1e39  # the loss of that round is still finite
     with np.errstate(all="ignore"), pytest.raises(sal.Diverged, match=r"generator/.* by round 4"):
@@ -489,21 +485,6 @@ def test_parameters_that_became_infinite_do_not_reach_the_checkpoint(tmp_path):
     again.resume(tmp_path / "game")
     assert again.rounds == 3
     assert all(np.isfinite(array).all() for array in again.generator.tensors().values())
-
-
-def test_metrics_of_any_number_are_saved(tmp_path):
-    def metric(_):
-        return {"far": np.float32(np.inf), "none": np.nan, "count": np.int64(3)}
-
-    play = game()
-    play.play(5, [sal.games.Evaluation({"a": metric, "b": lambda g: g.rounds}, every=2)])
-    assert [record["round"] for record in play.history.metrics] == [2, 4, 5]
-    play.save(tmp_path / "game")
-    again = game()
-    again.resume(tmp_path / "game")
-    assert repr(again.history.metrics) == repr(play.history.metrics)
-    again.play(6, [sal.games.Evaluation({"b": lambda g: g.rounds}, every=2)])
-    assert [record["round"] for record in again.history.metrics] == [2, 4, 6]
 
 
 def test_a_learning_rate_set_by_hand_is_resumed(tmp_path):
@@ -519,13 +500,13 @@ def test_a_learning_rate_set_by_hand_is_resumed(tmp_path):
 
 
 def test_one_callback_that_fails_does_not_keep_others_from_the_end(tmp_path):
-    class Fails(GameCallback):
+    class Fails(sal.Callback):
         def on_end(self, game):
             raise OSError("no space")
 
     play = game()
     with pytest.raises(OSError, match="no space"):
-        play.play(3, [Fails(), sal.games.GameCheckpoint(tmp_path / "game")])
+        play.play(3, [Fails(), sal.Checkpoint(tmp_path / "game")])
     assert (tmp_path / "game").exists()
 
 
@@ -538,7 +519,7 @@ def test_spectral_norm_of_a_matrix_of_zeros_recovers():
     play.play(30)
     last = critic.named_parameters()["1.weights"]
     assert np.linalg.norm(last, 2) == pytest.approx(1, abs=1e-3)
-    assert max(play.history.rounds["d_loss"]) < 10
+    assert max(play.history.steps["d_loss"]) < 10
 
 
 # -- bad input -----------------------------------------------------------------------------------
@@ -625,47 +606,3 @@ def test_uniform_latent_points(backend, host):
 def test_no_constraint_is_the_default():
     play = game()
     assert type(play.lipschitz) is Lipschitz and play.lipschitz.state() == {}
-
-
-# -- callbacks -----------------------------------------------------------------------------------
-
-
-def test_callbacks_write_what_a_run_has_to_show(tmp_path, capsys):
-    from PIL import Image
-
-    from salamandre import games
-
-    train, _ = sal.data.load("digits")
-    g = sal.Network([sal.NeuronLayer(64, sal.Tanh())], 4, optimizer=sal.Adam())
-    d = sal.Network([sal.NeuronLayer(1)], 64, optimizer=sal.Adam())
-    play = sal.WGanGame(g, d, train, latent=sal.Uniform(4), critic_steps=1)
-    callbacks = [
-        games.GameProgress(every=0),
-        games.Evaluation({"size": lambda game: 3, "more": lambda game: {"a": 1.0, "b": 2.0}}, 4),
-        games.SampleGrids(tmp_path, every=4, count=9),
-        games.GameCurves(tmp_path, every=5),
-        games.GameCheckpoint(tmp_path / "game", every=5),
-    ]
-    play.play(10, callbacks)
-    names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == ["animation.gif", "curves.csv", "curves.png", "game", "metrics.csv", "samples"]
-    pictures = sorted(path.name for path in (tmp_path / "samples").iterdir())
-    assert pictures == [f"{n:08d}.png" for n in (0, 4, 8, 10)]
-    rows = (tmp_path / "curves.csv").read_text().splitlines()
-    assert rows[0] == "round,d_loss,g_loss,d_real,d_fake,distance" and len(rows) == 11
-    assert [record["round"] for record in play.history.metrics] == [4, 8, 10]
-    assert play.history.metrics[0] | {"seconds": 0} == {
-        "round": 4,
-        "seconds": 0,
-        "size": 3,
-        "a": 1,
-        "b": 2,
-    }
-    with Image.open(tmp_path / "animation.gif") as animation:
-        assert animation.n_frames == 4
-    with Image.open(tmp_path / "samples" / "00000010.png") as picture:
-        assert picture.size == (60, 60)  # 3 × 3 images of 8 × 8 with a frame, twice as large
-        ink = 1 - np.asarray(picture)[2:18:2, 2:18:2] / 255
-    expected = (play.generate(9)[0].reshape(8, 8) + 1) / 2
-    assert np.allclose(ink, expected, atol=0.003)
-    assert "distance" in capsys.readouterr().err

@@ -204,9 +204,9 @@ def test_a_judge_watches_a_game(judge, digits):
     generator = sal.Network([sal.NeuronLayer(64, sal.Tanh())], 5, optimizer=sal.Adam())
     discriminator = sal.Network([sal.NeuronLayer(1)], 64, optimizer=sal.Adam())
     game = sal.GanGame(generator, discriminator, train, latent=sal.Gaussian(5))
-    watch = sal.games.Evaluation({"judge": judge.of_game(200)}, every=2)
+    watch = sal.games.Evaluation({"judge": judge.of_game(200)}, every=sal.Steps(2))
     game.play(4, [watch])
-    assert [record["round"] for record in game.history.metrics] == [2, 4]
+    assert [record["round"] for record in game.history.records] == [2, 4]
     expected = judge.figures(game.generate(200, seed=1), (-1, 1))
-    latest = {name: game.history.metrics[-1][name] for name in expected}
+    latest = {name: game.history.records[-1][name] for name in expected}
     assert latest == pytest.approx(expected)

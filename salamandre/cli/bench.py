@@ -71,7 +71,7 @@ def bench(
 
 def _play(game: GanGame) -> None:
     game.play_and_learn()
-    float(game.history.rounds["g_loss"][-1])  # a GPU is waited for
+    float(game.history.steps["g_loss"][-1])  # a GPU is waited for
 
 
 def _draw(game: GanGame) -> None:

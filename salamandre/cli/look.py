@@ -48,8 +48,8 @@ def runs(root: str) -> None:
 
 
 def _row(run: Run) -> tuple[str, ...]:
-    metrics = _figures(run.metrics(), ("right", "frechet"))
-    losses = _figures(run.figures(), ("d_loss", "g_loss", "test_loss", "accuracy"))
+    metrics = _figures(run.metrics(), ("right", "frechet", "test_loss", "accuracy"))
+    losses = _figures(run.figures(), ("d_loss", "g_loss"))
     return (
         *(run.name, run.state(), _program(run), _played(run)),
         *(", ".join(losses[:SHOWN]) or "-", ", ".join(metrics[:SHOWN]) or "-"),

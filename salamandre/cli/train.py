@@ -100,7 +100,8 @@ def _resume(name: str, output: str, quiet: bool, given: dict[str, Any]) -> None:
             )
         game = training.new_game(options, sets[0])
         training.restore(run, game, options["epochs"])
-        run.change_options(**changes)
+        if changes:
+            run.change_options(**changes)
         training.play(run, game, sets, quiet)
     _say_what_next(run)
 

@@ -143,26 +143,27 @@ def play(run: Run, game: GanGame, sets: Sets, quiet: bool) -> None:
 
 
 def _callbacks(run: Run, game: GanGame, sets: Sets, quiet: bool) -> list[Any]:
-    from salamandre.games import Evaluation, GameProgress, SampleGrids, run_callbacks
+    from salamandre import training
+    from salamandre.games import EpochNetworks, Evaluation, Film, SampleGrids
     from salamandre.runs.run import CHECKPOINT
 
-    options, per_epoch, folder = run.options, run.images.rounds_per_epoch, run.folder
-    count, columns = sample_layout(len(run.images.classes))
+    options, images, folder = run.options, run.images, run.folder
+    count, columns = sample_layout(len(images.classes))
     callbacks: list[Any] = []
     if not quiet:
         terminal = sys.stderr.isatty()
-        callbacks.append(GameProgress() if terminal else run_callbacks.EpochLines(per_epoch))
-    draw = drawer(run.images.shape, columns)
-    callbacks.append(SampleGrids(folder, options["sample_every"], count, draw))
-    callbacks.append(run_callbacks.Film(folder))
+        callbacks.append(training.ProgressBar() if terminal else training.EpochLines())
+    draw = drawer(images.shape, columns)
+    callbacks.append(SampleGrids(folder, training.Steps(options["sample_every"]), count, draw))
+    callbacks.append(Film(folder))
     if options["evaluate"]:
-        every = options["evaluate"] * per_epoch
+        every = training.Epochs(options["evaluate"])
         callbacks.append(Evaluation({"judge": _judge(sets, options["backend"])}, every))
     keep = None if options["keep"] == "all" else int(options["keep"])
-    callbacks.append(run_callbacks.RoundTable(folder, min(100, per_epoch)))
-    callbacks.append(run_callbacks.EpochNetworks(folder, per_epoch, keep))
-    seconds = options["checkpoint_every"]
-    callbacks.append(run_callbacks.TimedCheckpoint(folder / CHECKPOINT, per_epoch, seconds))
+    callbacks.append(training.Curves(folder, training.Steps(min(100, images.rounds_per_epoch))))
+    callbacks.append(EpochNetworks(folder, keep))
+    seconds = training.Seconds(options["checkpoint_every"])
+    callbacks.append(training.Checkpoint(folder / CHECKPOINT, seconds))
     return callbacks
 
 

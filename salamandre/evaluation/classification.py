@@ -4,21 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from salamandre.backend import Array
-
-
-def predicted(y: Array) -> Array:
-    """Return the label (N,) with the largest output of each row (N, classes)."""
-    return y.argmax(axis=1)
-
-
-def accuracy(y: Array, labels: Array) -> float:
-    """Return the share of rows of y (N, classes) whose largest output is that of the label."""
-    guesses = predicted(y)
-    if guesses.shape != labels.shape:
-        raise ValueError(f"accuracy needs labels of shape {guesses.shape}, got {labels.shape}")
-    return float((guesses == labels).mean())
-
 
 def confusion(labels: np.ndarray, guesses: np.ndarray, classes: int) -> np.ndarray:
     """Return counts (classes, classes): row the true label, column the guessed one."""

@@ -9,7 +9,6 @@ import math
 import os
 from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -19,18 +18,17 @@ from salamandre.data import cache
 from salamandre.data.images import Images
 from salamandre.data.transforms import Shift
 from salamandre.evaluation.classes import class_divergence, class_shares, classifier_score
-from salamandre.evaluation.classification import accuracy
 from salamandre.evaluation.frechet import frechet_distance
 from salamandre.evaluation.neighbours import precision_recall
+from salamandre.games.game import GanGame
 from salamandre.layer import Layer
 from salamandre.layers import BatchNorm, ConvolutionalLayer, Dropout, Flatten, NeuronLayer
 from salamandre.losses import CrossEntropy
 from salamandre.network import Network
 from salamandre.optimizers import Adam
 from salamandre.schedules import CosineDecay
-
-if TYPE_CHECKING:
-    from salamandre.games.game import GanGame
+from salamandre.training import Engine, ProgressBar
+from salamandre.training.metrics import accuracy
 
 CONFIDENT = 0.9
 NEIGHBOURS = 3000  # examples of each kind for precision and recall, whose time is quadratic
@@ -139,8 +137,6 @@ class Judge:
 
     @staticmethod
     def _teach(classifier: Network, train: Images, epochs: int, seed: int) -> None:
-        from salamandre.training import Engine, ProgressBar
-
         convolutional = len(classifier.input_shape) > 1
         shift = Shift(1 + convolutional) if min(train.shape[1:]) >= 16 else None
         engine = Engine(classifier, train, seed=seed, transform=shift, callbacks=[ProgressBar()])

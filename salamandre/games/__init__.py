@@ -1,17 +1,9 @@
 """Adversarial games: the players, what they gain, and what keeps them in balance."""
 
 from salamandre.games.architectures import ARCHITECTURES, new_game
-from salamandre.games.callbacks import (
-    Evaluation,
-    GameCallback,
-    GameCheckpoint,
-    GameCurves,
-    GameProgress,
-    SampleGrids,
-)
+from salamandre.games.callbacks import EpochNetworks, Evaluation, Film, SampleGrids
 from salamandre.games.constraints import GradientPenalty, Lipschitz, SpectralNorm, WeightClipping
 from salamandre.games.game import GanGame
-from salamandre.games.history import GameHistory
 from salamandre.games.latent import Gaussian, Latent, Uniform
 from salamandre.games.objectives import (
     Hinge,
@@ -25,12 +17,9 @@ from salamandre.games.wgan import WGanGame
 
 __all__ = [
     "ARCHITECTURES",
+    "EpochNetworks",
     "Evaluation",
-    "GameCallback",
-    "GameCheckpoint",
-    "GameCurves",
-    "GameHistory",
-    "GameProgress",
+    "Film",
     "GanGame",
     "Gaussian",
     "GradientPenalty",

@@ -1,116 +1,37 @@
-"""What watches a game: progress, curves, sample grids, metrics, checkpoints."""
+"""What only games have to be watched for: samples, evaluations, networks of epochs, a film."""
 
 from __future__ import annotations
 
+import math
 import os
+import shutil
+import subprocess
+import tempfile
+import warnings
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from salamandre.atomic import write_atomically
 from salamandre.checks import real, whole
+from salamandre.games.game import GanGame
+from salamandre.training.loop import Callback
+from salamandre.training.triggers import Epochs, Steps, Trigger, trigger
 
-if TYPE_CHECKING:
-    from salamandre.games.game import GanGame
-
-Metric = Callable[["GanGame"], float | Mapping[str, float]]
+Metric = Callable[[GanGame], float | Mapping[str, float]]
 Draw = Callable[[np.ndarray, Path], None]
+PLAYERS = ("generator", "discriminator")
 
 
-class GameCallback:
-    """Base of callbacks: override what you need. ``game`` tells everything."""
-
-    def on_start(self, game: GanGame) -> None:
-        """Run before the first round of a call of ``play``."""
-
-    def on_round(self, game: GanGame) -> None:
-        """Run after each round."""
-
-    def on_end(self, game: GanGame) -> None:
-        """Run at the end, also of a game that was interrupted or failed (``game.error``)."""
-
-
-class GameProgress(GameCallback):
-    """A bar on the terminal with the scores, the losses, the latest metrics and the time left.
-
-    Args:
-        every: seconds between two changes of what it shows. Default 0.2.
-    """
-
-    def __init__(self, every: float = 0.2) -> None:
-        self.every = real("GameProgress every", every, 0)
-
-    def on_start(self, game: GanGame) -> None:
-        """Open the bar where the game stands."""
-        from tqdm import tqdm
-
-        self._bar = tqdm(
-            total=game.planned,
-            initial=game.rounds,
-            unit="round",
-            mininterval=self.every,
-            dynamic_ncols=True,
-            smoothing=0.05,
-        )
-
-    def on_round(self, game: GanGame) -> None:
-        """Advance; numbers are read only when the bar is drawn anew."""
-        if self._bar.update():
-            shown = [f"{name} {game.history.mean(name):.3g}" for name in game.history.rounds]
-            if game.history.metrics:
-                latest = game.history.metrics[-1]
-                shown += [
-                    f"{k} {v:.3g}" for k, v in latest.items() if k not in ("round", "seconds")
-                ]
-            self._bar.set_postfix_str(", ".join(shown), refresh=False)
-
-    def on_end(self, game: GanGame) -> None:
-        """Close the bar."""
-        self._bar.close()
-
-
-class GameCurves(GameCallback):
-    """Saves the history as ``curves.csv`` (every round), ``metrics.csv`` and ``curves.png``.
-
-    Args:
-        folder: made if it does not exist.
-        every: rounds between two saves of the tables; the picture is drawn at the end. Default
-            1000.
-    """
-
-    def __init__(self, folder: str | os.PathLike[str], every: int = 1000) -> None:
-        self.folder = Path(folder)
-        self.every = whole("GameCurves every", every)
-
-    def on_round(self, game: GanGame) -> None:
-        """Save the tables every so many rounds."""
-        if game.rounds % self.every == 0:
-            self._save_tables(game)
-
-    def on_end(self, game: GanGame) -> None:
-        """Save the tables and the picture."""
-        from salamandre.plots import plot_game
-
-        if len(game.history):
-            self._save_tables(game)
-            plot_game(game.history, self.folder / "curves.png")
-
-    def _save_tables(self, game: GanGame) -> None:
-        write_atomically(self.folder / "curves.csv", game.history.to_csv().encode())
-        if game.history.metrics:
-            write_atomically(self.folder / "metrics.csv", game.history.metrics_csv().encode())
-
-
-class SampleGrids(GameCallback):
+class SampleGrids(Callback):
     """Draws what the generator makes of the same latent points, and at the end an animation of it.
 
     The pictures are ``samples/ROUND.png`` in the folder, the animation is ``animation.gif``.
 
     Args:
         folder: made if it does not exist.
-        every: rounds between two pictures. Default 500.
+        every: how often. Default ``Steps(500)``. The beginning and the end are drawn too.
         count: of latent points. Default 64.
         draw: ``draw(examples, path)`` makes a picture of examples (count, ...) on the host.
             Default: a grid of images (count, C, H, W) in the game's range.
@@ -119,12 +40,12 @@ class SampleGrids(GameCallback):
     def __init__(
         self,
         folder: str | os.PathLike[str],
-        every: int = 500,
+        every: Trigger = Steps(500),
         count: int = 64,
         draw: Draw | None = None,
     ) -> None:
         self.folder = Path(folder)
-        self.every = whole("SampleGrids every", every)
+        self.every = trigger("SampleGrids every", every)
         self.count = whole("SampleGrids count", count)
         self._draw = draw
 
@@ -136,28 +57,14 @@ class SampleGrids(GameCallback):
                 f"{game.image_shape}: give it a draw(examples, path)"
             )
         for path in (self.folder / "samples").glob("*.png"):
-            if int(path.stem) % self.every:
+            if not self.every.due(int(path.stem), game.steps_per_epoch, math.inf):
                 path.unlink()
+        self._latest = -1
         if game.rounds == 0:
-            self._picture(game)
+            self.on_step(game)
 
-    def on_round(self, game: GanGame) -> None:
-        """Draw every so many rounds."""
-        if game.rounds % self.every == 0:
-            self._picture(game)
-
-    def on_end(self, game: GanGame) -> None:
-        """Draw the end and the animation."""
-        from salamandre.plots import animate
-
-        if game.error is None:
-            if game.rounds % self.every:
-                self._picture(game)
-            pictures = sorted((self.folder / "samples").glob("*.png"))
-            if len(pictures) > 1:
-                animate(pictures, self.folder / "animation.gif")
-
-    def _picture(self, game: GanGame) -> None:
+    def on_step(self, game: GanGame) -> None:
+        """Draw."""
         from salamandre.plots import save_grid
 
         path = self.folder / "samples" / f"{game.rounds:08d}.png"
@@ -170,68 +77,143 @@ class SampleGrids(GameCallback):
             shape = game.image_shape
             # Of a conditional game, each column is a class.
             save_grid((examples.reshape(-1, *shape) - low) / (high - low), path, game.classes)
+        self._latest = game.rounds
+
+    def on_end(self, game: GanGame) -> None:
+        """Draw the end and the animation."""
+        from salamandre.plots import animate
+
+        if game.error is None:
+            if self._latest != game.rounds:
+                self.on_step(game)
+            pictures = sorted((self.folder / "samples").glob("*.png"))
+            if len(pictures) > 1:
+                animate(pictures, self.folder / "animation.gif")
 
 
-class Evaluation(GameCallback):
-    """Computes metrics during a game and notes them in ``game.history.metrics``.
+class Evaluation(Callback):
+    """Computes metrics during a game, and appends a record of them to its history.
 
     Args:
-        metrics: functions of the game by name; one that returns a mapping adds all its figures.
-        every: rounds between two evaluations. Default 1000. The end is evaluated too.
+        metrics: functions of the game by name; one that returns a mapping adds all its metrics.
+        every: how often. Default ``Steps(1000)``. The end is evaluated too.
     """
 
-    def __init__(self, metrics: Mapping[str, Metric], every: int = 1000) -> None:
+    def __init__(self, metrics: Mapping[str, Metric], every: Trigger = Steps(1000)) -> None:
         self.metrics = dict(metrics)
-        self.every = whole("Evaluation every", every)
+        self.every = trigger("Evaluation every", every)
 
     def on_start(self, game: GanGame) -> None:
         """Forget the evaluation of an end that was none."""
-        metrics = game.history.metrics
-        if metrics and metrics[-1]["round"] % self.every and game.rounds < game.planned:
-            metrics.pop()
+        records = game.history.records
+        if records and game.rounds < game.planned:
+            latest = int(records[-1]["round"])
+            if not self.every.due(latest, game.steps_per_epoch, math.inf):
+                records.pop()
 
-    def on_round(self, game: GanGame) -> None:
-        """Evaluate every so many rounds."""
-        if game.rounds % self.every == 0:
-            self._evaluate(game)
+    def on_step(self, game: GanGame) -> None:
+        """Evaluate."""
+        record: dict[str, float] = {}
+        for name, metric in self.metrics.items():
+            value = metric(game)
+            record |= value if isinstance(value, Mapping) else {name: value}
+        game.record(record)
 
     def on_end(self, game: GanGame) -> None:
         """Evaluate the end, if it was not."""
-        metrics = game.history.metrics
-        latest = metrics[-1]["round"] if metrics else 0
-        if game.error is None and game.rounds > latest:
-            self._evaluate(game)
-
-    def _evaluate(self, game: GanGame) -> None:
-        record: dict[str, float] = {"round": game.rounds, "seconds": round(game.seconds, 1)}
-        for name, metric in self.metrics.items():
-            value = metric(game)
-            found = value if isinstance(value, Mapping) else {name: value}
-            record.update({what: float(number) for what, number in found.items()})
-        game.history.metrics.append(record)
+        records = game.history.records
+        if game.error is None and game.rounds > (records[-1]["round"] if records else 0):
+            self.on_step(game)
 
 
-class GameCheckpoint(GameCallback):
-    """Saves the game so that :meth:`GanGame.resume` can continue it.
+class EpochNetworks(Callback):
+    """Saves both networks after each epoch, and keeps those of some epochs.
 
-    It is saved every so many rounds and when the game ends or is interrupted, not after a failure:
-    a diverged game leaves the last good state.
+    They are ``networks/generator-EPOCH.safetensors`` (the moving average, if the game has one) and
+    ``networks/discriminator-EPOCH.safetensors``; the latest are also ``generator.safetensors`` and
+    ``discriminator.safetensors``. Beside the last ones, ten are kept that are evenly spread over
+    the run, so that their size does not grow with its length.
 
     Args:
-        path: the file, replaced each time.
-        every: rounds between two saves. Default 1000.
+        folder: made if it does not exist.
+        keep: how many of the last epochs are kept; ``None``: all epochs. Default 3.
     """
 
-    def __init__(self, path: str | os.PathLike[str], every: int = 1000) -> None:
-        self.path = Path(path)
-        self.every = whole("GameCheckpoint every", every)
+    every = Epochs(1)
 
-    def on_round(self, game: GanGame) -> None:
-        """Save every so many rounds."""
-        if game.rounds % self.every == 0:
-            game.save(self.path)
+    def __init__(self, folder: str | os.PathLike[str], keep: int | None = 3) -> None:
+        self.folder = Path(folder)
+        self.keep = None if keep is None else whole("EpochNetworks keep", keep)
+
+    def on_step(self, game: GanGame) -> None:
+        """Save."""
+        epoch = game.rounds // game.steps_per_epoch
+        self._save(game, self.folder / "networks", f"-{epoch:04d}")
+        for player in PLAYERS:
+            _publish(
+                self.folder / "networks" / f"{player}-{epoch:04d}.safetensors",
+                self.folder / f"{player}.safetensors",
+            )
+        if self.keep is not None:
+            self._prune(epoch, math.ceil(game.epochs / 10), self.keep)
 
     def on_end(self, game: GanGame) -> None:
         """Save where the game stands, unless it failed."""
-        if game.error is None:
-            game.save(self.path)
+        if game.error is None and game.rounds % game.steps_per_epoch:
+            self._save(game, self.folder, "")
+
+    def _save(self, game: GanGame, folder: Path, suffix: str) -> None:
+        game.save_generator(folder / f"generator{suffix}.safetensors")
+        game.discriminator.save(folder / f"discriminator{suffix}.safetensors")
+
+    def _prune(self, epoch: int, spread: int, keep: int) -> None:
+        for path in (self.folder / "networks").glob("*-*.safetensors"):
+            number = int(path.stem.partition("-")[2])
+            if number <= epoch - keep and number % spread:
+                path.unlink()
+
+
+def _publish(source: Path, target: Path) -> None:
+    """Give a file a second name, which no other content has in between."""
+    new = target.with_name(f"{target.name}.link")
+    new.unlink(missing_ok=True)
+    try:
+        os.link(source, new)
+    except OSError:  # a file system without links
+        write_atomically(target, source.read_bytes())
+    else:
+        os.replace(new, target)
+
+
+class Film(Callback):
+    """Makes ``animation.mp4`` of the pictures of :class:`SampleGrids`, if there is an ffmpeg.
+
+    Args:
+        folder: the one that :class:`SampleGrids` was given.
+        seconds: how long it takes, at most half a second a picture. Default 10.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str], seconds: float = 10.0) -> None:
+        self.folder = Path(folder)
+        self.seconds = real("Film seconds", seconds, 0, above=True)
+
+    def on_end(self, game: GanGame) -> None:
+        """Make it, unless the game failed."""
+        program = shutil.which("ffmpeg")
+        pictures = sorted((self.folder / "samples").glob("*.png"))
+        if game.error is not None or program is None or len(pictures) < 2:
+            return
+        rate = max(2.0, len(pictures) / self.seconds)
+        command = [program, "-v", "error", "-y", "-f", "image2pipe", "-framerate", f"{rate:g}"]
+        # The common format has half as many colours as pixels along each axis: even sizes.
+        command += ["-i", "-", "-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2:color=white"]
+        command += ["-pix_fmt", "yuv420p", "-movflags", "+faststart", "-f", "mp4"]
+        frames = b"".join(path.read_bytes() for path in pictures)
+        with tempfile.TemporaryDirectory() as place:
+            film = Path(place) / "animation.mp4"
+            done = subprocess.run([*command, film], input=frames, capture_output=True)
+            if done.returncode == 0 and film.is_file():
+                write_atomically(self.folder / film.name, film.read_bytes())
+            else:
+                told = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason"]
+                warnings.warn(f"ffmpeg made no film: {told[-1]}", stacklevel=2)

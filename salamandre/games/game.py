@@ -3,33 +3,30 @@
 from __future__ import annotations
 
 import copy
-import math
 import os
-import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from salamandre.backend import Array
 from salamandre.checks import real as real_number
 from salamandre.checks import whole
+from salamandre.component import encode
 from salamandre.data.batches import EndlessBatches
 from salamandre.data.images import Images
-from salamandre.games import checkpoint, checks
+from salamandre.games import checks
 from salamandre.games.average import MovingAverage
 from salamandre.games.constraints import Lipschitz
-from salamandre.games.history import FIGURES, GameHistory
 from salamandre.games.latent import Latent
 from salamandre.games.objectives import NonSaturating, Objective
-from salamandre.network import Diverged, Network
-from salamandre.training.interrupt import watched
+from salamandre.network import Network
+from salamandre.training.checkpoint import State
+from salamandre.training.history import History
+from salamandre.training.loop import Callback, Loop
 
-if TYPE_CHECKING:
-    from salamandre.games.callbacks import GameCallback
 
-
-class GanGame:
+class GanGame(Loop):
     """A generator that makes examples, against a discriminator that tells them from real ones.
 
     Args:
@@ -67,18 +64,16 @@ class GanGame:
         span: the range of the generator's last activation, and so of the images.
         average: see :class:`MovingAverage`.
         batches: of real examples, see :class:`salamandre.data.batches.EndlessBatches`.
-        history: see :class:`GameHistory`.
-        rounds: rounds played.
-        seconds: played so far, those before a resume included.
-        planned: rounds that the latest :meth:`play` is to reach.
-        interrupted: whether Ctrl-C ended the latest :meth:`play`.
-        error: what the latest :meth:`play` failed with, or ``None``.
+        history: its ``steps`` are for each round ``d_loss``, ``g_loss``, ``d_real`` (what the
+            discriminator thinks of real examples) and ``d_fake``; its ``records`` are the
+            evaluations.
 
     Raises:
         ValueError: networks and images whose shapes do not fit, fewer images than a batch.
     """
 
-    figures: tuple[str, ...] = FIGURES
+    unit = "round"
+    panels = (("d_real", "d_fake"), ("d_loss", "g_loss"))
 
     def __init__(
         self,
@@ -100,6 +95,7 @@ class GanGame:
         average: float = 0.0,
         seed: int = 0,
     ) -> None:
+        super().__init__()
         for what, value, base in (
             ("generator", generator, Network),
             ("discriminator", discriminator, Network),
@@ -138,13 +134,7 @@ class GanGame:
         self.batches = EndlessBatches(source, self.batch_size, self.seed)
         self.random = self.backend.stream([self.seed, 2])
         self.lipschitz.attach(discriminator)
-        self.history = GameHistory(self.figures)
         self.average = MovingAverage(generator, average)
-        self.rounds = self.planned = 0
-        self.seconds = 0.0
-        self.interrupted = False
-        self.error: BaseException | None = None
-        self._stop = False
         self._batch_labels: Any = None
         self._fake: Array | None = None
         self._last_learner = max(
@@ -161,16 +151,8 @@ class GanGame:
             figures = self.discriminator_learning()
         for _ in range(self.generator_steps):
             g_loss = self.generator_learning()
-        figures = {name: self.backend.scalar(value) for name, value in figures.items()}
-        figures["g_loss"] = self.backend.scalar(g_loss)
-        for name in ("d_loss", "g_loss"):
-            if isinstance(figures[name], float) and not math.isfinite(figures[name]):
-                raise Diverged(
-                    f"{name} became {figures[name]} in round {self.rounds + 1}: lower the learning "
-                    f"rates or constrain the discriminator (lipschitz=SpectralNorm())"
-                )
-        self.history.append(**figures)
-        self.rounds += 1
+        values = {"d_loss": figures.pop("d_loss"), "g_loss": g_loss, **figures}
+        self.history.append(**{name: self.backend.scalar(v) for name, v in values.items()})
 
     def discriminator_learning(self) -> dict[str, Array]:
         """Take one step of the discriminator, on a real and a fake batch.
@@ -348,14 +330,17 @@ class GanGame:
 
     # -- a whole game --------------------------------------------------------------------------
 
-    def stop(self) -> None:
-        """End :meth:`play` after the current round."""
-        self._stop = True
+    @property
+    def rounds(self) -> int:
+        """Rounds played so far."""
+        return self.step
 
-    def _interrupt(self) -> None:
-        self.interrupted = self._stop = True
+    @property
+    def steps_per_epoch(self) -> int:
+        """Rounds that take about as many real examples as there are."""
+        return max(1, len(self.batches.source) // self.batch_size // self.discriminator_steps)
 
-    def play(self, rounds: int, callbacks: Sequence[GameCallback] = ()) -> GameHistory:
+    def play(self, rounds: int, callbacks: Sequence[Callback] = ()) -> History:
         """Play until ``rounds`` rounds are done in all, those of earlier calls included.
 
         Ctrl-C ends the game after the current round; a second one ends the program.
@@ -363,32 +348,37 @@ class GanGame:
         Raises:
             Diverged: a loss became NaN or infinite; the round is named.
         """
-        self.planned = whole("rounds", rounds)
-        self.interrupted, self.error, self._stop = False, None, False
-        started = time.perf_counter() - self.seconds
-        with watched(self, callbacks, self._interrupt):
-            while self.rounds < self.planned and not self._stop:
-                self.play_and_learn()
-                self.seconds = time.perf_counter() - started
-                for callback in callbacks:
-                    callback.on_round(self)
-        return self.history
+        return self._run(whole("rounds", rounds), callbacks)
 
-    # -- checkpoints ---------------------------------------------------------------------------
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Write all that :meth:`resume` needs to one safetensors file, wholly or not at all."""
-        checkpoint.save(self, path)
+    def _take_step(self) -> None:
+        self.play_and_learn()
 
     def resume(self, path: str | os.PathLike[str]) -> None:
-        """Go back to the state that :meth:`save` wrote; this game must be set up alike.
-
-        A game that is resumed goes on as if it had never been stopped, bit for bit, on the same
-        backend and machine.
-
-        Raises:
-            FileNotFoundError: no such file.
-            ValueError: a damaged file, or one of another game; nothing has changed.
-        """
-        checkpoint.resume(self, path)
+        """Go back to the state that :meth:`save` wrote; this game must be set up alike."""
+        super().resume(path)
         self._fake = None
+
+    def _state(self) -> State:
+        names = (
+            *("batch_size", "discriminator_steps", "generator_steps", "label_smoothing"),
+            *("label_flipping", "instance_noise", "feature_matching", "seed"),
+        )
+        identity: dict[str, Any] = {
+            "game": type(self).__name__,
+            "generator": encode(self.generator),
+            "discriminator": encode(self.discriminator),
+            "images": [self.batches.source.name, len(self.batches.source)],
+            "classes": self.classes,
+            "latent": encode(self.latent),
+            "objective": encode(self.objective),
+            "lipschitz": encode(self.lipschitz),
+            "backend": self.backend.name,
+            "average": self.average.decay,
+            **{name: encode(getattr(self, name)) for name in names},
+        }
+        arrays = {
+            **{f"average/{name}": array for name, array in self.average.values.items()},
+            **{f"lipschitz/{name}": array for name, array in self.lipschitz.state().items()},
+        }
+        networks = {"generator": self.generator, "discriminator": self.discriminator}
+        return State(identity, networks, arrays, {"game": self.random})

@@ -32,11 +32,9 @@ class WGanGame(GanGame):
             ``discriminator_steps``.
 
     Attributes:
-        history: its ``distance`` is the estimate of the Wasserstein distance of each round, up to
-            the critic's slope: mean score of real examples less that of fakes.
+        history: its ``steps["distance"]`` are the estimates of the Wasserstein distance, up to the
+            critic's slope: mean score of real examples less that of fakes.
     """
-
-    figures = (*GanGame.figures, "distance")
 
     def __init__(
         self,

@@ -1,7 +1,7 @@
 """Pictures: curves, grids of images, points, confusion matrices, decision maps."""
 
 from salamandre.plots.classification import plot_confusion
-from salamandre.plots.curves import plot_bands, plot_comparison, plot_game, plot_history
+from salamandre.plots.curves import plot_bands, plot_comparison, plot_curves
 from salamandre.plots.decision import plot_decision_maps
 from salamandre.plots.grids import plot_images
 from salamandre.plots.pixels import animate, save_grid
@@ -12,9 +12,8 @@ __all__ = [
     "plot_bands",
     "plot_comparison",
     "plot_confusion",
+    "plot_curves",
     "plot_decision_maps",
-    "plot_game",
-    "plot_history",
     "plot_images",
     "plot_points",
     "save_grid",

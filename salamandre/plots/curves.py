@@ -7,39 +7,48 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from salamandre.games.history import GameHistory
 from salamandre.plots.figure import new_figure, save_figure
-from salamandre.training.history import History
-
-_NOT_METRICS = {"epoch", "step", "learning_rate", "loss", "test_loss", "seconds"}
 
 
-def plot_history(history: History, path: str | os.PathLike[str], title: str = "") -> None:
-    """Draw the losses of steps and tests, and beside them the metrics, over the steps."""
-    names = [name for name in (history.tests or [{}])[-1] if name not in _NOT_METRICS]
-    panels = 1 + bool(names)
-    figure, axes = new_figure(6 * panels, 4, 1, panels)
-    left = axes[0, 0]
-    losses = np.array([float(loss) for loss in history.losses])
-    left.plot(np.arange(1, len(losses) + 1), losses, color="C0", alpha=0.25, linewidth=0.8)
-    steps = history.column("step")
-    left.plot(steps, history.column("loss"), color="C0", marker="o", label="training")
-    if history.column("test_loss"):
-        left.plot(steps, history.column("test_loss"), color="C1", marker="o", label="test")
-    if steps:
-        left.legend()
-    if len(losses) and losses.min() > 0:
-        left.set_yscale("log")
-    left.set(xlabel="step", ylabel="loss", title=title)
-    if names:
-        right = axes[0, 1]
-        for name in names:
-            values = history.column(name)
-            right.plot(steps, values, marker="o", label=f"{name} (last {values[-1]:.4f})")
-        right.set(xlabel="step", ylabel="test set")
-        right.legend()
-        right.grid(alpha=0.3)
-    left.grid(alpha=0.3)
+def plot_curves(
+    steps: Mapping[str, np.ndarray],
+    metrics: Mapping[str, Sequence[tuple[float, float]]],
+    path: str | os.PathLike[str],
+    *,
+    unit: str = "step",
+    panels: Sequence[Sequence[str]] = (),
+) -> None:
+    """Draw the values of every step of a run, smoothed over 1% of them, and its metrics.
+
+    Args:
+        steps: the values of every step by name.
+        metrics: (step, value) of each evaluation by name.
+        path: of the PNG file.
+        unit: what a step is called. Default ``"step"``.
+        panels: names that share a panel; every other one has a panel of its own.
+    """
+    known = {**steps, **metrics}
+    alone = [[name] for name in known if not any(name in panel for panel in panels)]
+    groups = [panel for panel in (*panels, *alone) if any(name in known for name in panel)]
+    rows = -(-len(groups) // 2)
+    figure, axes = new_figure(11, 3.2 * rows, rows, 2)
+    for ax, group in zip(axes.flat, groups, strict=False):
+        for name in group:
+            if name in steps:
+                window = max(1, len(steps[name]) // 100)
+                smooth = np.convolve(steps[name], np.full(window, 1 / window), mode="valid")
+                ax.plot(np.arange(window, len(steps[name]) + 1), smooth, label=name, lw=1)
+            if name in metrics:
+                label = f"{name} (last {metrics[name][-1][1]:.4g})"
+                ax.plot(*zip(*metrics[name], strict=True), marker=".", label=label)
+        values = np.concatenate([line.get_ydata() for line in ax.get_lines()])
+        if values.min() > 0 and values.max() > 100 * values.min():
+            ax.set_yscale("log")
+        ax.set(xlabel=unit)
+        ax.legend()
+        ax.grid(alpha=0.3)
+    for ax in axes.flat[len(groups) :]:
+        ax.axis("off")
     save_figure(figure, path)
 
 
@@ -69,41 +78,6 @@ def plot_bands(
     axes[0, 0].set(xlabel=xlabel, ylabel=ylabel, title=title)
     axes[0, 0].grid(alpha=0.3)
     axes[0, 0].legend()
-    save_figure(figure, path)
-
-
-def plot_game(history: GameHistory, path: str | os.PathLike[str]) -> None:
-    """Draw scores, losses and metrics of a game over its rounds, smoothed over 1% of them.
-
-    Args:
-        history: of a game.
-        path: of the PNG file.
-    """
-    arrays, metrics = history.arrays(), history.metrics
-    figures = [
-        name for name in (metrics[-1] if metrics else ()) if name not in ("round", "seconds")
-    ]
-    panels: list[tuple[str, ...]] = [("d_real", "d_fake"), ("d_loss", "g_loss")]
-    panels += [("distance",)] if "distance" in arrays else []
-    count = len(panels) + len(figures)
-    rows = -(-count // 2)
-    figure, axes = new_figure(11, 3 * rows, rows, 2)
-    window = max(1, len(history) // 100)
-    kernel = np.full(window, 1 / window)
-    rounds = np.arange(window, len(history) + 1)
-    for ax, names in zip(axes.flat, panels, strict=False):
-        for name in names:
-            ax.plot(rounds, np.convolve(arrays[name], kernel, mode="valid"), label=name, lw=1)
-        ax.set(xlabel="round")
-        ax.legend()
-    for ax, name in zip(axes.flat[len(panels) :], figures, strict=False):
-        known = [(record["round"], record[name]) for record in metrics if name in record]
-        ax.plot(*zip(*known, strict=True), marker=".")
-        ax.set(xlabel="round", title=name)
-    for ax in axes.flat:
-        ax.grid(alpha=0.3)
-    for ax in axes.flat[count:]:
-        ax.axis("off")
     save_figure(figure, path)
 
 

@@ -63,27 +63,30 @@ def parse_options(
     return options
 
 
-def open_run(options: argparse.Namespace, name: str, images: Images | None = None) -> Run:
+def open_run(
+    options: argparse.Namespace, name: str, images: Images | None = None, rounds_per_epoch: int = 1
+) -> Run:
     """Return a new run, or the one to be resumed; it is this process's own until it ends.
 
     Args:
         options: as :func:`parse_options` returns them.
         name: of the folder in which a new run's folder is made.
         images: that it learns from.
+        rounds_per_epoch: rounds or steps of an epoch, if it counts epochs.
 
     Raises:
         RunInUse: another process plays the run.
     """
     kept = {name: value for name, value in vars(options).items() if name not in OF_THE_FOLDER}
-    if options.resume:
-        run = run_in(options.resume)
-    else:
-        noted = LearnedImages() if images is None else LearnedImages.of(images)
-        run = new_run(options.output, name, Settings.new(options.program, kept, noted))
+    noted = LearnedImages() if images is None else LearnedImages.of(images, rounds_per_epoch)
+    new = Settings.new(options.program, kept, noted)
+    run = run_in(options.resume) if options.resume else new_run(options.output, name, new)
     lock = ExitStack()
     lock.enter_context(locked(run.folder))
     atexit.register(lock.close)
-    run.change_options(**kept)
+    if options.resume:
+        run.settings.program, run.settings.images = new.program, new.images
+        run.change_options(**kept)
     return run
 
 

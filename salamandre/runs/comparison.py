@@ -8,11 +8,12 @@ from collections.abc import Sequence
 import numpy as np
 
 from salamandre.plots.figure import save_figure
-from salamandre.runs.run import TABLE, Run, read_rows
+from salamandre.runs.run import METRICS, TABLE, Run, read_rows
 
 PANELS = {
     "d_loss": "discriminator's loss",
     "g_loss": "generator's loss",
+    "loss": "loss",
     "test_loss": "loss on the test set",
     "accuracy": "accuracy on the test set",
 }
@@ -31,8 +32,8 @@ def compare_runs(runs: Sequence[Run], path: str | os.PathLike[str]) -> None:
     from matplotlib.figure import Figure
     from PIL import Image
 
-    tables = [_table(run) for run in runs]
-    names = [name for name in PANELS if all(name in table for table in tables)]
+    found = [_curves(run) for run in runs]
+    names = [name for name in PANELS if all(name in curves for curves in found)]
     if not names:
         raise ValueError(
             f"{', '.join(run.name for run in runs)} have no curve in common: compare games with "
@@ -41,15 +42,14 @@ def compare_runs(runs: Sequence[Run], path: str | os.PathLike[str]) -> None:
     columns = max(2, len(runs))
     figure = Figure(figsize=(4 * columns, 8), layout="constrained")
     above, below = figure.subfigures(2, 1, squeeze=False)[:, 0]
-    curves = above.subplots(1, len(names), squeeze=False)[0]
-    for run, table in zip(runs, tables, strict=True):
-        window = max(1, len(table["played"]) // 100)
-        kernel = np.full(window, 1 / window)
-        for ax, name in zip(curves, names, strict=True):
-            smooth = np.convolve(table[name], kernel, mode="valid")
-            ax.plot(table["played"][window - 1 :], smooth, lw=1, label=run.name)
+    panels = above.subplots(1, len(names), squeeze=False)[0]
     units = " or ".join(dict.fromkeys(run.unit for run in runs))
-    for ax, name in zip(curves, names, strict=True):
+    for ax, name in zip(panels, names, strict=True):
+        for run, curves in zip(runs, found, strict=True):
+            x, y = curves[name]
+            window = max(1, len(x) // 100)
+            smooth = np.convolve(y, np.full(window, 1 / window), mode="valid")
+            ax.plot(x[window - 1 :], smooth, lw=1, label=run.name)
         ax.set(xlabel=units, title=PANELS[name])
         ax.grid(alpha=0.3)
         ax.legend(fontsize=7)
@@ -63,10 +63,13 @@ def compare_runs(runs: Sequence[Run], path: str | os.PathLike[str]) -> None:
     save_figure(figure, path)
 
 
-def _table(run: Run) -> dict[str, np.ndarray]:
-    """Return the columns of the table, with the epochs or rounds ``"played"``."""
-    rows = read_rows(run.folder / TABLE)
-    if not rows:
+def _curves(run: Run) -> dict[str, tuple[list[float], list[float]]]:
+    """Return the columns of both tables by name, each after the epochs or rounds of its rows."""
+    tables = [read_rows(run.folder / name) for name in (METRICS, TABLE)]
+    if not tables[1]:
         raise ValueError(f"{run.name} has not played a round: there is nothing to compare")
-    table = {name: np.array([row[name] for row in rows]) for name in rows[0]}
-    return {**table, "played": np.array([run.played(row) for row in rows])}
+    return {
+        name: ([run.played(row) for row in rows], [row[name] for row in rows])
+        for rows in tables
+        for name in (rows[0] if rows else ())
+    }

@@ -6,18 +6,10 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from salamandre.games.callbacks import (
-    Draw,
-    Evaluation,
-    GameCallback,
-    GameCheckpoint,
-    GameCurves,
-    GameProgress,
-    Metric,
-    SampleGrids,
-)
+from salamandre.games.callbacks import Draw, Evaluation, Metric, SampleGrids
 from salamandre.games.game import GanGame
 from salamandre.runs.run import CHECKPOINT
+from salamandre.training import Callback, Checkpoint, Curves, ProgressBar, Steps
 
 
 def play(
@@ -61,11 +53,11 @@ def play(
     checkpoint = folder / CHECKPOINT
     if checkpoint.exists():
         game.resume(checkpoint)
-    callbacks: list[GameCallback] = [] if quiet else [GameProgress()]
-    callbacks.append(SampleGrids(folder, every, count, draw))
+    callbacks: list[Callback] = [] if quiet else [ProgressBar()]
+    callbacks.append(SampleGrids(folder, Steps(every), count, draw))
     if metrics:
-        callbacks.append(Evaluation(metrics, evaluate_every))
-    callbacks += [GameCurves(folder), GameCheckpoint(checkpoint, every)]
+        callbacks.append(Evaluation(metrics, Steps(evaluate_every)))
+    callbacks += [Curves(folder), Checkpoint(checkpoint, Steps(every))]
     game.play(rounds, callbacks)
     game.save_generator(folder / "generator.safetensors")
     game.discriminator.save(folder / "discriminator.safetensors")

@@ -69,10 +69,8 @@ class Run:
 
     def change_options(self, **options: Any) -> None:
         """Note other values of options, such as more epochs."""
-        changed = {**self.options, **options}
-        if changed != self.options:
-            self.settings.options = changed
-            self.settings.write(self.folder)
+        self.options.update(options)
+        self.settings.write(self.folder)
 
     def stays(self, option: str) -> str:
         """Return the sentence that refuses another value of an option."""
@@ -128,17 +126,17 @@ class Run:
         return planned
 
     def played(self, row: dict[str, float] | None = None) -> float:
-        """Return how many epochs or rounds were over at a row of the table. Default: the last."""
+        """Return how many epochs or rounds were over at a row of a table. Default: the last one."""
         if row is None:
             row, *_ = read_rows(self.folder / TABLE, 1) or [{}]
-        if self.unit == "epochs" and "epoch" not in row:
-            return row.get("round", 0.0) / self.images.rounds_per_epoch
-        return row.get(self.unit.removesuffix("s"), 0.0)
+        if self.unit == "epochs" and "epoch" in row:
+            return row["epoch"]
+        return row.get("round", row.get("step", 0.0)) / self.images.rounds_per_epoch
 
     def figures(self) -> dict[str, float]:
-        """Return mean losses and scores of the last rounds, or those of the last epoch."""
+        """Return the means of losses and scores over the last rounds."""
         rows = read_rows(self.folder / TABLE, MEAN)
-        if rows and "round" not in rows[0]:
+        if rows and "epoch" in rows[0]:  # version 0.1 wrote one row for an epoch of a classifier
             rows = rows[-1:]
         names = [name for name in (rows[-1] if rows else ()) if name not in TIMES]
         return {name: sum(row[name] for row in rows) / len(rows) for name in names}
@@ -174,8 +172,8 @@ def read_rows(path: Path, count: int = 0) -> list[dict[str, float]]:
         read = [dict(zip(names, map(float, row.split(",")), strict=True)) for row in rows[-count:]]
     except ValueError:
         read = []
-    if (header and not {"round", "epoch"} & set(names)) or len(read) < len(rows[-count:]):
-        raise ValueError(f"{path} is damaged: it must be a table of numbers, a row a round")
+    if (header and not {"round", "step"} & set(names)) or len(read) < len(rows[-count:]):
+        raise ValueError(f"{path} is damaged: it must be a table of numbers, a row a round or step")
     return read
 
 

@@ -34,7 +34,8 @@ class LearnedImages(Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
         count: how many there are.
         shape: (channels, height, width).
         classes: their names.
-        rounds_per_epoch: of a game that counts epochs: so many show it about all images once.
+        rounds_per_epoch: of a run that counts epochs: so many rounds or steps show it about all
+            images once.
     """
 
     name: str = ""

@@ -1,8 +1,16 @@
-"""Supervised learning: an engine that runs epochs, and callbacks that watch it."""
+"""Training: the loop of engines and games, what watches it, and supervised learning."""
 
-from salamandre.training.callbacks import Callback, Checkpoint, Curves, EarlyStopping, ProgressBar
+from salamandre.training.callbacks import (
+    Checkpoint,
+    Curves,
+    EarlyStopping,
+    EpochLines,
+    ProgressBar,
+)
 from salamandre.training.engine import Engine
 from salamandre.training.history import History
+from salamandre.training.loop import Callback, Loop
+from salamandre.training.triggers import Epochs, Seconds, Steps
 
 __all__ = [
     "Callback",
@@ -10,6 +18,11 @@ __all__ = [
     "Curves",
     "EarlyStopping",
     "Engine",
+    "EpochLines",
+    "Epochs",
     "History",
+    "Loop",
     "ProgressBar",
+    "Seconds",
+    "Steps",
 ]

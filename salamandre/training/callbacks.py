@@ -1,152 +1,178 @@
-"""What watches an engine while it learns: progress, curves, checkpoints, early stopping."""
+"""What watches an engine or a game: progress, curves, checkpoints, early stopping."""
 
 from __future__ import annotations
 
+import math
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from salamandre.atomic import write_atomically
-from salamandre.checks import real, whole
+from salamandre.checks import whole
+from salamandre.training.loop import Callback, Loop
+from salamandre.training.metrics import direction
+from salamandre.training.triggers import Epochs, Seconds, Steps, Trigger, trigger
 
-if TYPE_CHECKING:
-    from salamandre.training.engine import Engine
 
-
-class Callback:
-    """Base of callbacks: override what you need. ``engine`` tells everything about the run."""
-
-    def on_start(self, engine: Engine) -> None:
-        """Run before the first step of a run."""
-
-    def on_step(self, engine: Engine) -> None:
-        """Run after each step."""
-
-    def on_test(self, engine: Engine) -> None:
-        """Run after each test; its record is ``engine.history.tests[-1]``."""
-
-    def on_epoch(self, engine: Engine) -> None:
-        """Run after each epoch."""
-
-    def on_end(self, engine: Engine) -> None:
-        """Run at the end, also of a run that was interrupted or failed (``engine.error``)."""
+def _described(run: Loop, last: int) -> str:
+    """Return the means of the values of the last steps and the latest metrics, in words."""
+    history = run.history
+    values = {name: history.mean(name, last) for name in history.steps} | history.metrics()
+    return ", ".join(f"{name} {value:.4g}" for name, value in values.items())
 
 
 class ProgressBar(Callback):
-    """A bar on the terminal with the loss, the latest test and the time left.
+    """A bar on the terminal or in a notebook: losses, the latest metrics and the time left.
 
     Args:
-        every: seconds between two changes of what it shows. Default 0.1.
+        every: how often it is drawn anew. Default ``Seconds(0.1)``.
     """
 
-    def __init__(self, every: float = 0.1) -> None:
-        self.every = real("ProgressBar every", every, 0)
+    def __init__(self, every: Trigger = Seconds(0.1)) -> None:
+        self.every = trigger("ProgressBar every", every)
+        self._bar: Any = None
 
-    def on_start(self, engine: Engine) -> None:
+    def on_start(self, run: Loop) -> None:
         """Open the bar where the run stands."""
-        from tqdm import tqdm
+        from tqdm.auto import tqdm
 
-        total = engine.epochs * engine.steps_per_epoch
-        self._bar = tqdm(
-            total=total,
-            initial=engine.step,
-            unit="step",
-            mininterval=self.every,
-            dynamic_ncols=True,
-            smoothing=0.05,
-        )
-        self._tested = ""
+        # Drawn whenever it is told to: how often is decided by ``every``.
+        options = {"unit": run.unit, "dynamic_ncols": True, "mininterval": 0, "miniters": 1}
+        self._bar = tqdm(total=run.planned, initial=run.step, smoothing=0.05, **options)
 
-    def on_step(self, engine: Engine) -> None:
-        """Advance; the loss is read only when the bar is drawn anew."""
-        if self._bar.update():
-            self._bar.set_postfix_str(f"loss {engine.loss:.4f}{self._tested}", refresh=False)
+    def on_step(self, run: Loop) -> None:
+        """Advance."""
+        self._bar.set_postfix_str(_described(run, 50), refresh=False)
+        self._bar.update(run.step - self._bar.n)
 
-    def on_test(self, engine: Engine) -> None:
-        """Show the latest metrics."""
-        record = engine.history.tests[-1]
-        shown = [f"{name} {record[name]:.4f}" for name in engine.metrics if name in record]
-        self._tested = "".join(f", {text}" for text in shown)
-
-    def on_end(self, engine: Engine) -> None:
-        """Close the bar."""
+    def on_end(self, run: Loop) -> None:
+        """Advance to the end, and close the bar."""
+        self.on_step(run)
         self._bar.close()
+        self._bar = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_bar": None}  # a copy has no place on the terminal
+
+
+class EpochLines(Callback):
+    """Prints a line after each epoch, where there is no terminal for a bar."""
+
+    every = Epochs(1)
+
+    def on_step(self, run: Loop) -> None:
+        """Print the means over the epoch, the latest metrics and the time left."""
+        per_epoch = run.steps_per_epoch
+        print(
+            f"epoch {run.step // per_epoch} of {run.epochs}, {run.seconds:.0f} s, "
+            f"{run.seconds_left:.0f} s left: {_described(run, per_epoch)}",
+            flush=True,
+        )
 
 
 class Curves(Callback):
-    """Saves the history as ``curves.csv`` and ``curves.png`` in a folder, after each epoch.
+    """Keeps tables of a run in a folder, and at the end draws it.
+
+    ``curves.csv`` has a row for each step, ``metrics.csv`` one for each record, ``curves.png`` the
+    curves of both. Rows are appended; those that a killed process wrote after its last checkpoint
+    are replaced.
 
     Args:
         folder: made if it does not exist.
+        every: how often the tables are written. Default ``Steps(100)``.
     """
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
+    def __init__(self, folder: str | os.PathLike[str], every: Trigger = Steps(100)) -> None:
         self.folder = Path(folder)
+        self.every = trigger("Curves every", every)
 
-    def on_epoch(self, engine: Engine) -> None:
-        """Save the table."""
-        self.folder.mkdir(parents=True, exist_ok=True)
-        write_atomically(self.folder / "curves.csv", engine.history.to_csv().encode())
+    def on_start(self, run: Loop) -> None:
+        """Write what has been before."""
+        self._rows = self._records = 0
+        self.on_step(run)
 
-    def on_end(self, engine: Engine) -> None:
-        """Save the table and the picture."""
-        from salamandre.plots import plot_history
+    def on_step(self, run: Loop) -> None:
+        """Append what is new."""
+        history, table = run.history, self.folder / "curves.csv"
+        if self._rows == 0:
+            write_atomically(table, history.to_csv().encode())
+        else:
+            with table.open("a", encoding="utf-8", newline="") as file:
+                file.write(history.to_csv(self._rows))
+        self._rows = len(history)
+        if len(history.records) != self._records:
+            write_atomically(self.folder / "metrics.csv", history.records_csv().encode())
+            self._records = len(history.records)
 
-        if engine.history.losses:
-            self.on_epoch(engine)
-            plot_history(engine.history, self.folder / "curves.png")
+    def on_end(self, run: Loop) -> None:
+        """Append the rest, and draw the curves."""
+        from salamandre.plots import plot_curves
+
+        self.on_step(run)
+        history, path = run.history, self.folder / "curves.png"
+        if len(history):
+            metrics = {
+                name: [(r[run.unit], r[name]) for r in history.records if name in r]
+                for name in history.metrics()
+            }
+            plot_curves(history.arrays(), metrics, path, unit=run.unit, panels=run.panels)
 
 
 class Checkpoint(Callback):
-    """Saves the run so that :meth:`Engine.resume` can continue it.
+    """Saves the run so that ``resume`` can continue it.
 
-    It is saved after each epoch (or every so many steps) and when the run is interrupted, not
-    after a failure: a diverged run leaves the last good state.
+    It is saved every so often and when the run ends or is interrupted, not after a failure: a
+    diverged run leaves the last good state.
 
     Args:
         path: the file, replaced each time.
-        every: steps between two saves, instead of one an epoch.
+        every: how often, and so what a kill may cost. Default ``Seconds(30)``.
     """
 
-    def __init__(self, path: str | os.PathLike[str], every: int | None = None) -> None:
+    def __init__(self, path: str | os.PathLike[str], every: Trigger = Seconds(30)) -> None:
         self.path = Path(path)
-        self.every = None if every is None else whole("Checkpoint every", every)
+        self.every = trigger("Checkpoint every", every)
 
-    def on_step(self, engine: Engine) -> None:
-        """Save every so many steps."""
-        if self.every and engine.step % self.every == 0:
-            engine.save(self.path)
+    def on_step(self, run: Loop) -> None:
+        """Save."""
+        run.save(self.path)
 
-    def on_epoch(self, engine: Engine) -> None:
-        """Save after an epoch."""
-        if not self.every:
-            engine.save(self.path)
-
-    def on_end(self, engine: Engine) -> None:
+    def on_end(self, run: Loop) -> None:
         """Save where the run stands, unless it failed."""
-        if engine.error is None:
-            engine.save(self.path)
+        if run.error is None:
+            run.save(self.path)
 
 
 class EarlyStopping(Callback):
-    """Ends the run when a figure has not become better for ``patience`` tests.
+    """Ends the run when a metric has not become better for ``patience`` records.
 
     Args:
-        figure: of the test records, such as ``"accuracy"`` or ``"test_loss"`` (the default).
-        patience: tests to wait for a better one. Default 5.
+        metric: of the records, such as ``"accuracy"`` or ``"test_loss"`` (the default).
+        patience: records to wait for a better one. Default 5.
+        mode: ``"min"`` or ``"max"``, whichever is better. Default: that of a known metric, see
+            :data:`salamandre.training.metrics.DIRECTIONS`.
+
+    Raises:
+        ValueError: a metric whose direction is neither known nor given.
     """
 
-    def __init__(self, figure: str = "test_loss", patience: int = 5) -> None:
-        self.figure = figure
+    def __init__(
+        self, metric: str = "test_loss", patience: int = 5, mode: str | None = None
+    ) -> None:
+        self.metric = metric
         self.patience = whole("EarlyStopping patience", patience)
+        self.mode = direction(metric, mode)
 
-    def on_test(self, engine: Engine) -> None:
-        """Count the tests since the best one."""
-        tests: list[Any] = engine.history.tests
-        if self.figure not in tests[-1]:
+    def on_record(self, run: Loop) -> None:
+        """Count the records since the best one."""
+        records = run.history.records
+        if self.metric not in records[-1]:
             raise ValueError(
-                f"EarlyStopping watches {self.figure!r}, which the tests do not record "
-                f"(they record {', '.join(tests[-1])})"
+                f"EarlyStopping watches {self.metric!r}, which the records lack "
+                f"(they hold {', '.join(records[-1])})"
             )
-        if len(tests) - 1 - tests.index(engine.history.best(self.figure)) >= self.patience:
-            engine.stop()
+        best = -1
+        if not all(map(math.isnan, run.history.column(self.metric))):
+            best = records.index(run.history.best(self.metric, self.mode))
+        if len(records) - 1 - best >= self.patience:
+            run.stop()

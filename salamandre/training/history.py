@@ -1,45 +1,153 @@
-"""What happened during a run."""
+"""What happened during a run: values of every step, and records of tests and evaluations."""
 
 from __future__ import annotations
 
 import csv
 import io
-from dataclasses import dataclass, field
+import math
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+import numpy as np
 
-@dataclass
+from salamandre.network import Diverged
+from salamandre.training.metrics import direction
+
+#: What a record holds beside metrics.
+NOT_METRICS = ("epoch", "step", "round", "learning_rate", "loss", "seconds")
+
+
 class History:
-    """The losses of all steps and the records of all tests.
+    """The values of all steps by name, and a record of each test or evaluation.
+
+    Args:
+        unit: what a step is called: ``"step"``, or ``"round"`` in a game.
+        steps: values of the steps by name. Default none yet.
+        records: default none yet.
 
     Attributes:
-        losses: the training loss of each step.
-        tests: a record of each test: ``epoch`` (a fraction counts steps), ``step``,
-            ``learning_rate``, ``loss`` (mean training loss since the record before), ``seconds``
-            of the run so far, and where there is a test set ``test_loss`` and its metrics.
+        records: a mapping for each test of an engine or evaluation of a game: the number of steps
+            (under the name ``unit``), the metrics, ``seconds`` of the run so far; for an engine
+            also ``epoch`` (a fraction counts steps), ``learning_rate`` and ``loss`` (the mean
+            training loss since the record before).
     """
 
-    losses: list[Any] = field(default_factory=list)
-    tests: list[dict[str, float]] = field(default_factory=list)
+    def __init__(
+        self,
+        unit: str = "step",
+        steps: Mapping[str, Iterable[float]] | None = None,
+        records: Iterable[dict[str, float]] = (),
+    ) -> None:
+        self.unit = unit
+        self.records = list(records)
+        self._steps: dict[str, list[Any]] = {n: list(values) for n, values in (steps or {}).items()}
+        self._read = len(self)
+
+    def __len__(self) -> int:
+        return len(next(iter(self._steps.values()), ()))
+
+    @property
+    def steps(self) -> dict[str, list[float]]:
+        """A list with a number for each step under each name, such as ``steps["loss"]``.
+
+        On a GPU a value stays on the device until it is first asked for.
+
+        Raises:
+            Diverged: see :meth:`read`.
+        """
+        self.read()
+        return self._steps
+
+    def read(self) -> None:
+        """Read from the device the values that have not been read before.
+
+        Raises:
+            Diverged: one of them is NaN or infinite; it is read only once, so this is told once.
+        """
+        start, self._read = self._read, len(self)
+        if start < self._read:
+            for values in self._steps.values():
+                values[start:] = map(float, values[start:])
+            for number in range(start, self._read):
+                self._require_finite(number, {n: v[number] for n, v in self._steps.items()})
+
+    def append(self, **values: Any) -> None:
+        """Note the values of a step.
+
+        Args:
+            values: numbers by name; on a GPU arrays that ``float`` reads.
+
+        Raises:
+            Diverged: one is NaN or infinite; nothing is noted.
+        """
+        count = len(self)
+        self._require_finite(count, values)
+        if not values.keys() <= self._steps.keys():  # earlier steps have no such value
+            self.read()
+            self._steps |= {n: [math.nan] * count for n in values if n not in self._steps}
+        for name, value in values.items():
+            self._steps[name].append(value)
+
+    def _require_finite(self, number: int, values: Mapping[str, Any]) -> None:
+        for name, value in values.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise Diverged(
+                    f"{name} became {value} in {self.unit} {number + 1}: lower the learning rate "
+                    f"or bound the gradient, such as by clip_norm=1"
+                )
+
+    def mean(self, name: str, last: int = 50) -> float:
+        """Return the mean of a value over the last steps; NaN if there are none."""
+        values = self.steps.get(name, [])
+        values = values[max(0, len(values) - last) :]
+        return math.fsum(values) / len(values) if values else math.nan
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """Return the values of all steps as float64 arrays."""
+        return {name: np.array(values, dtype=np.float64) for name, values in self.steps.items()}
 
     def column(self, name: str) -> list[float]:
-        """Return one figure of all records, such as ``"accuracy"``."""
-        return [record[name] for record in self.tests if name in record]
+        """Return one entry of all records, such as ``"accuracy"``."""
+        return [record[name] for record in self.records if name in record]
 
-    def best(self, name: str) -> dict[str, float]:
-        """Return the first record with the best ``name``: least of a loss or error, else most."""
-        records = [record for record in self.tests if name in record]
+    def metrics(self) -> dict[str, float]:
+        """Return the metrics of the latest record; empty if there is none."""
+        latest = self.records[-1] if self.records else {}
+        return {name: value for name, value in latest.items() if name not in NOT_METRICS}
+
+    def best(self, metric: str, mode: str | None = None) -> dict[str, float]:
+        """Return the first record with the best value of a metric; NaN is never the best.
+
+        Args:
+            metric: such as ``"accuracy"``.
+            mode: ``"min"`` or ``"max"``: whether the least or the largest value is the best.
+                Default: what :data:`salamandre.training.metrics.DIRECTIONS` says.
+
+        Raises:
+            ValueError: no record has a value of it, or its direction is not known.
+        """
+        sign = 1 if direction(metric, mode) == "min" else -1
+        records = [r for r in self.records if not math.isnan(r.get(metric, math.nan))]
         if not records:
-            raise ValueError(f"no test has recorded {name!r} yet")
-        return min(
-            records, key=lambda r: r[name] if "loss" in name or "error" in name else -r[name]
-        )
+            raise ValueError(f"no record has a value of {metric!r} yet")
+        return min(records, key=lambda record: sign * record[metric])
 
-    def to_csv(self) -> str:
-        """Return the records as a table of comma-separated values with a header."""
+    def to_csv(self, start: int = 0) -> str:
+        """Return a table of the steps after the first ``start``, with a header if that is 0."""
         text = io.StringIO()
-        names = list(dict.fromkeys(name for record in self.tests for name in record))
+        writer = csv.writer(text, lineterminator="\n")
+        if start == 0:
+            writer.writerow([self.unit, *self.steps])
+        columns = [values[start:] for values in self.steps.values()]
+        for number, row in enumerate(zip(*columns, strict=True), start + 1):
+            writer.writerow([number, *(f"{value:.6g}" for value in row)])
+        return text.getvalue()
+
+    def records_csv(self) -> str:
+        """Return a table of all records with a header."""
+        text = io.StringIO()
+        names = list(dict.fromkeys(name for record in self.records for name in record))
         writer = csv.DictWriter(text, names, lineterminator="\n")
         writer.writeheader()
-        writer.writerows(self.tests)
+        writer.writerows(self.records)
         return text.getvalue()

@@ -1,0 +1,204 @@
+"""The training loop of engines and games: steps, callbacks, Ctrl-C, and going on later."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any, ClassVar
+
+from salamandre.data.batches import EndlessBatches
+from salamandre.training.checkpoint import State, read_checkpoint, write_checkpoint
+from salamandre.training.history import History
+from salamandre.training.triggers import Steps, Trigger, trigger
+
+
+class Callback:
+    """Base of what watches a run, an engine's or a game's: override what you need.
+
+    Attributes:
+        every: how often :meth:`on_step` is called, such as ``Epochs(1)``. Default every step.
+    """
+
+    every: Trigger = Steps(1)
+
+    def on_start(self, run: Any) -> None:
+        """Run before the first step; ``run`` is the engine or the game."""
+
+    def on_step(self, run: Any) -> None:
+        """Run after the steps that ``every`` picks."""
+
+    def on_record(self, run: Any) -> None:
+        """Run after each test or evaluation; it is ``run.history.records[-1]``."""
+
+    def on_end(self, run: Any) -> None:
+        """Run at the end, also of a run that was interrupted or failed (``run.error``)."""
+
+
+class Loop:
+    """Base of :class:`Engine` and :class:`GanGame`, which differ in what a step is.
+
+    A subclass defines :meth:`_take_step`, which appends to ``history``; ``steps_per_epoch``; and
+    :meth:`_state`, what a checkpoint holds.
+
+    Attributes:
+        unit: what a step is called.
+        panels: the names of values that share a panel in pictures of the history.
+        batches: of training examples, one after the other.
+        history: see :class:`History`.
+        planned: steps that the latest run is to reach, those of earlier runs included.
+        seconds: that all runs have taken, those before a resume included.
+        interrupted: whether Ctrl-C ended the latest run.
+        error: what the latest run failed with, or ``None``.
+    """
+
+    unit: ClassVar[str] = "step"
+    panels: ClassVar[Sequence[Sequence[str]]] = ()
+    batches: EndlessBatches
+
+    def __init__(self) -> None:
+        self.history = History(self.unit)
+        self.planned = 0
+        self.seconds = 0.0
+        self.interrupted = False
+        self.error: BaseException | None = None
+        self._stopping = False
+        self._watchers: tuple[Callback, ...] = ()
+
+    @property
+    def step(self) -> int:
+        """Steps taken so far, over all runs."""
+        return len(self.history)
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Steps in an epoch."""
+        raise NotImplementedError
+
+    @property
+    def epochs(self) -> int:
+        """Epochs that the latest run is to reach; the last one may be a part of one."""
+        return -(-self.planned // self.steps_per_epoch)
+
+    @property
+    def seconds_left(self) -> float:
+        """Seconds that the planned steps will take at the mean pace so far."""
+        return (self.planned - self.step) * self.seconds / self.step if self.step else float("nan")
+
+    def stop(self) -> None:
+        """End the run after the current step."""
+        self._stopping = True
+
+    def record(self, metrics: Mapping[str, float]) -> None:
+        """Append a record with metrics of the current step to the history; tell the callbacks."""
+        values = {name: float(value) for name, value in metrics.items()}
+        record = {self.unit: self.step, **values, "seconds": round(self.seconds, 3)}
+        self.history.records.append(record)
+        for callback in self._watchers:
+            callback.on_record(self)
+
+    def _take_step(self) -> None:
+        """Take a step and append its values to the history."""
+        raise NotImplementedError
+
+    def _run(self, planned: int, callbacks: Sequence[Callback]) -> History:
+        """Take steps until ``planned`` are done in all, or :meth:`stop` is called.
+
+        The first Ctrl-C ends the run after the current step; a second one ends the program.
+
+        Raises:
+            Diverged: a value of a step became NaN or infinite; the step is named.
+        """
+        for callback in callbacks:
+            if not isinstance(callback, Callback):
+                raise TypeError(f"a callback must be a Callback object, got {callback!r}")
+            trigger(f"{type(callback).__name__} every", callback.every)
+        self.planned = planned
+        self.interrupted, self.error, self._stopping = False, None, False
+        started = time.perf_counter() - self.seconds
+        latest = [self.seconds] * len(callbacks)  # when each was told of a step
+        per_epoch = self.steps_per_epoch
+        with _first_interrupt(self._interrupt), self._watched(callbacks):
+            while self.step < planned and not self._stopping:
+                self._take_step()
+                self.seconds = time.perf_counter() - started
+                for index, callback in enumerate(callbacks):
+                    if callback.every.due(self.step, per_epoch, self.seconds - latest[index]):
+                        callback.on_step(self)
+                        latest[index] = time.perf_counter() - started
+            self.history.read()  # on a GPU only now is it sure that the run has not diverged
+        return self.history
+
+    @contextmanager
+    def _watched(self, callbacks: Sequence[Callback]) -> Iterator[None]:
+        """Run ``on_start`` of the callbacks, and their ``on_end`` however the block ends."""
+        self._watchers = tuple(callbacks)
+        with ExitStack() as ends:
+            ends.callback(setattr, self, "_watchers", ())
+            started: list[Callback] = []
+            try:
+                for callback in callbacks:
+                    callback.on_start(self)
+                    started.append(callback)
+                yield
+            except BaseException as error:
+                self.error = error
+                raise
+            finally:  # those that were started are told of the end, even if one of them fails
+                for callback in reversed(started):  # a stack: the first is told first
+                    ends.callback(callback.on_end, self)
+
+    def _interrupt(self) -> None:
+        self.interrupted = self._stopping = True
+
+    # -- checkpoints ---------------------------------------------------------------------------
+
+    def _state(self) -> State:
+        """Return what a checkpoint holds beside the history."""
+        raise NotImplementedError
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write all that :meth:`resume` needs to one safetensors file, wholly or not at all.
+
+        Raises:
+            Diverged: there is NaN or infinity in it; the file stays as it was.
+        """
+        write_checkpoint(path, self._state(), self.history, self.batches.drawn, self.seconds)
+
+    def resume(self, path: str | os.PathLike[str]) -> None:
+        """Go back to the state that :meth:`save` wrote; this run must be set up alike.
+
+        A run that is resumed goes on as if it had never been stopped, bit for bit, on the same
+        backend and machine.
+
+        Raises:
+            FileNotFoundError: no such file.
+            ValueError: a damaged file, or one of another run; nothing has changed.
+        """
+        self.history, self.batches.drawn, self.seconds = read_checkpoint(
+            path, self._state(), self.unit
+        )
+
+
+@contextmanager
+def _first_interrupt(ask: Callable[[], None]) -> Iterator[None]:
+    """Let the first Ctrl-C within the block call ``ask``, and a second one end the program."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals belong to the main thread
+        return
+
+    def handle(*_: Any) -> None:
+        ask()
+        signal.signal(signal.SIGINT, previous)
+
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        yield  # as in the processes of repeated runs, whose parent takes the interrupt
+        return
+    previous = signal.signal(signal.SIGINT, handle)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, previous)

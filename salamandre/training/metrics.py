@@ -1,0 +1,48 @@
+"""Metrics of a network's outputs, and whether the least or the largest value is the best."""
+
+from __future__ import annotations
+
+from salamandre.backend import Array
+from salamandre.checks import one_of
+
+MODES = ("min", "max")
+#: Whether the least or the largest value of a metric is the best one.
+DIRECTIONS = {
+    **dict.fromkeys(("loss", "test_loss", "error_rate", "mse", "mae"), "min"),
+    **dict.fromkeys(("frechet", "divergence"), "min"),
+    **dict.fromkeys(("accuracy", "precision", "recall", "coverage", "right"), "max"),
+    **dict.fromkeys(("modes", "quality", "balance", "classes", "confident", "score"), "max"),
+}
+
+
+def direction(metric: str, mode: str | None = None) -> str:
+    """Return ``"min"`` or ``"max"``, whichever is the best value of a metric.
+
+    Args:
+        metric: its name, such as ``"accuracy"``.
+        mode: the answer for a metric that :data:`DIRECTIONS` does not know.
+
+    Raises:
+        ValueError: neither is known.
+    """
+    if mode is not None:
+        return str(one_of("mode", mode, MODES))
+    if metric not in DIRECTIONS:
+        raise ValueError(
+            f"whether a smaller or a larger {metric!r} is better is not known: "
+            f"give mode='min' or mode='max'"
+        )
+    return DIRECTIONS[metric]
+
+
+def predicted(y: Array) -> Array:
+    """Return the label (N,) with the largest output of each row (N, classes)."""
+    return y.argmax(axis=1)
+
+
+def accuracy(y: Array, labels: Array) -> float:
+    """Return the share of rows of y (N, classes) whose largest output is that of the label."""
+    guesses = predicted(y)
+    if guesses.shape != labels.shape:
+        raise ValueError(f"accuracy needs labels of shape {guesses.shape}, got {labels.shape}")
+    return float((guesses == labels).mean())

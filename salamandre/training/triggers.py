@@ -1,0 +1,70 @@
+"""How often something happens during a run: every so many steps, seconds or epochs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from salamandre.checks import real, whole
+
+
+class Trigger:
+    """Base of :class:`Steps`, :class:`Seconds` and :class:`Epochs`, which are plain values."""
+
+    def due(self, step: int, steps_per_epoch: int, seconds: float) -> bool:
+        """Whether it is time after ``step`` steps, ``seconds`` after it was last time."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Steps(Trigger):
+    """Every ``count`` steps; a game's step is a round."""
+
+    count: int
+
+    def __post_init__(self) -> None:
+        whole("Steps", self.count)
+
+    def due(self, step: int, steps_per_epoch: int, seconds: float) -> bool:
+        """Whether ``step`` is a multiple of ``count``."""
+        return step % self.count == 0
+
+
+@dataclass(frozen=True)
+class Seconds(Trigger):
+    """``seconds`` after it last happened or the run began: after every step if 0."""
+
+    seconds: float
+
+    def __post_init__(self) -> None:
+        real("Seconds", self.seconds, 0)
+
+    def due(self, step: int, steps_per_epoch: int, seconds: float) -> bool:
+        """Whether enough seconds have passed."""
+        return seconds >= self.seconds
+
+
+@dataclass(frozen=True)
+class Epochs(Trigger):
+    """Every ``count`` epochs."""
+
+    count: int
+
+    def __post_init__(self) -> None:
+        whole("Epochs", self.count)
+
+    def due(self, step: int, steps_per_epoch: int, seconds: float) -> bool:
+        """Whether ``step`` ends an epoch whose number is a multiple of ``count``."""
+        return step % (self.count * steps_per_epoch) == 0
+
+
+def trigger(what: str, every: Any) -> Trigger:
+    """Return ``every`` if it is a trigger.
+
+    Raises:
+        TypeError: it is not; a plain number does not say of what.
+    """
+    if isinstance(every, Trigger):
+        return every
+    hint = f": write Steps({every!r})" if isinstance(every, (int, float)) else ""
+    raise TypeError(f"{what} must be Steps(n), Seconds(s) or Epochs(n), got {every!r}{hint}")

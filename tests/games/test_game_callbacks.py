@@ -1,0 +1,106 @@
+"""What watches games: samples, evaluations, networks of epochs."""
+
+from __future__ import annotations
+
+import numpy as np
+from test_games import game
+
+import salamandre as sal
+from salamandre import games
+
+
+def test_metrics_of_any_number_are_saved(tmp_path):
+    def metric(_):
+        return {"far": np.float32(np.inf), "none": np.nan, "count": np.int64(3)}
+
+    play = game()
+    play.play(5, [sal.games.Evaluation({"a": metric, "b": lambda g: g.rounds}, every=sal.Steps(2))])
+    assert [record["round"] for record in play.history.records] == [2, 4, 5]
+    play.save(tmp_path / "game")
+    again = game()
+    again.resume(tmp_path / "game")
+    assert repr(again.history.records) == repr(play.history.records)
+    again.play(6, [sal.games.Evaluation({"b": lambda g: g.rounds}, every=sal.Steps(2))])
+    assert [record["round"] for record in again.history.records] == [2, 4, 6]
+
+
+def test_callbacks_write_what_a_run_has_to_show(tmp_path, capsys):
+    from PIL import Image
+
+    train, _ = sal.data.load("digits")
+    g = sal.Network([sal.NeuronLayer(64, sal.Tanh())], 4, optimizer=sal.Adam())
+    d = sal.Network([sal.NeuronLayer(1)], 64, optimizer=sal.Adam())
+    play = sal.WGanGame(g, d, train, latent=sal.Uniform(4), critic_steps=1)
+    metrics = {"size": lambda game: 3, "more": lambda game: {"a": 1.0, "b": 2.0}}
+    callbacks = [
+        sal.ProgressBar(every=sal.Seconds(0)),
+        games.Evaluation(metrics, every=sal.Steps(4)),
+        games.SampleGrids(tmp_path, every=sal.Steps(4), count=9),
+        sal.Curves(tmp_path, every=sal.Steps(5)),
+        sal.Checkpoint(tmp_path / "game", every=sal.Steps(5)),
+    ]
+    play.play(10, callbacks)
+    names = sorted(path.name for path in tmp_path.iterdir())
+    assert names == ["animation.gif", "curves.csv", "curves.png", "game", "metrics.csv", "samples"]
+    pictures = sorted(path.name for path in (tmp_path / "samples").iterdir())
+    assert pictures == [f"{n:08d}.png" for n in (0, 4, 8, 10)]
+    rows = (tmp_path / "curves.csv").read_text().splitlines()
+    assert rows[0] == "round,d_loss,g_loss,d_real,d_fake,distance" and len(rows) == 11
+    assert [record["round"] for record in play.history.records] == [4, 8, 10]
+    assert play.history.records[0] | {"seconds": 0} == {
+        "round": 4,
+        "seconds": 0,
+        "size": 3,
+        "a": 1,
+        "b": 2,
+    }
+    with Image.open(tmp_path / "animation.gif") as animation:
+        assert animation.n_frames == 4
+    with Image.open(tmp_path / "samples" / "00000010.png") as picture:
+        assert picture.size == (60, 60)  # 3 × 3 images of 8 × 8 with a frame, twice as large
+        ink = 1 - np.asarray(picture)[2:18:2, 2:18:2] / 255
+    expected = (play.generate(9)[0].reshape(8, 8) + 1) / 2
+    assert np.allclose(ink, expected, atol=0.003)
+    assert "distance" in capsys.readouterr().err
+
+
+def test_a_game_stops_early_on_a_metric():
+    play, distances = game(), iter([9.0, 5.0, 7.0, 6.0, 8.0, 9.0])
+    watch = games.Evaluation({"frechet": lambda game: next(distances)}, every=sal.Steps(2))
+    play.play(100, [watch, sal.EarlyStopping("frechet", patience=3)])
+    assert play.rounds == 10 and play.history.best("frechet")["round"] == 4
+
+
+def test_an_epoch_takes_about_as_many_real_examples_as_there_are():
+    assert game(batch_size=16).steps_per_epoch == 12  # of 200 points
+    assert game(sal.WGanGame, batch_size=16, critic_steps=5).steps_per_epoch == 2
+    assert game(batch_size=150, discriminator_steps=2).steps_per_epoch == 1
+
+
+def test_networks_of_epochs_are_kept(tmp_path):
+    play = game(sal.WGanGame, critic_steps=5, average=0.5)  # 2 rounds an epoch
+    play.play(41, [games.EpochNetworks(tmp_path, keep=2)])  # 20.5 epochs
+    kept = sorted(path.name for path in (tmp_path / "networks").iterdir())
+    numbers = (3, 6, 9, 12, 15, 18, 19, 20)
+    assert kept == [
+        f"{player}-{n:04d}.safetensors"
+        for player in ("discriminator", "generator")
+        for n in numbers
+    ]
+    latest = sal.Network.load(tmp_path / "generator.safetensors").tensors()
+    of_the_epoch = sal.Network.load(tmp_path / "networks" / kept[-1]).tensors()
+    assert not np.array_equal(latest["0.weights"], of_the_epoch["0.weights"])
+    assert np.array_equal(latest["0.weights"], play.average.values["parameters"][:56].reshape(8, 7))
+
+
+def test_pictures_and_evaluations_of_an_end_that_was_none_are_forgotten(tmp_path):
+    play = game(batch_size=64)  # 3 rounds an epoch
+    for rounds in (1, 7):
+        play.play(rounds, [games.Evaluation({"b": lambda game: game.rounds}, sal.Epochs(1))])
+    assert play.history.column("round") == [3, 6, 7]
+    (tmp_path / "samples").mkdir()
+    for number in (3, 5):
+        (tmp_path / "samples" / f"{number:08d}.png").touch()
+    grids = games.SampleGrids(tmp_path, sal.Epochs(1), draw=lambda examples, path: None)
+    grids.on_start(play)
+    assert [path.name for path in (tmp_path / "samples").iterdir()] == ["00000003.png"]

@@ -1,0 +1,144 @@
+"""Progress, curves, checkpoints and early stopping, of an engine and of runs that only count."""
+
+from __future__ import annotations
+
+import csv
+import math
+
+import numpy as np
+import pytest
+from matplotlib.image import imread
+from test_engine import engine
+from test_loop import At, Counting, StopAt, Taken
+
+import salamandre as sal
+
+
+def table(path):
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.mark.parametrize(
+    ("metric", "mode", "values", "expected"),
+    [
+        ("test_loss", None, [3, 2, 2.5, 2.6, 1.9, 2, 2, 2], 7),
+        ("accuracy", None, [0.1, 0.3, 0.2, 0.3, 0.3], 4),
+        ("mine", "min", [1, 2, 3, 4], 3),
+        ("mine", "max", [math.nan, 2, math.nan, 1, math.nan], 4),
+        ("accuracy", None, [math.nan] * 3, 2),
+    ],
+)
+def test_early_stopping_waits_for_its_patience(metric, mode, values, expected):
+    loop = Counting()
+    record = Every(lambda run: run.record({metric: values[run.step - 1]}))
+    loop.run(100, record, sal.EarlyStopping(metric, patience=3, mode=mode))
+    assert loop.step == expected + 1
+
+
+class Every(sal.Callback):
+    """Does something after every step."""
+
+    def __init__(self, do):
+        self.do = do
+
+    def on_step(self, run):
+        self.do(run)
+
+
+def test_early_stopping_must_know_what_is_better():
+    with pytest.raises(ValueError, match=r"smaller or a larger 'mine' is better .* mode='min' or"):
+        sal.EarlyStopping("mine")
+    with pytest.raises(ValueError, match="unknown mode 'up'"):
+        sal.EarlyStopping("accuracy", mode="up")
+    stopping = sal.EarlyStopping("accuracy")
+    with pytest.raises(ValueError, match=r"watches 'accuracy', which the records lack .*step, a"):
+        Counting().run(3, At(1, lambda run: run.record({"a": 1})), stopping)
+
+
+def test_early_stopping_ends_a_run():
+    run = engine(callbacks=[sal.EarlyStopping("test_loss", patience=1)])
+    run.run(1000)
+    losses = run.history.column("test_loss")
+    assert len(losses) < 1000
+    assert losses[-1] >= min(losses[:-1])
+
+
+def test_curves_and_progress(tmp_path, capsys):
+    bar = sal.ProgressBar(every=sal.Seconds(0))
+    run = engine(callbacks=[sal.Curves(tmp_path / "new"), bar])
+    run.run(2)
+    rows = table(tmp_path / "new" / "metrics.csv")
+    assert [float(row["accuracy"]) for row in rows] == run.history.column("accuracy")
+    assert [float(row["epoch"]) for row in rows] == [1, 2]
+    rows = table(tmp_path / "new" / "curves.csv")
+    assert [float(row["loss"]) for row in rows] == pytest.approx(run.history.steps["loss"], 1e-5)
+    assert imread(tmp_path / "new" / "curves.png").std() > 0
+    shown = capsys.readouterr().err
+    assert f"loss {run.history.mean('loss'):.4g}" in shown
+    assert f"accuracy {run.history.records[-1]['accuracy']:.4g}" in shown
+    assert "12/12" in shown
+
+
+def test_a_bar_that_is_drawn_rarely_ends_where_the_run_does(capsys):
+    loop = Counting()
+    loop.run(7, sal.ProgressBar(every=sal.Seconds(3600)))
+    assert "7/7" in capsys.readouterr().err
+
+
+def test_lines_of_epochs(capsys):
+    Counting().run(7, At(4, lambda run: run.record({"a": 0.5})), sal.training.EpochLines())
+    first, second = capsys.readouterr().out.splitlines()
+    assert first.startswith("epoch 1 of 3, 0 s, 0 s left: number 2")
+    assert second.startswith("epoch 2 of 3") and second.endswith("left: number 5, a 0.5")
+
+
+def test_the_table_is_appended_to_and_what_was_played_for_nothing_is_replaced(tmp_path):
+    loop, twins = Counting(), []
+
+    def read(run):
+        held.append((tmp_path / "curves.csv").read_text())
+
+    held = []
+    curves = sal.Curves(tmp_path, every=sal.Steps(2))
+    taken = Taken(twins, 5, lambda run: run.history.to_csv())
+    loop.run(5, curves, Every(read), taken)
+    assert held[0] == "step\n" and held[1] == held[2] == "step,number\n1,1\n2,2\n"
+    assert held[1] < held[3] and (tmp_path / "curves.csv").read_text() == twins[0]
+    with (tmp_path / "curves.csv").open("a") as file:
+        file.write("6,99\n7,9")  # of a process that was killed
+    loop.run(6, curves)
+    assert [row["number"] for row in table(tmp_path / "curves.csv")] == list("123456")
+    assert not (tmp_path / "metrics.csv").exists()
+
+
+def test_the_curves_of_a_diverged_run_are_drawn(tmp_path):
+    loop = Counting()
+    with pytest.raises(sal.Diverged, match="number became nan in step 5"):
+        loop.run(9, sal.Curves(tmp_path), At(4, lambda run: run.history.append(number=math.nan)))
+    assert len(table(tmp_path / "curves.csv")) == 4 and (tmp_path / "curves.png").exists()
+
+
+def test_a_checkpoint_is_saved_as_often_as_asked_and_at_the_end(tmp_path):
+    class Saved(Counting):
+        def save(self, path):
+            saves.append(self.step)
+
+    saves = []
+    Saved().run(7, sal.Checkpoint(tmp_path / "c", every=sal.Epochs(1)))
+    assert saves == [3, 6, 7]
+    saves.clear()
+    Saved().run(7, sal.Checkpoint(tmp_path / "c"), StopAt(4))
+    assert saves == [4]
+    saves.clear()
+    with pytest.raises(ZeroDivisionError):
+        Saved().run(7, sal.Checkpoint("c", every=sal.Steps(2)), At(3, lambda run: 1 / 0))
+    assert saves == [2]
+
+
+def test_curves_are_drawn_with_panels(tmp_path):
+    steps = {"a": np.arange(300.0), "b": np.ones(300)}
+    metrics = {"c": [(100, 0.5), (300, 0.25)], "d": [(300, math.nan)]}
+    panels = [("a", "c"), ("unknown",)]
+    sal.plots.plot_curves(steps, metrics, tmp_path / "p.png", unit="round", panels=panels)
+    assert imread(tmp_path / "p.png").std() > 0

@@ -30,9 +30,6 @@ def new_parser(text: str | None) -> argparse.ArgumentParser:
     evaluate = "rounds between judgements by a classifier of the digits, default 2000; 0: none"
     add("--evaluate", type=int, default=2000, metavar="N", help=evaluate)
     add("--backend", metavar="NAME", help="numpy or cupy, default $SALAMANDRE_BACKEND or numpy")
-    add("--output", default="runs", metavar="DIR", help="where the run's folder is made (runs)")
-    resume = "continue the run in this folder, with its settings; more --rounds may be given"
-    add("--resume", metavar="FOLDER", help=resume)
     return parser
 
 
@@ -40,28 +37,28 @@ def parse(
     parser: argparse.ArgumentParser, given: Sequence[str] | None = None
 ) -> argparse.Namespace:
     """Return the options: those given, then those of the run to be resumed, then defaults."""
-    options = parser.parse_args(given)
-    if options.resume:
-        settings = runs.read_settings(options.resume)
-        if settings.get("program") != parser.prog:
-            parser.error(f"the run in {options.resume} is one of {settings.get('program')}")
-        parser.set_defaults(**{name: settings[name] for name in vars(options) if name in settings})
-        options = parser.parse_args(given)
+    may_change = ("rounds", "every", "evaluate", "data_dir", "backend")
+    options = runs.parse_options(parser, given, may_change)
     if options.rounds < 1 or options.every < 1 or options.evaluate < 0:
         parser.error("--rounds and --every must be at least 1, --evaluate at least 0")
     return options
 
 
-def load_images(options: argparse.Namespace) -> tuple[data.Images, data.Images, data.Images]:
-    """Return the training images, those of the chosen classes, and the test images of these."""
+def load_digits(options: argparse.Namespace) -> tuple[data.Images, data.Images]:
+    """Return training and test images; the embedded digits where MNIST cannot be had."""
     try:
-        train, test = data.load(options.dataset or "mnist", data_dir=options.data_dir)
+        return data.load(options.dataset or "mnist", data_dir=options.data_dir)
     except data.DataUnavailable as error:
         if options.dataset or options.data_dir:
             raise
         print(f"MNIST cannot be had here: {error}")
         print("This run uses the embedded 8×8 digits instead (--dataset digits).")
-        train, test = data.load("digits")
+        return data.load("digits")
+
+
+def load_images(options: argparse.Namespace) -> tuple[data.Images, data.Images, data.Images]:
+    """Return the training images, those of the chosen classes, and the test images of these."""
+    train, test = load_digits(options)
     first, _, last = options.digits.partition("-")
     try:
         wanted = range(int(first), int(last or first) + 1)
@@ -123,11 +120,9 @@ def run(
         print("a classifier learns the real images, or is found in the cache:")
         judge = evaluation.Judge.trained(train, test, backend=options.backend)
         print(f"it reads {judge.accuracy:.2%} of {len(test)} test images right")
-    folder = Path(options.resume) if options.resume else None
-    if folder is None:
-        settings = {"program": f"{program}.py", **vars(options)}
-        name = f"{images.name}-{program.removesuffix('_mnist')}"
-        folder = runs.run_folder(options.output, name, settings)
+    name = f"{images.name}-{program.removesuffix('_mnist')}"
+    kept = runs.open_run(options, name, images)
+    folder = kept.folder
     runs.play(
         game,
         options.rounds,
@@ -146,6 +141,4 @@ def run(
     print(f"{game.rounds} rounds are played")
     if game.interrupted:
         print(f"interrupted; continue with --resume {folder}")
-    print("the run's files:")
-    for path in sorted(folder.iterdir()):
-        print(f"  {path}")
+    print("the run's files:", *kept.files, sep="\n  ")

@@ -139,12 +139,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--seed", type=int, default=0, metavar="N", help="of the first run, default 0")
     add("--processes", type=int, metavar="N", help="runs at a time, default the number of cores")
     add("--backend", metavar="NAME", help="numpy or cupy, default $SALAMANDRE_BACKEND or numpy")
-    add("--output", default="runs", metavar="DIR", help="where the study's folder is made (runs)")
-    add("--resume", metavar="FOLDER", help="continue the runs in this folder")
-    options = parser.parse_args()
-    if options.resume:
-        parser.set_defaults(**runs.read_settings(options.resume))
-        options = parser.parse_args()
+    options = runs.parse_options(parser, may_change=("runs", "rounds", "processes", "backend"))
     if options.runs < 1 or options.seed < 0 or options.rounds < 1:
         parser.error("--runs and --rounds must be at least 1, --seed 0")
     return options
@@ -155,9 +150,9 @@ def main() -> None:
     options = parse_arguments()
     names = list(MIXTURES) if options.distribution == "both" else [options.distribution]
     build_game(names[0], options.seed, options.rounds, options.plain, options.backend)
-    folder = Path(options.resume) if options.resume else None
-    folder = folder or runs.run_folder(options.output, "gaussians", vars(options))
     rows: list[list[object]] = []
+    run = runs.open_run(options, "gaussians")
+    folder = run.folder
     for name in names:
         found = study(name, options, folder)
         rows += found
@@ -167,9 +162,7 @@ def main() -> None:
     with open(folder / "runs.csv", "w", newline="") as file:
         header = ["distribution", "seed", "rounds", "modes", "quality", "balance"]
         csv.writer(file).writerows([header, *rows])
-    print("the files:")
-    for path in sorted(folder.iterdir()):
-        print(f"  {path}")
+    print("the files:", *run.files, sep="\n  ")
 
 
 if __name__ == "__main__":

@@ -13,12 +13,12 @@ mistakes. Ctrl-C stops a run with everything saved; --resume FOLDER continues it
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import sys
 from pathlib import Path
 
 import numpy as np
+from digit_games import load_digits
 
 import salamandre as sal
 from salamandre import data, evaluation, plots, runs
@@ -92,38 +92,9 @@ def parse_arguments() -> argparse.Namespace:
     add("--label-smoothing", type=float, default=0.1, metavar="SHARE", help="default 0.1")
     add("--seed", type=int, default=0, metavar="N", help="of everything random, default 0")
 
-    add = parser.add_argument_group("run").add_argument
     add("--backend", metavar="NAME", help="numpy or cupy, default $SALAMANDRE_BACKEND or numpy")
-    add("--output", default="runs", metavar="DIR", help="where the run's folder is made (runs)")
-    add("--resume", metavar="FOLDER", help="continue the run in this folder, with its settings")
-    return parser.parse_args()
-
-
-def continued(options: argparse.Namespace, folder: Path) -> argparse.Namespace:
-    """Return the settings of the run in a folder, with the data folder given now."""
-    file = folder / "settings.json"
-    if not file.is_file():
-        raise FileNotFoundError(f"there is no run in {folder}: it has no settings.json")
-    settings = json.loads(file.read_text())
-    given = {"resume": options.resume, "data_dir": options.data_dir or settings["data_dir"]}
-    if options.epochs and options.epochs != settings["epochs"]:
-        raise ValueError(
-            f"the run in {folder} was planned for {settings['epochs']} epochs, its learning rate "
-            f"with it: it cannot be continued with --epochs {options.epochs}"
-        )
-    return argparse.Namespace(**{**settings, **given})
-
-
-def load_data(options: argparse.Namespace) -> tuple[data.Images, data.Images]:
-    """Return the training and test sets; the embedded digits where MNIST cannot be had."""
-    try:
-        return data.load(options.dataset or "mnist", data_dir=options.data_dir)
-    except data.DataUnavailable as error:
-        if options.dataset or options.data_dir:
-            raise
-        print(f"MNIST cannot be had here: {error}")
-        print("This run uses the embedded 8×8 digits instead (--dataset digits).")
-        return data.load("digits")
+    # The learning rate is planned for the epochs: they stay.
+    return runs.parse_options(parser, may_change=("data_dir", "backend"))
 
 
 def lenet(classes: int, colours: int) -> list[sal.Layer]:
@@ -247,14 +218,12 @@ def draw_results(network: sal.Network, test: data.Images, folder: Path) -> None:
 def main() -> None:
     """Learn, and save what was learned."""
     options = parse_arguments()
-    folder = Path(options.resume) if options.resume else None
-    if folder is not None:
-        options = continued(options, folder)
-    train, test = load_data(options)
+    train, test = load_digits(options)
     if options.epochs is None:
         options.epochs = 100 if train.name == "digits" else 10
     whole("--epochs", options.epochs)
     whole("--batch-size", options.batch_size)
+    options.dataset = train.name
     network = build_network(options, train)
     chosen = [data.Shift(options.shift)] if options.shift else []
     chosen += [data.Flip()] if options.flip else []
@@ -267,10 +236,10 @@ def main() -> None:
         seed=options.seed,
         transform=transform,
     )
-    if folder is None:
-        options.dataset = train.name
-        folder = runs.run_folder(options.output, f"{train.name}-classifier", vars(options))
-    elif (folder / "checkpoint.safetensors").exists():
+    name = f"{train.name}-classifier"
+    run = runs.open_run(options, name, train, engine.steps_per_epoch)
+    folder = run.folder
+    if (folder / "checkpoint.safetensors").exists():
         engine.resume(folder / "checkpoint.safetensors")
         print(f"continuing after step {engine.step}")
     engine.callbacks = (
@@ -289,9 +258,7 @@ def main() -> None:
     else:
         accuracy = engine.evaluate()["accuracy"]
         print(f"{train.name}: test accuracy {100 * accuracy:.2f}% after {options.epochs} epochs")
-    print("the run's files:")
-    for path in sorted(folder.iterdir()):
-        print(f"  {path}")
+    print("the run's files:", *run.files, sep="\n  ")
 
 
 if __name__ == "__main__":

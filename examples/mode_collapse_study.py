@@ -112,12 +112,9 @@ def parse_arguments() -> argparse.Namespace:
     add("--rounds", type=int, default=3000, metavar="N", help="of each run, default 3000")
     add("--seeds", type=int, default=3, metavar="N", help="runs of each variant, default 3")
     add("--processes", type=int, metavar="N", help="runs at a time, default the number of cores")
-    add("--output", default="runs", metavar="DIR", help="where the study's folder is made (runs)")
-    add("--resume", metavar="FOLDER", help="continue the study in this folder")
-    options = parser.parse_args()
-    if options.resume:
-        parser.set_defaults(**runs.read_settings(options.resume))
-        options = parser.parse_args()
+    parser.set_defaults(digits="0-9")  # for load_images
+    may_change = ("variants", "seeds", "rounds", "processes", "data_dir")
+    options = runs.parse_options(parser, may_change=may_change)
     if options.rounds < 1 or options.seeds < 1:
         parser.error("--rounds and --seeds must be at least 1")
     return options
@@ -126,13 +123,12 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     """Play all variants and compare them."""
     options = parse_arguments()
-    options.digits = "0-9"
     options.dataset = load_images(options)[0].name
     _, judge = digits(options.dataset, options.data_dir)  # trained before processes look for it
     print(f"the judge reads {judge.accuracy:.2%} of the test digits right")
-    folder = Path(options.resume) if options.resume else None
-    folder = folder or runs.run_folder(options.output, "mode-collapse", vars(options))
     tasks = [(v, seed) for v in options.variants or VARIANTS for seed in range(options.seeds)]
+    run = runs.open_run(options, "mode-collapse")
+    folder = run.folder
     settings = {"rounds": options.rounds, "folder": folder, "data_dir": options.data_dir}
     results = studies.repeat(
         functools.partial(play, dataset=options.dataset, **settings),
@@ -145,9 +141,7 @@ def main() -> None:
         bands = write_tables(rows, folder)
         panels = {title: bands[figure] for figure, title in FIGURES.items()}
         plots.plot_comparison(panels, folder / "comparison.png")
-    print("the study's files:")
-    for path in sorted(folder.glob("*.*")):
-        print(f"  {path}")
+    print("the study's files:", *run.files, sep="\n  ")
 
 
 if __name__ == "__main__":

@@ -169,8 +169,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--seed", type=int, default=0, metavar="N", help="of the first run, default 0")
     add("--processes", type=int, metavar="N", help="runs at a time, default the number of cores")
     add("--backend", metavar="NAME", help="numpy or cupy, default $SALAMANDRE_BACKEND or numpy")
-    add("--output", default="runs", metavar="DIR", help="where the study's folder is made (runs)")
-    options = parser.parse_args()
+    options = runs.parse_options(parser, may_change=None)
     if options.runs < 1 or options.seed < 0 or options.steps < TESTS:
         parser.error(f"--runs must be at least 1, --seed 0 and --steps {TESTS}")
     return options
@@ -182,16 +181,15 @@ def main() -> None:
     for structure in options.structure:  # a mistake is told before the first run
         for rate in options.learning_rates or [0.1]:
             build_network(structure, rate, options.steps, 0, options.backend)
-    folder = runs.run_folder(options.output, "xor", vars(options))
     rows: list[list[object]] = []
+    run = runs.open_run(options, "xor")
+    folder = run.folder
     for structure in options.structure:
         rows += study(structure, options, folder)
     with open(folder / "runs.csv", "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerows([["structure", "learning rate", "seed", "steps", "success"], *rows])
-    print("the study's files:")
-    for path in sorted(folder.iterdir()):
-        print(f"  {path}")
+    print("the study's files:", *run.files, sep="\n  ")
 
 
 if __name__ == "__main__":

@@ -279,30 +279,6 @@ def test_global_pooling_and_upsampling_against_pytorch(backend, host):
     assert gradient_check(sal.GlobalAveragePool(), x, backend=backend).worst < 1e-6
 
 
-ROWS = {  # the numbers of arrays (M, C) and (C,) that go in, of scalars, and what is written
-    "rectify": (1, 0, 1, "rows"),
-    "rectify_gradient": (2, 0, 1, "rows"),
-    "moments": (1, 0, 0, "two features"),
-    "normalise": (1, 4, 0, "rows"),
-    "normalise_sums": (2, 2, 0, "two features"),
-    "normalise_gradient": (2, 4, 0, "rows"),
-}
-
-
-@pytest.mark.parametrize("compiled", [False, True])
-def test_moments_of_a_far_mean_are_exact(compiled):
-    """In float32, of a mean a thousand times the deviation."""
-    x = RANDOM.normal(1000, 1, (20_000, 3))
-    mean, variance = np.empty((2, 3), np.float32)
-    NumpyBackend(compiled=compiled).moments(x.astype(np.float32), mean, variance)
-    assert np.allclose(mean, x.mean(axis=0), rtol=1e-6)
-    assert np.allclose(variance, x.var(axis=0), rtol=1e-3)
-
-
-def placed(window):
-    return window.kernel, window.stride, window.corner
-
-
 @pytest.mark.parametrize("shape", [(3, 4, 5), (7,)])
 def test_layer_norm_against_pytorch(shape, backend, host):
     module = nn.LayerNorm(shape, eps=1e-3)
@@ -529,7 +505,7 @@ def test_weights_are_drawn_for_their_inputs_and_outputs():
         (lambda: sal.GlobalAveragePool(), (9,), "takes images"),
         (lambda: sal.Upsample(2), (9,), "takes images"),
         (lambda: UP(2, 2, padding=1), (1, 1, 1), "leaves an image of 0 x 0 pixels"),
-        (lambda: CONV(0, 3), (1, 4, 4), "maps must be a whole number of at least 1, got 0"),
+        (lambda: CONV(0, 3), (1, 4, 4), "channels must be a whole number of at least 1, got 0"),
         (lambda: CONV(2, (3, 3, 3)), (1, 4, 4), "kernel must be one whole number or a pair"),
         (lambda: CONV(2, 3, 0), (1, 4, 4), "stride must be a whole number of at least 1, got 0"),
         (lambda: CONV(2, 3, padding=-1), (1, 4, 4), "padding must be a whole number"),

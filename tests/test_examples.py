@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command import call
 from PIL import Image
 from safetensors.numpy import load_file
 
@@ -42,8 +43,13 @@ def table(path: Path) -> list[dict[str, str]]:
 
 
 def only_folder(tmp_path: Path) -> Path:
-    (folder,) = (tmp_path / "runs").iterdir()
+    """Return the folder of the only run, in the place of its kind."""
+    (folder,) = (tmp_path / "runs").glob("*/*")
     return folder
+
+
+def files_of(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()} - {"run.lock"}
 
 
 def test_digits_are_learned_and_everything_is_saved(tmp_path):
@@ -52,7 +58,8 @@ def test_digits_are_learned_and_everything_is_saved(tmp_path):
     assert len(accuracies) == 20 and accuracies[-1] > 90
     assert f"digits: test accuracy {accuracies[-1]:.2f}% after 20 epochs" in done.stdout
     folder = only_folder(tmp_path)
-    names = {path.name for path in folder.iterdir()}
+    assert folder.parent.name == "digits-classifier"
+    names = files_of(folder)
     assert names == {
         *("settings.json", "checkpoint.safetensors", "model.safetensors"),
         *("curves.csv", "metrics.csv", "curves.png", "confusion.png", "mistakes.png"),
@@ -113,7 +120,7 @@ def test_the_classifier_is_interrupted_and_continued(tmp_path):
     assert 3 <= len(before) < 400
     resume = ("--resume", str(folder))
     done = run("mnist_classifier.py", *resume, "--epochs", "9", cwd=tmp_path, fails=True)
-    assert "planned for 400 epochs" in done.stderr
+    assert "--epochs is 400 in digits-classifier/" in done.stderr
     done = run("mnist_classifier.py", *resume, cwd=tmp_path)
     assert "continuing after step" in done.stdout
     rows = table(folder / "metrics.csv")
@@ -207,8 +214,12 @@ def test_games_draw_digits_and_continue(program, options, tmp_path):
     options = (*QUICK, *options, "--digits", "3-5", "--evaluate", "20")
     done = run(program, *options, "--rounds", "40", cwd=tmp_path)
     assert "435 images" in done.stdout and "drawn images" in done.stdout  # threes to fives
+    (found,) = sal.runs.find_runs(tmp_path / "runs")
+    assert found.state() == "complete" and found.images.count == 435
+    assert "40 of 40 rounds" in call("show", found.folder)
+    assert len(call("generate", found.folder, "--to", tmp_path / "out").split()) == 1
     folder = only_folder(tmp_path)
-    assert {path.name for path in folder.iterdir()} == {*FILES, "metrics.csv"}
+    assert files_of(folder) == {*FILES, "metrics.csv"}
     assert [row["round"] for row in table(folder / "metrics.csv")] == ["20", "40"]
     generator = sal.Network.load(folder / "generator.safetensors")
     assert generator.output_shape == (64,)
@@ -218,7 +229,7 @@ def test_games_draw_digits_and_continue(program, options, tmp_path):
     run(program, "--resume", str(folder), "--rounds", "60", cwd=tmp_path)
     assert len(table(folder / "curves.csv")) == 60
     done = run(program, "--resume", str(folder), "--latent", "9", cwd=tmp_path, fails=True)
-    assert "its generator.input_shape is 100, here it is 9" in done.stderr.splitlines()[-1]
+    assert "--latent is 100 in digits-" in done.stderr.splitlines()[-1]
     other = {"gan_mnist.py": "wgan_mnist.py"}.get(program, "gan_mnist.py")
     done = run(other, "--resume", str(folder), cwd=tmp_path, fails=True)
     assert f"is one of {program}" in done.stderr.splitlines()[-1]
@@ -230,7 +241,7 @@ def test_a_game_that_is_killed_again_and_again_ends_in_the_same_bits(tmp_path):
     options = (*QUICK, "--evaluate", "0", "--rounds", "300", "--minibatch", "discrimination")
     options = (*options, "--discriminator", "32", "--noise", "4", "--flipping", "0.1")
     run("gan_mnist.py", *options, "--output", "whole", cwd=tmp_path)
-    (whole,) = (tmp_path / "whole").iterdir()
+    (whole,) = (tmp_path / "whole").glob("*/*")
     (tmp_path / "killed").mkdir()
     random, kills, arguments = np.random.default_rng(0), 0, (*options, "--output", "killed")
     while kills < 12:
@@ -241,7 +252,7 @@ def test_a_game_that_is_killed_again_and_again_ends_in_the_same_bits(tmp_path):
         process.kill()
         kills += process.wait() == -signal.SIGKILL
         process.stderr.close()
-        (folder,) = (tmp_path / "killed").iterdir()
+        (folder,) = (tmp_path / "killed").glob("*/*")
         arguments = ("--resume", str(folder))
     run("gan_mnist.py", *arguments, cwd=tmp_path)
     names = [path.relative_to(whole) for path in whole.rglob("*") if path.is_file()]
@@ -260,7 +271,7 @@ def test_a_game_that_is_killed_again_and_again_ends_in_the_same_bits(tmp_path):
 def test_constraints_of_the_wasserstein_game(tmp_path, constraint):
     options = (*QUICK, "--rounds", "5", "--lipschitz", constraint, "--optimizer", "rmsprop")
     run("wgan_mnist.py", *options, "--evaluate", "0", cwd=tmp_path)
-    assert {path.name for path in only_folder(tmp_path).iterdir()} == FILES
+    assert files_of(only_folder(tmp_path)) == FILES
 
 
 @pytest.mark.parametrize(
@@ -291,7 +302,7 @@ def test_mistakes_of_games(tmp_path, program, arguments, message):
 def test_convolutional_games(tmp_path):
     options = (*DIGITS, "--rounds", "4", "--every", "2", "--evaluate", "0", "--batch-size", "16")
     run("wgan_mnist.py", *options, "--model", "conv", "--generator", "8-4", cwd=tmp_path)
-    assert {path.name for path in only_folder(tmp_path).iterdir()} == FILES
+    assert files_of(only_folder(tmp_path)) == FILES
     options = (*options, "--model", "conv")
     done = run("wgan_mnist.py", *options, "--generator", "8-8-8-8", cwd=tmp_path, fails=True)
     assert "give --generator fewer" in done.stderr.splitlines()[-1]
@@ -310,7 +321,7 @@ def test_dcgan_on_a_folder_of_pictures(tmp_path):
     done = run("dcgan.py", *options, "--size", "64", cwd=tmp_path, **cache)
     assert "20 images" in done.stdout and "broken.png" in done.stderr
     folder = only_folder(tmp_path)
-    assert {path.name for path in folder.iterdir()} == FILES
+    assert files_of(folder) == FILES
     assert sal.Network.load(folder / "generator.safetensors").output_shape == (3, 64, 64)
     run("dcgan.py", "--resume", str(folder), "--rounds", "6", cwd=tmp_path, **cache)
     assert len(table(folder / "curves.csv")) == 6
@@ -335,6 +346,8 @@ def test_gaussians_are_counted_and_animated(tmp_path):
     options = ("--rounds", "80", "--runs", "2", "--distribution", "ring")
     done = run("gan_gaussians.py", *options, cwd=tmp_path)
     assert "mean of 2 runs" in done.stdout
+    (study,) = sal.runs.find_runs(tmp_path / "runs")
+    assert study.state() == "over" and study.settings.program == "gan_gaussians.py"
     folder = only_folder(tmp_path)
     assert {"ring.png", "runs.csv", "ring-0", "ring-1"} < {path.name for path in folder.iterdir()}
     assert (folder / "ring-1" / "animation.gif").exists()
@@ -349,8 +362,9 @@ def test_the_study_of_collapse_compares_and_continues(tmp_path):
     done = run("mode_collapse_study.py", *DIGITS, *options, cwd=tmp_path)
     assert "| label flipping 5% | 2 |" in done.stdout
     folder = only_folder(tmp_path)
-    assert {path.name for path in folder.glob("*.*")} == {
+    assert files_of(folder) == {
         *("comparison.png", "runs.csv", "settings.json", "table.md"),
+        *("plain-0", "plain-1", "label-flipping-5-0", "label-flipping-5-1"),
     }
     before = table(folder / "runs.csv")
     run("mode_collapse_study.py", "--resume", str(folder), cwd=tmp_path)

@@ -1,16 +1,13 @@
-"""Figures, pictures, repeated runs and run folders."""
+"""Figures and pictures."""
 
 from __future__ import annotations
-
-import json
-import os
 
 import numpy as np
 import pytest
 from matplotlib.image import imread
 
 import salamandre as sal
-from salamandre import evaluation, plots, runs, studies
+from salamandre import evaluation, plots
 
 
 def test_confusion_and_accuracy_agree_with_scikit_learn():
@@ -21,42 +18,6 @@ def test_confusion_and_accuracy_agree_with_scikit_learn():
     counts = evaluation.confusion(labels.astype(np.uint8), guesses, 5)
     assert np.array_equal(counts, sklearn.confusion_matrix(labels, guesses))
     assert evaluation.accuracy(y, labels) == pytest.approx(sklearn.accuracy_score(labels, guesses))
-
-
-def test_mean_band_covers_the_true_mean_as_often_as_it_says():
-    random = np.random.default_rng(0)
-    values = random.exponential(size=(60, 400))  # 400 experiments of 60 runs, true mean 1
-    mean, low, high = studies.mean_band(values, confidence=0.9, resamples=1000)
-    assert np.allclose(mean, values.mean(axis=0))
-    covered = np.mean((low <= 1) & (high >= 1))
-    assert 0.84 < covered < 0.94
-
-
-def test_mean_band_of_equal_runs_is_their_value():
-    mean, low, high = studies.mean_band(np.full((7, 3), 0.5))
-    assert np.allclose([mean, low, high], 0.5)
-
-
-def square(seed: int) -> tuple[int, int, str | None]:
-    return seed**2, os.getpid(), os.environ.get("OPENBLAS_NUM_THREADS")
-
-
-def test_repeat_runs_in_other_processes_in_order(capsys):
-    before = os.environ.get("OPENBLAS_NUM_THREADS")
-    results = studies.repeat(square, range(5), processes=2)
-    assert [result[0] for result in results] == [0, 1, 4, 9, 16]
-    assert os.getpid() not in {result[1] for result in results}
-    assert {result[2] for result in results} == {"1"}
-    assert os.environ.get("OPENBLAS_NUM_THREADS") == before
-    assert [r[:2] for r in studies.repeat(square, [3], processes=1)] == [(9, os.getpid())]
-
-
-def test_run_folders_are_new_each_time_and_keep_their_settings(tmp_path):
-    settings = {"epochs": 3, "path": tmp_path}
-    folders = {runs.run_folder(tmp_path / "runs", "xor", settings) for _ in range(3)}
-    assert len(folders) == 3
-    for folder in folders:
-        assert json.loads((folder / "settings.json").read_text())["epochs"] == 3
 
 
 def test_decision_map_shows_what_the_network_decides_where(tmp_path):

@@ -27,7 +27,7 @@ DRAWN = 1000  # images at a time
 @click.option("--batch-size", type=click.IntRange(1), metavar="N", default=64, show_default=True)
 @click.option(
     "--seconds",
-    type=kinds.Seconds(0, min_open=True),
+    type=click.FloatRange(0, min_open=True),
     metavar="N",
     default=3.0,
     show_default=True,

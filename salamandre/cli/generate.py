@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
+import math
 import re
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from salamandre.cli import options as kinds
-from salamandre.cli.pictures import MANY, zoom_of
-
-if TYPE_CHECKING:
-    import numpy as np
-
-    from salamandre.network import Network
+from salamandre.cli.pictures import MANY, drawer
+from salamandre.cli.train_options import the_run
 
 SAMPLES = 10  # of each class
 
@@ -28,8 +26,8 @@ SAMPLES = 10  # of each class
     type=click.Choice(["fixed", "fresh"]),
     default="fixed",
     show_default=True,
-    help="One latent point for every letter, or a new one each, so "
-    "that two A's differ as a person's do.",
+    help="One latent point for every letter, or a new one each, so that two A's differ as a "
+    "person's do.",
 )
 @click.option(
     "--seed",
@@ -61,115 +59,98 @@ def generate(
     to: str | None,
     root: str,
 ) -> None:
-    """Draw a word, and a grid of all classes."""
-    from salamandre.network import Network
-    from salamandre.runs.run import UnknownRun
+    """Draw a word and a grid of all classes, or samples of a game that has none."""
+    import numpy as np
 
-    found = kinds.the_run(run, root)
-    labels = _labels(found.classes, word, classes)
+    from salamandre.games import Gaussian
+    from salamandre.network import Network
+    from salamandre.runs import UnknownRun
+
+    found = the_run(run, root)
     try:
         file = found.generator(checkpoint)
     except UnknownRun as error:
         raise click.UsageError(str(error)) from None
     generator = Network.load(file, backend=backend)
-    shape = tuple(found.settings["images"]["shape"])
+    names = found.images.classes if generator.classes else ()
+    word_labels = _labels(names, word, classes)
+    shape = found.images.shape or _shape(generator.output_shape)
     folder = Path(to) if to else found.folder / "generated"
     suffix = f"{noise}-{seed}" + (f"-{checkpoint:04d}" if checkpoint else "")
-    if labels:
+
+    def points(count: int) -> Any:
+        stream = generator.backend.stream([seed, 5])
+        return Gaussian(*generator.input_shape).draw(stream, count, generator.dtype)
+
+    def draw(what: str, latent: Any, labels: Any, columns: int) -> None:
+        path = folder / f"{what}-{suffix}.png"
+        y = generator.backend.to_numpy(generator.predict(latent, labels=labels))
+        drawer(shape, columns)(y, path)
+        click.echo(path)
+
+    if word_labels:
+        count = len(word_labels)
+        latent = points(1).repeat(count, axis=0) if noise == "fixed" else points(count)
         what = re.sub(r"\W", "_", word or classes or "")[:40]
-        points = _points(generator, len(labels), noise, seed)
-        path = folder / f"word-{what}-{suffix}.png"
-        _draw(generator, points, labels, shape, path, len(labels))
-    count = len(found.classes)
-    path = folder / f"classes-{suffix}.png"
-    _draw_classes(generator, count, noise, seed, shape, path)
+        draw(f"word-{what}", latent, np.array(word_labels), count)
+    if not names:
+        draw("samples", points(SAMPLES**2), None, SAMPLES)
+        return
+    labels, samples = np.meshgrid(np.arange(len(names)), np.arange(SAMPLES))
+    # With fixed noise, samples of different classes in a row share a point.
+    index = samples if noise == "fixed" else np.arange(labels.size).reshape(labels.shape)
+    if len(names) > MANY:  # a row for each class instead of a column
+        index, labels = index.T, labels.T
+    latent = points(index.max() + 1)[generator.backend.asarray(index.ravel())]
+    draw("classes", latent, labels.ravel(), labels.shape[1])
 
 
-def _labels(names: list[str], word: str | None, classes: str | None) -> list[int]:
+def _shape(output: tuple[int, ...]) -> tuple[int, ...]:
+    """Return the shape of images (C, H, W) for what a generator makes, of a run that noted none."""
+    side = math.isqrt(output[0])
+    if len(output) == 3:
+        return output
+    if len(output) > 1 or side < 2 or side**2 != output[0]:
+        raise click.UsageError(f"this run's generator makes no images but arrays {output}")
+    return 1, side, side
+
+
+def _labels(names: Sequence[str], word: str | None, classes: str | None) -> list[int]:
     """Return the labels of what is to be drawn; none if nothing was named.
 
     A letter that has no class is drawn by that of its other case: merged data sets count it
-    there.
-
-    Raises:
-        BadParameter: a character or name has no class; those that have one are listed.
+    there. A character or name without a class is refused; those that have one are listed.
     """
     if word is not None and classes is not None:
         raise click.UsageError("give --word or --classes, not both")
     if word is None and classes is None:
         return []
+    if not names:
+        raise click.UsageError("this model draws without classes: leave --word and --classes out")
     known = {name: label for label, name in reversed([*enumerate(names)])}
-    if word is not None:
-        wanted, option = list(word), "--word"
-        if not any(len(name) == 1 for name in names):
-            raise click.BadParameter(
-                f"this model's classes are no single characters, name them with --classes "
-                f"(it has: {', '.join(names)})",
-                param_hint="'--word'",
-            )
+    hint = "'--classes'" if word is None else "'--word'"
+    if word is None:
+        wanted = [name.strip() for name in (classes or "").split(",")]
+    elif not any(len(name) == 1 for name in names):
+        raise click.BadParameter(
+            f"this model's classes are no single characters, name them with --classes "
+            f"(it has: {', '.join(names)})",
+            param_hint=hint,
+        )
+    else:
+        wanted = list(word)
         for character in dict.fromkeys(wanted):
             other = character.swapcase()
             if character not in known and other in known:
                 known[character] = known[other]
                 click.echo(f"{character} is drawn as {other}", err=True)
-    else:
-        wanted, option = [name.strip() for name in (classes or "").split(",")], "--classes"
     if not wanted:
-        raise click.BadParameter("the word is empty", param_hint=f"'{option}'")
+        raise click.BadParameter("the word is empty", param_hint=hint)
     missing = [name for name in dict.fromkeys(wanted) if name not in known]
     if missing:
         raise click.BadParameter(
             f"this model has no class for {', '.join(map(repr, missing))} "
             f"(it has: {(' ' if word else ', ').join(names)})",
-            param_hint=f"'{option}'",
+            param_hint=hint,
         )
     return [known[name] for name in wanted]
-
-
-def _points(generator: Network, count: int, noise: str, seed: int) -> Any:
-    """Return latent points (count, size): all the same, or a new one each."""
-    from salamandre.games import Gaussian
-
-    stream = generator.backend.stream([seed, 5])
-    (size,) = generator.input_shape
-    points = Gaussian(size).draw(stream, 1 if noise == "fixed" else count, generator.dtype)
-    return points.repeat(count, axis=0) if noise == "fixed" else points
-
-
-def _draw_classes(
-    generator: Network, count: int, noise: str, seed: int, shape: tuple[int, ...], path: Path
-) -> None:
-    """Draw ten samples of each class; with fixed noise, those beside each other share a point."""
-    import numpy as np
-
-    samples = np.tile(np.arange(SAMPLES)[:, None], (1, count))
-    labels = np.tile(np.arange(count), (SAMPLES, 1))
-    points = _points(generator, SAMPLES * (count if noise == "fresh" else 1), "fresh", seed)
-    index = samples if noise == "fixed" else np.arange(SAMPLES * count).reshape(SAMPLES, count)
-    if count > MANY:  # a row for each class instead of a column
-        index, labels = index.T, labels.T
-    _draw(
-        generator,
-        points[generator.backend.asarray(index.ravel())],
-        labels.ravel(),
-        shape,
-        path,
-        labels.shape[1],
-    )
-
-
-def _draw(
-    generator: Network,
-    points: Any,
-    labels: list[int] | np.ndarray,
-    shape: tuple[int, ...],
-    path: Path,
-    columns: int,
-) -> None:
-    import numpy as np
-
-    from salamandre.plots import save_grid
-
-    y = generator.backend.to_numpy(generator.predict(points, labels=np.asarray(labels)))
-    save_grid((y.reshape(-1, *shape) + 1) / 2, path, columns, zoom_of(shape[1]))
-    click.echo(path)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from salamandre.cli import options as kinds
+from salamandre.cli.train_options import read_options, the_run
 
 if TYPE_CHECKING:
     from salamandre.runs import Run
@@ -35,31 +36,40 @@ def runs(root: str) -> None:
     rows = []
     for run in find_runs(root):
         try:
+            read_options(run)
             rows.append(_row(run))
         except (OSError, ValueError, KeyError) as error:
             click.echo(f"Warning: {run.name} is left out: {error}", err=True)
     if rows:
-        head = ("run", "state", "architecture", "size", "epoch", "D loss", "G loss")
-        click.echo(table([(*head, "metrics", "networks of epochs"), *rows]))
+        head = ("run", "state", "program", "played", "losses", "metrics", "networks of epochs")
+        click.echo(table([head, *rows]))
     else:
         click.echo(f"no runs in {root}: begin one with salamandre train", err=True)
 
 
 def _row(run: Run) -> tuple[str, ...]:
-    options, figures = run.options, run.figures()
-    metrics = _metrics(run, ("right", "frechet"))
+    metrics = _figures(run.metrics(), ("right", "frechet", "test_loss", "accuracy"))
+    losses = _figures(run.figures(), ("d_loss", "g_loss"))
     return (
-        *(run.name, run.state(), options["architecture"], str(options["image_size"])),
-        f"{run.epochs():.4g}/{options['epochs']}",
-        *(f"{figures[name]:.3g}" if figures else "-" for name in ("d_loss", "g_loss")),
-        ", ".join(metrics[:SHOWN]) or "-",
+        *(run.name, run.state(), _program(run), _played(run)),
+        *(", ".join(losses[:SHOWN]) or "-", ", ".join(metrics[:SHOWN]) or "-"),
         _ranges(run.checkpoints) or "-",
     )
 
 
-def _metrics(run: Run, first: Sequence[str] = ()) -> list[str]:
-    """Return the latest metrics in words, some of them before the others."""
-    found = run.metrics()
+def _program(run: Run) -> str:
+    """Return what made a run, in short: ``"train cdcgan"``, ``"xor"``."""
+    program = run.settings.program.removesuffix(".py").split()[-1:]
+    return " ".join([*program, str(run.options.get("architecture", ""))]).strip() or "-"
+
+
+def _played(run: Run) -> str:
+    planned = "" if run.planned is None else f" of {run.planned:,}"
+    return f"{run.played():,.4g}{planned} {run.unit}" if run.played() or planned else "-"
+
+
+def _figures(found: Mapping[str, float], first: Sequence[str] = ()) -> list[str]:
+    """Return figures in words; some of them, if it has them, in the place of all."""
     names = [name for name in first if name in found] or list(found)
     return [f"{name} {found[name]:.3g}" for name in names]
 
@@ -80,30 +90,37 @@ def _ranges(numbers: Sequence[int]) -> str:
 @kinds.root_option
 def show(run: str, root: str) -> None:
     """Show the settings, figures and files of RUN."""
-    found = kinds.the_run(run, root)
-    settings, options, images = found.settings, found.options, found.settings["images"]
-    shape = "×".join(map(str, images["shape"]))
+    found = the_run(run, root)
+    settings, images = found.settings, found.images
     rows = [
         ("run", found.name),
-        ("state", f"{found.state()}, {found.epochs():.4g} of {options['epochs']} epochs"),
-        ("started", settings.get("started", "unknown")),
-        ("images", f"{images['count']:,} of {images['name']}, {shape}"),
-        ("classes", _classes(images["classes"])),
-        ("epoch", f"{found.rounds_per_epoch:,} rounds"),
-        *((name.replace("_", " "), _shown(value)) for name, value in options.items()),
-        *((f"version of {name}", value) for name, value in settings["versions"].items()),
-        ("git revision", settings.get("git") or "none"),
+        ("program", settings.program or "unknown"),
+        ("state", f"{found.state()}, {_played(found)}"),
+        ("started", settings.started),
+    ]
+    if images.count:
+        shape = "×".join(map(str, images.shape))
+        rows.append(("images", f"{images.count:,} of {images.name}, {shape}"))
+        rows.append(("classes", _classes(images.classes)))
+    if found.unit == "epochs" and images.rounds_per_epoch > 1:
+        rows.append(("epoch", f"{images.rounds_per_epoch:,} rounds"))
+    rows += [
+        *((name.replace("_", " "), _shown(value)) for name, value in found.options.items()),
+        *((f"version of {name}", value) for name, value in settings.versions.items()),
+        ("git revision", settings.git or "none"),
         *((name, f"{value:.4g}") for name, value in found.figures().items()),
         *((f"metric {name}", f"{value:.4g}") for name, value in found.metrics().items()),
         ("networks of epochs", _ranges(found.checkpoints) or "none yet"),
     ]
     click.echo(table(rows))
     click.echo("files:")
-    files = sorted(path for path in found.folder.iterdir() if path.is_file())
-    sizes = [(f"  {path}", _size(path.stat().st_size)) for path in files]
-    for folder in sorted(path for path in found.folder.iterdir() if path.is_dir()):
-        inside = [path.stat().st_size for path in folder.iterdir()]
-        sizes.append((f"  {folder}/", f"{len(inside)} files, {_size(sum(inside))}"))
+    sizes = []
+    for path in sorted(found.files, key=Path.is_dir):
+        inside = [file.stat().st_size for file in path.rglob("*") if file.is_file()]
+        if path.is_dir():
+            sizes.append((f"  {path}/", f"{len(inside)} files, {_size(sum(inside))}"))
+        else:
+            sizes.append((f"  {path}", _size(path.stat().st_size)))
     click.echo(table(sizes))
 
 
@@ -131,7 +148,7 @@ def _size(count: int) -> str:
 )
 @kinds.root_option
 def compare(runs: tuple[str, ...], to: str | None, root: str) -> None:
-    """Draw losses and samples of runs side by side."""
+    """Draw losses and samples of runs side by side, and say in which options they differ."""
     from salamandre.runs.comparison import compare_runs
 
     if len(runs) < 2:
@@ -139,17 +156,17 @@ def compare(runs: tuple[str, ...], to: str | None, root: str) -> None:
     path = Path(to or Path(root) / "comparison.png")
     if path.suffix.lower() != ".png":
         raise click.BadParameter(f"{path} must end in .png", param_hint="'--to'")
-    found = [kinds.the_run(run, root) for run in runs]
-    rows = [("run", "architecture", "epoch", "D loss", "G loss", "metrics")]
+    found = [the_run(run, root) for run in runs]
+    options = [run.options for run in found]
+    names = [name for name in options[0] if all(name in other for other in options)]
+    differing = [name for name in names if any(o[name] != options[0][name] for o in options)]
+    rows = [("run", "program", "played", "losses", "metrics", *differing)]
     for run in found:
-        figures = run.figures()
-        if not figures:
+        if not run.played():
             raise click.ClickException(f"{run.name} has not played a round: nothing to compare")
-        losses = (f"{figures[name]:.3g}" for name in ("d_loss", "g_loss"))
-        metrics = ", ".join(_metrics(run)) or "-"
-        rows.append(
-            (run.name, run.options["architecture"], f"{run.epochs():.4g}", *losses, metrics)
-        )
+        figures = (", ".join(_figures(what)) or "-" for what in (run.figures(), run.metrics()))
+        values = (_shown(run.options[name]) for name in differing)
+        rows.append((run.name, _program(run), _played(run), *figures, *values))
     compare_runs(found, path)
     click.echo(table(rows))
     click.echo(path)

@@ -1,20 +1,16 @@
-"""What the commands take: names with their nearest ones, runs, settings from a file."""
+"""What the commands take: names with their nearest ones, runs."""
 
 from __future__ import annotations
 
-import math
 import sys
 from collections.abc import Callable, Iterable
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem
 
-if TYPE_CHECKING:
-    from salamandre.runs import Run
-
 INTERRUPTED = 130  # the exit code that shells give a command ended by Ctrl-C
+BACKEND_HELP = "numpy or cupy. Default: SALAMANDRE_BACKEND, else numpy."
 
 
 class Name(click.ParamType):
@@ -54,30 +50,6 @@ class Name(click.ParamType):
     ) -> list[CompletionItem]:
         """Return the names that begin so."""
         return [CompletionItem(name) for name in self._names() if name.startswith(incomplete)]
-
-
-class Keep(click.ParamType):
-    """How many of the last epochs are kept: a number, or all."""
-
-    name = "N|all"
-
-    def convert(self, value: Any, param: Any, ctx: click.Context | None) -> str:
-        """Return ``"all"`` or the number as a text."""
-        text = str(value)
-        if text != "all" and not (text.isascii() and text.isdigit() and int(text)):
-            self.fail(f"{text!r} is neither a whole number of at least 1 nor 'all'", param, ctx)
-        return text
-
-
-class Seconds(click.FloatRange):
-    """A time that is a number."""
-
-    def convert(self, value: Any, param: Any, ctx: click.Context | None) -> Any:
-        """Return the number, which is no NaN and not infinite."""
-        number = super().convert(value, param, ctx)
-        if not math.isfinite(number):
-            self.fail(f"{value} is no time.", param, ctx)
-        return number
 
 
 class BackendName(click.ParamType):
@@ -142,24 +114,6 @@ def on_terminal() -> bool:
     return sys.stdin.isatty()
 
 
-def the_run(name: str, root: str, option: str = "'RUN'") -> Run:
-    """Return the run of that name, whose settings can be read.
-
-    Raises:
-        BadParameter: there is none, or several.
-        ValueError: its settings are damaged, or of a newer version.
-    """
-    from salamandre.runs import find_run
-    from salamandre.runs.run import UnknownRun
-
-    try:
-        run = find_run(name, root)
-    except UnknownRun as error:
-        raise click.BadParameter(str(error), param_hint=option) from None
-    _ = run.settings
-    return run
-
-
 root_option = click.option(
     "--runs",
     "root",
@@ -173,59 +127,6 @@ backend_option = click.option(
     "--backend",
     type=BackendName(),
     metavar="NAME",
-    help="numpy or cupy. Default: SALAMANDRE_BACKEND, else numpy.",
+    help=BACKEND_HELP,
 )
 run_argument = click.argument("run", metavar="RUN", type=RunName())
-
-
-def read_config(ctx: click.Context, param: click.Parameter, path: str | None) -> None:
-    """Make what a TOML file says the defaults of the command's options."""
-    if path is None:
-        return
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
-
-    try:
-        values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise click.BadParameter(f"{path} cannot be read: {error.strerror}") from None
-    except ValueError as error:  # no UTF-8, or no TOML
-        raise click.BadParameter(f"{path} is no TOML file: {error}") from None
-    options = {
-        str(option.name): option
-        for option in ctx.command.params
-        if isinstance(option, click.Option) and option.name not in ("config", "resume")
-    }
-    ctx.default_map = {}
-    for key, value in values.items():
-        name = key.replace("-", "_")
-        if name in ctx.default_map:
-            raise click.BadParameter(f"{path} gives {key!r} twice")
-        ctx.default_map[name] = _setting(path, key, value, options)
-
-
-def _setting(path: str, name: str, value: Any, options: dict[str, click.Option]) -> Any:
-    """Return a value of a configuration file if the option is known and of its kind."""
-    from salamandre.checks import nearest
-
-    option = options.get(name.replace("-", "_"))
-    known = [option.replace("_", "-") for option in options]
-    if option is None:
-        raise click.BadParameter(
-            f"{path} has an unknown key {name!r}{nearest(name, known)} (known: {', '.join(known)})"
-        )
-    if option.is_flag:
-        fits, wanted = isinstance(value, bool), "true or false"
-    elif isinstance(option.type, click.types.IntParamType):
-        fits, wanted = isinstance(value, int) and not isinstance(value, bool), "a whole number"
-    elif isinstance(option.type, click.types.FloatParamType):
-        fits, wanted = isinstance(value, (int, float)) and not isinstance(value, bool), "a number"
-    elif isinstance(option.type, Keep):
-        fits, wanted = isinstance(value, (int, str)) and value is not True, "a number or 'all'"
-    else:
-        fits, wanted = isinstance(value, str), "a text in quotes"
-    if not fits:
-        raise click.BadParameter(f"{path}: {name} must be {wanted}, got {value!r}")
-    return value

@@ -2,13 +2,8 @@
 
 from __future__ import annotations
 
-import platform
-import subprocess
 import sys
 from collections.abc import Mapping
-from contextlib import suppress
-from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -21,10 +16,9 @@ if TYPE_CHECKING:
     from salamandre.games import GanGame
     from salamandre.runs import Run
 
-Options = dict[str, Any]
+    Sets = tuple[Images, Images | None]
 
-DATASET, ARCHITECTURE, BATCH_SIZE = "digits", "cgan", 64
-FOLDER_SIZE, FOLDER_LATENT = 64, 100
+BATCH_SIZE, FOLDER_SIZE, FOLDER_LATENT = 64, 64, 100
 ROUNDS, MOST_EPOCHS = 20_000, 200  # of a run, if nothing else is asked for
 
 
@@ -35,18 +29,17 @@ def entry_of(dataset: str) -> DataSet | None:
     return CATALOGUE.get(dataset)
 
 
-def default_size(dataset: str) -> int:
-    """Return the height and width of images of a data set as they are."""
-    entry = entry_of(dataset)
-    return entry.size if entry else FOLDER_SIZE
-
-
 def default_epochs(batches: int) -> int:
     """Return so many epochs that the run has about 20,000 rounds, at most 200 epochs."""
     return min(MOST_EPOCHS, max(1, round(ROUNDS / batches)))
 
 
-def load_images(options: Mapping[str, Any]) -> tuple[Images, Images | None]:
+def counted(number: int, what: str) -> str:
+    """Return a number with what it counts: ``"1 epoch"``, ``"1,200 rounds"``."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"
+
+
+def load_images(options: Mapping[str, Any]) -> Sets:
     """Return training and test images of the wanted size; a folder has no test images."""
     from salamandre import data
 
@@ -78,6 +71,18 @@ def new_game(options: Mapping[str, Any], images: Images) -> GanGame:
         raise click.UsageError(str(error)) from None
 
 
+def check_size(options: Mapping[str, Any], size: int) -> None:
+    """Refuse, as a UsageError, a size of images that the architecture cannot make."""
+    from salamandre.games import ARCHITECTURES
+
+    entry = entry_of(options["dataset"])
+    channels = entry.channels if entry else 1 if options["grey"] else 3
+    try:
+        ARCHITECTURES[options["architecture"]].players((channels, size, size), 1)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+
+
 def rounds_per_epoch(architecture: str, images: int, batch_size: int) -> int:
     """Return how many rounds take about as many real images as there are."""
     from salamandre.games import ARCHITECTURES
@@ -86,69 +91,26 @@ def rounds_per_epoch(architecture: str, images: int, batch_size: int) -> int:
     return max(1, images // batch_size // batches)
 
 
-def settings_of(options: Options, game: GanGame, images: Images) -> dict[str, Any]:
-    """Return all that is noted of a new run."""
-    import numpy as np
-
-    import salamandre
-
-    versions = {
-        "salamandre": salamandre.__version__,
-        "python": platform.python_version(),
-        "numpy": np.__version__,
-        "system": platform.platform(),
-    }
-    return {
-        "started": datetime.now().astimezone().isoformat(timespec="seconds"),
-        "options": {**options, "backend": game.backend.name},
-        "images": {
-            "name": images.name,
-            "count": len(images),
-            "shape": list(images.shape),
-            "classes": list(images.classes),
-            "rounds_per_epoch": rounds_per_epoch(
-                options["architecture"], len(images), game.batch_size
-            ),
-        },
-        "versions": versions,
-        "git": _revision(),
-    }
-
-
-def _revision() -> str | None:
-    """Return the git revision of the library's source, with ``+`` if it was changed since."""
-    root = Path(__file__).parents[2]
-    if not (root / ".git").exists():
-        return None
-
-    def git(*arguments: str) -> str:
-        command = ["git", "-C", str(root), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
-    with suppress(OSError, subprocess.CalledProcessError):
-        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "-uno") else "")
-    return None
-
-
-def restore(run: Run, game: GanGame) -> None:
-    """Bring a new game to where its run was saved; nothing happens to a run that was not.
+def restore(run: Run, game: GanGame, epochs: int) -> None:
+    """Bring a new game to where its run was saved, if it was.
 
     Raises:
-        UsageError: more has been played than is asked for.
+        UsageError: more has been played than the ``epochs`` asked for.
         ValueError: a damaged checkpoint, or one of other images.
     """
-    from salamandre.runs.play import CHECKPOINT
+    from salamandre.runs.run import CHECKPOINT
 
     if (run.folder / CHECKPOINT).exists():
         game.resume(run.folder / CHECKPOINT)
-    if game.rounds > run.options["epochs"] * run.rounds_per_epoch:
+    played = game.rounds / run.images.rounds_per_epoch
+    if played > epochs:
         raise click.UsageError(
-            f"{run.name} has played {game.rounds / run.rounds_per_epoch:.4g} epochs "
-            f"already: give --epochs of more, not {run.options['epochs']}"
+            f"{run.name} has played {played:.4g} epochs already: give --epochs of "
+            f"more, not {epochs}"
         )
 
 
-def play(run: Run, game: GanGame, sets: tuple[Images, Images | None], quiet: bool) -> None:
+def play(run: Run, game: GanGame, sets: Sets, quiet: bool) -> None:
     """Play a run from where it stands to its last epoch; the caller has its lock.
 
     Raises:
@@ -156,7 +118,7 @@ def play(run: Run, game: GanGame, sets: tuple[Images, Images | None], quiet: boo
     """
     from salamandre.network import Diverged
 
-    options, per_epoch = run.options, run.rounds_per_epoch
+    options, per_epoch = run.options, run.images.rounds_per_epoch
     resume = f"salamandre train --resume {run.folder}"
     try:
         _write_summary(run, game)
@@ -175,37 +137,37 @@ def play(run: Run, game: GanGame, sets: tuple[Images, Images | None], quiet: boo
             f"saved, go on with\n  {resume}"
         )
         click.get_current_context().exit(INTERRUPTED)
-    click.echo(f"{game.rounds:,} rounds, {options['epochs']} epochs: {run.folder}")
+    click.echo(
+        f"{counted(game.rounds, 'round')}, {counted(options['epochs'], 'epoch')}: {run.folder}"
+    )
 
 
-def _callbacks(
-    run: Run, game: GanGame, sets: tuple[Images, Images | None], quiet: bool
-) -> list[Any]:
+def _callbacks(run: Run, game: GanGame, sets: Sets, quiet: bool) -> list[Any]:
     from salamandre import training
     from salamandre.games import EpochNetworks, Evaluation, Film, SampleGrids
-    from salamandre.runs.play import CHECKPOINT
+    from salamandre.runs.run import CHECKPOINT
 
-    options, folder = run.options, run.folder
-    count, columns = sample_layout(len(run.classes))
+    options, images, folder = run.options, run.images, run.folder
+    count, columns = sample_layout(len(images.classes))
     callbacks: list[Any] = []
     if not quiet:
         terminal = sys.stderr.isatty()
         callbacks.append(training.ProgressBar() if terminal else training.EpochLines())
-    draw = drawer(tuple(run.settings["images"]["shape"]), columns)
+    draw = drawer(images.shape, columns)
     callbacks.append(SampleGrids(folder, training.Steps(options["sample_every"]), count, draw))
     callbacks.append(Film(folder))
     if options["evaluate"]:
         every = training.Epochs(options["evaluate"])
         callbacks.append(Evaluation({"judge": _judge(sets, options["backend"])}, every))
     keep = None if options["keep"] == "all" else int(options["keep"])
-    callbacks.append(training.Curves(folder, training.Steps(min(100, run.rounds_per_epoch))))
+    callbacks.append(training.Curves(folder, training.Steps(min(100, images.rounds_per_epoch))))
     callbacks.append(EpochNetworks(folder, keep))
     seconds = training.Seconds(options["checkpoint_every"])
     callbacks.append(training.Checkpoint(folder / CHECKPOINT, seconds))
     return callbacks
 
 
-def _judge(sets: tuple[Images, Images | None], backend: str) -> Any:
+def _judge(sets: Sets, backend: str) -> Any:
     """Return a metric: what a classifier that has learned the real images says."""
     from salamandre.evaluation import Judge
 

@@ -1,5 +1,8 @@
 """Runs, each kept in a folder of its own."""
 
-from salamandre.runs.folder import read_settings, run_folder
-from salamandre.runs.play import play
-from salamandre.runs.run import Run, find_run, find_runs
+from salamandre.runs.arguments import open_run, parse_options
+from salamandre.runs.finding import find_run, find_runs
+from salamandre.runs.lock import RunInUse
+from salamandre.runs.playing import play
+from salamandre.runs.run import Run, UnknownRun, new_run
+from salamandre.runs.settings import LearnedImages, Settings

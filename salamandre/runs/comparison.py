@@ -7,55 +7,69 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from salamandre.runs.run import TABLE, Run, read_rows
 from salamandre.plots.figure import save_figure
+from salamandre.runs.run import METRICS, TABLE, Run, read_rows
 
-PANELS = {"d_loss": "discriminator's loss", "g_loss": "generator's loss"}
+PANELS = {
+    "d_loss": "discriminator's loss",
+    "g_loss": "generator's loss",
+    "loss": "loss",
+    "test_loss": "loss on the test set",
+    "accuracy": "accuracy on the test set",
+}
 
 
 def compare_runs(runs: Sequence[Run], path: str | os.PathLike[str]) -> None:
-    """Draw the losses of runs over their epochs, and below them their latest samples.
+    """Draw the curves that runs have in common, and below them their latest samples.
 
     Args:
-        runs: with a table of rounds each.
+        runs: with a table each.
         path: of the PNG file.
 
     Raises:
-        ValueError: a run that has not played a round.
+        ValueError: a run that has not played a round, or runs without a curve in common.
     """
     from matplotlib.figure import Figure
     from PIL import Image
 
+    found = [_curves(run) for run in runs]
+    names = [name for name in PANELS if all(name in curves for curves in found)]
+    if not names:
+        raise ValueError(
+            f"{', '.join(run.name for run in runs)} have no curve in common: compare games with "
+            f"games, classifiers with classifiers"
+        )
     columns = max(2, len(runs))
     figure = Figure(figsize=(4 * columns, 8), layout="constrained")
     above, below = figure.subfigures(2, 1, squeeze=False)[:, 0]
-    curves = above.subplots(1, len(PANELS), squeeze=False)[0]
-    for run in runs:
-        table = _table(run)
-        window = max(1, len(table["round"]) // 100)
-        kernel = np.full(window, 1 / window)
-        epochs = table["round"][window - 1 :] / run.rounds_per_epoch
-        for ax, name in zip(curves, PANELS, strict=True):
-            smooth = np.convolve(table[name], kernel, mode="valid")
-            ax.plot(epochs, smooth, lw=1, label=run.name)
-    for ax, title in zip(curves, PANELS.values(), strict=True):
-        ax.set(xlabel="epoch", title=title)
+    panels = above.subplots(1, len(names), squeeze=False)[0]
+    units = " or ".join(dict.fromkeys(run.unit for run in runs))
+    for ax, name in zip(panels, names, strict=True):
+        for run, curves in zip(runs, found, strict=True):
+            x, y = curves[name]
+            window = max(1, len(x) // 100)
+            smooth = np.convolve(y, np.full(window, 1 / window), mode="valid")
+            ax.plot(x[window - 1 :], smooth, lw=1, label=run.name)
+        ax.set(xlabel=units, title=PANELS[name])
         ax.grid(alpha=0.3)
         ax.legend(fontsize=7)
     for ax, run in zip(below.subplots(1, columns, squeeze=False)[0], runs, strict=False):
         if run.samples:
             with Image.open(run.samples[-1]) as picture:
                 ax.imshow(np.asarray(picture), cmap="gray", vmin=0, vmax=255)
-        options = run.options
-        ax.set_title(f"{run.name}\n{options['architecture']}, {run.epochs():.4g} epochs", size=8)
+        ax.set_title(f"{run.name}\n{run.played():.4g} {run.unit}", size=8)
     for ax in below.axes:
         ax.axis("off")
     save_figure(figure, path)
 
 
-def _table(run: Run) -> dict[str, np.ndarray]:
-    """Return the columns of the table of rounds."""
-    rows = read_rows(run.folder / TABLE)
-    if not rows:
+def _curves(run: Run) -> dict[str, tuple[list[float], list[float]]]:
+    """Return the columns of both tables by name, each after the epochs or rounds of its rows."""
+    tables = [read_rows(run.folder / name) for name in (METRICS, TABLE)]
+    if not tables[1]:
         raise ValueError(f"{run.name} has not played a round: there is nothing to compare")
-    return {name: np.array([row[name] for row in rows]) for name in rows[0]}
+    return {
+        name: ([run.played(row) for row in rows], [row[name] for row in rows])
+        for rows in tables
+        for name in (rows[0] if rows else ())
+    }

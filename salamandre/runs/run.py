@@ -1,79 +1,28 @@
-"""The runs that ``salamandre train`` keeps, each in a folder ``runs/DATASET/DATE-TIME``."""
+"""A run's folder: what it was started with, and how far it has come."""
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from salamandre.atomic import write_atomically
-from salamandre.runs.folder import read_settings, run_folder
-from salamandre.runs.lock import in_use
+from msgspec import Struct
+from msgspec.structs import asdict
 
-FORMAT = 1  # of a run folder; a program refuses those of a higher one
-LATEST = "latest"
-TAIL = 1 << 15  # bytes at the end of a table that are read for its last rows
+from salamandre.runs.lock import LOCK, OWNER, in_use
+from salamandre.runs.settings import FILE, LearnedImages, Settings, checked, read_settings
+
+CHECKPOINT, TABLE, METRICS = "checkpoint.safetensors", "curves.csv", "metrics.csv"
+STUDY = "runs.csv"  # the table of a study, whose runs have folders or rows of their own
 MEAN = 50  # rounds
-
-
-def _count(value: object) -> bool:
-    return isinstance(value, int) and value >= 1
-
-
-def _number(value: object) -> bool:
-    return isinstance(value, (int, float)) and value >= 0
-
-
-def _flag(value: object) -> bool:
-    return isinstance(value, bool)
-
-
-def _text(value: object) -> bool:
-    return isinstance(value, str)
-
-
-def _text_or_none(value: object) -> bool:
-    return value is None or isinstance(value, str)
-
-
-def _texts(value: object) -> bool:
-    return isinstance(value, list) and bool(value) and all(map(_text, value))
-
-
-def _sizes(value: object) -> bool:
-    return isinstance(value, list) and len(value) == 3 and all(map(_count, value))
-
-
-def _kept(value: object) -> bool:
-    return value == "all" or (isinstance(value, str) and value.isdigit() and int(value) > 0)
-
-
-# What settings hold, and what each is.
-CONTENTS: dict[str, dict[str, Callable[[object], bool]]] = {
-    "images": {
-        **{"name": _text, "count": _count, "shape": _sizes},
-        **{"classes": _texts, "rounds_per_epoch": _count},
-    },
-    "versions": {"salamandre": _text},
-    "options": {
-        **dict.fromkeys(("dataset", "architecture", "backend"), _text),
-        **dict.fromkeys(("image_size", "batch_size", "epochs", "sample_every", "latent"), _count),
-        **dict.fromkeys(("evaluate", "seed", "checkpoint_every"), _number),
-        **dict.fromkeys(("unconditional_discriminator", "grey"), _flag),
-        **{"keep": _kept, "data_dir": _text_or_none},
-    },
-}
-SETTINGS, TABLE, METRICS = "settings.json", "curves.csv", "metrics.csv"
+TIMES = ("round", "epoch", "step", "seconds", "learning_rate")  # when a row was written
 
 
 class UnknownRun(ValueError):
-    """No run, or several, go by that name."""
+    """No run, or several, go by that name; or a run has no such part."""
 
 
 @dataclass(frozen=True)
@@ -89,55 +38,46 @@ class Run:
     name: str
 
     @cached_property
-    def settings(self) -> dict[str, Any]:
-        """What the run was started with.
-
-        Raises:
-            FileNotFoundError: the folder holds no run.
-            ValueError: damaged settings, those of another program or of a newer version.
-        """
-        settings = read_settings(self.folder)
-        number, versions = settings.get("format"), settings.get("versions")
-        if not isinstance(number, int):
-            raise ValueError(f"{self.folder} holds no run of salamandre train")
-        if number > FORMAT:
-            name = versions.get("salamandre") if isinstance(versions, dict) else None
-            raise ValueError(
-                f"{self.folder} was written by a newer Salamandre ({name or 'unnamed'}, run "
-                f"folders of format {number}; this one reads up to {FORMAT}): install that version"
-            )
-        for part, wanted in CONTENTS.items():
-            held = settings.get(part)
-            if not isinstance(held, dict) or any(
-                name not in held or not fits(held[name]) for name, fits in wanted.items()
-            ):
-                raise ValueError(
-                    f"{self.folder / SETTINGS} is damaged: its {part} are not what a run has"
-                )
-        return settings
-
-    def change_options(self, **options: Any) -> None:
-        """Note other values of options, such as more epochs."""
-        self.settings["options"].update(options)
-        text = json.dumps(self.settings, indent=2)
-        write_atomically(self.folder / SETTINGS, text.encode())
+    def settings(self) -> Settings:
+        """What the run was started with; see :func:`read_settings`."""
+        return read_settings(self.folder)
 
     @property
     def options(self) -> dict[str, Any]:
-        """The options of the command, by their Python names."""
-        options: dict[str, Any] = self.settings["options"]
-        return options
+        """The options of the program, by their Python names."""
+        return self.settings.options
 
     @property
-    def classes(self) -> list[str]:
-        """The names of the classes that the networks know."""
-        classes: list[str] = self.settings["images"]["classes"]
-        return classes
+    def images(self) -> LearnedImages:
+        """What it noted of the images that it learns from."""
+        return self.settings.images
 
-    @property
-    def rounds_per_epoch(self) -> int:
-        """How many rounds take about as many real images as there are."""
-        return int(self.settings["images"]["rounds_per_epoch"])
+    def check_options(self, known: type[Struct]) -> None:
+        """Hold the options against a struct of those that exist; missing ones get their default.
+
+        Raises:
+            ValueError: an option is unknown, or its value is of the wrong type.
+        """
+        file = self.folder / FILE
+        unknown = [name for name in self.options if name not in known.__struct_fields__]
+        if unknown:
+            raise ValueError(
+                f"{file}, written by Salamandre {self.settings.versions.get('salamandre', '0.1')}, "
+                f"has an option {unknown[0]!r} that this version does not know"
+            )
+        self.settings.options = asdict(checked(self.options, known, file, "options"))
+
+    def change_options(self, **options: Any) -> None:
+        """Note other values of options, such as more epochs."""
+        self.options.update(options)
+        self.settings.write(self.folder)
+
+    def stays(self, option: str) -> str:
+        """Return the sentence that refuses another value of an option."""
+        return (
+            f"--{option.replace('_', '-')} is {self.options[option]} in {self.name} and stays so: "
+            f"a run goes on with its own settings; start a new one for others"
+        )
 
     @property
     def checkpoints(self) -> list[int]:
@@ -154,7 +94,9 @@ class Run:
         if epoch is None:
             path = self.folder / "generator.safetensors"
             if not path.is_file():
-                raise UnknownRun(f"{self.name} has no generator yet: its first epoch is not over")
+                raise UnknownRun(
+                    f"{self.name} has no generator yet: a game writes it after its first epoch"
+                )
             return path
         kept = self.checkpoints
         if epoch not in kept:
@@ -163,122 +105,87 @@ class Run:
         return self.folder / "networks" / f"generator-{epoch:04d}.safetensors"
 
     @property
+    def files(self) -> list[Path]:
+        """The files and folders of results and settings."""
+        return sorted(path for path in self.folder.iterdir() if path.name not in (LOCK, OWNER))
+
+    @property
     def samples(self) -> list[Path]:
         """The pictures of samples, the earliest first."""
         return sorted((self.folder / "samples").glob("*.png"))
 
-    def rounds(self) -> int:
-        """Return how many rounds are in the table."""
-        rows = read_rows(self.folder / TABLE, 1)
-        return int(rows[-1]["round"]) if rows else 0
+    @property
+    def unit(self) -> str:
+        """In what its length is counted: ``"epochs"`` or ``"rounds"``."""
+        return "epochs" if "epochs" in self.options else "rounds"
 
-    def epochs(self) -> float:
-        """Return how many epochs have been played."""
-        return self.rounds() / self.rounds_per_epoch
+    @property
+    def planned(self) -> int | None:
+        """How many epochs or rounds it shall have, if it noted that."""
+        planned: int | None = self.options.get(self.unit)
+        return planned
+
+    def played(self, row: dict[str, float] | None = None) -> float:
+        """Return how many epochs or rounds were over at a row of a table. Default: the last one."""
+        if row is None:
+            row, *_ = read_rows(self.folder / TABLE, 1) or [{}]
+        if self.unit == "epochs" and "epoch" in row:
+            return row["epoch"]
+        return row.get("round", row.get("step", 0.0)) / self.images.rounds_per_epoch
 
     def figures(self) -> dict[str, float]:
-        """Return the means of the losses and scores over the last rounds."""
+        """Return the means of losses and scores over the last rounds."""
         rows = read_rows(self.folder / TABLE, MEAN)
-        names = [name for name in (rows[-1] if rows else ()) if name != "round"]
+        if rows and "epoch" in rows[0]:  # version 0.1 wrote one row for an epoch of a classifier
+            rows = rows[-1:]
+        names = [name for name in (rows[-1] if rows else ()) if name not in TIMES]
         return {name: sum(row[name] for row in rows) / len(rows) for name in names}
 
     def metrics(self) -> dict[str, float]:
         """Return the latest metrics; empty if there are none."""
         rows = read_rows(self.folder / METRICS, 1)
         named = rows[-1].items() if rows else ()
-        return {name: value for name, value in named if name not in ("round", "seconds")}
+        return {name: value for name, value in named if name not in TIMES}
 
     def state(self) -> str:
-        """Return ``"playing"``, ``"complete"`` or ``"stopped"``."""
+        """Return ``"playing"``, ``"complete"`` or ``"stopped"``, and of a study ``"over"``."""
         if in_use(self.folder):
             return "playing"
-        return "complete" if self.epochs() >= self.options["epochs"] else "stopped"
+        if (self.folder / STUDY).exists():
+            return "over"
+        return "complete" if self.planned and self.played() >= self.planned else "stopped"
 
 
-def read_rows(path: Path, count: int | None = None) -> list[dict[str, float]]:
+def read_rows(path: Path, count: int = 0) -> list[dict[str, float]]:
     """Return the last whole rows of a table, or all; none if there is no table.
 
     Raises:
         ValueError: the table is damaged.
     """
     try:
-        with path.open("rb") as file:
-            header = file.readline()
-            start = file.tell()
-            end = file.seek(0, os.SEEK_END)
-            file.seek(max(start, end - TAIL) if count else start)
-            lines = file.read().splitlines(keepends=True)
-            if count and end - TAIL > start:
-                lines = lines[1:]  # the middle of a row
+        text = path.read_bytes().decode(errors="replace")
     except FileNotFoundError:
         return []
-    whole = [line for line in lines if line.endswith(b"\n")][-(count or 0) :]
-    if not header.endswith(b"\n"):
-        return []
-    names, *rows = csv.reader(io.StringIO((header + b"".join(whole)).decode(errors="replace")))
+    header, *rows = text[: text.rfind("\n") + 1].splitlines() or [""]
+    names = header.split(",")
     try:
-        read = [dict(zip(names, map(float, row), strict=True)) for row in rows]
+        read = [dict(zip(names, map(float, row.split(",")), strict=True)) for row in rows[-count:]]
     except ValueError:
         read = []
-    if "round" not in names or len(read) < len(rows):
-        raise ValueError(f"{path} is damaged: it must be a table of numbers, a row a round")
+    if (header and not {"round", "step"} & set(names)) or len(read) < len(rows[-count:]):
+        raise ValueError(f"{path} is damaged: it must be a table of numbers, a row a round or step")
     return read
 
 
-def new_run(root: str | os.PathLike[str], dataset: str, settings: dict[str, Any]) -> Run:
-    """Make the folder of a new run of a data set."""
-    folder = run_folder(Path(root) / dataset, "", {"format": FORMAT, **settings})
-    return Run(folder, f"{dataset}/{folder.name}")
-
-
-def find_runs(root: str | os.PathLike[str]) -> list[Run]:
-    """Return the runs below a folder, the newest first."""
-    files = Path(root).glob(f"*/*/{SETTINGS}")
-    newest_first = sorted(files, key=lambda file: file.stat().st_mtime_ns, reverse=True)
-    return [Run(file.parent, "/".join(file.parts[-3:-1])) for file in newest_first]
-
-
-def find_run(name: str, root: str | os.PathLike[str]) -> Run:
-    """Return the run in a folder, or the one below ``root`` whose name has ``name`` in it.
-
-    Args:
-        name: a path, a part of a name that no other run has, or ``"latest"``.
-        root: the folder of the runs.
-
-    Raises:
-        UnknownRun: none, or several; the nearest or all are named.
-    """
-    if (Path(name) / SETTINGS).is_file():
-        folder = Path(name)
-        return Run(folder, f"{folder.resolve().parent.name}/{folder.resolve().name}")
-    runs = {run.name: run for run in find_runs(root)}
-    if name == LATEST and runs:
-        return next(iter(runs.values()))
-    if name in runs:
-        return runs[name]
-    found = [run for run in runs if name in run]
-    if len(found) == 1:
-        return runs[found[0]]
-    if found:
-        raise UnknownRun(
-            f"{len(found)} runs have {name!r} in their names ({_listed(found)}): give more of it"
-        )
-    if not runs:
-        raise UnknownRun(f"there is no run {name!r}: {root} holds no runs")
-    near = _nearest(name, list(runs))
-    raise UnknownRun(f"there is no run {name!r} in {root}; the nearest: {_listed(near)}")
-
-
-def _nearest(name: str, names: list[str]) -> list[str]:
-    """Return the names most like a name, or like it in their last part."""
-    import difflib
-
-    def likeness(known: str) -> float:
-        parts = (known, known.partition("/")[2], known.partition("/")[0])
-        return max(difflib.SequenceMatcher(None, name, part).ratio() for part in parts)
-
-    return sorted(names, key=likeness, reverse=True)[:3]
-
-
-def _listed(names: list[str]) -> str:
-    return ", ".join(names[:4]) + (", ..." if len(names) > 4 else "")
+def new_run(root: str | os.PathLike[str], name: str, settings: Settings) -> Run:
+    """Make a new folder ``root/name/date-time`` with the settings in it."""
+    stamp, base = datetime.now().strftime("%Y%m%d-%H%M%S"), Path(root) / name
+    for number in range(1, 1000):
+        folder = base / (stamp + (f"-{number}" if number > 1 else ""))
+        try:
+            folder.mkdir(parents=True)
+        except FileExistsError:
+            continue
+        settings.write(folder)
+        return Run(folder, f"{name}/{folder.name}")
+    raise FileExistsError(f"{base / stamp} and a thousand like it exist already")

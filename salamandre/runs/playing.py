@@ -8,9 +8,8 @@ from pathlib import Path
 
 from salamandre.games.callbacks import Draw, Evaluation, Metric, SampleGrids
 from salamandre.games.game import GanGame
+from salamandre.runs.run import CHECKPOINT
 from salamandre.training import Callback, Checkpoint, Curves, ProgressBar, Steps
-
-CHECKPOINT = "checkpoint.safetensors"
 
 
 def play(

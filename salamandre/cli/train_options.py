@@ -1,0 +1,257 @@
+"""The options of ``salamandre train``, each defined in one place."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import click
+from msgspec import Meta, ValidationError, convert, defstruct
+
+from salamandre.cli import options as kinds
+from salamandre.cli import training
+
+if TYPE_CHECKING:
+    from salamandre.cli.training import Sets
+    from salamandre.runs import Run
+
+Count = Annotated[int, Meta(ge=1)]
+Amount = Annotated[int, Meta(ge=0)]
+Seconds = Annotated[float, Meta(ge=0, le=1e9)]
+Keep = Count | Annotated[str, Meta(pattern="^(all|0*[1-9][0-9]*)$")]
+WORDS = {
+    Count: "a whole number of at least 1",
+    Amount: "a whole number of at least 0",
+    Seconds: "a number of at least 0",
+    Keep: "a whole number of at least 1 or 'all'",
+    str: "a text in quotes",
+    bool: "true or false",
+}
+DATA_SET = kinds.Name(
+    "data set",
+    kinds.labelled_datasets,
+    os.path.isdir,
+    ", or a folder with a sub-folder of each class",
+)
+ARCHITECTURE = kinds.Name("architecture", kinds.architectures)
+
+
+class Kind(click.ParamType):
+    """What an option's type accepts, as a text or as files hold it."""
+
+    def __init__(self, of: Any) -> None:
+        self.of, self.name = of, WORDS[of]
+
+    def convert(self, value: Any, param: Any, ctx: click.Context | None) -> Any:
+        """Return the value."""
+        try:
+            return convert(value, self.of, strict=False)
+        except ValidationError:
+            self.fail(f"must be {self.name}, got {value!r}", param, ctx)
+
+
+class Option(NamedTuple):
+    """An option of the command.
+
+    Attributes:
+        name: in Python and in ``settings.json``.
+        type: of its value: one that :data:`WORDS` has.
+        default: also of a run that was started before the option existed; ``None``:
+            :func:`complete` knows, or what reads the option.
+        help: ends with the default.
+        metavar: stands for the value.
+        kind: of the value on the command line. Default: that of the type.
+        at_resume: whether a run may go on with another value. Default False.
+    """
+
+    name: str
+    type: Any
+    default: Any
+    help: str
+    metavar: str | None = "N"
+    kind: click.ParamType | None = None
+    at_resume: bool = False
+
+
+# fmt: off
+OPTIONS = (
+    Option("dataset", str, "digits",
+           "A name (salamandre datasets), or a folder with a sub-folder of pictures for each "
+           "class. Default: digits, which are built in.", "NAME|DIR", DATA_SET),
+    Option("architecture", str, "cgan",
+           "cgan (perceptrons; default), cdcgan (convolutions) or cwgan (perceptrons, "
+           "Wasserstein).", "NAME", ARCHITECTURE),
+    Option("image_size", Count, None,
+           "Height and width that images are brought to. Default: as they are; 64 for a folder."),
+    Option("batch_size", Count, None, "Default: 64."),
+    Option("epochs", Count, None,
+           "In all. Default: about 20,000 rounds, at most 200 epochs.", at_resume=True),
+    Option("sample_every", Count, None,
+           "Rounds between two pictures of samples. Default: an epoch."),
+    Option("keep", Keep, "3",
+           "How many of the last epochs' networks are kept, beside ten spread over the run; or "
+           "all. Default: 3.", "N|all", at_resume=True),
+    Option("evaluate", Amount, 0,
+           "Epochs between two judgements by a classifier that learns the real images first. "
+           "Default: none."),
+    Option("latent", Count, None, "Latent coordinates. Default: the data set's."),
+    Option("unconditional_discriminator", bool, False,
+           "Leave the label out of the discriminator, to see what that does."),
+    Option("grey", bool, False, "Read the pictures of a folder as grey."),
+    Option("seed", Amount, 0, "Of everything random. Default: 0."),
+    Option("backend", str, None, kinds.BACKEND_HELP, "NAME", kinds.BackendName()),
+    Option("data_dir", str, None,
+           "A folder with the data set's files. Default: SALAMANDRE_DATA, the cache, the internet.",
+           "DIR", at_resume=True),
+    Option("checkpoint_every", Seconds, 30.0, "How much time a kill may cost. Default: 30.",
+           "SECONDS", at_resume=True),
+)
+# fmt: on
+AT_RESUME = {option.name for option in OPTIONS if option.at_resume}
+TrainOptions = defstruct(
+    "TrainOptions",
+    [
+        (name, kind if default is not None else kind | None, default)
+        for name, kind, default, *_ in OPTIONS
+    ],
+)
+
+
+def train_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options; one that is not given is ``None``, or false."""
+    for option in reversed(OPTIONS):
+        flag = option.type is bool
+        command = click.option(
+            f"--{option.name.replace('_', '-')}",
+            is_flag=flag,
+            type=option.kind or Kind(option.type),
+            metavar=None if flag else option.metavar,
+            help=option.help,
+        )(command)
+    return command
+
+
+def read_config(ctx: click.Context, param: click.Parameter, path: str | None) -> None:
+    """Make what a TOML file says the defaults of the command's options."""
+    if path is None:
+        return
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    from salamandre.checks import one_of
+
+    try:
+        values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise click.BadParameter(f"{path} cannot be read: {error.strerror}") from None
+    except ValueError as error:  # no UTF-8, or no TOML
+        raise click.BadParameter(f"{path} is no TOML file: {error}") from None
+    types = {option.name: option.type for option in OPTIONS} | {"output": str, "quiet": bool}
+    known = [name.replace("_", "-") for name in types]
+    ctx.default_map = {}
+    for key, value in values.items():
+        name = key.replace("-", "_")
+        try:
+            one_of("key", key.replace("_", "-"), known)
+            convert(value, types[name])
+        except ValidationError:
+            wanted = f"must be {WORDS[types[name]]}, got {value!r}"
+            raise click.BadParameter(f"{path}: {key} {wanted}") from None
+        except ValueError as error:
+            raise click.BadParameter(f"{path}: {error}") from None
+        if name in ctx.default_map:
+            raise click.BadParameter(f"{path} gives {key!r} twice")
+        ctx.default_map[name] = value
+
+
+def the_run(name: str, root: str, hint: str = "'RUN'") -> Run:
+    """Return the run of that name (see :func:`salamandre.runs.find_run`), its options complete.
+
+    Raises:
+        BadParameter: there is none, or several; ``hint`` says what named it.
+        ValueError: its settings are damaged, or of a newer version.
+    """
+    from salamandre.runs import UnknownRun, find_run
+
+    try:
+        run = find_run(name, root)
+    except UnknownRun as error:
+        raise click.BadParameter(str(error), param_hint=hint) from None
+    read_options(run)
+    return run
+
+
+def read_options(run: Run) -> None:
+    """Check the options of a run of the command; those that it has not get their default."""
+    from salamandre.runs.settings import COMMAND
+
+    if run.settings.program != COMMAND:
+        return
+    if not run.images.count:
+        raise ValueError(f"{run.folder}/settings.json is damaged: it says nothing of the images")
+    run.check_options(TrainOptions)
+    known = {name: value for name, value in run.options.items() if value is not None}
+    run.settings.options = complete(known, count=run.images.count)[0]
+
+
+def settled(option: str, value: Any) -> Any:
+    """Return the value of an option as it is noted: folders by their whole path."""
+    folder = option == "data_dir" or (option == "dataset" and not training.entry_of(value))
+    return str(Path(value).expanduser().resolve()) if folder and value is not None else value
+
+
+def complete(
+    given: Mapping[str, Any], asks: bool = False, count: int | None = None
+) -> tuple[dict[str, Any], Sets | None]:
+    """Return all options, those that were not given asked for or by default.
+
+    Args:
+        given: by name.
+        asks: whether there is someone to ask.
+        count: of the images of a run that exists. Default: of a new one, whose options are checked.
+
+    Returns:
+        The options; and the images, where they had to be read to go on.
+    """
+    options = {option.name: option.default for option in OPTIONS} | dict(given)
+    sets, whole = None, Kind(Count)
+
+    def decide(name: str, text: str, default: Any, kind: Callable[[Any], Any]) -> Any:
+        if name not in given:
+            options[name] = click.prompt(text, default, value_proc=kind) if asks else default
+        return options[name]
+
+    def size_of(text: Any) -> int:
+        size: int = whole(text)
+        training.check_size(options, size)
+        return size
+
+    if asks and "dataset" not in given:
+        click.echo(f"Data sets: {', '.join(kinds.labelled_datasets())}, or a folder.")
+    dataset = decide("dataset", "Data set", options["dataset"], DATA_SET)
+    entry = training.entry_of(dataset)
+    if entry and options["grey"]:
+        raise click.UsageError("--grey is for a folder of pictures")
+    options |= {name: settled(name, options[name]) for name in ("dataset", "data_dir")}
+    if options["latent"] is None:
+        options["latent"] = entry.latent if entry else training.FOLDER_LATENT
+    names = ", ".join(kinds.architectures())
+    decide("architecture", f"Architecture ({names})", options["architecture"], ARCHITECTURE)
+    decide("image_size", "Image size", entry.size if entry else training.FOLDER_SIZE, size_of)
+    if count is None:
+        size_of(options["image_size"])
+        sets = None if entry else training.load_images(options)
+        count = len(sets[0]) if sets else entry.train if entry else 0
+    if asks and "batch_size" not in given:
+        meant = [f"{size} means {count // size:,}" for size in (32, 64, 128) if size <= count]
+        click.echo(f"Batches an epoch, of {count:,} images: a batch size of {', '.join(meant)}.")
+    usual = min(training.BATCH_SIZE, count)
+    batch = decide("batch_size", "Batch size", usual, click.IntRange(1, count))
+    batches = training.rounds_per_epoch(options["architecture"], count, batch)
+    decide("sample_every", f"Rounds between samples (an epoch has {batches:,})", batches, whole)
+    decide("epochs", "Epochs", training.default_epochs(batches), whole)
+    return options, sets

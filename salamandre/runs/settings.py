@@ -1,0 +1,162 @@
+"""What a run was started with: ``settings.json`` in its folder."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from contextlib import suppress
+from datetime import datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import msgspec
+from msgspec import Meta, Struct
+
+from salamandre import __version__
+from salamandre.atomic import write_atomically
+
+if TYPE_CHECKING:
+    from salamandre.data import Images
+
+FORMAT = 2  # raised when an older program would misread the file; that of version 0.1 is 1
+FILE = "settings.json"
+COMMAND = "salamandre train"
+Count = Annotated[int, Meta(ge=1)]
+Kind = TypeVar("Kind")
+
+
+class LearnedImages(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
+    """What is noted of the images that a run learns from; nothing, if it learns from others.
+
+    Attributes:
+        name: of the data set or folder.
+        count: how many there are.
+        shape: (channels, height, width).
+        classes: their names.
+        rounds_per_epoch: of a run that counts epochs: so many rounds or steps show it about all
+            images once.
+    """
+
+    name: str = ""
+    count: int = 0
+    shape: Annotated[tuple[Count, ...], Meta(min_length=3, max_length=3)] = ()
+    classes: tuple[str, ...] = ()
+    rounds_per_epoch: Count = 1
+
+    @classmethod
+    def of(cls, images: Images, rounds_per_epoch: int = 1) -> LearnedImages:
+        """Return what is noted of images."""
+        classes = tuple(images.classes)
+        return cls(images.name, len(images), images.shape, classes, rounds_per_epoch)
+
+
+class Settings(Struct, forbid_unknown_fields=True):
+    """What is noted of a run when it starts.
+
+    Attributes:
+        program: that made it, such as ``"xor.py"``; empty if version 0.1 did not note it.
+        options: of the program, by their names in Python.
+        images: that it learns from.
+        started: date and time, with the time zone.
+        versions: of Salamandre, Python, NumPy and the system.
+        git: the revision of the library's source, with ``+`` if it was changed since.
+        format: of the folder.
+    """
+
+    program: str = ""
+    options: dict[str, Any] = {}
+    images: LearnedImages = LearnedImages()
+    started: str = "unknown"
+    versions: dict[str, str] = {}
+    git: str | None = None
+    format: int = FORMAT
+
+    @classmethod
+    def new(cls, program: str, options: dict[str, Any], images: LearnedImages) -> Settings:
+        """Return the settings of a run that starts now."""
+        versions = {
+            "salamandre": __version__,
+            "python": platform.python_version(),
+            "numpy": version("numpy"),
+            "system": platform.platform(),
+        }
+        now = datetime.now().astimezone().isoformat(timespec="seconds")
+        return cls(program, options, images, now, versions, _revision())
+
+    def write(self, folder: Path) -> None:
+        """Write the file, wholly or not at all."""
+        text = msgspec.json.encode(self, enc_hook=str)
+        write_atomically(folder / FILE, msgspec.json.format(text, indent=2))
+
+
+def read_settings(folder: Path) -> Settings:
+    """Return the settings of the run in a folder.
+
+    Raises:
+        FileNotFoundError: the folder holds no run.
+        ValueError: the file is damaged, or of a newer version.
+    """
+    file = folder / FILE
+    if not file.is_file():
+        raise FileNotFoundError(f"there is no run in {folder}: it has no {FILE}")
+    try:
+        held = msgspec.json.decode(file.read_bytes())
+    except msgspec.DecodeError:
+        held = None
+    if not isinstance(held, dict):
+        raise ValueError(f"{file} is damaged: it must hold a JSON object of settings")
+    number = held.get("format")
+    if isinstance(number, int) and number > FORMAT:
+        versions = held.get("versions")
+        name = versions.get("salamandre") if isinstance(versions, dict) else None
+        raise ValueError(
+            f"{folder} was written by a newer Salamandre ({name or 'unnamed'}, run folders of "
+            f"format {number}; this one reads up to {FORMAT}): install that version"
+        )
+    return checked(_upgraded(held), Settings, file)
+
+
+def checked(value: Any, kind: type[Kind], file: Path, part: str = "") -> Kind:
+    """Return what a part of a file holds as a struct; what is missing gets its default.
+
+    Raises:
+        ValueError: it does not fit; the file, the field and what was expected are named.
+    """
+    try:
+        return msgspec.convert(value, kind)
+    except msgspec.ValidationError as error:
+        expected, _, place = str(error).partition(" - at `$")
+        field = f"{part}{place.rstrip('`')}".lstrip(".")
+        raise ValueError(
+            f"{file} is damaged{f' at {field}' if field else ''}: {expected[0].lower()}"
+            f"{expected[1:]}"
+        ) from None
+
+
+def _upgraded(held: dict[str, Any]) -> dict[str, Any]:
+    """Return settings as they are written today.
+
+    Version 0.1 wrote format 1 for runs of the command, and the bare options for those of examples.
+    """
+    if held.get("format") == 1:
+        return {**held, "program": COMMAND, "format": FORMAT}
+    if "format" not in held:
+        options = {name: held[name] for name in held if name not in ("program", "output", "resume")}
+        return {"program": held.get("program", ""), "options": options}
+    return held
+
+
+def _revision() -> str | None:
+    """Return the git revision of the library's source, with ``+`` if it was changed since."""
+    root = Path(__file__).parents[2]
+    if not (root / ".git").exists():
+        return None
+
+    def git(*arguments: str) -> str:
+        command = ["git", "-C", str(root), *arguments]
+        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
+
+    with suppress(OSError, subprocess.CalledProcessError):
+        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "-uno") else "")
+    return None

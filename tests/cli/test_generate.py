@@ -1,0 +1,72 @@
+"""``salamandre generate``: what is drawn, and what has no class."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from command import call, error_of, letters, only, picture
+
+
+@pytest.mark.parametrize("noise", ["fixed", "fresh"])
+def test_a_word_is_drawn_with_one_point_or_many(trained, noise, place):
+    output = call(
+        *("generate", "latest", "--runs", trained, "--word", "7717", "--noise", noise),
+        *("--to", "out"),
+    )
+    word, classes = (place / line for line in output.split())
+    letters = np.split(picture(word), 4, axis=1)
+    assert (letters[0] == letters[1]).all() == (noise == "fixed")
+    assert not (letters[1] == letters[2]).all()
+    assert picture(classes).shape == (10 * 10 * 6, 10 * 10 * 6)  # 8 and a frame, six times larger
+
+
+def test_the_same_seed_draws_the_same_and_another_one_does_not(trained, place):
+    given = ("generate", "latest", "--runs", trained, "--word", "12")
+    for folder, seed in (("a", 1), ("b", 1), ("c", 2)):
+        call(*given, "--to", folder, "--seed", seed)
+    first, second, third = (next(Path(folder).glob("word*")) for folder in "abc")
+    assert first.read_bytes() == second.read_bytes() != third.read_bytes()
+
+
+def test_an_earlier_generator_can_be_asked(trained, place):
+    given = ("generate", only(trained), "--to", "out")
+    call(*given, "--checkpoint", 4)
+    call(*given)
+    one, two = sorted(Path("out").iterdir())
+    assert one.name == "classes-fixed-0-0004.png" and one.read_bytes() != two.read_bytes()
+    message = error_of(*given, "--checkpoint", 5, code=2)
+    assert "no networks of epoch 5 (kept: 2, 4, 6, 8, 10, 11, 12)" in message
+
+
+def test_generating_needs_only_generator_and_settings(trained, place):
+    copy = place / "copy"
+    copy.mkdir()
+    for name in ("generator.safetensors", "settings.json"):
+        shutil.copy(only(trained) / name, copy)
+    call("generate", copy, "--classes", "3, 1")
+    assert len(list((copy / "generated").iterdir())) == 2
+
+
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        (("--word", "12x"), "no class for 'x' (it has: 0 1 2 3 4 5 6 7 8 9)"),
+        (("--word", "1 2"), "no class for ' '"),
+        (("--word", ""), "the word is empty"),
+        (("--classes", "1,cat"), "no class for 'cat' (it has: 0, 1, 2"),
+        (("--word", "1", "--classes", "1"), "not both"),
+    ],
+)
+def test_what_has_no_class_is_refused(trained, given, message, place):
+    assert message in error_of("generate", "latest", "--runs", trained, *given, code=2)
+    assert not list(only(trained).glob("generated/*12x*"))
+
+
+def test_names_longer_than_a_letter_cannot_make_a_word(place):
+    letters(place / "mine", ["dog", "cat"])
+    call("train", "--dataset", "mine", "--image-size", 8, "--batch-size", 6, "--epochs", 1)
+    message = error_of("generate", "mine", "--word", "dog", code=2)
+    assert "name them with --classes (it has: cat, dog)" in message

@@ -1,0 +1,29 @@
+"""``salamandre runs``, ``show`` and ``compare``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from command import call, error_of, small_run
+
+
+def test_runs_are_found_by_a_part_of_their_names(place):
+    assert "holds no runs" in error_of("show", "x", code=2)
+    assert "begin one with salamandre train" in call("runs")
+    first, second = small_run(), small_run()
+    names = [line.split()[0] for line in call("runs").splitlines()[1:]]
+    assert names == [second.name, first.name]
+    second.folder.rename(place / "runs" / "digits" / "20200101-000000")
+    assert call("show", "2020").splitlines()[0].split() == ["run", "digits/20200101-000000"]
+    assert "2 runs have 'digits'" in error_of("show", "digits", code=2)
+    message = error_of("show", "20200101-000001", code=2)
+    assert "the nearest: digits/20200101-000000" in message
+
+
+def test_runs_are_compared_in_one_picture(place):
+    first, second = small_run(), small_run("--architecture", "cwgan")
+    output = call("compare", first.folder, second.folder, "--to", "two.png")
+    assert output.splitlines()[-1] == "two.png" and Path("two.png").stat().st_size > 10_000
+    assert "two runs or more" in error_of("compare", first.folder, code=2)
+    (second.folder / "curves.csv").unlink()
+    assert "has not played" in error_of("compare", first.folder, second.folder, code=1)

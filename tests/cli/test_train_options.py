@@ -1,0 +1,213 @@
+"""The options of ``salamandre train``: given, asked for, from a file, in earlier runs."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from command import COMMAND, FAST, call, error_of, needs_signals, only, small_run, table
+
+from salamandre.cli.train_options import OPTIONS
+from salamandre.runs import find_runs
+from salamandre.runs.settings import FORMAT
+
+
+@pytest.mark.parametrize(
+    "given, message",
+    [
+        (("--dataset", "emnist-balance"), "did you mean 'emnist-balanced'"),
+        (("--architecture", "dcgan"), "did you mean 'cdcgan'"),
+        (("--backend", "cupie"), "did you mean 'cupy'"),
+        (("--epochs", "0"), "--epochs"),
+        (("--checkpoint-every", "nan"), "must be a number of at least 0, got 'nan'"),
+        (("--dataset", "stl-10-unlabeled"), "unknown data set 'stl-10-unlabeled'"),
+        (("--keep", "none"), "must be a whole number of at least 1 or 'all', got 'none'"),
+        (("--grey",), "--grey is for a folder"),
+        (("--batch-size", "5000"), "needs at least as many images"),
+        (("--architecture", "cdcgan", "--image-size", "9"), "resize them to 32×32"),
+        (("--epoch", "3"), "--epoch"),
+    ],
+)
+def test_wrong_usage_of_train(place, given, message):
+    assert message in error_of("train", *given, code=2)
+    assert not list(place.iterdir())
+
+
+def test_a_file_gives_options_and_the_command_line_wins(place):
+    Path("a.toml").write_text(
+        'dataset = "digits"\narchitecture = "cdcgan"\nbatch-size = 200\nepochs = 3\nkeep = 1\n'
+        "quiet = true\nimage_size = 8\ncheckpoint-every = 5\n"
+    )
+    call("train", "--config", "a.toml", "--epochs", 1)
+    options = find_runs("runs")[0].options
+    assert (options["batch_size"], options["epochs"], options["keep"]) == (200, 1, 1)
+
+
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("epoch = 3", "unknown key 'epoch', did you mean 'epochs'"),
+        ("epochs = 3.5", "epochs must be a whole number of at least 1, got 3.5"),
+        ("epochs = true", "epochs must be a whole number of at least 1, got True"),
+        ('grey = "yes"', "grey must be true or false"),
+        ("dataset = 3", "dataset must be a text in quotes"),
+        ('dataset = "mnits"', "did you mean 'mnist'"),
+        ("epochs = -3", "at least 1, got -3"),
+        ("epochs", "is no TOML file"),
+        ("batch-size = 32\nbatch_size = 16", "gives 'batch_size' twice"),
+        ("checkpoint-every = nan", "a number of at least 0, got nan"),
+        ('keep = "x"', "a whole number of at least 1 or 'all', got 'x'"),
+        ('resume = "x"', "unknown key 'resume'"),
+    ],
+)
+def test_wrong_files(place, text, message):
+    Path("a.toml").write_text(text)
+    assert message in error_of("train", "--config", "a.toml", code=2)
+    assert "cannot be read" in error_of("train", "--config", "b.toml", code=2)
+
+
+def test_on_a_terminal_it_asks_what_was_not_given(place, monkeypatch):
+    monkeypatch.setattr("salamandre.cli.options.on_terminal", lambda: True)
+    output = call("train", "--quiet", "--seed", 2, given="mnits\ndigits\ncdcgan\n\n200\n\n1\n")
+    assert "did you mean 'mnist'" in output
+    assert "of 1,437 images: a batch size of 32 means 44, 64 means 22, 128 means 11" in output
+    assert "Rounds between samples (an epoch has 7) [7]" in output
+    options = find_runs("runs")[0].options
+    assert (options["image_size"], options["batch_size"], options["epochs"]) == (8, 200, 1)
+
+
+@needs_signals
+def test_a_person_answers_on_a_terminal(place):
+    import pty
+
+    pid, terminal = pty.fork()
+    if pid == 0:
+        os.execv(sys.executable, [*COMMAND, "train", "--seed", "1"])
+    text = b""
+    for question, answer in (
+        (b"Data set [digits]: ", b"\n"),
+        (b"[cgan]: ", b"cdcgan\n"),
+        (b"Image size [8]: ", b"\n"),
+        (b"Batch size [64]: ", b"200\n"),
+        (b"[7]: ", b"\n"),
+        (b"Epochs [200]: ", b"2\n"),
+        (b"--word 012345678", b""),
+    ):
+        deadline = time.monotonic() + 30
+        while question not in text and time.monotonic() < deadline:
+            text += os.read(terminal, 1 << 16)
+        text = text.partition(question)[2]
+        os.write(terminal, answer)
+    while True:  # a terminal ends with an error
+        try:
+            if not os.read(terminal, 1 << 16):
+                break
+        except OSError:
+            break
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
+    os.close(terminal)
+    assert len(table(only("runs") / "curves.csv")) == 14
+
+
+def test_an_impossible_size_is_asked_for_again_at_once(place, monkeypatch):
+    monkeypatch.setattr("salamandre.cli.options.on_terminal", lambda: True)
+    output = call("train", "--quiet", given="digits\ncdcgan\n9\n\n200\n\n1\n")
+    lines = output.splitlines()
+    (refused,) = (i for i, line in enumerate(lines) if "resize them to 32×32" in line)
+    assert lines[refused + 1].startswith("Image size [8]")
+    assert "Batch" not in "".join(lines[:refused])
+    output = call("train", "--image-size", 9, given="digits\ncdcgan\n", code=2)
+    assert "resize them" in output.splitlines()[-1] and "Batch" not in output
+
+
+def test_one_epoch_is_not_epochs(place):
+    output = call("train", *FAST, "--epochs", 1, "--batch-size", 1000)
+    assert "1 round an epoch, 1 epoch: runs" in output and "\n1 round, 1 epoch: runs" in output
+
+
+@pytest.fixture
+def written(place):
+    """A run, and a function that writes its settings anew with a change."""
+    run = small_run()
+    file = run.folder / "settings.json"
+    settings = json.loads(file.read_text())
+
+    def write(part, name, value):
+        file.write_text(json.dumps({**settings, part: {**settings[part], name: value}}))
+
+    return run, write
+
+
+def test_a_run_from_before_an_option_existed_has_its_default(written):
+    run, _ = written
+    file = run.folder / "settings.json"
+    settings = json.loads(file.read_text())
+    options = settings["options"]
+    shown = call("show", "latest")
+    usual = {"batch_size": 64, "epochs": 200, "architecture": "cgan"}
+    assert set(options) == {option.name for option in OPTIONS}
+    for option in OPTIONS:
+        rest = {name: value for name, value in options.items() if name != option.name}
+        file.write_text(json.dumps({**settings, "options": rest}))
+        value = usual.get(option.name, options[option.name])
+        words = "default" if value is None else "no" if value is False else str(value)
+        title = option.name.replace("_", " ")
+        (line,) = (li for li in call("show", "latest").splitlines() if li.startswith(f"{title}  "))
+        assert line.split()[-1] == words or option.name == "backend"
+        if option.default is None:  # it is found from others
+            assert run.name in call("runs")
+            call("generate", "latest", "--word", "12")
+    call("compare", "latest", "latest")
+    file.write_text(json.dumps(settings))
+    assert call("show", "latest").partition("files:")[0] == shown.partition("files:")[0]
+
+
+@pytest.mark.parametrize("missing", ["epochs", "keep", "checkpoint_every", "latent", "seed"])
+def test_a_run_from_before_an_option_existed_goes_on(written, missing):
+    run, _ = written
+    file = run.folder / "settings.json"
+    settings = json.loads(file.read_text())
+    del settings["options"][missing]
+    file.write_text(json.dumps(settings))
+    call("train", "--resume", "latest", "--epochs", 2, "--quiet")
+    assert len(table(run.folder / "curves.csv")) == 14
+    assert json.loads(file.read_text())["options"][missing] is not None
+
+
+def test_damaged_settings_are_named_with_the_field(written):
+    run, write = written
+    for part, name, value, message in (
+        ("options", "epochs", "40", "options.epochs: expected `int | null`, got `str`"),
+        ("options", "epochs", 0, "options.epochs: expected `int` >= 1"),
+        ("options", "keep", "x", "options.keep: expected `str` matching"),
+        ("options", "checkpoint_every", None, "options.checkpoint_every: expected `float`"),
+        ("images", "rounds_per_epoch", 0, "images.rounds_per_epoch: expected `int` >= 1"),
+        ("images", "classes", None, "images.classes: expected `array`"),
+    ):
+        write(part, name, value)
+        found = error_of("show", "latest", code=1)
+        assert f"{run.folder}/settings.json is damaged at {message}" in found
+        assert "is left out" in call("runs")
+    write("options", "fog", 3)
+    message = error_of("train", "--resume", "latest", code=1)
+    assert "written by Salamandre 0.1.0, has an option 'fog' that this version" in message
+    file = run.folder / "settings.json"
+    settings = json.loads(file.read_text())
+    for damaged in ({**settings, "images": {}}, {**settings, "images": None}, {"format": "x"}, []):
+        file.write_text(json.dumps(damaged))
+        assert "settings.json is damaged" in error_of("show", "latest", code=1)
+
+
+def test_a_folder_of_a_newer_version_is_refused(written):
+    run, _ = written
+    (run.folder / "settings.json").write_text(
+        json.dumps({"format": FORMAT + 1, "versions": {"salamandre": "9.1"}})
+    )
+    for command in (("train", "--resume", "latest"), ("generate", "latest"), ("show", "latest")):
+        message = error_of(*command, code=1)
+        assert f"written by a newer Salamandre (9.1, run folders of format {FORMAT + 1}" in message
+    assert "is left out" in call("runs")

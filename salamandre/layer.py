@@ -144,7 +144,7 @@ class Layer(Component):
     ) -> None:
         """Say what is wanted of this layer, as a part of an outer one."""
         ctx.logits = logits
-        ctx.frozen = outer.frozen or not self.trainable
+        ctx.frozen = outer.frozen or not self.trainable or self.owns_vectors
         ctx.parameter_gradients = outer.parameter_gradients and not ctx.frozen
         ctx.input_gradient = input_gradient
         self.plan(ctx)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import math
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import numpy as np
@@ -14,12 +13,19 @@ import numpy as np
 from salamandre import model_files
 from salamandre.backend import Array, Backend, get_backend
 from salamandre.checks import one_of, whole
+from salamandre.inputs import (
+    checked_gradient,
+    checked_input,
+    checked_labels,
+    checked_shape,
+    example_count,
+)
 from salamandre.layer import Shape
 from salamandre.layers.conditional import Conditional
 from salamandre.layers.containers import Layers
 from salamandre.losses import Loss
 from salamandre.optimizers import Optimizer
-from salamandre.passes import Context, Gate, Pass
+from salamandre.passes import Context, Pass
 from salamandre.vectors import FlatVectors
 
 
@@ -80,13 +86,21 @@ class Network(FlatVectors):
         self.loss = loss
         if input_shape is None:
             return
-        self.input_shape = _shape(input_shape)
+        self.input_shape = checked_shape(input_shape)
         name = getattr(dtype, "name", getattr(dtype, "__name__", dtype))  # np.float32 too
         self.dtype = np.dtype(one_of("dtype", name, ("float32", "float64")))
         self.backend = get_backend(backend)
         if optimizer is not None:
             optimizer.require_free()
         self.output_shape = super().build(self.input_shape)
+        for _, layer in self.walk():
+            if layer is not self and isinstance(layer, Network) and layer.owns_vectors:
+                if layer.backend is not self.backend or layer.dtype != self.dtype:
+                    raise ValueError(
+                        f"a shared network is on backend {layer.backend.name!r} with dtype "
+                        f"{layer.dtype}, this one on {self.backend.name!r} with {self.dtype}: "
+                        f"they must agree"
+                    )
         self.random = self.backend.stream([self.seed, 1])
         self.allocate()
         self.freeze(*frozen)
@@ -119,20 +133,18 @@ class Network(FlatVectors):
         return self.output_shape
 
     def hand_out_views(self) -> None:
-        """As the base; make the passes and locks too, which no copy takes along."""
+        """As the base; make the passes too, which no copy takes along."""
         super().hand_out_views()
-        self._gate = Gate()
+        conditional = (layer for _, layer in self.walk() if isinstance(layer, Conditional))
+        #: The number of classes that its conditional layers know, ``None`` without such layers.
+        self.classes: int | None = min((layer.classes for layer in conditional), default=None)
+        self._owners = [layer for _, layer in self.walk() if layer.owns_vectors]
         self._latest: Pass | None = None  # the one of compute and backprop without a pass
         self._idle: list[Pass] = []  # passes that nobody uses
 
     def __getstate__(self) -> dict[str, Any]:
-        made = ("_gate", "_latest", "_idle")
+        made = ("_owners", "_latest", "_idle")
         return {name: value for name, value in super().__getstate__().items() if name not in made}
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        self.__dict__.update(state)
-        if self._owns_vectors:
-            self.hand_out_views()
 
     # -- passes --------------------------------------------------------------------------------
 
@@ -156,16 +168,6 @@ class Network(FlatVectors):
         run.statistics, run.accumulate = statistics, accumulate
         run.want(parameter_gradients, input_gradient)
         return run
-
-    def changing(self) -> AbstractContextManager[None]:
-        """Let no thread predict in the block, which changes parameters or state."""
-        return self._gate.writing()
-
-    def _require_vectors(self) -> None:
-        if not self._owns_vectors:
-            raise ValueError(
-                "this Network has no input_shape yet: give it one, or put it in another"
-            )
 
     @contextmanager
     def _idle_pass(self) -> Iterator[Pass]:
@@ -196,12 +198,11 @@ class Network(FlatVectors):
         """
         if ctx is not None and not isinstance(ctx, Pass):  # a layer of another network
             return super().compute(x, ctx)
-        x = self._check_input(x, finite=ctx is None)
-        labels = self._check_labels(labels, _count(x))
+        x = self._input(x, finite=ctx is None)
+        labels = self._labels(labels, x)
         if ctx is None and self._latest is None:
             self._latest = self.new_pass()
         run = self._own(ctx)
-        run.draw_from(self.random)
         y = self._forward(x, run, training, labels)
         self._commit(run)
         return y if ctx is not None else self._copy(y)
@@ -246,16 +247,15 @@ class Network(FlatVectors):
             seed: of the noise of layers that have some: equal calls give equal answers. Default 0.
         """
         whole("batch_size", batch_size)
-        x = self._check_input(x)
-        count = _count(x)
-        labels = self._check_labels(labels, count)
+        x = self._input(x)
+        count = example_count(x)
+        labels = self._labels(labels, x)
         parts = []
         with self._idle_pass() as run, ExitStack() as gates:
             run.want(parameter_gradients=False)
             run.draw_from(None, seed)
-            for _, network in self.walk():
-                if isinstance(network, Network) and network.owns_vectors:
-                    gates.enter_context(network._gate.reading())
+            for network in self._owners:
+                gates.enter_context(network.gate.reading())
             for start in range(0, count, batch_size):
                 block = slice(start, start + batch_size)
                 chosen = None if labels is None else labels[block]
@@ -278,7 +278,7 @@ class Network(FlatVectors):
         if ctx is not None and not isinstance(ctx, Pass):
             return super().backprop(dy, ctx)
         run = self._own(ctx)
-        dy = self._check_gradient(dy, run)
+        dy = checked_gradient(dy, run.output_shape, self.dtype, self.backend)
         if ctx is None:
             run.want(parameter_gradients=update)
         dx = self._backward(dy, run)
@@ -309,9 +309,9 @@ class Network(FlatVectors):
         self, x: Array, ctx: Pass, stop: int, training: bool = True, labels: Any = None
     ) -> Array:
         """As :meth:`compute` with a pass, through the first ``stop`` layers only."""
-        x = self._check_input(x, finite=False)
+        x = self._input(x, finite=False)
         ctx.output_shape, ctx.is_training = None, training
-        ctx.batch_labels = self._check_labels(labels, _count(x))
+        ctx.batch_labels = self._labels(labels, x)
         for layer, part in ctx.pairs[:stop]:
             x = layer.compute(x, part)
         self._commit(ctx)
@@ -322,16 +322,6 @@ class Network(FlatVectors):
         for layer, part in reversed(ctx.pairs[:stop]):
             dy = layer.backprop(dy, part)
         return dy
-
-    def copy_to_predict(self) -> Network:
-        """Return a copy with vectors of its own, and an optimizer that remembers nothing."""
-        network = copy.deepcopy(self)
-        if self.optimizer is not None:
-            fresh = type(self.optimizer)(**self.optimizer.config())
-            network.optimizer = network._arguments["optimizer"] = fresh
-        network.gradients = self.backend.xp.zeros_like(self.parameters)
-        network.hand_out_views()
-        return network
 
     # -- learning ------------------------------------------------------------------------------
 
@@ -353,10 +343,10 @@ class Network(FlatVectors):
         self._require_vectors()
         if self.loss is None or self.optimizer is None:
             raise ValueError("learn needs a Network with a loss and an optimizer")
-        x = self._check_input(x)
-        count = _count(x)
+        x = self._input(x)
+        count = example_count(x)
         target = self.loss.check(target, (count, *self.output_shape), self.dtype, self.backend)
-        labels = self._check_labels(labels, count)
+        labels = self._labels(labels, x)
         with self._idle_pass() as run:
             run.draw_from(self.random)
             of_logits = self._loss_of_logits
@@ -386,82 +376,12 @@ class Network(FlatVectors):
 
     # -- checks --------------------------------------------------------------------------------
 
-    @property
-    def classes(self) -> int | None:
-        """The number of classes that its conditional layers know; ``None`` without such layers."""
-        known = (layer.classes for _, layer in self.walk() if isinstance(layer, Conditional))
-        return min(known, default=None)
-
-    def _check_input(self, x: Any, finite: bool = True) -> Any:
-        """Return x as the network computes with it, if it fits."""
+    def _input(self, x: Any, finite: bool = True) -> Any:
         self._require_vectors()
-        if not isinstance(self.input_shape[0], tuple):
-            return self._check_array(x, self.input_shape, finite)
-        if not isinstance(x, (tuple, list)) or len(x) != len(self.input_shape):
-            raise ValueError(
-                f"expected a tuple of {len(self.input_shape)} inputs, got {type(x).__name__}"
-                + (f" of {len(x)}" if hasattr(x, "__len__") else "")
-            )
-        pairs = zip(x, self.input_shape, strict=True)
-        inputs = tuple(self._check_array(array, shape, finite) for array, shape in pairs)
-        if len({len(array) for array in inputs}) > 1:
-            raise ValueError(
-                f"expected as many examples in each input, got {[len(array) for array in inputs]}"
-            )
-        return inputs
+        return checked_input(x, self.input_shape, self.dtype, self.backend, finite)
 
-    def _check_array(self, x: Any, shape: Shape, finite: bool) -> Array:
-        x = self.backend.asarray(x)
-        if x.dtype != self.dtype:
-            if x.dtype.kind not in "fiub":
-                raise ValueError(f"inputs must be real numbers, got dtype {x.dtype}")
-            with np.errstate(over="ignore"):  # what is too large is found infinite below
-                x = x.astype(self.dtype)
-        if x.shape[1:] != shape or x.ndim == 0:
-            raise ValueError(
-                f"expected a batch of shape (N, {str(shape)[1:].rstrip(',)')}), got {x.shape}"
-            )
-        if len(x) == 0:
-            raise ValueError(f"expected at least one example, got an empty batch {x.shape}")
-        if finite and not self.backend.all_finite(x):
-            raise ValueError("the inputs hold NaN or infinity: clean them first")
-        return x
-
-    def _check_labels(self, labels: Any, count: int) -> Array | None:
-        """Return the labels (count,) of a batch on the backend, if the network takes such."""
-        if labels is None:
-            if self.classes:
-                raise ValueError(
-                    f"this network is conditional: it needs a label for each of {count} examples, "
-                    f"labels=..."
-                )
-            return None
-        if not self.classes:
-            raise ValueError("this network has no conditional layer: it takes no labels")
-        if isinstance(labels, Sequence):
-            labels = np.asarray(labels)
-        if labels.dtype.kind not in "iu" or labels.shape != (count,):
-            raise ValueError(
-                f"labels must be whole numbers of shape ({count},), got {labels.dtype} of shape "
-                f"{labels.shape}"
-            )
-        known = (labels >= 0) & (labels < self.classes)
-        # Those that are on the host are checked whatever the backend.
-        if not (known.all() if isinstance(known, np.ndarray) else self.backend.all_true(known)):
-            raise ValueError(f"labels must lie in 0..{self.classes - 1}")
-        return self.backend.asarray(labels)
-
-    def _check_gradient(self, dy: Any, run: Pass) -> Array:
-        """Return dE/dy if it fits the latest outputs of the pass."""
-        if run.output_shape is None:
-            raise RuntimeError("backprop needs a compute before it: call compute(x) first")
-        dy = self.backend.asarray(dy, dtype=self.dtype)
-        if dy.shape != run.output_shape:
-            raise ValueError(
-                f"backprop expects dy of the latest outputs' shape {run.output_shape}, "
-                f"got {dy.shape}"
-            )
-        return dy
+    def _labels(self, labels: Any, x: Any) -> Array | None:
+        return checked_labels(labels, self.classes, example_count(x), self.backend)
 
     def _copy(self, array: Any) -> Any:
         """Return a copy for the caller, row by row in memory: passes reuse theirs."""
@@ -470,14 +390,6 @@ class Network(FlatVectors):
         return self.backend.xp.array(array, order="C")
 
     # -- files ---------------------------------------------------------------------------------
-
-    def load_tensors(self, tensors: Mapping[str, Any]) -> None:
-        """Set all parameters and state by name; all names and shapes are checked first."""
-        self._require_vectors()
-        arrays, values = self.named_arrays(), self.checked_tensors(tensors)
-        with self.changing():
-            for name, value in values.items():
-                arrays[name][...] = self.backend.asarray(value)
 
     def config(self) -> dict[str, Any]:
         """Return the constructor arguments, but for the backend: a saved network has none."""
@@ -498,27 +410,3 @@ class Network(FlatVectors):
             ValueError: a damaged file, or one of another format or version; the file is named.
         """
         return model_files.load(cls, path, backend)
-
-    def summary(self) -> str:
-        """Return a table of the layers, their output shapes and parameter counts."""
-        self._require_vectors()
-        rows = [("layer", "output", "parameters"), ("input", str(self.input_shape), "")]
-        rows += self.summary_rows("")
-        rows.append(("total", "", f"{self.parameter_count():,}"))
-        widths = [max(len(row[column]) for row in rows) for column in range(3)]
-        lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}" for a, b, c in rows]
-        rule = "-" * len(lines[0])
-        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
-
-
-def _shape(sizes: Any) -> tuple[Any, ...]:
-    """Return the shape of an example, or a tuple of the shapes of several inputs."""
-    sizes = sizes if isinstance(sizes, (list, tuple)) else (sizes,)
-    if sizes and isinstance(sizes[0], (list, tuple)):
-        return tuple(_shape(part) for part in sizes)
-    return tuple(whole("a dimension of input_shape", size) for size in sizes)
-
-
-def _count(x: Any) -> int:
-    """Return the number of examples."""
-    return len(x[0] if isinstance(x, tuple) else x)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from salamandre.backend import Array, Backend
 from salamandre.checks import nearest, one_of
 from salamandre.layer import Declared, Layer
 from salamandre.layers.containers import Sequential
+from salamandre.passes import Gate
 
 Declarations = list[tuple[str, slice, Layer, Declared]]
 
@@ -34,6 +36,7 @@ class FlatVectors(Sequential):
     backend: Backend
     dtype: np.dtype
     seed: int
+    input_shape: tuple[Any, ...]
 
     def allocate(self) -> None:
         """Draw the parameters and the state of the built layers, and lay out the vectors."""
@@ -48,12 +51,13 @@ class FlatVectors(Sequential):
         self.hand_out_views()
 
     def hand_out_views(self) -> None:
-        """Let each layer have the views of its parameters, their gradients and its state."""
+        """Let each layer have its views of the vectors; no copy takes them along."""
         for _, part, layer, declared in self._declared():
             setattr(layer, declared.name, declared.view(self.parameters[part]))
             setattr(layer, f"d_{declared.name}", declared.view(self.gradients[part]))
         for _, part, layer, declared in self._declared_state():
             setattr(layer, declared.name, declared.view(self.state[part]))
+        self.gate = Gate()
 
     def _declared(self) -> Declarations:
         """Return the name, place, layer and declaration of each parameter, in order."""
@@ -63,6 +67,24 @@ class FlatVectors(Sequential):
     def _declared_state(self) -> Declarations:
         layers = self.walk(shared=False)
         return _places((prefix, layer, d) for prefix, layer in layers for d in layer.declared_state)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in super().__getstate__().items() if name != "gate"}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        self.__dict__.update(state)
+        if self.owns_vectors:
+            self.hand_out_views()
+
+    def changing(self) -> AbstractContextManager[None]:
+        """Let no thread predict in the block, which changes parameters or state."""
+        return self.gate.writing()
+
+    def _require_vectors(self) -> None:
+        if not self.owns_vectors:
+            raise ValueError(
+                "this Network has no input_shape yet: give it one, or put it in another"
+            )
 
     # -- freezing ------------------------------------------------------------------------------
 
@@ -146,6 +168,25 @@ class FlatVectors(Sequential):
                 raise ValueError(f"{name!r} must have the shape {array.shape}, got {given.shape}")
             values[name] = given.astype(self.dtype)
         return values
+
+    def load_tensors(self, tensors: Mapping[str, Any]) -> None:
+        """Set all parameters and state by name; all names and shapes are checked first."""
+        self._require_vectors()
+        arrays, values = self.named_arrays(), self.checked_tensors(tensors)
+        with self.changing():
+            for name, value in values.items():
+                arrays[name][...] = self.backend.asarray(value)
+
+    def summary(self) -> str:
+        """Return a table of the layers, their output shapes and parameter counts."""
+        self._require_vectors()
+        rows = [("layer", "output", "parameters"), ("input", str(self.input_shape), "")]
+        rows += self.summary_rows("")
+        rows.append(("total", "", f"{self.parameter_count():,}"))
+        widths = [max(len(row[column]) for row in rows) for column in range(3)]
+        lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}" for a, b, c in rows]
+        rule = "-" * len(lines[0])
+        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
 
 
 def _places(declarations: Iterator[tuple[str, Layer, Declared]]) -> Declarations:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import os
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -19,19 +19,11 @@ from salamandre.games.constraints import Lipschitz
 from salamandre.games.duel import Duel
 from salamandre.games.latent import Latent
 from salamandre.games.objectives import NonSaturating, Objective
-from salamandre.games.remedies import MovingAverage, Remedy
+from salamandre.games.remedies import Batch, MovingAverage, Remedy
 from salamandre.network import Network
 from salamandre.training.checkpoint import State
 from salamandre.training.history import History
 from salamandre.training.loop import Callback, Loop
-
-
-class Batch(NamedTuple):
-    """Real and fake examples (N, ...), and the labels (N,) of both, if there are any."""
-
-    real: Array
-    fake: Array
-    labels: Array | None
 
 
 class GanGame(Loop):

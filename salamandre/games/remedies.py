@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+import copy
+from typing import Any, ClassVar, NamedTuple
 
 from salamandre.backend import Array, RandomStream
 from salamandre.checks import real
 from salamandre.component import Component
 from salamandre.network import Network
 
-if TYPE_CHECKING:
-    from salamandre.games.game import Batch, GanGame
+
+class Batch(NamedTuple):
+    """Real and fake examples (N, ...), and the labels (N,) of both, if there are any."""
+
+    real: Array
+    fake: Array
+    labels: Array | None
 
 
 class Remedy(Component):
@@ -19,18 +25,18 @@ class Remedy(Component):
     kind = "remedies"
     prefix: ClassVar[str] = ""  # of the names of its arrays in a checkpoint
 
-    def attach(self, game: GanGame) -> None:
+    def attach(self, game: Any) -> None:
         """Prepare for a game, once."""
 
     def show(self, x: Array, random: RandomStream) -> Array:
         """Return what the discriminator is shown of examples x (N, ...), real or fake."""
         return x
 
-    def target(self, target: Any, is_real: bool, count: int, game: GanGame) -> Any:
+    def target(self, target: Any, is_real: bool, count: int, game: Any) -> Any:
         """Return the target t of real or of fake examples: a number or an array (count, 1)."""
         return target
 
-    def generator_loss(self, batch: Batch, game: GanGame) -> tuple[Array, Array] | None:
+    def generator_loss(self, batch: Batch, game: Any) -> tuple[Array, Array] | None:
         """Return what is added to the generator's loss, and its derivative by the fakes."""
         return None
 
@@ -55,7 +61,7 @@ class LabelSmoothing(Remedy):
         self.low = real("LabelSmoothing low", low, 0.5, 1)
         self.high = real("LabelSmoothing high", high, self.low)
 
-    def target(self, target: Any, is_real: bool, count: int, game: GanGame) -> Any:
+    def target(self, target: Any, is_real: bool, count: int, game: Any) -> Any:
         """Return labels in the range for real examples."""
         if not is_real:
             return target
@@ -73,7 +79,7 @@ class LabelFlipping(Remedy):
     def __init__(self, probability: float = 0.05) -> None:
         self.probability = real("LabelFlipping probability", probability, 0, 0.5, below=True)
 
-    def target(self, target: Any, is_real: bool, count: int, game: GanGame) -> Any:
+    def target(self, target: Any, is_real: bool, count: int, game: Any) -> Any:
         """Return the other kind's label for some examples."""
         dtype = game.discriminator.dtype
         flipped = game.random.uniform((count, 1), dtype) < self.probability
@@ -110,14 +116,14 @@ class FeatureMatching(Remedy):
     def __init__(self, weight: float = 1.0) -> None:
         self.weight = real("FeatureMatching weight", weight, 0)
 
-    def attach(self, game: GanGame) -> None:
+    def attach(self, game: Any) -> None:
         """Find the features."""
         d = game.discriminator
         learners = [index for index, layer in enumerate(d.layers) if layer.parameter_count()]
         self._stop = learners[-1] if learners else 0
         self._run = d.new_pass(parameter_gradients=False, statistics=False)
 
-    def generator_loss(self, batch: Batch, game: GanGame) -> tuple[Array, Array]:
+    def generator_loss(self, batch: Batch, game: Any) -> tuple[Array, Array]:
         """Return weight · ‖difference of the means‖² and its gradient."""
         real, labels = next(game.batches)
         real_mean = self._features(real, labels, game).mean(axis=0)
@@ -127,7 +133,7 @@ class FeatureMatching(Remedy):
         dy += 2 * self.weight / len(dy) * difference
         return value, game.discriminator.backprop_part(dy, self._run, self._stop)
 
-    def _features(self, x: Array, labels: Array | None, game: GanGame) -> Array:
+    def _features(self, x: Array, labels: Array | None, game: Any) -> Array:
         d = game.discriminator
         labels = labels if d.classes else None
         return d.compute_part(x, self._run, self._stop, labels=labels)
@@ -153,10 +159,10 @@ class MovingAverage(Remedy):
     def __init__(self, decay: float = 0.999) -> None:
         self.decay = real("MovingAverage decay", decay, 0, 1, below=True)
 
-    def attach(self, game: GanGame) -> None:
+    def attach(self, game: Any) -> None:
         """Begin at the generator as it is."""
         self._followed = game.generator
-        self.network = game.generator.copy_to_predict()
+        self.network = _copy(game.generator)
 
     def follow(self) -> None:
         """Move towards the generator."""
@@ -173,3 +179,11 @@ class MovingAverage(Remedy):
     def state(self) -> dict[str, Array]:
         """Return the averages."""
         return {"parameters": self.network.parameters, **self.network.named_state()}
+
+
+def _copy(network: Network) -> Network:
+    """Return a copy without memory of gradients: it is only drawn with."""
+    optimizer = network.optimizer
+    fresh = optimizer and type(optimizer)(**optimizer.config())
+    gradients = network.backend.xp.zeros_like(network.parameters)  # takes no memory until used
+    return copy.deepcopy(network, {id(optimizer): fresh, id(network.gradients): gradients})

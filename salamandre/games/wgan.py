@@ -10,9 +10,10 @@ from salamandre.backend import Array
 from salamandre.checks import whole
 from salamandre.data.images import Images
 from salamandre.games.constraints import Lipschitz, WeightClipping
-from salamandre.games.game import Batch, GanGame
+from salamandre.games.game import GanGame
 from salamandre.games.latent import Latent
 from salamandre.games.objectives import Wasserstein
+from salamandre.games.remedies import Batch
 from salamandre.network import Network
 
 

@@ -1,0 +1,140 @@
+"""Optimizers: what a gradient does to a parameter, written for one element at a time.
+
+An optimizer's :meth:`Optimizer.rule` is the formula of its paper for a single parameter p, its
+gradient g and the optimizer's memory of it. The backend sweeps the rule over the network's flat
+vectors: as one compiled loop over numbers, block by block over arrays, or on a GPU. A rule may use
+arithmetic and NumPy's ufuncs, changes its arguments in place where they are arrays (``p -= ...``),
+and returns them; its scalars come in as arguments, already of the right precision.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, ClassVar
+
+from salamandre.backend import Array, Backend
+from salamandre.backend.operations.update import update
+from salamandre.checks import real
+from salamandre.component import Component
+from salamandre.schedules import Constant, Schedule
+
+
+class Optimizer(Component):
+    """Base of optimizers. Your own one needs ``slots``, :meth:`scalars` and :meth:`rule`.
+
+    Args:
+        learning_rate: a number, or a :class:`Schedule` of the step.
+        options: any of
+
+            - ``clip_norm``: scales the whole gradient down to this Euclidean norm at most
+              (Pascanu, Mikolov, Bengio 2013, algorithm 1);
+            - ``clip_value``: holds every element of the gradient in [-clip_value, clip_value];
+            - ``weight_decay`` (default 0): then adds weight_decay · p to the gradient, the
+              derivative of an L2 penalty (:class:`AdamW` decays p itself instead);
+            - ``clip_weights``: holds every parameter in [-clip_weights, clip_weights] after the
+              step (Arjovsky et al. 2017, algorithm 1).
+
+    Attributes:
+        slots: the names of the vectors that the rule remembers, in the order that it takes them.
+        steps: how many steps were taken.
+        memory: the remembered vectors by name.
+    """
+
+    kind = "optimizers"
+
+    slots: ClassVar[tuple[str, ...]] = ()
+    _OPTIONS = ("weight_decay", "clip_norm", "clip_value", "clip_weights")
+
+    def __init__(self, learning_rate: float | Schedule, **options: float | None) -> None:
+        unknown = set(options) - set(self._OPTIONS)
+        if unknown:
+            raise TypeError(
+                f"{type(self).__name__} has no option {sorted(unknown)[0]!r} "
+                f"(options: {', '.join(self._OPTIONS)})"
+            )
+        if not isinstance(learning_rate, Schedule):
+            learning_rate = Constant(learning_rate)
+        self.schedule = learning_rate
+        self.weight_decay = real("weight_decay", options.get("weight_decay") or 0.0, 0)
+        self.clip_norm = _positive("clip_norm", options.get("clip_norm"))
+        self.clip_value = _positive("clip_value", options.get("clip_value"))
+        self.clip_weights = _positive("clip_weights", options.get("clip_weights"))
+        self.steps = 0
+        self.memory: dict[str, Array] = {}
+        self._backend: Backend | None = None
+
+    @property
+    def learning_rate(self) -> float:
+        """The learning rate of the next step; set it to a number to hold it there."""
+        return self.schedule(self.steps)
+
+    @learning_rate.setter
+    def learning_rate(self, rate: float) -> None:
+        self.schedule = Constant(rate)
+
+    def attach(self, backend: Backend, parameters: Array) -> None:
+        """Allocate the memory for these parameters; a network calls this once."""
+        self.require_free()
+        self._backend = backend
+        self.memory = {name: backend.xp.zeros_like(parameters) for name in self.slots}
+
+    def require_free(self) -> None:
+        """Raise ValueError if a network has this optimizer already."""
+        if self._backend is not None:
+            raise ValueError(
+                f"this {type(self).__name__} belongs to a network already and remembers its "
+                f"gradients: make a new one for each network"
+            )
+
+    def step(
+        self,
+        parameters: Array,
+        gradients: Array,
+        parts: Sequence[slice] = (slice(None),),
+    ) -> None:
+        """Change the parameters in place; weight decay and clipping change the gradients too.
+
+        Args:
+            parameters: a flat vector.
+            gradients: of its shape; zero outside of ``parts``.
+            parts: of the vectors that learn. Default: all.
+        """
+        if self._backend is None:
+            raise ValueError(f"this {type(self).__name__} is not attached to a network yet")
+        backend, xp = self._backend, self._backend.xp
+        if self.clip_value is not None:
+            xp.minimum(gradients, self.clip_value, out=gradients)
+            xp.maximum(gradients, -self.clip_value, out=gradients)
+        if self.clip_norm is not None:
+            largest = xp.abs(gradients).max() + 1e-30  # squares of large numbers would overflow
+            scaled = gradients / largest
+            norm = largest * xp.sqrt(xp.dot(scaled, scaled))
+            gradients *= xp.minimum(self.clip_norm / (norm + 1e-6), 1)
+        scalars, memory = self.scalars(), list(self.memory.values())
+        for part in parts:
+            p, g = parameters[part], gradients[part]
+            if self.weight_decay:
+                update(backend, _decay, g, p, (), (self.weight_decay,))
+            update(backend, self.rule, p, g, [vector[part] for vector in memory], scalars)
+            if self.clip_weights is not None:
+                xp.minimum(p, self.clip_weights, out=p)
+                xp.maximum(p, -self.clip_weights, out=p)
+        self.steps += 1
+
+    def scalars(self) -> tuple[float, ...]:
+        """Return the numbers of the next step that :meth:`rule` takes last."""
+        return (self.learning_rate,)
+
+    @staticmethod
+    def rule(p: Any, g: Any, *arguments: Any) -> tuple[Any, ...]:
+        """Return p and the slots after a step, from p, g, the slots and the scalars."""
+        raise NotImplementedError
+
+
+def _positive(name: str, value: float | None) -> float | None:
+    return None if value is None else real(name, value, 0, above=True)
+
+
+def _decay(g: Any, p: Any, decay: Any) -> tuple[Any, ...]:
+    g += decay * p
+    return (g,)

@@ -93,14 +93,12 @@ class Network(FlatVectors):
         if optimizer is not None:
             optimizer.require_free()
         self.output_shape = super().build(self.input_shape)
-        for _, layer in self.walk():
-            if layer is not self and isinstance(layer, Network) and layer.owns_vectors:
-                if layer.backend is not self.backend or layer.dtype != self.dtype:
-                    raise ValueError(
-                        f"a shared network is on backend {layer.backend.name!r} with dtype "
-                        f"{layer.dtype}, this one on {self.backend.name!r} with {self.dtype}: "
-                        f"they must agree"
-                    )
+        for network in self._owners():
+            if (network.backend, network.dtype) != (self.backend, self.dtype):
+                raise ValueError(
+                    f"a shared network is of {network.dtype} on backend {network.backend.name!r}, "
+                    f"this one of {self.dtype} on {self.backend.name!r}: they must agree"
+                )
         self.random = self.backend.stream([self.seed, 1])
         self.allocate()
         self.freeze(*frozen)
@@ -111,6 +109,11 @@ class Network(FlatVectors):
     def owns_vectors(self) -> bool:
         """Whether it has an ``input_shape``."""
         return self._owns_vectors
+
+    def _owners(self) -> list[Network]:
+        """Return this network and those that are shared with it."""
+        networks = (layer for _, layer in self.walk() if isinstance(layer, Network))
+        return [network for network in networks if network.owns_vectors]
 
     @property
     def loss(self) -> Loss | None:
@@ -138,12 +141,12 @@ class Network(FlatVectors):
         conditional = (layer for _, layer in self.walk() if isinstance(layer, Conditional))
         #: The number of classes that its conditional layers know, ``None`` without such layers.
         self.classes: int | None = min((layer.classes for layer in conditional), default=None)
-        self._owners = [layer for _, layer in self.walk() if layer.owns_vectors]
+        self._gates = [network.gate for network in self._owners()]
         self._latest: Pass | None = None  # the one of compute and backprop without a pass
         self._idle: list[Pass] = []  # passes that nobody uses
 
     def __getstate__(self) -> dict[str, Any]:
-        made = ("_owners", "_latest", "_idle")
+        made = ("_gates", "_latest", "_idle")
         return {name: value for name, value in super().__getstate__().items() if name not in made}
 
     # -- passes --------------------------------------------------------------------------------
@@ -254,8 +257,8 @@ class Network(FlatVectors):
         with self._idle_pass() as run, ExitStack() as gates:
             run.want(parameter_gradients=False)
             run.draw_from(None, seed)
-            for network in self._owners:
-                gates.enter_context(network.gate.reading())
+            for gate in self._gates:
+                gates.enter_context(gate.reading())
             for start in range(0, count, batch_size):
                 block = slice(start, start + batch_size)
                 chosen = None if labels is None else labels[block]

@@ -105,7 +105,7 @@ def examples(
     """Return the real examples as the discriminator takes them, in the generator's range."""
     low, high = span = output_range(generator)
     if isinstance(images, Images):
-        source = Source(images, discriminator, span=span)
+        source = Source(images, discriminator, value_range=span)
     else:
         values = np.asarray(images)
         labels = np.zeros(len(values), np.uint8) if labels is None else np.asarray(labels)

@@ -59,7 +59,7 @@ def _download(entry: DataSet) -> str:
 @NAMES
 @DATA_DIR
 def fetch(names: tuple[str, ...], data_dir: str | None) -> None:
-    """Bring data sets here, unless they are: into the cache, their checksums compared."""
+    """Download data sets into the cache, unless they are here, and compare checksums."""
     from salamandre import data
 
     if not names:

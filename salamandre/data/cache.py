@@ -1,9 +1,9 @@
 """Splits that were converted once, each kept as one file and mapped into memory afterwards.
 
-The file holds the bytes of all images, then those of their labels. Its name stands for what it was
-converted from, so that other content can never be served for it. After it is written its time of
-change is set to a fixed moment: any later write would move it, and such a file is not trusted but
-built again. This costs no reading.
+The file holds the bytes of all images, then those of all labels. Its name is a checksum of what it
+was converted from, so that content of another origin is never returned. After it is written, its
+modification time is set to a fixed value. A file with another time was changed since and is written
+anew; this check needs no reading.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from salamandre.atomic import replacing
 
 VARIABLE = "SALAMANDRE_CACHE"
-SEAL = 946_684_800  # seconds: 2000-01-01, an even number because FAT counts in twos
+SEAL = 946_684_800  # 2000-01-01 in seconds; even, because FAT stores times in steps of two
 
 Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
@@ -37,7 +37,7 @@ def root(cache_dir: str | os.PathLike[str] | None = None) -> Path:
 
 
 def key(*parts: object) -> str:
-    """Return a name that stands for parts of which each is shown wholly by ``repr``."""
+    """Return a checksum of the ``repr`` of some objects."""
     text = repr(parts).encode("utf-8", "surrogateescape")
     return hashlib.md5(text, usedforsecurity=False).hexdigest()
 
@@ -67,15 +67,15 @@ def recall(path: Path, shape: tuple[int, ...]) -> Pair | None:
 
 
 def keep(path: Path, shape: tuple[int, ...], write: Callable[[BinaryIO], None]) -> Pair:
-    """Return a split from the cache, written into it first unless it is there.
+    """Return a split from the cache, after writing it there if it is absent.
 
-    Where that is impossible, it costs a warning and the split is in memory.
+    If the cache cannot be written, there is a warning and the split is kept in memory.
 
     Args:
         path: of the file.
         shape: of an image.
-        write: writes all images and then all labels into an open file; called again with one in
-            memory if the first cannot be written.
+        write: writes all images and then all labels into an open file; called again, with a file
+            in memory, if the first cannot be written.
     """
     if (pair := recall(path, shape)) is not None:
         return pair
@@ -84,10 +84,10 @@ def keep(path: Path, shape: tuple[int, ...], write: Callable[[BinaryIO], None]) 
             write(file)
         if (pair := recall(path, shape)) is not None:
             return pair
-        raise OSError("files there do not stay as they are written")
+        raise OSError("a file was changed while it was written")
     except OSError as error:
         if error.filename and Path(error.filename) not in (path, *path.parents):
-            raise  # what was to be converted cannot be read
+            raise  # a file that was to be converted cannot be read
         warnings.warn(
             f"{path.parent} cannot be written ({error.strerror or error}), so the data stays in "
             f"memory and is converted again next time; choose another cache folder with {VARIABLE}",

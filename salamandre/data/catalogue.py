@@ -1,8 +1,8 @@
 """The data sets that :func:`salamandre.data.load` knows: what ``catalogue.json`` says of each.
 
-Sizes and checksums in it are those of the official files. Of a published file two checksums may be
-known: that of the file, which a download is compared with, and that of its content, which also
-recognises a copy that was unpacked or compressed again.
+Sizes and checksums in it are those of the official files. A published file may have two: the
+checksum of the file verifies a download, that of its content also a copy that was unpacked or
+compressed again.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ class CorruptData(ValueError):
 
 
 class DataUnavailable(OSError):
-    """A data set that is neither in the folders looked into nor to be had from a mirror."""
+    """A data set that is not in the folders that were searched and could not be downloaded."""
 
 
 class File(msgspec.Struct, frozen=True, array_like=True):
@@ -44,8 +44,8 @@ class Part(msgspec.Struct, frozen=True, array_like=True):
     """Some examples of a data set: a published file, or a member of a published archive.
 
     Attributes:
-        name: of the file, or its path in the archive; of pictures, the folder above those of the
-            classes.
+        name: of the file, or its path in the archive; for pictures, the folder that holds one
+            folder for each class.
         split: ``"train"`` or ``"test"``.
         kinds: ``("images",)``, ``("labels",)`` or both.
         count: number of examples.
@@ -60,7 +60,7 @@ class Part(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Form(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One of the forms that a data set is published in.
+    """A form in which a data set is published.
 
     Attributes:
         format: of the parts, a key of :data:`salamandre.data.formats.READERS`.
@@ -68,8 +68,8 @@ class Form(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         parts: of both splits, each kind in the order of the examples.
         mirrors: addresses of folders with the files, in the order in which they are tried.
             Default: none, the files cannot be downloaded.
-        labels: which of several labels of an example is taken. Default: the only one.
-        first_label: the number that stands for the first class. Default 0.
+        labels: which labels are used if an example has several. Default: the only ones.
+        first_label: the number of the first class in the files. Default 0.
         transposed: whether images are stored column by column. Default False.
     """
 
@@ -91,7 +91,7 @@ class Form(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def remedy(self) -> str:
-        """What a user can do who lacks the files, as the end of a sentence."""
+        """What a user without the files can do, to be put at the end of a message."""
         names = ", ".join(file.name for file in self.files)
         return (
             f"put {names} into a folder and name that folder with data_dir (--data-dir) or the "
@@ -109,8 +109,8 @@ class DataSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         classes: their names; label k is ``classes[k]``.
         train: number of training examples.
         test: number of test examples.
-        licence: what the data may be used under.
-        source: who made it, and where it was published.
+        licence: of the data.
+        source: its authors, and where it was published.
         forms: the forms that it is published in; the first is downloaded. Default: none, it comes
             with the package.
         white: the pixel value that means full ink. Default 255.

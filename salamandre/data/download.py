@@ -1,4 +1,4 @@
-"""Fetching a published file from the first mirror that sends it, in as many goes as it takes."""
+"""Downloading a published file from the first mirror that sends it, continuing broken downloads."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ def is_published(path: Path, file: File) -> bool:
 
 
 def download(form: Form, file: File, folder: Path, timeout: float = 20.0) -> Path:
-    """Fetch a file into a folder, under its official name.
+    """Download a file into a folder, under its official name.
 
-    The name never holds less than the whole file with the right checksum. What was received before
-    a connection failed, or the process was killed, is kept beside it, and the next attempt goes on
-    from there. A process that fetches into the same folder is waited for. Progress is shown on a
-    terminal.
+    Only a complete file with the right checksum gets the name. What was received before a
+    connection failed, or the process was killed, is kept beside it, and the next attempt continues
+    from there. If another process downloads into the same folder, this one waits for it. Progress
+    is shown on a terminal.
 
     Args:
-        form: whose mirrors are tried, in order.
+        form: its mirrors are tried in order.
         file: one of its files.
-        folder: where it goes; made if absent.
+        folder: where to; made if absent.
         timeout: seconds without a connection, without a byte, or with less than 1 KiB per second,
-            after which a mirror is given up. Default 20.
+            after which the next mirror is tried. Default 20.
 
     Returns:
         Where the file is.
@@ -68,23 +68,23 @@ def download(form: Form, file: File, folder: Path, timeout: float = 20.0) -> Pat
                 return target
             partial.unlink()
             failures.append(f"{url}: sent a file that has not the MD5 {file.md5}")
-            if start:  # what was there before may have been wrong
+            if start:  # the part that was kept may have been wrong
                 urls.appendleft(url)
     reasons = "; ".join(dict.fromkeys(failures))
     raise DataUnavailable(f"{file.name} could not be downloaded ({reasons}); {form.remedy}")
 
 
 def _cause(error: BaseException) -> BaseException:
-    """Return what an error began with, which says more than what libraries made of it."""
+    """Return the first error of a chain: the reason, without what libraries wrapped it in."""
     return _cause(error.__context__) if error.__context__ else error
 
 
 def _transfer(url: str, file: File, out: BinaryIO, timeout: float) -> None:
-    """Append to a file what an address sends after the bytes that it holds already."""
+    """Append to a file what an address sends, from the first byte on that the file lacks."""
     from pooch import HTTPDownloader
 
     def begin(response: Any, **_: Any) -> None:
-        if response.status_code == 200:  # the whole file; 206 would be what was asked for
+        if response.status_code == 200:  # the whole file, though a range was asked for
             out.truncate(0)
 
     headers = {"User-Agent": "salamandre", "Accept-Encoding": "identity"}
@@ -97,7 +97,7 @@ def _transfer(url: str, file: File, out: BinaryIO, timeout: float) -> None:
 
 
 class _Watch:
-    """A progress bar, as pooch uses one, that gives up what is too slow or too long."""
+    """A progress bar for pooch that stops a download which is too slow or too long."""
 
     total = 0  # set by pooch
 
@@ -110,7 +110,7 @@ class _Watch:
         self.bar = tqdm(total=file.bytes, desc=file.name, unit="B", unit_scale=True, disable=None)
 
     def update(self, _: int) -> None:
-        """Look at what has been received."""
+        """Show how many bytes were received, and raise if they are too many or came too slowly."""
         size, now = self.out.tell(), time.monotonic()
         self.bar.update(size - self.bar.n)
         if size > self.file.bytes:
@@ -122,7 +122,7 @@ class _Watch:
             raise TimeoutError(f"sent less than {SLOWEST} bytes per second")
 
     def reset(self) -> None:
-        """Do nothing: pooch starts again at the end, to fill the bar."""
+        """Do nothing: pooch resets a bar at the end to fill it."""
 
     def close(self) -> None:
-        """Do nothing: the bar is closed by its block."""
+        """Do nothing: the ``with`` block closes the bar."""

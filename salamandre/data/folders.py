@@ -35,7 +35,7 @@ def folder(
     """Return the PNG and JPEG pictures of a folder and its sub-folders.
 
     Each is cropped to the square in its middle and resized once, into the cache, from where it is
-    mapped afterwards, until a picture is added, removed or changed. Hidden files are passed over.
+    mapped afterwards, until a picture is added, removed or changed. Hidden files are skipped.
     Pictures that cannot be read are named in a warning and left out.
 
     Args:
@@ -82,7 +82,7 @@ def folder(
 
 
 def _listing(place: Path) -> list[tuple[str, int, int]]:
-    """Return path below the folder, size and time of change of every picture, sorted."""
+    """Return the path below the folder, size and modification time of every picture, sorted."""
     found = []
     for root, folders, files in os.walk(place):
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -153,5 +153,5 @@ def _write(
 
 
 def _named(broken: Sequence[str]) -> str:
-    """Return the first broken pictures, as the end of a sentence."""
+    """Return the first broken pictures, to be put at the end of a message."""
     return ": " * bool(broken) + ", ".join(broken[:NAMED]) + " and others" * (len(broken) > NAMED)

@@ -1,7 +1,7 @@
-"""The formats that the parts of data sets are in, each read block by block.
+"""The formats of the parts of data sets, each read block by block.
 
-A reader is given an open stream and yields blocks of images (n, C, H, W) and of labels (n,). It
-raises :class:`Unfit`, with the end of a sentence about the stream, where that holds something else.
+A reader takes an open stream and yields blocks of images (n, C, H, W) and of labels (n,). If the
+stream holds something else, it raises :class:`Unfit`.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ Piece = tuple[Kind, NDArray[np.uint8]]
 
 
 class Unfit(ValueError):
-    """What is wrong with a part, as the end of a sentence that starts with its name."""
+    """What is wrong with a part, to be put after its name in a message."""
 
 
 class Stream:
-    """A part that was opened; its checksum is taken while it is read.
+    """An open part, whose checksum is computed while it is read.
 
     Args:
-        file: the open file, unpacked.
-        name: its name, that of a picture where the part has many.
-        part: which part it is.
+        file: the open file, decompressed.
+        name: of the file; of one picture if the part has many.
+        part: the part.
     """
 
     def __init__(self, file: BinaryIO, name: str, part: Part) -> None:
@@ -43,7 +43,7 @@ class Stream:
         self._md5 = hashlib.md5(usedforsecurity=False)
 
     def read(self, size: int) -> bytes:
-        """Return ``size`` bytes, or fewer at the end of the file alone."""
+        """Return ``size`` bytes, or fewer at the end of the file."""
         pieces = []
         while size and (piece := self.file.read(size)):
             pieces.append(piece)
@@ -53,7 +53,7 @@ class Stream:
         return data
 
     def blocks(self, size: int) -> Iterator[NDArray[np.uint8]]:
-        """Yield the part's examples of ``size`` bytes as arrays (n, size), and no byte more."""
+        """Yield all examples, of ``size`` bytes each, as arrays (n, size)."""
         count, found, step = self.part.count, 0, max(1, BLOCK // size)
         while found < count:
             wanted = min(step, count - found) * size
@@ -66,7 +66,7 @@ class Stream:
             raise Unfit(f"goes on after {count:,} examples")
 
     def verify(self) -> None:
-        """Refuse what was read if it has another checksum than it should."""
+        """Raise Unfit if what was read has another checksum than the part."""
         if self.part.md5 and self._md5.hexdigest() != self.part.md5:
             raise Unfit(f"was changed (it has MD5 {self._md5.hexdigest()}, not {self.part.md5})")
 
@@ -136,7 +136,7 @@ def picture(stream: Stream, form: Form, entry: DataSet) -> Iterator[Piece]:
     """Read one of the pictures ``PART/CLASS/NAME``."""
     name = stream.name.removeprefix(stream.part.name + "/").split("/")[0]
     if name not in entry.classes:
-        raise Unfit(f"is of none of the {len(entry.classes)} classes")
+        raise Unfit(f"belongs to none of the {len(entry.classes)} classes")
     try:
         pixels = decode(io.BytesIO(stream.read(BLOCK)), entry.shape)
     except Exception as error:  # whatever Pillow makes of a damaged picture

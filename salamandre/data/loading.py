@@ -1,4 +1,4 @@
-"""Finding a data set: in a folder that is named, in the cache, or on the network."""
+"""Loading a data set by name: from a folder of the user's, from the cache, or from the network."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ def load(
 ) -> tuple[Images, Images]:
     """Return the training and the test split of a data set.
 
-    Its files are taken from ``data_dir``; without one from the folder that the environment
-    variable ``SALAMANDRE_DATA`` names, if it holds the set; else from the cache; else from the
-    network. In a folder they may be plain or ``.gz``, an archive or what it unpacks to, directly or
-    in a subfolder of the set's name. They are verified and converted once, and mapped from the
-    cache afterwards, until the size or date of a file changes.
+    Its files are taken from ``data_dir``. Without ``data_dir`` they are taken from the folder that
+    the environment variable ``SALAMANDRE_DATA`` names, if it holds the set; else from the cache;
+    else from the network. In a folder, files may be plain or ``.gz``, archives packed or unpacked,
+    directly or in a subfolder with the name of the set. Files are verified and converted once. The
+    converted arrays are mapped from the cache until the size or date of a file changes.
 
     Args:
         name: a name of :data:`salamandre.data.CATALOGUE`, such as ``"mnist"``, ``"cifar-10"`` or
@@ -79,8 +79,8 @@ def load(
 def _bundled(entry: DataSet) -> list[cache.Pair]:
     """Return the 8×8 digits that come with the package; see ``digits.md`` beside this file.
 
-    They are in the order of their 13 writers, so the last fifth is mostly by people that the first
-    part has not seen: a harder and more honest test than a shuffled one.
+    They are in the order of their 13 writers, so the last fifth is mostly by people who wrote none
+    of the others: a harder and more honest test than a shuffled one.
     """
     with np.load(Path(__file__).with_name("digits.npz"), allow_pickle=False) as file:
         images, labels = file["images"], file["labels"]
@@ -89,10 +89,10 @@ def _bundled(entry: DataSet) -> list[cache.Pair]:
 
 
 def _find(entry: DataSet, folder: Path, must: bool) -> dict[Split, Found]:
-    """Return each split in the first form that a folder holds, or nothing if it lacks one.
+    """Return each split in the first form that a folder holds, or nothing if one is missing.
 
     Raises:
-        DataUnavailable: it lacks one, although it must hold the set.
+        DataUnavailable: one is missing, although the folder must hold the set.
     """
     found: dict[Split, Found] = {}
     missing: list[str] = []
@@ -123,7 +123,7 @@ def _own(entry: DataSet, split: Split, found: Found, home: Path) -> cache.Pair:
 
 
 def _published(entry: DataSet, home: Path, may_download: bool) -> list[cache.Pair]:
-    """Return both splits of the files that were, or now are, downloaded."""
+    """Return both splits from the published files, which are downloaded if they are not here."""
     form = entry.forms[0]
     paths = {split: _cached(home, entry, split, form, "published") for split in SPLITS}
     files = {file: home / file.name for file in form.files}
@@ -147,5 +147,5 @@ def _published(entry: DataSet, home: Path, may_download: bool) -> list[cache.Pai
 
 
 def _cached(home: Path, entry: DataSet, split: Split, form: Form, origin: object) -> Path:
-    """Return where a split is kept; the name changes with the files and with what is read."""
+    """Return where a split is kept; the name depends on the files and on how they are read."""
     return home / f"{split}-{cache.key(form, entry.shape, entry.classes, origin)}.bytes"

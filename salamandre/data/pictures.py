@@ -1,4 +1,4 @@
-"""A picture file as an array: as it is, or whatever its size and mode as a small square."""
+"""A picture file as an array: unchanged, or cropped and resized to a square."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 MODES = {1: "L", 3: "RGB"}
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")  # of others, EPS would be run by Ghostscript
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")  # not EPS, which Ghostscript would run as a program
 
 
 def decode(file: BinaryIO, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
@@ -35,7 +35,7 @@ def decode(file: BinaryIO, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
 def square(path: Path, size: int, channels: int) -> NDArray[np.uint8]:
     """Return the square in the middle of a picture, resized with antialiasing.
 
-    A picture is turned upright as its camera noted, and what is transparent becomes white.
+    The picture is turned as its EXIF orientation says; transparent pixels become white.
 
     Args:
         path: the file.
@@ -62,7 +62,7 @@ def square(path: Path, size: int, channels: int) -> NDArray[np.uint8]:
 
 
 def _plain(picture: Image) -> Image:
-    """Return a picture of eight bits a channel that lets nothing shine through."""
+    """Return a picture with eight bits a channel and without transparency."""
     from PIL import Image
 
     if picture.mode.startswith("I"):  # 16 bits of grey, which Pillow would cut off at 255

@@ -138,7 +138,7 @@ def _packed(path: Path, parts: Sequence[Part]) -> Iterator[Stream]:
     if path.suffix == ".zip":
         with zipfile.ZipFile(path) as archive:
             for part in parts:
-                if part.name in archive.NameToInfo:
+                if part.name in archive.namelist():
                     with archive.open(part.name) as member:
                         yield _open(cast(BinaryIO, member), part.name, part)
         return

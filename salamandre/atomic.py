@@ -53,18 +53,20 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
 
 def sweep(path: Path) -> None:
     """Remove what killed processes left while they wrote ``path``; what is in use stays."""
+    from filelock import lock_descriptor
+
     for leftover in path.parent.glob(f"{glob.escape(path.name)}.{'[0-9a-f]' * 8}{SUFFIX}"):
-        # A file in use is locked, or on Windows cannot be removed; either is an OSError.
         with contextlib.suppress(OSError), leftover.open("r+b") as file:
-            if sys.platform == "win32":
+            if sys.platform == "win32":  # which removes no open file, and so none in use
                 file.close()
-            else:
-                _lock(file, wait=False)
-            leftover.unlink()
+            if file.closed or lock_descriptor(file.fileno(), blocking=False):
+                leftover.unlink()
 
 
 def _create(path: Path) -> BinaryIO:
     """Open a locked temporary file beside ``path``; the lock ends with the process."""
+    from filelock import lock_descriptor
+
     while True:
         try:
             file = open(f"{path}.{secrets.token_hex(4)}{SUFFIX}", "x+b")  # noqa: SIM115
@@ -72,14 +74,7 @@ def _create(path: Path) -> BinaryIO:
             error.filename = str(path)  # the name that was asked for
             raise
         with contextlib.suppress(OSError):  # a file system without locks is never swept
-            _lock(file, wait=True)
+            lock_descriptor(file.fileno())
         if os.path.exists(file.name):  # or else it was swept before it was locked
             return file
         file.close()
-
-
-def _lock(file: BinaryIO, wait: bool) -> None:
-    if sys.platform != "win32":
-        import fcntl
-
-        fcntl.flock(file, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))

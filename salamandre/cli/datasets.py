@@ -50,17 +50,16 @@ def _row(entry: DataSet) -> tuple[str, ...]:
 
 def _download(entry: DataSet) -> str:
     """Return how much is downloaded, in words."""
-    if not entry.parts and not entry.archives:
+    if not entry.forms:
         return "built in"
-    archive = next((archive.bytes for archive in entry.archives if archive.url), 0)
-    return f"{(sum(part.bytes for part in entry.parts) or archive) / 1e6:,.0f} MB"
+    return f"{sum(file.bytes for file in entry.forms[0].files) / 1e6:,.0f} MB"
 
 
 @datasets.command()
 @NAMES
 @DATA_DIR
 def fetch(names: tuple[str, ...], data_dir: str | None) -> None:
-    """Bring data sets here, unless they are: into the cache, their checksums compared."""
+    """Download data sets into the cache, unless they are here, and compare checksums."""
     from salamandre import data
 
     if not names:

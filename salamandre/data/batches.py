@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
 import math
-import queue
 import re
-import threading
+from collections import deque
 from collections.abc import Iterable, Iterator
-from typing import Any, TypeVar
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
@@ -16,7 +15,9 @@ from salamandre.backend import Array
 from salamandre.checks import whole
 from salamandre.data.images import Images, checksum
 from salamandre.data.transforms import Transform
-from salamandre.network import Network
+
+if TYPE_CHECKING:
+    from salamandre.network import Network
 
 Data = Images | tuple[Any, Any]
 Item = TypeVar("Item")
@@ -25,13 +26,15 @@ Item = TypeVar("Item")
 class Source:
     """Inputs and targets, checked once and kept where the network computes.
 
+    It never changes, so that copies of what uses it share it; a pickle holds all of its arrays.
+
     Args:
         data: :class:`Images`, whose pixels are scaled to ``value_range`` batch by batch, or a pair
             (inputs, targets) of arrays with one row an example.
         network: whose backend keeps the arrays and whose ``input_shape`` the inputs must fit;
             images may be flattened for it.
         transform: a random change of the inputs, ``transform(x, random) -> x``, such as
-            :class:`salamandre.data.Shift`; applied on the host, as they lie in the data set.
+            :class:`salamandre.data.Shift`; applied on the host, to inputs as the data set has them.
         value_range: what black and white pixels of :class:`Images` become. Default (0, 1).
 
     Raises:
@@ -47,11 +50,11 @@ class Source:
         value_range: tuple[float, float] = (0.0, 1.0),
     ) -> None:
         self._scale: float | None = None
-        self._low = value_range[0]
+        self._low, high = value_range
         if isinstance(data, Images):
             self.name = f"{data.name} ({data.split})"
             inputs, targets = np.asarray(data.images), np.asarray(data.labels)
-            self._scale = (value_range[1] - value_range[0]) / data.white
+            self._scale = (high - self._low) / data.white
         else:
             inputs, targets = (np.asarray(part) for part in data)
             self.name = f"arrays {checksum(inputs, targets):08x}"
@@ -75,19 +78,23 @@ class Source:
                 raise ValueError(f"the {what} must be real numbers, got dtype {array.dtype}")
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 raise ValueError(f"the {what} of the data set hold NaN or infinity")
-        self._network, self._transform = network, transform
+        self._backend, self._dtype, self._input_shape = network.backend, network.dtype, wanted
+        self._transform = transform
         if self._scale is None:
-            inputs = inputs.astype(network.dtype, copy=False)
+            inputs = inputs.astype(self._dtype, copy=False)
         # What is transformed stays on the host; the rest goes to the device once.
-        keep = np.asarray if transform else network.backend.asarray
+        keep = np.asarray if transform else self._backend.asarray
         self._inputs, self._targets = keep(inputs), keep(targets)
+
+    def __deepcopy__(self, memo: Any) -> Source:
+        return self
 
     def __len__(self) -> int:
         return len(self._targets)
 
     @property
     def example_shape(self) -> tuple[int, ...]:
-        """The shape of an example as it lies in the data set."""
+        """The shape of an example in the data set."""
         return self._inputs.shape[1:]
 
     @property
@@ -105,14 +112,14 @@ class Source:
 
     def _as_batch(self, x: Array, targets: Array) -> tuple[Array, Array]:
         """Return inputs as the network takes them, and targets, on its backend."""
-        backend = self._network.backend
+        backend = self._backend
         if self._transform is not None:
             x, targets = backend.asarray(x), backend.asarray(targets)
         if self._scale is not None:
-            x = backend.xp.multiply(x, self._scale, dtype=self._network.dtype)
+            x = backend.xp.multiply(x, self._scale, dtype=self._dtype)
             if self._low:
                 x += self._low
-        return x.reshape(-1, *self._network.input_shape), targets
+        return x.reshape(-1, *self._input_shape), targets
 
     def batches(
         self, batch_size: int, seed: int, epoch: int, first: int = 0
@@ -122,7 +129,7 @@ class Source:
         A last batch smaller than the others is left out, unless there is no other.
         """
         order = np.random.default_rng([seed, epoch]).permutation(len(self))
-        rows = order if self._transform else self._network.backend.asarray(order)
+        rows = order if self._transform else self._backend.asarray(order)
         for index in range(first, self.batch_count(batch_size)):
             part = rows[index * batch_size : (index + 1) * batch_size]
             x, targets = self._inputs.take(part, axis=0), self._targets.take(part, axis=0)
@@ -146,24 +153,21 @@ class Source:
 
 
 class EndlessBatches:
-    """The batches of a source, epoch after epoch.
+    """The batches of a source, epoch after epoch; a copy goes on with the same ones.
 
     Args:
         source: with at least one batch.
         batch_size: see :meth:`Source.batches`.
         seed: see :meth:`Source.batches`.
-
-    Attributes:
-        drawn: how many have been drawn; set it to go there.
+        drawn: how many have been drawn before. Default 0.
     """
 
-    def __init__(self, source: Source, batch_size: int, seed: int) -> None:
-        self.source, self.batch_size, self.seed = source, batch_size, seed
-        self.drawn = 0
+    def __init__(self, source: Source, batch_size: int, seed: int, drawn: int = 0) -> None:
+        self.source, self.batch_size, self.seed, self.drawn = source, batch_size, seed, drawn
 
     @property
     def drawn(self) -> int:
-        """How many batches have been drawn."""
+        """How many batches have been drawn; set it to go there."""
         return self._drawn
 
     @drawn.setter
@@ -180,6 +184,9 @@ class EndlessBatches:
         self._drawn += 1
         return batch
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self.source, self.batch_size, self.seed, self.drawn)
+
 
 def prefetch(items: Iterable[Item], depth: int = 2) -> Iterator[Item]:
     """Yield the same items in the same order, made by a thread while the caller works.
@@ -189,7 +196,7 @@ def prefetch(items: Iterable[Item], depth: int = 2) -> Iterator[Item]:
 
     Args:
         items: such as ``source.batches(...)``; only the thread takes from them.
-        depth: items that may lie ready. Default 2.
+        depth: items that may be ready. Default 2.
 
     Raises:
         Exception: what making an item raised, where that item would have come.
@@ -199,30 +206,13 @@ def prefetch(items: Iterable[Item], depth: int = 2) -> Iterator[Item]:
 
 
 def _prefetched(items: Iterable[Item], depth: int) -> Iterator[Item]:
-    ready: queue.Queue[tuple[list[Item], BaseException | None]] = queue.Queue(depth)
-    stop = threading.Event()
-
-    def work() -> None:
-        error: BaseException | None = None
-        try:
-            for item in items:
-                ready.put(([item], None))
-                if stop.is_set():
-                    return
-        except BaseException as caught:  # the caller's to handle, whatever it is
-            error = caught
-        ready.put(([], error))
-
-    thread = threading.Thread(target=work, name="prefetch", daemon=True)
-    thread.start()
+    iterator = iter(items)
+    end: Any = object()
+    pool = ThreadPoolExecutor(1, "prefetch")
     try:
-        while (found := ready.get())[0]:
-            yield found[0][0]
-        if found[1] is not None:
-            raise found[1]
+        ahead = deque(pool.submit(next, iterator, end) for _ in range(depth))
+        while (item := ahead.popleft().result()) is not end:
+            ahead.append(pool.submit(next, iterator, end))
+            yield item
     finally:
-        stop.set()
-        while thread.is_alive():  # it may wait for room
-            with contextlib.suppress(queue.Empty):
-                ready.get(timeout=0.01)
-        thread.join()
+        pool.shutdown(cancel_futures=True)

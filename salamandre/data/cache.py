@@ -1,27 +1,31 @@
-"""Arrays that were converted once, kept as ``.npy`` files and mapped into memory afterwards.
+"""Splits that were converted once, each kept as one file and mapped into memory afterwards.
 
-A file is named by the checksum of the content it was converted from, so that another content can
-never be served for it. After it is written its time of change is set to a fixed moment: any later
-write would move it, and such a file is not trusted but built again. This costs no reading.
+The file holds the bytes of all images, then those of all labels. Its name is a checksum of what it
+was converted from, so that content of another origin is never returned. After it is written, its
+modification time is set to a fixed value. A file with another time was changed since and is written
+anew; this check needs no reading.
 """
 
 from __future__ import annotations
 
+import hashlib
+import io
+import math
 import os
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from salamandre.atomic import replacing
-from salamandre.data.entries import Part
 
 VARIABLE = "SALAMANDRE_CACHE"
-SEAL = 946_684_800  # seconds: 2000-01-01, an even number because FAT counts in twos
+SEAL = 946_684_800  # 2000-01-01 in seconds; even, because FAT stores times in steps of two
 
-Arrays = Mapping[Part, NDArray[np.uint8]]
+Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 
 def root(cache_dir: str | os.PathLike[str] | None = None) -> Path:
@@ -32,37 +36,70 @@ def root(cache_dir: str | os.PathLike[str] | None = None) -> Path:
     return Path(chosen).expanduser()
 
 
-def recall(folder: Path, parts: tuple[Part, ...]) -> Arrays | None:
-    """Return the arrays of all parts, mapped read-only, or None if one is absent or damaged."""
-    arrays = {}
-    for part in parts:
-        path = _path(folder, part)
-        try:
-            if path.stat().st_mtime != SEAL:
-                return None
-            array = np.load(path, mmap_mode="r", allow_pickle=False)
-        except Exception:  # whatever NumPy makes of a damaged file, it is to be built again
-            return None
-        if array.dtype != np.uint8 or array.shape != part.shape:
-            return None
-        arrays[part] = array
-    return arrays
+def key(*parts: object) -> str:
+    """Return a checksum of the ``repr`` of some objects."""
+    text = repr(parts).encode("utf-8", "surrogateescape")
+    return hashlib.md5(text, usedforsecurity=False).hexdigest()
 
 
-def keep(folder: Path, arrays: Arrays) -> Arrays:
-    """Store the arrays and return them mapped; where that is impossible, warn and return them."""
+def writable(folder: Path) -> bool:
+    """Return whether files can be made in a folder, which is made if absent."""
     try:
-        for part, array in arrays.items():
-            with replacing(_path(folder, part), modified=SEAL) as file:
-                np.save(file, array, allow_pickle=False)
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError:
+        return False
+    return os.access(folder, os.W_OK)
+
+
+def recall(path: Path, shape: tuple[int, ...]) -> Pair | None:
+    """Return images of a shape and their labels, mapped read-only, or None if they are not there.
+
+    Args:
+        path: of the file.
+        shape: of an image.
+    """
+    try:
+        if path.stat().st_mtime != SEAL:
+            return None
+        return _split(np.memmap(path, np.uint8, mode="r"), shape)
+    except (OSError, ValueError):  # absent, or empty or of a size that does not fit
+        return None
+
+
+def keep(path: Path, shape: tuple[int, ...], write: Callable[[BinaryIO], None]) -> Pair:
+    """Return a split from the cache, after writing it there if it is absent.
+
+    If the cache cannot be written, there is a warning and the split is kept in memory.
+
+    Args:
+        path: of the file.
+        shape: of an image.
+        write: writes all images and then all labels into an open file; called again, with a file
+            in memory, if the first cannot be written.
+    """
+    if (pair := recall(path, shape)) is not None:
+        return pair
+    try:
+        with replacing(path, modified=SEAL) as file:
+            write(file)
+        if (pair := recall(path, shape)) is not None:
+            return pair
+        raise OSError("a file was changed while it was written")
     except OSError as error:
+        if error.filename and Path(error.filename) not in (path, *path.parents):
+            raise  # a file that was to be converted cannot be read
         warnings.warn(
-            f"{folder} cannot be written ({error.strerror}), so the data stays in memory and is "
-            f"converted again next time; choose another cache folder with {VARIABLE}",
-            stacklevel=3,
+            f"{path.parent} cannot be written ({error.strerror or error}), so the data stays in "
+            f"memory and is converted again next time; choose another cache folder with {VARIABLE}",
+            stacklevel=4,
         )
-    return recall(folder, tuple(arrays)) or arrays
+    memory = io.BytesIO()
+    write(memory)
+    return _split(np.frombuffer(memory.getbuffer(), np.uint8), shape)
 
 
-def _path(folder: Path, part: Part) -> Path:
-    return folder / f"{part.split}-{part.kind}-{part.content_md5}.npy"
+def _split(values: NDArray[np.uint8], shape: tuple[int, ...]) -> Pair:
+    count, rest = divmod(len(values), math.prod(shape) + 1)
+    if rest:
+        raise ValueError(f"{len(values)} bytes are no images of shape {shape} with labels")
+    return values[:-count].reshape(count, *shape), values[-count:]

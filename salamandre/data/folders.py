@@ -5,18 +5,18 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections.abc import Iterator
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from salamandre.checks import whole
 from salamandre.data import cache
-from salamandre.data.conversion import Piece, convert, key, recall
-from salamandre.data.decoding import square
 from salamandre.data.images import Images
+from salamandre.data.pictures import square
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 BLOCK = 1 << 25  # bytes of pixels at a time
@@ -35,7 +35,7 @@ def folder(
     """Return the PNG and JPEG pictures of a folder and its sub-folders.
 
     Each is cropped to the square in its middle and resized once, into the cache, from where it is
-    mapped afterwards, until a picture is added, removed or changed. Hidden files are passed over.
+    mapped afterwards, until a picture is added, removed or changed. Hidden files are skipped.
     Pictures that cannot be read are named in a warning and left out.
 
     Args:
@@ -63,25 +63,26 @@ def folder(
     listing = _listing(place)
     if not listing:
         raise ValueError(f"{place} holds no picture: put PNG or JPEG files into it")
-    names, labels = _classes(place, [name for name, _, _ in listing], classes)
-    converted = cache.root(cache_dir) / "folders"
-    stamp = key(listing, size, channels, len(names))
-    shape = (channels, size, size)
-    pair = recall(converted, stamp, shape)
-    if pair is None:
-        pictures = [name for name, _, _ in listing]
-        pair = convert(converted, stamp, shape, _pieces(place, pictures, labels, shape))
-    elif len(pair[0]) < len(listing):
+    pictures = [name for name, _, _ in listing]
+    names, labels = _classes(place, pictures, classes)
+    shape, broken = (channels, size, size), list[str]()
+
+    def write(file: BinaryIO) -> None:
+        broken[:] = _write(place, pictures, labels, shape, file)
+
+    stamp = cache.key(listing, size, channels, len(names))
+    pair = cache.keep(cache.root(cache_dir) / "folders" / f"{stamp}.bytes", shape, write)
+    if len(pair[0]) < len(listing):
         warnings.warn(
-            f"{len(listing) - len(pair[0]):,} of {len(listing):,} pictures in {place} could not be "
-            f"read when they were converted, and are left out",
+            f"{len(listing) - len(pair[0]):,} of {len(listing):,} pictures in {place} cannot be "
+            f"read and are left out{_named(broken)}",
             stacklevel=2,
         )
     return Images(*pair, names, place.resolve().name, "train")
 
 
 def _listing(place: Path) -> list[tuple[str, int, int]]:
-    """Return path below the folder, size and time of change of every picture, sorted."""
+    """Return the path below the folder, size and modification time of every picture, sorted."""
     found = []
     for root, folders, files in os.walk(place):
         folders[:] = [name for name in folders if not name.startswith(".")]
@@ -94,7 +95,7 @@ def _listing(place: Path) -> list[tuple[str, int, int]]:
 
 
 def _classes(
-    place: Path, pictures: list[str], by_folder: bool
+    place: Path, pictures: Sequence[str], by_folder: bool
 ) -> tuple[tuple[str, ...], NDArray[np.uint8]]:
     """Return the names of the classes and the label of each picture."""
     outside = [name for name in pictures if "/" not in name]
@@ -106,21 +107,24 @@ def _classes(
             f"{outside[0]}: move them into one, or give classes=False to have no classes"
         )
     own = [name.split("/")[0] for name in pictures]
-    names = sorted(set(own))
+    names, labels = np.unique(own, return_inverse=True)
     if len(names) > MOST:
         raise ValueError(
             f"{place} holds {len(names):,} class folders, at most {MOST} can be told apart: "
             f"give classes=False to have no classes"
         )
-    numbers = {name: number for number, name in enumerate(names)}
-    return tuple(names), np.array([numbers[name] for name in own], np.uint8)
+    return tuple(names.tolist()), labels.astype(np.uint8)
 
 
-def _pieces(
-    place: Path, pictures: list[str], labels: NDArray[np.uint8], shape: tuple[int, int, int]
-) -> Iterator[Piece]:
-    """Yield the readable pictures and their labels, block by block, decoded side by side."""
-    from tqdm import tqdm
+def _write(
+    place: Path,
+    pictures: Sequence[str],
+    labels: NDArray[np.uint8],
+    shape: tuple[int, int, int],
+    file: BinaryIO,
+) -> list[str]:
+    """Write the readable pictures, block by block, then their labels; return the broken ones."""
+    from tqdm.auto import tqdm
 
     def decoded(name: str) -> NDArray[np.uint8] | Exception:
         try:
@@ -128,43 +132,26 @@ def _pieces(
         except Exception as error:  # whatever Pillow makes of a damaged picture
             return error
 
-    broken: list[str] = []
+    broken, readable = [], np.ones(len(pictures), bool)
     step = max(1, BLOCK // math.prod(shape))
     with (
         ThreadPoolExecutor(os.cpu_count()) as pool,
         tqdm(total=len(pictures), desc=place.name, unit=" pictures", disable=None) as bar,
     ):
         for start in range(0, len(pictures), step):
-            images, own = [], []
-            part = slice(start, start + step)
-            results = pool.map(decoded, pictures[part])
-            for name, label, result in zip(pictures[part], labels[part], results, strict=True):
+            for number, result in enumerate(pool.map(decoded, pictures[start : start + step])):
                 bar.update()
                 if isinstance(result, Exception):
-                    broken.append(f"{name} ({_reason(result)})")
+                    readable[start + number] = False
+                    broken.append(f"{pictures[start + number]} ({type(result).__name__})")
                 else:
-                    images.append(result)
-                    own.append(label)
-            if images:
-                yield "images", np.stack(images)
-                yield "labels", np.array(own, np.uint8)
-    named = ", ".join(broken[:NAMED]) + (" and others" if len(broken) > NAMED else "")
+                    file.write(result.tobytes())
     if len(broken) == len(pictures):
-        raise ValueError(f"{place} holds no picture that can be read: {named}")
-    if broken:
-        warnings.warn(
-            f"{len(broken):,} of {len(pictures):,} pictures in {place} cannot be read and are left "
-            f"out: {named}",
-            stacklevel=5,
-        )
+        raise ValueError(f"{place} holds no picture that can be read{_named(broken)}")
+    file.write(labels[readable].tobytes())
+    return broken
 
 
-def _reason(error: Exception) -> str:
-    """Return what is wrong with a picture, without its path."""
-    from PIL import UnidentifiedImageError
-
-    if isinstance(error, UnidentifiedImageError):
-        return "no picture"
-    if isinstance(error, OSError) and error.strerror:
-        return error.strerror
-    return str(error) or type(error).__name__
+def _named(broken: Sequence[str]) -> str:
+    """Return the first broken pictures, to be put at the end of a message."""
+    return ": " * bool(broken) + ", ".join(broken[:NAMED]) + " and others" * (len(broken) > NAMED)

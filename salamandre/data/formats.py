@@ -1,148 +1,154 @@
-"""The formats that the members of archives are in, each read block by block.
+"""The formats of the parts of data sets, each read block by block.
 
-A reader is given an open file and yields pieces of images (n, C, H, W) and labels (n,). It raises
-:class:`Unfit`, with the end of a sentence about the file, where that holds something else.
+A reader takes an open stream and yields blocks of images (n, C, H, W) and of labels (n,). If the
+stream holds something else, it raises :class:`Unfit`.
 """
 
 from __future__ import annotations
 
-import gzip
 import hashlib
+import io
 import math
 import struct
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
-from salamandre.data.conversion import Piece
-from salamandre.data.entries import Archive, Format, Member
+from salamandre.data.catalogue import DataSet, Form, Kind, Part
+from salamandre.data.pictures import decode
 from salamandre.data.unpickling import unpickle
 
 BLOCK = 1 << 22  # bytes
-Shape = tuple[int, ...]
+
+Piece = tuple[Kind, NDArray[np.uint8]]
 
 
 class Unfit(ValueError):
-    """What is wrong with a member, as the end of a sentence that starts with its name."""
+    """What is wrong with a part, to be put after its name in a message."""
 
 
-class Readable(Protocol):
-    """A file as far as a reader needs it."""
+class Stream:
+    """An open part, whose checksum is computed while it is read.
 
-    def read(self, size: int, /) -> bytes:
-        """Return the next bytes, at most ``size``, and none at the end."""
-        ...
+    Args:
+        file: the open file, decompressed.
+        name: of the file; of one picture if the part has many.
+        part: the part.
+    """
+
+    def __init__(self, file: BinaryIO, name: str, part: Part) -> None:
+        self.file, self.name, self.part = file, name, part
+        self._md5 = hashlib.md5(usedforsecurity=False)
+
+    def read(self, size: int) -> bytes:
+        """Return ``size`` bytes, or fewer at the end of the file."""
+        pieces = []
+        while size and (piece := self.file.read(size)):
+            pieces.append(piece)
+            size -= len(piece)
+        data = b"".join(pieces)
+        self._md5.update(data)
+        return data
+
+    def blocks(self, size: int) -> Iterator[NDArray[np.uint8]]:
+        """Yield all examples, of ``size`` bytes each, as arrays (n, size)."""
+        count, found, step = self.part.count, 0, max(1, BLOCK // size)
+        while found < count:
+            wanted = min(step, count - found) * size
+            data = self.read(wanted)
+            if len(data) < wanted:
+                raise Unfit(f"ends after {found + len(data) // size:,} of {count:,} examples")
+            found += wanted // size
+            yield np.frombuffer(data, np.uint8).reshape(-1, size)
+        if self.read(1):
+            raise Unfit(f"goes on after {count:,} examples")
+
+    def verify(self) -> None:
+        """Raise Unfit if what was read has another checksum than the part."""
+        if self.part.md5 and self._md5.hexdigest() != self.part.md5:
+            raise Unfit(f"was changed (it has MD5 {self._md5.hexdigest()}, not {self.part.md5})")
 
 
-Reader = Callable[[Readable, Archive, Member, Shape], Iterator[Piece]]
+def plain(stream: Stream, form: Form, entry: DataSet) -> Iterator[Piece]:
+    """Read STL-10: the bytes of images or of labels."""
+    if stream.part.kinds == ("labels",):
+        for block in stream.blocks(1):
+            yield "labels", block[:, 0] - np.uint8(form.first_label)
+        return
+    channels, height, width = entry.shape
+    for block in stream.blocks(math.prod(entry.shape)):
+        if form.transposed:
+            yield "images", block.reshape(-1, channels, width, height).swapaxes(2, 3)
+        else:
+            yield "images", block.reshape(-1, channels, height, width)
 
 
-def _blocks(file: Readable, count: int, size: int) -> Iterator[NDArray[np.uint8]]:
-    """Yield ``count`` records of ``size`` bytes as arrays (n, size), and make sure of the end."""
-    found, step = 0, max(1, BLOCK // size)
-    while found < count:
-        wanted = min(step, count - found) * size
-        data = _read(file, wanted)
-        if len(data) < wanted:
-            raise Unfit(f"ends after {found + len(data) // size:,} of {count:,} examples")
-        found += wanted // size
-        yield np.frombuffer(data, np.uint8).reshape(-1, size)
-    if file.read(1):
-        raise Unfit(f"goes on after {count:,} examples")
+def idx(stream: Stream, form: Form, entry: DataSet) -> Iterator[Piece]:
+    """Read MNIST and EMNIST: big-endian 32-bit numbers, then bytes.
+
+    The numbers are a magic number (2051 images, 2049 labels), the count and, for images, height and
+    width (LeCun 1998).
+    """
+    images, count = stream.part.kinds == ("images",), stream.part.count
+    expected = (2051, count, *entry.shape[1:]) if images else (2049, count)
+    header = stream.read(4 * len(expected))
+    found = struct.unpack(f">{len(header) // 4}I", header[: len(header) // 4 * 4])
+    if found != expected:
+        raise Unfit(f"has the IDX header {found}, not {expected}")
+    yield from plain(stream, form, entry)
 
 
-def _read(file: Readable, size: int) -> bytes:
-    """Return ``size`` bytes, or fewer at the end of the file alone."""
-    parts = []
-    while size and (part := file.read(size)):
-        parts.append(part)
-        size -= len(part)
-    return b"".join(parts)
-
-
-def records(file: Readable, archive: Archive, member: Member, shape: Shape) -> Iterator[Piece]:
+def records(stream: Stream, form: Form, entry: DataSet) -> Iterator[Piece]:
     """Read CIFAR's binary version: labels (CIFAR-100: coarse, fine), then an image, and so on."""
-    before = 1 if archive.labels == "labels" else 2
-    label = int(archive.labels == "fine_labels")
-    for block in _blocks(file, member.count, before + math.prod(shape)):
-        yield "images", block[:, before:].reshape(-1, *shape)
-        yield "labels", block[:, label]
+    before = 1 if form.labels == "labels" else 2
+    for block in stream.blocks(before + math.prod(entry.shape)):
+        yield "images", block[:, before:].reshape(-1, *entry.shape)
+        yield "labels", block[:, int(form.labels == "fine_labels")]
 
 
-def pickles(file: Readable, archive: Archive, member: Member, shape: Shape) -> Iterator[Piece]:
+def pickles(stream: Stream, form: Form, entry: DataSet) -> Iterator[Piece]:
     """Read CIFAR's Python version: a dictionary of ``data`` (N, C·H·W) and lists of labels."""
-    size = math.prod(shape)
-    limit = member.count * (size + 256) + BLOCK
-    data = _read(file, limit + 1)
+    count, size = stream.part.count, math.prod(entry.shape)
+    limit = count * (size + 256) + BLOCK
+    data = stream.read(limit + 1)
     if len(data) > limit:
         raise Unfit(f"has more than the {limit:,} bytes that it can have")
-    found = hashlib.md5(data, usedforsecurity=False).hexdigest()
-    if member.md5 and found != member.md5:  # nothing of a pickle is looked at before
-        raise Unfit(f"was changed (it has MD5 {found}, not {member.md5})")
-    content = unpickle(data)
-    images, labels = content.get("data"), content.get(archive.labels)
+    stream.verify()  # before anything of a pickle is looked at
+    try:
+        content = unpickle(data)
+    except ValueError as error:
+        raise Unfit(str(error)) from None
+    images, labels = content.get("data"), content.get(form.labels, [])
     if not isinstance(images, np.ndarray) or images.dtype != np.uint8:
         raise Unfit("holds no array 'data' of bytes")
-    if images.shape != (member.count, size):
-        raise Unfit(f"holds data of shape {images.shape}, not {(member.count, size)}")
-    if not _are_labels(labels, member.count):
-        raise Unfit(f"holds no list {archive.labels!r} of {member.count:,} labels")
-    yield "images", images.reshape(-1, *shape)
+    if images.shape != (count, size):
+        raise Unfit(f"holds data of shape {images.shape}, not {(count, size)}")
+    numbers = isinstance(labels, list) and all(type(label) is int for label in labels)
+    if not numbers or len(labels) != count or min(labels) < 0 or max(labels) > 255:
+        raise Unfit(f"holds no list {form.labels!r} of {count:,} labels")
+    yield "images", images.reshape(-1, *entry.shape)
     yield "labels", np.array(labels, np.uint8)
 
 
-def _are_labels(labels: Any, count: int) -> bool:
-    return (
-        isinstance(labels, list)
-        and len(labels) == count
-        and all(type(label) is int and 0 <= label < 256 for label in labels)
-    )
+def picture(stream: Stream, form: Form, entry: DataSet) -> Iterator[Piece]:
+    """Read one of the pictures ``PART/CLASS/NAME``."""
+    name = stream.name.removeprefix(stream.part.name + "/").split("/")[0]
+    if name not in entry.classes:
+        raise Unfit(f"belongs to none of the {len(entry.classes)} classes")
+    try:
+        pixels = decode(io.BytesIO(stream.read(BLOCK)), entry.shape)
+    except Exception as error:  # whatever Pillow makes of a damaged picture
+        raise Unfit(f"is no readable picture of shape {entry.shape} ({error})") from None
+    yield "images", pixels[None]
+    yield "labels", np.array([entry.classes.index(name)], np.uint8)
 
 
-def columns(file: Readable, archive: Archive, member: Member, shape: Shape) -> Iterator[Piece]:
-    """Read STL-10: images whose bytes run down the columns, or labels."""
-    if member.kind == "labels":
-        for block in _blocks(file, member.count, 1):
-            yield "labels", block[:, 0] - np.uint8(archive.first_label)
-        return
-    channels, height, width = shape
-    for block in _blocks(file, member.count, math.prod(shape)):
-        yield "images", block.reshape(-1, channels, width, height).transpose(0, 1, 3, 2)
-
-
-def idx(file: Readable, archive: Archive, member: Member, shape: Shape) -> Iterator[Piece]:
-    """Read EMNIST: IDX files, ``.gz`` or plain, whose images lie on their side."""
-    start = file.read(2)
-    unread: Readable = _Unread(start, file)
-    if start == b"\x1f\x8b":
-        unread = gzip.GzipFile(fileobj=unread, mode="rb")  # type: ignore[call-overload]
-    image = member.kind == "images"
-    expected = (2051, member.count, shape[2], shape[1]) if image else (2049, member.count)
-    header = _read(unread, 4 * len(expected))
-    if header != struct.pack(f">{len(expected)}I", *expected):
-        found = struct.unpack(f">{len(header) // 4}I", header[: len(header) // 4 * 4])
-        raise Unfit(f"has the IDX header {found}, not {expected}")
-    yield from columns(unread, archive, member, shape)
-
-
-class _Unread:
-    """A file of which some bytes were read already and shall come again."""
-
-    def __init__(self, start: bytes, file: Readable) -> None:
-        self._start, self._file = start, file
-
-    def read(self, size: int, /) -> bytes:
-        if not self._start:
-            return self._file.read(size)
-        start, self._start = self._start[:size], self._start[size:]
-        return start
-
-
-READERS: dict[Format, Reader] = {
+READERS: dict[str, Callable[[Stream, Form, DataSet], Iterator[Piece]]] = {
+    "idx": idx,
+    "bytes": plain,
     "records": records,
     "pickles": pickles,
-    "columns": columns,
-    "idx": idx,
+    "pictures": picture,
 }

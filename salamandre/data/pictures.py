@@ -1,72 +1,74 @@
-"""Archives of pictures that lie in one folder for each class, such as CIFAR-10 as JPEG files."""
+"""A picture file as an array: unchanged, or cropped and resized to a square."""
 
 from __future__ import annotations
 
-import io
-import tarfile
-from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
-from salamandre.data.conversion import Piece
-from salamandre.data.decoding import MODES
-from salamandre.data.entries import Member
-from salamandre.data.formats import Shape, Unfit
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
-BLOCK = 1000  # pictures
+MODES = {1: "L", 3: "RGB"}
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")  # not EPS, which Ghostscript would run as a program
 
 
-def pictures(path: Path, member: Member, shape: Shape, classes: Sequence[str]) -> Iterator[Piece]:
-    """Yield the pictures ``FOLDER/CLASS/NAME`` of a tar archive, and their labels, in its order.
-
-    Args:
-        path: the archive.
-        member: its folder and the number of pictures in it.
-        shape: that each picture must have, (C, H, W).
-        classes: names of the folders; a picture in folder k has label k.
+def decode(file: BinaryIO, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
+    """Return the pixels of a picture of a known shape (C, H, W).
 
     Raises:
-        Unfit: a picture that cannot be read or has another size, an unknown class, another count.
+        ValueError: it has another size.
+        OSError: it cannot be read or is damaged; Pillow raises other exceptions too.
     """
     from PIL import Image
-    from tqdm import tqdm
 
-    images = np.empty((BLOCK, *shape), np.uint8)
-    labels = np.empty(BLOCK, np.uint8)
-    filled = found = 0
-    numbers = {name: number for number, name in enumerate(classes)}
-    with (
-        tarfile.open(path) as archive,
-        tqdm(total=member.count, desc=path.name, unit=" pictures", disable=None) as bar,
-    ):
-        for info in archive:
-            name = info.name.removeprefix("./")
-            if not info.isfile() or not name.startswith(member.name + "/"):
-                continue
-            folder = name.removeprefix(member.name + "/").split("/")[0]
-            if folder not in numbers:
-                raise Unfit(f"holds {name}, which is of none of the {len(classes)} classes")
-            file = archive.extractfile(info)
-            assert file is not None
-            try:
-                with Image.open(io.BytesIO(file.read())) as picture:
-                    pixels = np.asarray(picture.convert(MODES[shape[0]]))
-            except Exception as error:  # whatever Pillow makes of a damaged picture
-                raise Unfit(f"holds {name}, which is no readable picture ({error})") from None
-            if pixels.shape[:2] != shape[1:]:
-                raise Unfit(f"holds {name} of size {pixels.shape[:2]}, not {shape[1:]}")
-            images[filled] = np.atleast_3d(pixels).transpose(2, 0, 1)
-            labels[filled] = numbers[folder]
-            filled, found = filled + 1, found + 1
-            bar.update()
-            if filled == BLOCK:
-                yield "images", images
-                yield "labels", labels
-                filled = 0
-                images, labels = np.empty_like(images), np.empty_like(labels)
-    if found != member.count:
-        raise Unfit(f"holds {found:,} pictures in {member.name}, not {member.count:,}")
-    if filled:
-        yield "images", images[:filled]
-        yield "labels", labels[:filled]
+    channels, height, width = shape
+    with Image.open(file, formats=FORMATS) as picture:
+        if picture.size != (width, height):
+            raise ValueError(f"it has {picture.height}×{picture.width} pixels")
+        pixels = np.asarray(picture.convert(MODES[channels]))
+    return pixels.reshape(height, width, channels).transpose(2, 0, 1)
+
+
+def square(path: Path, size: int, channels: int) -> NDArray[np.uint8]:
+    """Return the square in the middle of a picture, resized with antialiasing.
+
+    The picture is turned as its EXIF orientation says; transparent pixels become white.
+
+    Args:
+        path: the file.
+        size: height and width of the result.
+        channels: 3 for colour, 1 for grey.
+
+    Returns:
+        Pixels (channels, size, size).
+
+    Raises:
+        OSError: the file cannot be read or is damaged; Pillow raises other exceptions too.
+    """
+    from PIL import Image, ImageOps
+
+    with Image.open(path, formats=FORMATS) as opened:
+        # JPEG can be decoded at 1/2, 1/4 or 1/8 of its size; twice the wanted one loses nothing.
+        opened.draft(MODES[channels], (2 * size, 2 * size))
+        picture = _plain(ImageOps.exif_transpose(opened)).convert(MODES[channels])
+    side = min(picture.size)
+    left, top = ((length - side) // 2 for length in picture.size)
+    middle = picture.crop((left, top, left + side, top + side))
+    pixels = middle.resize((size, size), Image.Resampling.LANCZOS)
+    return np.asarray(pixels).reshape(size, size, channels).transpose(2, 0, 1)
+
+
+def _plain(picture: Image) -> Image:
+    """Return a picture with eight bits a channel and without transparency."""
+    from PIL import Image
+
+    if picture.mode.startswith("I"):  # 16 bits of grey, which Pillow would cut off at 255
+        return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        white = Image.new("RGBA", picture.size, "white")
+        return Image.alpha_composite(white, picture)
+    return picture

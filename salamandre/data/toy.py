@@ -10,12 +10,12 @@ import numpy as np
 
 @dataclass(frozen=True)
 class GaussianMixture:
-    """Equally likely Gaussians of one deviation.
+    """Equally likely Gaussians of one standard deviation.
 
     Attributes:
         name: of the distribution.
         modes: the means (modes, dimensions).
-        std: the deviation along each axis.
+        std: the standard deviation along each axis.
     """
 
     name: str

@@ -118,8 +118,8 @@ class RandomCrop:
 class Resize:
     """Make images larger or smaller, with antialiasing.
 
-    A pixel of the result is the mean of those around its place, weighted by a triangle as wide as
-    the step between pixels (Turkowski 1990). That is linear in rows and in columns: y = A x Bᵀ.
+    A pixel of the result is the mean of those around its position, weighted by a triangle as wide
+    as the step between pixels (Turkowski 1990). That is linear in rows and in columns: y = A x Bᵀ.
 
     Args:
         size: height and width of the result.

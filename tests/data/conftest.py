@@ -9,15 +9,16 @@ import os
 import socket
 import struct
 import threading
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from salamandre.data import CATALOGUE, DataSet
-from salamandre.data.catalogue import Part
+from salamandre.data.catalogue import File, Form, Part
 
 DATA = os.environ.get("SALAMANDRE_DATA")
 NAMES = {
@@ -74,7 +75,8 @@ class Made:
         return folder
 
     def with_mirrors(self, *mirrors):
-        CATALOGUE[self.entry.name] = replace(self.entry, mirrors=mirrors)
+        (form,) = self.entry.forms
+        CATALOGUE[self.entry.name] = replace(self.entry, forms=(replace(form, mirrors=mirrors),))
 
     def agrees_with(self, train, test):
         for split, found in (("train", train), ("test", test)):
@@ -85,31 +87,30 @@ class Made:
 
 def make(name="tiny", seed=0):
     random = np.random.default_rng(seed)
-    arrays, files, parts = {}, {}, []
+    arrays, contents, files, parts = {}, {}, [], []
     for (split, kind), file in NAMES.items():
-        shape = (40 if split == "train" else 10, 1, 6, 5)  # not square
-        array = random.integers(0, 256, shape, np.uint8)
-        if kind == "labels":
-            shape = shape[:1]
-            array = random.integers(0, 3, shape, np.uint8)
+        count = 40 if split == "train" else 10
+        if kind == "images":
+            array = random.integers(0, 256, (count, 1, 6, 5), np.uint8)  # not square
+        else:
+            array = random.integers(0, 3, count, np.uint8)
         content = idx(array)
         packed = gzip.compress(content, mtime=0)
-        arrays[split, kind], files[file] = array, packed
-        md5 = [hashlib.md5(data).hexdigest() for data in (packed, content)]
-        parts.append(Part(name.title(), split, kind, file, shape, len(packed), *md5))
+        arrays[split, kind], contents[file] = array, packed
+        files.append(File(file, hashlib.md5(packed).hexdigest(), len(packed)))
+        parts.append(Part(file, split, (kind,), count, hashlib.md5(content).hexdigest()))
     entry = DataSet(
         name=name,
         title=name.title(),
         shape=(1, 6, 5),
-        white=255,
         classes=("a", "b", "c"),
         train=40,
         test=10,
         licence="none",
         source="made in a test",
-        parts=tuple(parts),
+        forms=(Form("idx", tuple(files), tuple(parts)),),
     )
-    return Made(entry, arrays, files)
+    return Made(entry, arrays, contents)
 
 
 @pytest.fixture
@@ -136,7 +137,7 @@ class Mirrors(ThreadingHTTPServer):
     def __init__(self, files):
         super().__init__(("127.0.0.1", 0), Answer)
         self.files = files
-        self.requests = []
+        self.requests, self.starts = [], []
         self.closing = threading.Event()
 
     def url(self, manner):
@@ -151,11 +152,13 @@ class Answer(BaseHTTPRequestHandler):
         _, manner, name = self.path.split("/")
         self.server.requests.append(self.path.strip("/"))
         body = self.server.files[name]
+        self.start = int(self.headers.get("Range", "bytes=0-")[6:-1])
+        self.server.starts.append(self.start)
         with contextlib.suppress(ConnectionError):
-            getattr(self, manner)(body)
+            getattr(self, manner)(body[self.start :])
 
     def head(self, size=None):
-        self.send_response(200)
+        self.send_response(206 if self.start else 200)
         if size is not None:
             self.send_header("Content-Length", str(size))
         self.end_headers()
@@ -172,7 +175,7 @@ class Answer(BaseHTTPRequestHandler):
 
     def slow(self, body):
         self.head(len(body))
-        self.pieces(body, len(body) // 8 + 1, 0.005)
+        self.pieces(body, len(body) // 8 + 1, 0.003)
 
     def missing(self, body):
         self.send_error(404)
@@ -195,17 +198,21 @@ class Answer(BaseHTTPRequestHandler):
 
     def dripping(self, body):
         self.head(len(body))
-        self.pieces(body, 1, 0.05)
+        self.pieces(body, 500, 0.02)
 
     def truncated(self, body):
         self.head(len(body))
         self.wfile.write(body[: len(body) // 2])
 
+    def from_the_start(self, body):
+        self.start = 0
+        self.good(self.server.files[self.path.split("/")[2]])
+
     def wrong(self, body):
         self.good(b"<html>please log in</html>")
 
-    def packed_again(self, body):
-        self.good(gzip.compress(gzip.decompress(body), compresslevel=1, mtime=7))
+    def changed(self, body):
+        self.good(bytes(len(body)))
 
     def oversized(self, body):
         self.head()

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from salamandre.data import decoding, folder, folders
+from salamandre.data import folder, folders, pictures
 
 
 def draw(path, colour=(255, 0, 0), size=(20, 20), **how):
@@ -105,7 +105,7 @@ def test_upright_as_the_camera_noted(tmp_path):
 
 def test_it_is_decoded_once_until_something_changes(tmp_path, monkeypatch):
     calls = []
-    square = decoding.square
+    square = pictures.square
     monkeypatch.setattr(folders, "square", lambda *args: calls.append(args) or square(*args))
     path = draw(tmp_path / "data" / "a.png")
     draw(tmp_path / "data" / "b.png")
@@ -148,11 +148,11 @@ def test_broken_pictures_are_named_and_left_out(tmp_path):
     (tmp_path / "x" / "c.jpg").write_bytes(b"<html>")
     (tmp_path / "y" / "e.jpg").write_bytes(b"")
     (tmp_path / "y" / "f.png").symlink_to("nowhere")
-    with pytest.warns(UserWarning, match=r"4 of 6 pictures in .* x/b\.png \(.*x/c\.jpg .no pict"):
+    with pytest.warns(UserWarning, match=r"4 of 6 pictures in .* x/b\.png \(.*x/c\.jpg .Unid"):
         images = folder(tmp_path, 8)
     assert images.labels.tolist() == [0, 1]
     assert images.images[:, :, 0, 0].tolist() == [[255, 0, 0], [1, 2, 3]]
-    with pytest.warns(UserWarning, match="4 of 6 pictures in .* could not be read when"):
+    with pytest.warns(UserWarning, match="4 of 6 pictures in .* cannot be read and are left out$"):
         again = folder(tmp_path, 8)  # from the cache
     np.testing.assert_array_equal(again.labels, images.labels)
 

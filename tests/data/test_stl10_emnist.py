@@ -9,13 +9,14 @@ import struct
 import tarfile
 import tracemalloc
 import zipfile
-from dataclasses import replace
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from salamandre import data
 from salamandre.data import CATALOGUE, CorruptData, DataUnavailable, formats
+from salamandre.data.catalogue import File
 
 RANDOM = np.random.default_rng(0)
 EMNIST = [name for name, entry in CATALOGUE.items() if entry.family == "emnist"]
@@ -27,17 +28,13 @@ def md5(content):
 
 def install(monkeypatch, name, count, content, checksums):
     """Put a small copy of an entry into the catalogue."""
-    entry = CATALOGUE[name]
-    members = tuple(
-        replace(
-            member,
-            count=count[member.split],
-            md5=md5(content[member.name]) if checksums else "",
-        )
-        for member in entry.archives[0].members
+    (form,) = CATALOGUE[name].forms
+    parts = tuple(
+        replace(part, count=count[part.split], md5=md5(content[part.name]) if checksums else "")
+        for part in form.parts
     )
-    archive = replace(entry.archives[0], members=members)
-    monkeypatch.setitem(CATALOGUE, name, replace(entry, archives=(archive,)))
+    form = replace(form, parts=parts)
+    monkeypatch.setitem(CATALOGUE, name, replace(CATALOGUE[name], forms=(form,)))
 
 
 def tar(content):
@@ -151,13 +148,13 @@ class Emnist:
     def __init__(self, monkeypatch, name):
         self.images, self.labels, self.content = {}, {}, {}
         for other in EMNIST:
-            archive, classes = CATALOGUE[other].archives[0], CATALOGUE[other].classes
+            (form,), classes = CATALOGUE[other].forms, CATALOGUE[other].classes
             for split, count in self.counts.items():
                 images = RANDOM.integers(0, 256, (count, 1, 28, 28), np.uint8)
                 labels = RANDOM.integers(0, len(classes), count, np.uint8)
                 labels[0] = len(classes) - 1
                 lying = struct.pack(">4I", 2051, count, 28, 28) + images.swapaxes(2, 3).tobytes()
-                numbers = (labels + archive.first_label).astype(np.uint8)
+                numbers = (labels + form.first_label).astype(np.uint8)
                 listed = struct.pack(">2I", 2049, count) + numbers.tobytes()
                 start = f"gzip/{'emnist-byclass' if other == 'emnist' else other}-{split}"
                 self.content[f"{start}-images-idx3-ubyte.gz"] = gzip.compress(lying)
@@ -175,8 +172,9 @@ class Emnist:
         folder.mkdir(exist_ok=True)
         (folder / "gzip.zip").write_bytes(file.getvalue())
         entry = CATALOGUE[self.name]
-        archive = replace(entry.archives[0], md5=md5(file.getvalue()))
-        self.monkeypatch.setitem(CATALOGUE, self.name, replace(entry, archives=(archive,)))
+        published = File("gzip.zip", md5(file.getvalue()))
+        form = replace(entry.forms[0], files=(published,))
+        self.monkeypatch.setitem(CATALOGUE, self.name, replace(entry, forms=(form,)))
         return folder
 
     def agrees_with(self, splits):

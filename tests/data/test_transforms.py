@@ -148,15 +148,17 @@ def test_apply_changes_a_data_set_once(monkeypatch):
     assert (drawn.images != data.apply(images(), Flip(), seed=4).images).any()
 
 
-@pytest.mark.parametrize("span", [(0.0, 1.0), (-1.0, 1.0), (-2.0, 2.0)])
+@pytest.mark.parametrize("limits", [(0.0, 1.0), (-1.0, 1.0), (-2.0, 2.0)])
 @pytest.mark.parametrize("transform", [None, Flip(1)], ids=repr)
 @pytest.mark.parametrize("white", [255, 16])
-def test_pixels_reach_the_range_of_the_generator(span, transform, white):
+def test_pixels_reach_the_range_of_the_generator(limits, transform, white):
     x = np.zeros((4, 1, 2, 2), np.uint8)
     x[:, :, 1] = white
-    source = Source(images(x, white), network(4), transform, span)
+    source = Source(images(x, white), network(4), transform, value_range=limits)
     (batch, _), *_ = source.batches(4, 0, 0)
-    np.testing.assert_allclose(np.asarray(batch), [[span[0]] * 2 + [span[1]] * 2] * 4, rtol=1e-6)
+    np.testing.assert_allclose(
+        np.asarray(batch), [[limits[0]] * 2 + [limits[1]] * 2] * 4, rtol=1e-6
+    )
 
 
 def test_a_source_takes_a_transform_that_makes_images_fit():

@@ -1,0 +1,171 @@
+"""Reading a split from its files: archives, unpacked archives, and files published one by one.
+
+Nothing is unpacked onto the disk. If the content of a part has a known checksum, it must agree. If
+only the archive has one and it differs, the archive is read with a warning, as long as its content
+has the form of the data set.
+"""
+
+from __future__ import annotations
+
+import gzip
+import math
+import tarfile
+import warnings
+import zipfile
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, BinaryIO, cast
+
+import numpy as np
+
+from salamandre.data.catalogue import CorruptData, DataSet, Form, Kind, Part, Split
+from salamandre.data.download import is_published
+from salamandre.data.formats import READERS, Stream, Unfit
+
+
+def find(entry: DataSet, form: Form, split: Split, folder: Path) -> dict[Part, Path]:
+    """Return those parts of a split that a folder holds, packed or unpacked, and where."""
+    places = dict.fromkeys((folder / (entry.family or entry.name), folder / entry.name, folder))
+    found = {}
+    for part in form.of(split):
+        names = [
+            spelled
+            for name in (form.file(part).name, part.name, Path(part.name).name)
+            for plain in (name, name.removesuffix(".gz"))
+            for spelled in (plain, plain.replace("-idx", ".idx"))  # as some mirrors have it
+        ]
+        paths = (place / name for place in places for name in names)
+        if (path := next((path for path in paths if path.is_file()), None)) is not None:
+            found[part] = path
+    return found
+
+
+def write(entry: DataSet, form: Form, files: Mapping[Part, Path], out: BinaryIO) -> None:
+    """Write the images of a split into a file, and after them their labels.
+
+    Args:
+        entry: the data set.
+        form: in which it is there.
+        files: the parts of the split in their order, and where they are.
+        out: the file; parts are written in the order in which an archive has them, each at its
+            position.
+
+    Raises:
+        CorruptData: a file holds something else.
+    """
+    from tqdm.auto import tqdm
+
+    row: dict[tuple[Part, Kind], int] = {}  # of the next example of a part
+    total: Counter[Kind] = Counter()
+    for part in files:
+        for kind in part.kinds:
+            row[part, kind] = total[kind]
+            total[kind] += part.count
+    size, labels = math.prod(entry.shape), np.zeros(total["images"], np.uint8)
+    written = 0  # images before the position of the file
+    with tqdm(total=len(labels), desc=entry.title, unit=" images", disable=None) as bar:
+        for path in dict.fromkeys(files.values()):
+            parts = [part for part in files if files[part] == path]
+            for part, kind, block in _pieces(entry, form, path, parts):
+                start = row[part, kind]
+                row[part, kind] = start + len(block)
+                if kind == "labels":
+                    labels[start : start + len(block)] = block
+                    continue
+                if start != written:
+                    out.seek(start * size)
+                out.write(np.ascontiguousarray(block).data)
+                written = start + len(block)
+                bar.update(len(block))
+    out.seek(len(labels) * size)
+    out.write(labels.data)
+
+
+def _pieces(
+    entry: DataSet, form: Form, path: Path, parts: Sequence[Part]
+) -> Iterator[tuple[Part, Kind, np.ndarray]]:
+    """Yield the blocks of images and labels in a file, and the part that each is of."""
+    file = form.file(parts[0])
+    packed = path.name == file.name != parts[0].name
+    known = not packed or all(part.md5 for part in parts) or is_published(path, file)
+    if not known:
+        warnings.warn(
+            f"{path} is not the published archive (its MD5 is not {file.md5}): its form is "
+            f"checked, its content cannot be",
+            stacklevel=2,
+        )
+    count: Counter[tuple[Part, Kind]] = Counter()
+    try:
+        for stream in _packed(path, parts) if packed else _loose(path, parts[0]):
+            try:
+                for kind, block in READERS[form.format](stream, form, entry):
+                    if kind == "labels" and block.max() >= len(entry.classes):
+                        raise Unfit(f"has a label that is none of the {len(entry.classes)} classes")
+                    count[stream.part, kind] += len(block)
+                    if count[stream.part, kind] > stream.part.count:
+                        raise Unfit(f"is one of more than {stream.part.count:,} {kind}")
+                    yield stream.part, kind, block
+                stream.verify()
+            except Unfit as error:
+                raise Unfit(f"holds a {stream.name} that {error}") if packed else error from None
+        for part in parts:
+            for kind in part.kinds:
+                if count[part, kind] != part.count:
+                    found = f"{count[part, kind]:,} {kind} in {part.name}"
+                    raise Unfit(f"holds {found}, not {part.count:,}")
+        if not known and path.suffix != ".zip":  # whose members have checksums of their own
+            _read_to_the_end(path)
+    except Exception as error:  # whatever a damaged file leads to
+        if isinstance(error, OSError) and error.filename:
+            raise  # it could not be opened
+        reason = str(error).split("\n")[0].rstrip(":") or type(error).__name__
+        problem = reason if isinstance(error, Unfit) else f"is damaged ({reason})"
+        raise CorruptData(
+            f"{path} {problem}: replace it with a good copy of {file.name} of {entry.title} "
+            f"(MD5 {file.md5})"
+        ) from None
+
+
+def _loose(path: Path, part: Part) -> Iterator[Stream]:
+    """Yield the one part that a file is."""
+    with path.open("rb") as file:
+        yield _open(file, part.name, part)
+
+
+def _packed(path: Path, parts: Sequence[Part]) -> Iterator[Stream]:
+    """Yield the parts in an archive, pictures one by one, and read no further than needed."""
+    if path.suffix == ".zip":
+        with zipfile.ZipFile(path) as archive:
+            for part in parts:
+                if part.name in archive.namelist():
+                    with archive.open(part.name) as member:
+                        yield _open(cast(BinaryIO, member), part.name, part)
+        return
+    wanted = {part.name: part for part in parts}
+    with tarfile.open(path) as tar:
+        for info in tar:
+            name = info.name.removeprefix("./")
+            top = next((top for top in wanted if f"{name}/".startswith(f"{top}/")), None)
+            if top is not None and info.isfile():
+                yield _open(cast(BinaryIO, tar.extractfile(info)), name, wanted[top])
+                wanted.pop(name, None)
+                if not wanted:
+                    return
+
+
+def _open(file: BinaryIO, name: str, part: Part) -> Stream:
+    """Return a stream of the content; a ``.gz`` may have been unpacked and have kept its name."""
+    peek = cast(Any, file).peek
+    if part.name.endswith(".gz") and peek(2)[:2] == b"\x1f\x8b":
+        file = cast(BinaryIO, gzip.GzipFile(fileobj=file))
+    return Stream(file, name, part)
+
+
+def _read_to_the_end(path: Path) -> None:
+    """Read a tar archive up to its last byte, where a compressed one has its own checksum."""
+    with tarfile.open(path) as tar:
+        assert tar.fileobj is not None
+        tar.fileobj.seek(0)
+        while tar.fileobj.read(1 << 20):
+            pass

@@ -35,6 +35,8 @@ setup(
         "pillow>=10.1",
         "matplotlib>=3.8",
         "python-mnist>=0.7",
+        "filelock>=3.30",
+        "msgspec>=0.19",
         "safetensors>=0.4",
         "tqdm>=4.60",
         "platformdirs>=4",

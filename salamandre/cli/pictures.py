@@ -14,11 +14,6 @@ MANY = 20  # classes; more do not fit side by side
 ROWS = 8
 
 
-def zoom_of(size: int) -> int:
-    """Return how many pixels of a picture show one of an image, so that small ones can be seen."""
-    return max(1, round(48 / size))
-
-
 def sample_layout(classes: int) -> tuple[int, int]:
     """Return how many samples a picture of a run has, and in how many columns.
 
@@ -35,7 +30,7 @@ def drawer(shape: tuple[int, ...], columns: int) -> Callable[[np.ndarray, Path],
     def draw(examples: np.ndarray, path: Path) -> None:
         from salamandre.plots import save_grid
 
-        images = (examples.reshape(-1, *shape) + 1) / 2
-        save_grid(images, path, columns, zoom_of(shape[1]))
+        zoom = max(1, round(48 / shape[1]))  # so that small images can be seen
+        save_grid((examples.reshape(-1, *shape) + 1) / 2, path, columns, zoom)
 
     return draw

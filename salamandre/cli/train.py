@@ -80,6 +80,7 @@ def train(ctx: click.Context, resume: str | None, output: str, quiet: bool, **va
 
 def _resume(name: str, output: str, quiet: bool, given: dict[str, Any]) -> None:
     from salamandre.runs.lock import locked
+    from salamandre.runs.run import CHECKPOINT
     from salamandre.runs.settings import COMMAND
 
     run = the_run(name, output, "'--resume'")
@@ -99,7 +100,14 @@ def _resume(name: str, output: str, quiet: bool, given: dict[str, Any]) -> None:
                 f"than when {run.name} began ({', '.join(run.images.classes)}): start a new run"
             )
         game = training.new_game(options, sets[0])
-        training.restore(run, game, options["epochs"])
+        if (run.folder / CHECKPOINT).exists():
+            game.resume(run.folder / CHECKPOINT)
+        played = game.rounds / run.images.rounds_per_epoch
+        if played > options["epochs"]:
+            raise click.UsageError(
+                f"{run.name} has played {played:.4g} epochs already: give --epochs of more, not "
+                f"{options['epochs']}"
+            )
         if changes:
             run.change_options(**changes)
         training.play(run, game, sets, quiet)

@@ -253,5 +253,6 @@ def complete(
     batch = decide("batch_size", "Batch size", usual, click.IntRange(1, count))
     batches = training.rounds_per_epoch(options["architecture"], count, batch)
     decide("sample_every", f"Rounds between samples (an epoch has {batches:,})", batches, whole)
-    decide("epochs", "Epochs", training.default_epochs(batches), whole)
+    epochs = min(training.MOST_EPOCHS, max(1, round(training.ROUNDS / batches)))
+    decide("epochs", "Epochs", epochs, whole)
     return options, sets

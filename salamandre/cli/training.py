@@ -29,11 +29,6 @@ def entry_of(dataset: str) -> DataSet | None:
     return CATALOGUE.get(dataset)
 
 
-def default_epochs(batches: int) -> int:
-    """Return so many epochs that the run has about 20,000 rounds, at most 200 epochs."""
-    return min(MOST_EPOCHS, max(1, round(ROUNDS / batches)))
-
-
 def counted(number: int, what: str) -> str:
     """Return a number with what it counts: ``"1 epoch"``, ``"1,200 rounds"``."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"
@@ -89,25 +84,6 @@ def rounds_per_epoch(architecture: str, images: int, batch_size: int) -> int:
 
     batches = ARCHITECTURES[architecture].options().get("critic_steps", 1)
     return max(1, images // batch_size // batches)
-
-
-def restore(run: Run, game: GanGame, epochs: int) -> None:
-    """Bring a new game to where its run was saved, if it was.
-
-    Raises:
-        UsageError: more has been played than the ``epochs`` asked for.
-        ValueError: a damaged checkpoint, or one of other images.
-    """
-    from salamandre.runs.run import CHECKPOINT
-
-    if (run.folder / CHECKPOINT).exists():
-        game.resume(run.folder / CHECKPOINT)
-    played = game.rounds / run.images.rounds_per_epoch
-    if played > epochs:
-        raise click.UsageError(
-            f"{run.name} has played {played:.4g} epochs already: give --epochs of "
-            f"more, not {epochs}"
-        )
 
 
 def play(run: Run, game: GanGame, sets: Sets, quiet: bool) -> None:

@@ -102,7 +102,7 @@ def read_settings(folder: Path) -> Settings:
         raise FileNotFoundError(f"there is no run in {folder}: it has no {FILE}")
     try:
         held = msgspec.json.decode(file.read_bytes())
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, UnicodeDecodeError):
         held = None
     if not isinstance(held, dict):
         raise ValueError(f"{file} is damaged: it must hold a JSON object of settings")
@@ -153,10 +153,17 @@ def _revision() -> str | None:
     if not (root / ".git").exists():
         return None
 
-    def git(*arguments: str) -> str:
-        command = ["git", "-C", str(root), *arguments]
-        return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
-
+    command = [
+        "git",
+        "-C",
+        str(root),
+        "describe",
+        "--always",
+        "--dirty=+",
+        "--abbrev=40",
+        "--exclude=*",
+    ]
     with suppress(OSError, subprocess.CalledProcessError):
-        return git("rev-parse", "HEAD") + ("+" if git("status", "--porcelain", "-uno") else "")
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
     return None

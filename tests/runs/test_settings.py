@@ -40,6 +40,7 @@ def test_what_is_noted_of_images_comes_back(tmp_path):
     [
         ("{", "must hold a JSON object"),
         ("[]", "must hold a JSON object"),
+        ('{"program": "\xe9"}', "must hold a JSON object"),
         ('{"format": 2, "program": 3}', "damaged at program: expected `str`, got `int`"),
         ('{"format": 2, "fog": 3}', "object contains unknown field `fog`"),
         ('{"format": 2, "images": {"shape": [1, 2]}}', "damaged at images.shape: expected `array`"),
@@ -47,7 +48,7 @@ def test_what_is_noted_of_images_comes_back(tmp_path):
     ],
 )
 def test_damaged_settings_are_named(tmp_path, held, message):
-    (tmp_path / "settings.json").write_text(held)
+    (tmp_path / "settings.json").write_text(held, encoding="latin-1")
     with pytest.raises(ValueError) as caught:
         read_settings(tmp_path)
     assert message in str(caught.value) and str(tmp_path) in str(caught.value)

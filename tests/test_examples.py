@@ -284,7 +284,7 @@ def test_constraints_of_the_wasserstein_game(tmp_path, constraint):
         ("wgan_mnist.py", ("--rounds", "0"), "--rounds and --every must be at least 1"),
         ("wgan_mnist.py", ("--resume", "nowhere"), "there is no run in nowhere"),
         ("gan_mnist.py", ("--smoothing", "low"), "range such as 0.7-1"),
-        ("gan_mnist.py", ("--flipping", "0.6"), "label_flipping must be"),
+        ("gan_mnist.py", ("--flipping", "0.6"), "LabelFlipping probability must be"),
         (
             "gan_mnist.py",
             ("--lipschitz", "penalty", "--minibatch", "deviation"),

@@ -22,11 +22,11 @@ IMAGES = Images(PIXELS, LABELS, ("0", "1"), "made", "train")
 
 
 def engine() -> sal.Engine:
-    """Convolution, batch-norm, dropout, noise inputs, a schedule and a transform."""
+    """Convolution, batch-norm, dropout, a schedule and a transform."""
     layers = [
-        sal.ConvolutionalLayer(3, 3),
+        sal.ConvolutionalLayer(3, 3, bias=False),
         *(sal.BatchNorm(), sal.ReLU(), sal.Flatten(), sal.Dropout(0.1)),
-        *(sal.NeuronLayer(5, sal.Tanh(), noise=1), sal.NeuronLayer(2, sal.Softmax())),
+        *(sal.NeuronLayer(5, sal.Tanh()), sal.NeuronLayer(2, sal.Softmax())),
     ]
     adam = sal.Adam(sal.schedules.CosineDecay(0.01, 20))
     network = sal.Network(layers, (1, 6, 6), sal.CrossEntropy(), adam, seed=3)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import os
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -172,18 +171,12 @@ class Network(FlatVectors):
         run.want(parameter_gradients, input_gradient)
         return run
 
-    @contextmanager
-    def _idle_pass(self) -> Iterator[Pass]:
-        """Have a pass that nobody else uses."""
+    def _take_pass(self) -> Pass:
+        """Return a pass that nobody uses; it is given back by ``self._idle.append``."""
         try:
-            run = self._idle.pop()
-        except IndexError:
-            run = self.new_pass()
-        try:
-            yield run
-        finally:
-            run.output_shape = run.batch_labels = None
-            self._idle.append(run)
+            return self._idle.pop()
+        except IndexError:  # another thread may have taken the last one
+            return self.new_pass()
 
     def compute(
         self, x: Any, ctx: Context | None = None, *, training: bool = True, labels: Any = None
@@ -253,17 +246,21 @@ class Network(FlatVectors):
         x = self._input(x)
         count = example_count(x)
         labels = self._labels(labels, x)
-        parts = []
-        with self._idle_pass() as run, ExitStack() as gates:
+        parts, run = [], self._take_pass()
+        for gate in self._gates:
+            gate.begin_reading()
+        try:
             run.want(parameter_gradients=False)
             run.draw_from(None, seed)
-            for gate in self._gates:
-                gates.enter_context(gate.reading())
             for start in range(0, count, batch_size):
                 block = slice(start, start + batch_size)
                 chosen = None if labels is None else labels[block]
                 inputs = tuple(part[block] for part in x) if isinstance(x, tuple) else x[block]
                 parts.append(self._copy(self._forward(inputs, run, False, chosen)))
+        finally:
+            for gate in self._gates:
+                gate.end_reading()
+            self._idle.append(run)
         return parts[0] if len(parts) == 1 else self.backend.xp.concatenate(parts)
 
     def backprop(self, dy: Any, ctx: Context | None = None, *, update: bool = True) -> Any:
@@ -350,9 +347,9 @@ class Network(FlatVectors):
         count = example_count(x)
         target = self.loss.check(target, (count, *self.output_shape), self.dtype, self.backend)
         labels = self._labels(labels, x)
-        with self._idle_pass() as run:
+        run, of_logits = self._take_pass(), self._loss_of_logits
+        try:
             run.draw_from(self.random)
-            of_logits = self._loss_of_logits
             run.want(input_gradient=False, logits=of_logits is not None)
             y = self._forward(x, run, True, labels)
             value, dy = (of_logits or self.loss).compute(y, target, self.backend.xp)
@@ -365,6 +362,8 @@ class Network(FlatVectors):
                 )
             self._commit(run)
             self._backward(dy, run)
+        finally:
+            self._idle.append(run)
         if self._latest is not None:  # its backprop would mix old outputs with new parameters
             self._latest.output_shape = None
         self.step()

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from salamandre.backend import Array, Backend, RandomStream
@@ -168,36 +167,37 @@ def _new_pass(network: Any, statistics: bool, accumulate: bool, wanted: tuple[bo
 class Gate:
     """Many may read at once, or one may write; who wants to write comes before new readers.
 
-    The thread that writes may enter again.
+    ``with gate:`` is for writing, which may be nested.
     """
 
     def __init__(self) -> None:
         self._changed = threading.Condition(threading.RLock())
         self._readers = self._writers = 0
 
-    @contextmanager
-    def reading(self) -> Iterator[None]:
-        """Keep writers out of the block."""
+    def begin_reading(self) -> None:
+        """Keep writers out until :meth:`end_reading`."""
         with self._changed:
             while self._writers:
                 self._changed.wait()
             self._readers += 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._readers -= 1
-                self._changed.notify_all()
 
-    @contextmanager
-    def writing(self) -> Iterator[None]:
-        """Keep everybody else out of the block."""
+    def end_reading(self) -> None:
+        """Let writers in again."""
         with self._changed:
-            self._writers += 1
-            try:
-                while self._readers:
-                    self._changed.wait()
-                yield
-            finally:
-                self._writers -= 1
-                self._changed.notify_all()
+            self._readers -= 1
+            self._changed.notify_all()
+
+    def __enter__(self) -> None:
+        self._changed.acquire()
+        self._writers += 1
+        try:
+            while self._readers:
+                self._changed.wait()
+        except BaseException:  # Ctrl-C
+            self.__exit__()
+            raise
+
+    def __exit__(self, *_: object) -> None:
+        self._writers -= 1
+        self._changed.notify_all()
+        self._changed.release()

@@ -78,7 +78,7 @@ class FlatVectors(Sequential):
 
     def changing(self) -> AbstractContextManager[None]:
         """Let no thread predict in the block, which changes parameters or state."""
-        return self.gate.writing()
+        return self.gate
 
     def _require_vectors(self) -> None:
         if not self.owns_vectors:

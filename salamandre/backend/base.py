@@ -80,12 +80,12 @@ class Backend:
         It is the calling thread's, and its memory is used again when the thread next asks for the
         same name and dtype.
         """
-        kept, key, size = self._memory.__dict__, f"{name} {dtype}", math.prod(shape)
-        array = kept.get(key)
-        if array is None or array.size < size:
-            kept.pop(key, None)  # the memory of the smaller one is free before more is taken
-            array = kept[key] = self.xp.empty(size, dtype=dtype)
-        return array[:size].reshape(shape)
+        size = math.prod(shape)
+        return _grown(self._memory.__dict__, name, size, dtype, self.xp.empty).reshape(shape)
+
+    def ones(self, count: int, dtype: Any) -> Array:
+        """Return a vector of ones, which is not to be written to."""
+        return _grown(self._memory.__dict__, "1", count, dtype, self.xp.ones)
 
     @functools.cached_property
     def _memory(self) -> threading.local:
@@ -103,6 +103,18 @@ class Backend:
             if made is self:
                 return get_backend, (name,)
         return type(self), self.arguments()
+
+
+def _grown(
+    kept: dict[Any, Array], name: str, size: int, dtype: Any, make: Callable[..., Array]
+) -> Array:
+    """Return the kept vector of a name and dtype, made anew if it is smaller than ``size``."""
+    key = name, dtype
+    array = kept.get(key)
+    if array is None or array.size < size:
+        kept.pop(key, None)  # the memory of the smaller one is free before more is taken
+        array = kept[key] = make(size, dtype=dtype)
+    return array if array.size == size else array[:size]
 
 
 _makers: dict[str, Callable[[], Backend]] = {}

@@ -40,6 +40,4 @@ def affine_input(ctx: Any, dz: Array, weights: Array, name: str = "dx") -> Array
 
 def sum_of_rows(ctx: Any, rows: Array, out: Array) -> None:
     """Write the sum of rows (M, C): a product with ones, several times faster than a sum."""
-    ones = ctx.backend.workspace("ones", (len(rows),), ctx.dtype)
-    ones[...] = 1
-    ctx.xp.dot(rows.T, ones, out=out)
+    ctx.xp.dot(rows.T, ctx.backend.ones(len(rows), ctx.dtype), out=out)

@@ -62,7 +62,7 @@ class Activation(Layer):
         """Return f(x); any shape (N, ...)."""
         if ctx.logits:
             return x
-        over = ctx.overwrites and self.from_output
+        over = ctx.may_overwrite and self.from_output
         ctx.x, ctx.y = x, self.function(x, x if over else ctx.buffer_like("y", x), ctx)
         return ctx.y
 
@@ -70,7 +70,8 @@ class Activation(Layer):
         """Return dy f'(x)."""
         if ctx.logits:
             return dy
-        return self.gradient(dy, ctx.x, ctx.y, ctx.buffer_like("dx", dy), ctx)
+        dx = dy if ctx.may_overwrite_gradient else ctx.buffer_like("dx", dy)
+        return self.gradient(dy, ctx.x, ctx.y, dx, ctx)
 
     def compute_tangent(self, x_dot: Array, ctx: Context) -> Array:
         """Return x_dot f'(x)."""
@@ -99,6 +100,8 @@ class ActivatedLayer(Layer):
         activation: f, of which the layer has an equal one of its own. Default :class:`Identity`.
     """
 
+    fresh_gradient = True
+
     def __init__(self, activation: Activation | None) -> None:
         super().__init__()
         activation = Identity() if activation is None else activation
@@ -109,6 +112,7 @@ class ActivatedLayer(Layer):
             )
         self.activation = type(activation)(**activation.config())
         self.children = (self.activation,)
+        self.fresh_output = isinstance(self.activation, Identity)
 
     @property
     def output_activation(self) -> Activation:
@@ -117,8 +121,9 @@ class ActivatedLayer(Layer):
 
     def plan(self, ctx: Context) -> None:
         """Let the activation write over z, or leave it out."""
-        ctx.parts[0].overwrites = True
-        self.activation.plan_part(ctx.parts[0], ctx, True, ctx.logits)
+        part = ctx.parts[0]
+        part.may_overwrite, part.may_overwrite_gradient = True, ctx.may_overwrite_gradient
+        self.activation.plan_part(part, ctx, True, ctx.logits)
 
 
 class Identity(Activation):

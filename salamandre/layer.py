@@ -64,10 +64,15 @@ class Layer(Component):
         built: whether the layer has its place in a network.
         trainable: whether its parameters may change (:meth:`Network.freeze`).
         couples_examples: whether an output depends on the other examples of its batch.
+        fresh_output: whether y is always memory of its own that it does not read again, so that
+            the next layer may write over it.
+        fresh_gradient: likewise dE/dx, for the layer before.
     """
 
     kind = "layers"
     couples_examples: ClassVar[bool] = False
+    fresh_output: bool = False
+    fresh_gradient: bool = False
 
     def __init__(self) -> None:
         self.children: Sequence[Layer] = ()

@@ -29,7 +29,8 @@ class Context:
             before needs no other part of it. Where it is False, backprop may return ``None``.
         frozen: whether the layer computes as without training and its parameters stay as they are.
         logits: whether the layer leaves out its last activation.
-        overwrites: whether nobody else needs x, so that y may be written over it.
+        may_overwrite: whether nobody else reads x, so that y may be written over it.
+        may_overwrite_gradient: likewise dE/dx over dE/dy.
     """
 
     def __init__(self, layer: Any, run: Pass, backend: Backend, dtype: Any) -> None:
@@ -37,7 +38,8 @@ class Context:
         self.parts = tuple(Context(child, run, backend, dtype) for child in layer.children)
         self.parameter_gradients = True
         self.input_gradient: bool | slice = True
-        self.frozen = self.logits = self.overwrites = False
+        self.frozen = self.logits = False
+        self.may_overwrite = self.may_overwrite_gradient = False
         self._memory: dict[str, Array] = {}
 
     if TYPE_CHECKING:  # what layers keep in it

@@ -154,7 +154,7 @@ class ConditionalBatchNorm(Conditional):
         eps: added to the variance. Default 1e-5.
     """
 
-    couples_examples = True
+    couples_examples = fresh_output = fresh_gradient = True
 
     gamma: Array
     beta: Array

@@ -116,8 +116,11 @@ class Sequential(Container):
         wanted: bool | slice = ctx.input_gradient
         ctx.needed = []  # the layers that backprop goes through, the last one first
         ctx.pairs = tuple(zip(self.children, ctx.parts, strict=True))
-        for layer, part in ctx.pairs:
-            layer.plan_part(part, ctx, wanted, logits=ctx.logits and part is ctx.parts[-1])
+        for index, (layer, part) in enumerate(ctx.pairs):
+            before, after = self.children[:index], self.children[index + 1 :]
+            part.may_overwrite = bool(before) and before[-1].fresh_output
+            part.may_overwrite_gradient = bool(after) and after[0].fresh_gradient
+            layer.plan_part(part, ctx, wanted, logits=ctx.logits and not after)
             learning = part.parameter_gradients and layer.learning_outputs
             if wanted or learning:
                 ctx.needed.insert(0, (layer, part))

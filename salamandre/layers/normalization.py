@@ -34,7 +34,7 @@ class BatchNorm(Layer):
         affine: whether gamma and beta are learned; otherwise they stay 1 and 0. Default True.
     """
 
-    couples_examples = True
+    couples_examples = fresh_output = fresh_gradient = True
 
     gamma: Array
     beta: Array
@@ -134,6 +134,8 @@ class _ExampleNorm(Layer):
     With J the derivative of x̂ by x, a symmetric matrix, J u = (u - mean(u) - x̂ mean(u x̂)) / σ
     serves backprop (u = gamma dy) and tangents (u = x_dot) alike.
     """
+
+    fresh_output = fresh_gradient = True
 
     gamma: Array
     beta: Array

@@ -21,6 +21,8 @@ from salamandre.passes import Context
 class _Pool(Linear):
     """A window that moves over each channel."""
 
+    fresh_output = fresh_gradient = True
+
     def __init__(
         self,
         kernel: int | Sequence[int],

@@ -19,30 +19,15 @@ from salamandre.activations import (
 from salamandre.backend import Backend, get_backend, register_backend
 from salamandre.gradient_checking import gradient_check
 from salamandre.layer import Layer
-from salamandre.layers import (
-    AveragePool,
-    BatchNorm,
-    ConditionalBatchNorm,
-    ConvolutionalLayer,
-    Dropout,
-    Embedding,
-    Flatten,
-    GlobalAveragePool,
-    InstanceNorm,
-    LabelMap,
-    LayerNorm,
-    MaxPool,
-    MinibatchDeviation,
-    MinibatchDiscrimination,
-    NeuronLayer,
-    Parallel,
-    Projection,
-    Reshape,
-    Sequential,
-    Skip,
-    TransposedConvolutionalLayer,
-    Upsample,
-)
+from salamandre.layers.conditional import ConditionalBatchNorm, Embedding, LabelMap, Projection
+from salamandre.layers.containers import Parallel, Sequential, Skip
+from salamandre.layers.convolution import ConvolutionalLayer, TransposedConvolutionalLayer
+from salamandre.layers.dropout import Dropout
+from salamandre.layers.minibatch import MinibatchDeviation, MinibatchDiscrimination
+from salamandre.layers.neuron import NeuronLayer
+from salamandre.layers.normalization import BatchNorm, InstanceNorm, LayerNorm
+from salamandre.layers.pooling import AveragePool, GlobalAveragePool, MaxPool, Upsample
+from salamandre.layers.shape import Flatten, Reshape
 from salamandre.losses import (
     BinaryCrossEntropy,
     CrossEntropy,
@@ -62,40 +47,33 @@ from salamandre.optimizers import (
     Optimizer,
     RMSProp,
 )
+from salamandre.pytorch import from_pytorch, to_pytorch
 
 if TYPE_CHECKING:
     from salamandre import data, evaluation, games, plots, runs, studies, training
     from salamandre.games import *
-    from salamandre.pytorch import *
     from salamandre.training import *
 
 __version__ = "0.1.0"
 
-# What a first look at a network does not need is imported when it is first used.
+# What a first look at a network does not need is imported when it is first used: these rooms, and
+# the classes and functions of those that come second.
 _ROOMS = ("data", "evaluation", "games", "plots", "runs", "studies", "training")
-_LATER = {
-    "training": """
-        Callback Checkpoint Curves EarlyStopping Engine Epochs History ProgressBar Seconds Steps
-    """,
-    "games": """
-        GanGame WGanGame Gaussian Uniform
-        Minimax NonSaturating LeastSquares Hinge Wasserstein
-        WeightClipping GradientPenalty SpectralNorm
-        Remedy LabelSmoothing LabelFlipping InstanceNoise FeatureMatching MovingAverage
-    """,
-    "pytorch": "from_pytorch to_pytorch",
-}
-_ROOM_OF = {name: room for room, names in _LATER.items() for name in names.split()}
+_FACES = ("training", "games")
 
 
 def __getattr__(name: str) -> Any:
     if name in _ROOMS:
         return import_module(f"salamandre.{name}")
-    if name not in _ROOM_OF:
-        raise AttributeError(f"module 'salamandre' has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(f"salamandre.{_ROOM_OF[name]}"), name)
-    return value
+    for room in () if name.startswith("_") else _FACES:
+        found = getattr(import_module(f"salamandre.{room}"), name, None)
+        if callable(found):
+            globals()[name] = found
+            return found
+    raise AttributeError(f"module 'salamandre' has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_ROOMS, *_ROOM_OF})
+    rooms = (vars(import_module(f"salamandre.{room}")) for room in _FACES)
+    later = {name for room in rooms for name, found in room.items() if callable(found)}
+    return sorted({*globals(), *_ROOMS, *later})

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from salamandre import model_files
 from salamandre.backend import Array, Backend, get_backend
 from salamandre.checks import one_of, whole
 from salamandre.inputs import (
@@ -400,6 +399,8 @@ class Network(FlatVectors):
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write architecture and weights to a safetensors file, wholly or not at all."""
+        from salamandre import model_files  # what it needs is not imported with the library
+
         self._require_vectors()
         model_files.save(self, path)
 
@@ -411,4 +412,6 @@ class Network(FlatVectors):
             FileNotFoundError: no such file.
             ValueError: a damaged file, or one of another format or version; the file is named.
         """
+        from salamandre import model_files
+
         return model_files.load(cls, path, backend)

@@ -22,7 +22,11 @@ from salamandre.evaluation.frechet import frechet_distance
 from salamandre.evaluation.neighbours import precision_recall
 from salamandre.games.game import GanGame
 from salamandre.layer import Layer
-from salamandre.layers import BatchNorm, ConvolutionalLayer, Dropout, Flatten, NeuronLayer
+from salamandre.layers.convolution import ConvolutionalLayer
+from salamandre.layers.dropout import Dropout
+from salamandre.layers.neuron import NeuronLayer
+from salamandre.layers.normalization import BatchNorm
+from salamandre.layers.shape import Flatten
 from salamandre.losses import CrossEntropy
 from salamandre.network import Network
 from salamandre.optimizers import Adam

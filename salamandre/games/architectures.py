@@ -16,19 +16,12 @@ from salamandre.games.objectives import LeastSquares, NonSaturating
 from salamandre.games.remedies import MovingAverage
 from salamandre.games.wgan import WGanGame
 from salamandre.layer import Layer
-from salamandre.layers import (
-    BatchNorm,
-    ConditionalBatchNorm,
-    ConvolutionalLayer,
-    Dropout,
-    Embedding,
-    Flatten,
-    LabelMap,
-    NeuronLayer,
-    Projection,
-    Reshape,
-    TransposedConvolutionalLayer,
-)
+from salamandre.layers.conditional import ConditionalBatchNorm, Embedding, LabelMap, Projection
+from salamandre.layers.convolution import ConvolutionalLayer, TransposedConvolutionalLayer
+from salamandre.layers.dropout import Dropout
+from salamandre.layers.neuron import NeuronLayer
+from salamandre.layers.normalization import BatchNorm
+from salamandre.layers.shape import Flatten, Reshape
 from salamandre.network import Network
 from salamandre.optimizers import Adam
 

@@ -12,7 +12,7 @@ from salamandre.data.batches import Source
 from salamandre.data.images import Images
 from salamandre.games.latent import Latent
 from salamandre.layer import Layer
-from salamandre.layers import Flatten, Reshape
+from salamandre.layers.shape import Flatten, Reshape
 from salamandre.network import Network
 
 

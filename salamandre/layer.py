@@ -64,6 +64,7 @@ class Layer(Component):
         built: whether the layer has its place in a network.
         trainable: whether its parameters may change (:meth:`Network.freeze`).
         couples_examples: whether an output depends on the other examples of its batch.
+        owns_vectors: whether it is a network whose parameters are its own, wherever it stands.
         fresh_output: whether y is always memory of its own that it does not read again, so that
             the next layer may write over it.
         fresh_gradient: likewise dE/dx, for the layer before.
@@ -71,6 +72,7 @@ class Layer(Component):
 
     kind = "layers"
     couples_examples: ClassVar[bool] = False
+    owns_vectors: bool = False
     fresh_output: bool = False
     fresh_gradient: bool = False
 
@@ -168,11 +170,6 @@ class Layer(Component):
         for name, child in zip(names, self.children, strict=True):
             if shared or not child.owns_vectors:
                 yield from child.walk(f"{prefix}{name}.", shared)
-
-    @property
-    def owns_vectors(self) -> bool:
-        """Whether the layer is a network whose parameters are its own, wherever it stands."""
-        return False
 
     @property
     def learning_outputs(self) -> bool | slice:

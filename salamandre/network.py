@@ -80,7 +80,7 @@ class Network(FlatVectors):
                 raise TypeError(f"{what} must be a salamandre.{base.__name__}, got {value!r}")
         self.optimizer = optimizer
         self.seed = whole("seed", seed, least=0)
-        self._owns_vectors = input_shape is not None
+        self.owns_vectors = input_shape is not None
         self.loss = loss
         if input_shape is None:
             return
@@ -103,11 +103,6 @@ class Network(FlatVectors):
         if optimizer is not None:
             optimizer.attach(self.backend, self.parameters)
 
-    @property
-    def owns_vectors(self) -> bool:
-        """Whether it has an ``input_shape``."""
-        return self._owns_vectors
-
     def _owners(self) -> list[Network]:
         """Return this network and those that are shared with it."""
         networks = (layer for _, layer in self.walk() if isinstance(layer, Network))
@@ -125,7 +120,7 @@ class Network(FlatVectors):
 
     def build(self, input_shape: Shape) -> Shape:
         """Build the layers of a part of another network; check the input of a shared network."""
-        if not self._owns_vectors:
+        if not self.owns_vectors:
             return super().build(input_shape)
         if input_shape != self.input_shape:
             raise ValueError(
@@ -178,7 +173,13 @@ class Network(FlatVectors):
             return self.new_pass()
 
     def compute(
-        self, x: Any, ctx: Context | None = None, *, training: bool = True, labels: Any = None
+        self,
+        x: Any,
+        ctx: Context | None = None,
+        *,
+        training: bool = True,
+        labels: Any = None,
+        stop: int | None = None,
     ) -> Array:
         """Return the outputs (N, ...) for a batch x (N, *input_shape).
 
@@ -190,6 +191,7 @@ class Network(FlatVectors):
                 network's own; then the array that is returned is the caller's.
             training: False turns dropout off and lets batch-norm use its running statistics.
             labels: whole numbers (N,), for a network with conditional layers.
+            stop: go through the first so many layers only. Default: all.
         """
         if ctx is not None and not isinstance(ctx, Pass):  # a layer of another network
             return super().compute(x, ctx)
@@ -198,7 +200,7 @@ class Network(FlatVectors):
         if ctx is None and self._latest is None:
             self._latest = self.new_pass()
         run = self._own(ctx)
-        y = self._forward(x, run, training, labels)
+        y = self._forward(x, run, training, labels, stop)
         self._commit(run)
         return y if ctx is not None else self._copy(y)
 
@@ -211,13 +213,17 @@ class Network(FlatVectors):
             raise ValueError("this pass belongs to another network: make one with new_pass()")
         return run
 
-    def _forward(self, x: Array, run: Pass, training: bool, labels: Array | None) -> Array:
+    def _forward(
+        self, x: Any, run: Pass, training: bool, labels: Array | None, stop: int | None = None
+    ) -> Array:
         """Compute what fits; the state is not changed yet."""
         run.output_shape, run.is_training, run.batch_labels = None, training, labels
         run.updates.clear()
-        y = super().compute(x, run)
-        run.output_shape = y.shape
-        return y
+        pairs = run.pairs[:stop]
+        for layer, part in pairs:
+            x = layer.compute(x, part)
+        run.output_shape, run.left_out = x.shape, len(run.pairs) - len(pairs)
+        return x
 
     def _commit(self, run: Pass) -> None:
         """Change running statistics as the layers asked for."""
@@ -243,8 +249,7 @@ class Network(FlatVectors):
         """
         whole("batch_size", batch_size)
         x = self._input(x)
-        count = example_count(x)
-        labels = self._labels(labels, x)
+        labels, count = self._labels(labels, x), example_count(x)
         parts, run = [], self._take_pass()
         for gate in self._gates:
             gate.begin_reading()
@@ -285,10 +290,11 @@ class Network(FlatVectors):
 
     def _backward(self, dy: Array, run: Pass) -> Any:
         before = self._to_be_kept(run)
-        dx = super().backprop(dy, run)
+        for layer, part in run.needed[run.left_out :]:
+            dy = layer.backprop(dy, part)
         if before is not None:
             self.gradients += before
-        return dx if run.input_gradient else None
+        return dy if run.input_gradient else None
 
     def _to_be_kept(self, run: Pass) -> Array | None:
         """Return a copy of the gradients, if what backprop writes shall be added to them."""
@@ -303,24 +309,6 @@ class Network(FlatVectors):
         if before is not None:
             self.gradients += before
         return found
-
-    def compute_part(
-        self, x: Array, ctx: Pass, stop: int, training: bool = True, labels: Any = None
-    ) -> Array:
-        """As :meth:`compute` with a pass, through the first ``stop`` layers only."""
-        x = self._input(x, finite=False)
-        ctx.output_shape, ctx.is_training = None, training
-        ctx.batch_labels = self._labels(labels, x)
-        for layer, part in ctx.pairs[:stop]:
-            x = layer.compute(x, part)
-        self._commit(ctx)
-        return x
-
-    def backprop_part(self, dy: Array, ctx: Pass, stop: int) -> Array:
-        """Return dE/dx from dE/dy of :meth:`compute_part`; the pass must want it."""
-        for layer, part in reversed(ctx.pairs[:stop]):
-            dy = layer.backprop(dy, part)
-        return dy
 
     # -- learning ------------------------------------------------------------------------------
 
@@ -395,7 +383,7 @@ class Network(FlatVectors):
     def config(self) -> dict[str, Any]:
         """Return the constructor arguments, but for the backend: a saved network has none."""
         config = {name: value for name, value in super().config().items() if name != "backend"}
-        return {**config, "dtype": self.dtype.name} if self._owns_vectors else config
+        return {**config, "dtype": self.dtype.name} if self.owns_vectors else config
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write architecture and weights to a safetensors file, wholly or not at all."""

@@ -114,6 +114,7 @@ class Pass(Context):
         statistics: whether running statistics are updated. Default True.
         accumulate: whether backprop adds to the gradients instead of writing them. Default False.
         output_shape: of the latest compute, ``None`` if there is nothing to go back from.
+        left_out: how many of the last layers the latest compute left out.
     """
 
     def __init__(self, network: Any) -> None:
@@ -125,6 +126,7 @@ class Pass(Context):
         self.batch_labels: Array | None = None
         self.updates: list[tuple[Array, Array]] = []
         self.output_shape: tuple[int, ...] | None = None
+        self.left_out = 0
         self._stream: RandomStream | None = network.random
         self._seed: int | Sequence[int] = 0
         self._planned: tuple[Any, ...] = ()

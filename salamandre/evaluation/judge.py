@@ -155,7 +155,7 @@ class Judge:
         probabilities, features = [], []
         for start in range(0, len(values), 1000):
             x = values[start : start + 1000].reshape(-1, *network.input_shape)
-            y = network.compute_part(x, run, last, training=False)
+            y = network.compute(x, run, training=False, stop=last)
             features.append(np.array(network.backend.to_numpy(y)))
             y = network.layers[last].compute(y, run.parts[last])
             probabilities.append(np.array(network.backend.to_numpy(y)))

@@ -131,12 +131,12 @@ class FeatureMatching(Remedy):
         value = self.weight * (difference * difference).sum()
         dy = game.backend.xp.zeros((len(batch.fake), *difference.shape), dtype=batch.fake.dtype)
         dy += 2 * self.weight / len(dy) * difference
-        return value, game.discriminator.backprop_part(dy, self._run, self._stop)
+        return value, game.discriminator.backprop(dy, self._run)
 
     def _features(self, x: Array, labels: Array | None, game: Any) -> Array:
         d = game.discriminator
         labels = labels if d.classes else None
-        return d.compute_part(x, self._run, self._stop, labels=labels)
+        return d.compute(x, self._run, labels=labels, stop=self._stop)
 
 
 class MovingAverage(Remedy):

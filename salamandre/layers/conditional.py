@@ -7,6 +7,7 @@ from salamandre.checks import whole
 from salamandre.initializers import Constant, Gaussian, Initializer, Zeros
 from salamandre.layer import Layer, Shape
 from salamandre.layers.normalization import BatchNorm
+from salamandre.layers.shape import require_images, require_vectors
 from salamandre.passes import Context
 
 
@@ -103,11 +104,7 @@ class Embedding(_Appending):
 
     def build(self, input_shape: Shape) -> Shape:
         """Declare E for inputs of shape (inputs,)."""
-        if len(input_shape) != 1:
-            raise ValueError(
-                f"Embedding takes vectors, shape (inputs,), got examples of shape {input_shape}: "
-                f"use a LabelMap() for images"
-            )
+        require_vectors("Embedding", input_shape, "use a LabelMap() for images")
         self._extra = (self.size,)
         self.declare("weights", (self.classes, self.size), self.initializer or Gaussian())
         return (input_shape[0] + self.size,)
@@ -129,11 +126,7 @@ class LabelMap(_Appending):
 
     def build(self, input_shape: Shape) -> Shape:
         """Declare the weights for inputs of shape (channels, H, W)."""
-        if len(input_shape) != 3:
-            raise ValueError(
-                f"LabelMap takes images, shape (channels, height, width), got examples of shape "
-                f"{input_shape}: use an Embedding() for vectors"
-            )
+        require_images("LabelMap", input_shape, "use an Embedding() for vectors")
         channels, height, width = input_shape
         self._extra = (1, height, width)
         self.declare("weights", (self.classes, height * width), self.initializer or Gaussian())
@@ -221,11 +214,7 @@ class Projection(Conditional):
 
     def build(self, input_shape: Shape) -> Shape:
         """Declare w, b and E for inputs of shape (features,)."""
-        if len(input_shape) != 1:
-            raise ValueError(
-                f"Projection takes vectors, shape (features,), got examples of shape "
-                f"{input_shape}: put a Flatten() before it"
-            )
+        require_vectors("Projection", input_shape)
         std = Gaussian(input_shape[0] ** -0.5)
         self.declare("weights", (1, input_shape[0]), std)
         self.declare("bias", (1,), Zeros())

@@ -15,7 +15,8 @@ from salamandre.backend.operations.layout import channels_first, images, pixels
 from salamandre.checks import whole
 from salamandre.initializers import Initializer, Zeros
 from salamandre.layer import Shape
-from salamandre.layers.window import Pair, Window, pair, require_images
+from salamandre.layers.shape import require_images
+from salamandre.layers.window import Pair, Window, pair
 from salamandre.passes import Context
 
 

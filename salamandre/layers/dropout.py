@@ -6,7 +6,7 @@ from salamandre.backend import Array
 from salamandre.backend.operations.layout import channels_last
 from salamandre.checks import real
 from salamandre.layer import Linear, Shape
-from salamandre.layers.window import require_images
+from salamandre.layers.shape import require_images
 from salamandre.passes import Context
 
 

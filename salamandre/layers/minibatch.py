@@ -8,6 +8,7 @@ from salamandre.backend import Array
 from salamandre.checks import real, whole
 from salamandre.initializers import Gaussian, Initializer
 from salamandre.layer import Layer, Shape
+from salamandre.layers.shape import require_vectors
 from salamandre.passes import Context
 
 
@@ -54,11 +55,7 @@ class MinibatchDiscrimination(_Coupling):
 
     def build(self, input_shape: Shape) -> Shape:
         """Declare T for inputs of shape (inputs,)."""
-        if len(input_shape) != 1:
-            raise ValueError(
-                f"MinibatchDiscrimination takes vectors, shape (inputs,), got examples of shape "
-                f"{input_shape}: put a Flatten() before it"
-            )
+        require_vectors("MinibatchDiscrimination", input_shape)
         (self._inputs,) = input_shape
         shape = (self._inputs, self.features * self.depth)
         self.declare("weights", shape, self.initializer or Gaussian(0.05))

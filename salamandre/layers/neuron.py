@@ -8,6 +8,7 @@ from salamandre.backend.operations.affine import affine, affine_input, affine_pa
 from salamandre.checks import whole
 from salamandre.initializers import Initializer, Zeros
 from salamandre.layer import Shape
+from salamandre.layers.shape import require_vectors
 from salamandre.passes import Context
 
 
@@ -50,11 +51,7 @@ class NeuronLayer(ActivatedLayer):
 
     def build(self, input_shape: Shape) -> Shape:
         """Declare the weights and the bias for inputs of shape (inputs,)."""
-        if len(input_shape) != 1:
-            raise ValueError(
-                f"NeuronLayer takes vectors, shape (inputs,), got examples of shape "
-                f"{input_shape}: put a Flatten() before it"
-            )
+        require_vectors("NeuronLayer", input_shape)
         weights = (self.outputs, input_shape[0] + self.noise)
         self.declare("weights", weights, self.initializer or self.activation.initializer)
         if self.biased:

@@ -13,7 +13,7 @@ from salamandre.backend.operations.normalization import (
 from salamandre.checks import real
 from salamandre.initializers import Constant, Zeros
 from salamandre.layer import Layer, Shape
-from salamandre.layers.window import require_images
+from salamandre.layers.shape import require_images
 from salamandre.passes import Context
 
 

@@ -14,7 +14,8 @@ from salamandre.backend.operations.pooling import (
     take_chosen,
 )
 from salamandre.layer import Linear, Shape
-from salamandre.layers.window import Window, pair, require_images
+from salamandre.layers.shape import require_images
+from salamandre.layers.window import Window, pair
 from salamandre.passes import Context
 
 

@@ -12,6 +12,30 @@ from salamandre.layer import Linear, Shape
 from salamandre.passes import Context
 
 
+def require_vectors(
+    what: str, input_shape: Shape, instead: str = "put a Flatten() before it"
+) -> None:
+    """Refuse examples that are not vectors."""
+    if len(input_shape) != 1:
+        raise ValueError(
+            f"{what} takes vectors, shape (features,), got examples of shape {input_shape}: "
+            f"{instead}"
+        )
+
+
+def require_images(
+    what: str,
+    input_shape: Shape,
+    instead: str = "put a Reshape((channels, height, width)) before it",
+) -> None:
+    """Refuse examples that are not images."""
+    if len(input_shape) != 3:
+        raise ValueError(
+            f"{what} takes images, shape (channels, height, width), got examples of shape "
+            f"{input_shape}: {instead}"
+        )
+
+
 class _Reshaping(Linear):
     """The same numbers in another shape, channel after channel."""
 

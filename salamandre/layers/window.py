@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from salamandre.checks import whole
-from salamandre.layer import Shape
 
 Pair = tuple[int, int]
 
@@ -19,15 +18,6 @@ def pair(what: str, value: Any, least: int = 1) -> Pair:
             f"{what} must be one whole number or a pair (vertical, horizontal), got {value!r}"
         )
     return whole(what, values[0], least), whole(what, values[1], least)
-
-
-def require_images(what: str, input_shape: Shape) -> None:
-    """Refuse examples that are no images."""
-    if len(input_shape) != 3:
-        raise ValueError(
-            f"{what} takes images, shape (channels, height, width), got examples of shape "
-            f"{input_shape}: put a Reshape((channels, height, width)) before it"
-        )
 
 
 class Window:

@@ -142,7 +142,7 @@ def their_conditional(images: np.ndarray, given: np.ndarray, frozen: bool) -> RO
     from torch import nn
 
     class Conditional(nn.Module):
-        """Layers behind an embedding that lies beside the input."""
+        """Layers of the input concatenated with an embedding of the label."""
 
         def __init__(self, *layers: nn.Module) -> None:
             super().__init__()

@@ -11,8 +11,8 @@ from typing import Any
 import click
 
 from salamandre.cli import options as kinds
-from salamandre.cli.pictures import MANY, drawer
 from salamandre.cli.train_options import the_run
+from salamandre.cli.training import MANY, drawer
 
 SAMPLES = 10  # of each class
 

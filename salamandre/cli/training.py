@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from salamandre.cli.options import INTERRUPTED
-from salamandre.cli.pictures import drawer, sample_layout
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from salamandre.data import DataSet, Images
     from salamandre.games import GanGame
     from salamandre.runs import Run
@@ -19,7 +22,9 @@ if TYPE_CHECKING:
     Sets = tuple[Images, Images | None]
 
 BATCH_SIZE, FOLDER_SIZE, FOLDER_LATENT = 64, 64, 100
-ROUNDS, MOST_EPOCHS = 20_000, 200  # of a run, if nothing else is asked for
+ROUNDS, MOST_EPOCHS = 20_000, 200  # of a run, by default
+MANY = 20  # classes; more do not fit side by side
+ROWS = 8  # of a picture of samples, each with one sample of each class
 
 
 def entry_of(dataset: str) -> DataSet | None:
@@ -141,6 +146,28 @@ def _callbacks(run: Run, game: GanGame, sets: Sets, quiet: bool) -> list[Any]:
     seconds = training.Seconds(options["checkpoint_every"])
     callbacks.append(training.Checkpoint(folder / CHECKPOINT, seconds))
     return callbacks
+
+
+def sample_layout(classes: int) -> tuple[int, int]:
+    """Return the number of samples in a picture of a run, and of its columns.
+
+    Each column is a class; with more than ``MANY`` classes there is one sample of each.
+    """
+    if classes <= MANY:
+        return ROWS * classes, classes
+    return classes, math.ceil(math.sqrt(classes))
+
+
+def drawer(shape: tuple[int, ...], columns: int) -> Callable[[np.ndarray, Path], None]:
+    """Return ``draw(examples, path)`` for examples (N, ...) with values in -1..1."""
+
+    def draw(examples: np.ndarray, path: Path) -> None:
+        from salamandre.plots import save_grid
+
+        zoom = max(1, round(48 / shape[1]))  # small images are enlarged
+        save_grid((examples.reshape(-1, *shape) + 1) / 2, path, columns, zoom)
+
+    return draw
 
 
 def _judge(sets: Sets, backend: str) -> Any:

@@ -49,7 +49,7 @@ def runs(root: str) -> None:
 
 def _row(run: Run) -> tuple[str, ...]:
     metrics = _figures(run.metrics(), ("right", "frechet", "test_loss", "accuracy"))
-    losses = _figures(run.figures(), ("d_loss", "g_loss"))
+    losses = _figures(run.losses(), ("d_loss", "g_loss"))
     return (
         *(run.name, run.state(), _program(run), _played(run)),
         *(", ".join(losses[:SHOWN]) or "-", ", ".join(metrics[:SHOWN]) or "-"),
@@ -108,7 +108,7 @@ def show(run: str, root: str) -> None:
         *((name.replace("_", " "), _shown(value)) for name, value in found.options.items()),
         *((f"version of {name}", value) for name, value in settings.versions.items()),
         ("git revision", settings.git or "none"),
-        *((name, f"{value:.4g}") for name, value in found.figures().items()),
+        *((name, f"{value:.4g}") for name, value in found.losses().items()),
         *((f"metric {name}", f"{value:.4g}") for name, value in found.metrics().items()),
         ("networks of epochs", _ranges(found.checkpoints) or "none yet"),
     ]
@@ -164,7 +164,7 @@ def compare(runs: tuple[str, ...], to: str | None, root: str) -> None:
     for run in found:
         if not run.played():
             raise click.ClickException(f"{run.name} has not played a round: nothing to compare")
-        figures = (", ".join(_figures(what)) or "-" for what in (run.figures(), run.metrics()))
+        figures = (", ".join(_figures(what)) or "-" for what in (run.losses(), run.metrics()))
         values = (_shown(run.options[name]) for name in differing)
         rows.append((run.name, _program(run), _played(run), *figures, *values))
     compare_runs(found, path)

@@ -1,4 +1,4 @@
-"""Setting up a game from options, and playing it in a run's folder."""
+"""Making a game from options, and playing it in a run's folder."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def entry_of(dataset: str) -> DataSet | None:
 
 
 def counted(number: int, what: str) -> str:
-    """Return a number with what it counts: ``"1 epoch"``, ``"1,200 rounds"``."""
+    """Return a number with its noun: ``"1 epoch"``, ``"1,200 rounds"``."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
@@ -55,10 +55,10 @@ def load_images(options: Mapping[str, Any]) -> Sets:
 
 
 def new_game(options: Mapping[str, Any], images: Images) -> GanGame:
-    """Return the game of the options, which must suit the images.
+    """Return the game of the options.
 
     Raises:
-        UsageError: they do not.
+        UsageError: the options do not fit the images.
     """
     from salamandre import games
 
@@ -72,7 +72,7 @@ def new_game(options: Mapping[str, Any], images: Images) -> GanGame:
 
 
 def check_size(options: Mapping[str, Any], size: int) -> None:
-    """Refuse, as a UsageError, a size of images that the architecture cannot make."""
+    """Raise UsageError for a size of images that the architecture cannot make."""
     from salamandre.games import ARCHITECTURES
 
     entry = entry_of(options["dataset"])
@@ -84,7 +84,7 @@ def check_size(options: Mapping[str, Any], size: int) -> None:
 
 
 def rounds_per_epoch(architecture: str, images: int, batch_size: int) -> int:
-    """Return how many rounds take about as many real images as there are."""
+    """Return the number of rounds that use about as many real images as there are."""
     from salamandre.games import ARCHITECTURES
 
     batches = ARCHITECTURES[architecture].options().get("critic_steps", 1)
@@ -92,10 +92,10 @@ def rounds_per_epoch(architecture: str, images: int, batch_size: int) -> int:
 
 
 def play(run: Run, game: GanGame, sets: Sets, quiet: bool) -> None:
-    """Play a run from where it stands to its last epoch; the caller has its lock.
+    """Play a run from its current round to its last epoch; the caller holds its lock.
 
     Raises:
-        ClickException: the disk is full, or the game diverged; the last checkpoint is whole.
+        ClickException: the disk is full, or the game diverged; the last checkpoint is complete.
     """
     from salamandre.network import Diverged
 
@@ -107,15 +107,15 @@ def play(run: Run, game: GanGame, sets: Sets, quiet: bool) -> None:
     except OSError as error:
         raise click.ClickException(
             f"the run stopped after round {game.rounds} ({error.strerror or error}"
-            f"{f': {error.filename}' if error.filename else ''}); its last checkpoint is whole: "
-            f"when that is mended, go on with {resume}"
+            f"{f': {error.filename}' if error.filename else ''}); its last checkpoint is complete: "
+            f"solve the problem, then continue with {resume}"
         ) from None
     except Diverged as error:
         raise click.ClickException(f"{error}; the last good state is in {run.folder}") from None
     if game.interrupted:
         click.echo(
             f"interrupted in epoch {game.rounds // per_epoch + 1} of {options['epochs']}; all is "
-            f"saved, go on with\n  {resume}"
+            f"saved, continue with\n  {resume}"
         )
         click.get_current_context().exit(INTERRUPTED)
     click.echo(
@@ -171,14 +171,14 @@ def drawer(shape: tuple[int, ...], columns: int) -> Callable[[np.ndarray, Path],
 
 
 def _judge(sets: Sets, backend: str) -> Any:
-    """Return a metric: what a classifier that has learned the real images says."""
+    """Return a metric: that of a classifier of the real images."""
     from salamandre.evaluation import Judge
 
     train, test = sets
     assert test is not None
-    click.echo("a classifier learns the real images, or is found in the cache:")
+    click.echo("a classifier of the real images is trained, or found in the cache:")
     judge = Judge.trained(train, test, convolutional=True, backend=backend)
-    click.echo(f"it reads {judge.accuracy:.2%} of {len(test):,} test images right")
+    click.echo(f"its accuracy on {len(test):,} test images is {judge.accuracy:.2%}")
     return judge.of_game()
 
 

@@ -59,7 +59,7 @@ def main() -> None:
             "",
             "784-300-10, 10 epochs, the defaults (`python examples/mnist_classifier.py --seed N`):",
             "",
-            "| seed | " + " | ".join(map(str, range(5))) + " | mean | deviation |",
+            "| seed | " + " | ".join(map(str, range(5))) + " | mean | standard deviation |",
             "|---|" + 7 * "---|",
             f"| test accuracy | {' | '.join(f'{a:.2f}%' for a in found)} "
             f"| {statistics.mean(found):.2f}% | {statistics.stdev(found):.2f}% |",

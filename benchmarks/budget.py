@@ -43,7 +43,7 @@ def main() -> None:
         f"{options.seed}; the judge, a convolutional network, reads {judge.accuracy:.2%} of the "
         f"test digits.",
         "",
-        "| game | example | rounds | least class | most | sure | Fréchet distance | recall |",
+        "| game | example | rounds | least class | most | confident | Fréchet distance | recall |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for name, example in GAMES.items():

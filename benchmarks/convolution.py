@@ -22,7 +22,7 @@ import numpy as np
 from speed import Step, times
 
 BATCH = 64
-# transposed, maps in, maps out, size of the image: windows of 4 x 4, stride 2, padding 1
+# transposed, channels in, channels out, size of the image: windows of 4 x 4, stride 2, padding 1
 LAYERS = [
     (False, 1, 64, 32),
     (False, 64, 128, 16),
@@ -34,19 +34,20 @@ LAYERS = [
 
 
 def our_layer(transposed: bool, inputs: int, outputs: int, size: int) -> Step:
-    """Return a forward and backward pass of our layer, images pixel by pixel as between layers."""
+    """Return a forward and backward pass of our layer, images channels-last in memory."""
     import salamandre as sal
 
     kind = sal.TransposedConvolutionalLayer if transposed else sal.ConvolutionalLayer
     network = sal.Network([kind(outputs, 4, 2, 1)], (inputs, size, size))
+    run = network.new_pass()
     random = np.random.default_rng(0)
     x = random.standard_normal((BATCH, size, size, inputs), dtype=np.float32)
-    maps, height, width = network.output_shape
-    dy = random.standard_normal((BATCH, height, width, maps), dtype=np.float32)
+    channels, height, width = network.output_shape
+    dy = random.standard_normal((BATCH, height, width, channels), dtype=np.float32)
 
     def step() -> None:
-        network.forward(x.transpose(0, 3, 1, 2))
-        network.backward(dy.transpose(0, 3, 1, 2))
+        network.compute(x.transpose(0, 3, 1, 2), run)
+        network.backprop(dy.transpose(0, 3, 1, 2), run)
 
     return step
 
@@ -71,10 +72,10 @@ def torch_layer(transposed: bool, inputs: int, outputs: int, size: int, last: bo
 
 def bare_products(transposed: bool, inputs: int, outputs: int, size: int) -> Step:
     """Return the three products of a convolution by columns."""
-    image, places = (outputs, inputs) if transposed else (inputs, outputs)
+    image, other = (outputs, inputs) if transposed else (inputs, outputs)
     rows = BATCH * (size if transposed else size // 2) ** 2
     random = np.random.default_rng(0)
-    shapes = ((rows, 16 * image), (places, 16 * image), (rows, places))
+    shapes = ((rows, 16 * image), (other, 16 * image), (rows, other))
     columns, weights, y = (random.standard_normal(shape, dtype=np.float32) for shape in shapes)
     written = [np.empty_like(array) for array in (y, weights, columns)]
 
@@ -92,12 +93,12 @@ def our_game(images=None, seed: int = 0):
 
     start = {"initializer": sal.initializers.Gaussian(0.02)}
 
-    def up(maps: int, *place: int) -> list[sal.Layer]:
-        convolution = sal.TransposedConvolutionalLayer(maps, *place, bias=False, **start)
+    def up(channels: int, *window: int) -> list[sal.Layer]:
+        convolution = sal.TransposedConvolutionalLayer(channels, *window, bias=False, **start)
         return [convolution, sal.BatchNorm(), sal.ReLU()]
 
-    def down(maps: int) -> list[sal.Layer]:
-        convolution = sal.ConvolutionalLayer(maps, 4, 2, 1, bias=False, **start)
+    def down(channels: int) -> list[sal.Layer]:
+        convolution = sal.ConvolutionalLayer(channels, 4, 2, 1, bias=False, **start)
         return [convolution, sal.BatchNorm(), sal.LeakyReLU(0.2)]
 
     generator = sal.Network(
@@ -133,13 +134,13 @@ def torch_game(last: bool, pixels=None, seed: int = 0):
     import torch
     from torch import nn
 
-    def up(inputs: int, maps: int, *place: int) -> list[nn.Module]:
-        convolution = nn.ConvTranspose2d(inputs, maps, *place, bias=False)
-        return [convolution, nn.BatchNorm2d(maps), nn.ReLU()]
+    def up(inputs: int, channels: int, *window: int) -> list[nn.Module]:
+        convolution = nn.ConvTranspose2d(inputs, channels, *window, bias=False)
+        return [convolution, nn.BatchNorm2d(channels), nn.ReLU()]
 
-    def down(inputs: int, maps: int) -> list[nn.Module]:
-        convolution = nn.Conv2d(inputs, maps, 4, 2, 1, bias=False)
-        return [convolution, nn.BatchNorm2d(maps), nn.LeakyReLU(0.2)]
+    def down(inputs: int, channels: int) -> list[nn.Module]:
+        convolution = nn.Conv2d(inputs, channels, 4, 2, 1, bias=False)
+        return [convolution, nn.BatchNorm2d(channels), nn.LeakyReLU(0.2)]
 
     torch.manual_seed(seed)
     layout = torch.channels_last if last else torch.contiguous_format
@@ -188,12 +189,12 @@ def our_cnn() -> Step:
     """Return a training step of the network of ``mnist_classifier.py --model cnn``."""
     import salamandre as sal
 
-    def convolution(maps: int, *window: int) -> list[sal.Layer]:
-        layer = sal.ConvolutionalLayer(maps, *window, bias=False)
+    def convolution(channels: int, *window: int) -> list[sal.Layer]:
+        layer = sal.ConvolutionalLayer(channels, *window, bias=False)
         return [layer, sal.BatchNorm(), sal.ReLU()]
 
     layers = [*convolution(32, 6, 2, 2), *convolution(64, 4, 2, 1)]
-    layers += [sal.Dropout(0.2, maps=True), sal.Flatten(), sal.NeuronLayer(128, sal.ReLU())]
+    layers += [sal.Dropout(0.2, channels=True), sal.Flatten(), sal.NeuronLayer(128, sal.ReLU())]
     layers += [sal.Dropout(0.3), sal.NeuronLayer(10, sal.Softmax())]
     network = sal.Network(layers, (1, 28, 28), sal.CrossEntropy(), sal.Adam())
     x, labels = digits()
@@ -205,9 +206,9 @@ def torch_cnn(last: bool) -> Step:
     import torch
     from torch import nn
 
-    def convolution(inputs: int, maps: int, *window: int) -> list[nn.Module]:
-        layer = nn.Conv2d(inputs, maps, *window, bias=False)
-        return [layer, nn.BatchNorm2d(maps), nn.ReLU()]
+    def convolution(inputs: int, channels: int, *window: int) -> list[nn.Module]:
+        layer = nn.Conv2d(inputs, channels, *window, bias=False)
+        return [layer, nn.BatchNorm2d(channels), nn.ReLU()]
 
     layout = torch.channels_last if last else torch.contiguous_format
     model = nn.Sequential(
@@ -253,7 +254,7 @@ def growth(name: str) -> float:
 
     import salamandre as sal
 
-    # What a first convolution loads is no memory of the game: Numba here, oneDNN there.
+    # A first convolution loads Numba here and oneDNN there: that memory is not the game's.
     layers = [sal.ConvolutionalLayer(16, 4, 2, 1), sal.BatchNorm(), sal.LeakyReLU()]
     sal.Network(layers, (16, 8, 8)).compute(np.ones((2, 16, 8, 8)))
     torch.nn.Conv2d(16, 16, 4)(torch.ones(2, 16, 8, 8)).sum().backward()

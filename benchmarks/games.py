@@ -142,7 +142,7 @@ def their_conditional(images: np.ndarray, given: np.ndarray, frozen: bool) -> RO
     from torch import nn
 
     class Conditional(nn.Module):
-        """Layers behind an embedding that lies beside the input."""
+        """Layers of the input concatenated with an embedding of the label."""
 
         def __init__(self, *layers: nn.Module) -> None:
             super().__init__()
@@ -257,7 +257,7 @@ def distance_table(rounds: int, seeds: int, dcgan: bool) -> list[str]:
             latent = torch.randn(10_000, 100, *(1, 1) * dcgan)
             with torch.no_grad():
                 samples = torch.cat([generator.eval()(z) for z in latent.split(100)]).numpy()
-            found["theirs"].append(judge.figures(samples, (-1, 1))["frechet"])
+            found["theirs"].append(judge.metrics(samples, (-1, 1))["frechet"])
             print(name, seed, {who: f"{values[-1]:.2f}" for who, values in found.items()})
         cells = [
             f"{', '.join(f'{value:.1f}' for value in values)} | {np.mean(values):.1f}"

@@ -1,4 +1,4 @@
-"""Why images lie pixel by pixel in memory: a convolution by columns in three layouts.
+"""Memory layouts of images: a convolution by columns in three of them.
 
     python benchmarks/layouts.py --threads 2        # and --threads 1
 
@@ -18,47 +18,47 @@ from convolution import BATCH, LAYERS
 from speed import Step, times
 
 K, STRIDE, PADDING = 4, 2, 1
-# Axes of an image, and of the columns between their window (2 axes) and places (2 axes).
+# Axes of an image: n example, c channel, h height, w width.
 LAYOUTS = {
-    "pixel by pixel, (N, H, W, C)": "nhwc",
-    "map by map, (N, C, H, W)": "nchw",
-    "maps outermost, (C, N, H, W)": "cnhw",
+    "channels-last, (N, H, W, C)": "nhwc",
+    "channels-first, (N, C, H, W)": "nchw",
+    "channels outermost, (C, N, H, W)": "cnhw",
 }
 
 
 def convolution(layout: str, inputs: int, outputs: int, size: int) -> Step:
     """Return a forward and backward pass, images in and out in one layout."""
     random = np.random.default_rng(0)
-    places, padded = size // STRIDE, size + 2 * PADDING
+    positions, padded = size // STRIDE, size + 2 * PADDING
     sizes = {"n": BATCH, "c": inputs, "h": padded, "w": padded}
     x = random.standard_normal([sizes[axis] for axis in layout], dtype=np.float32)
     dx = np.empty_like(x)
     weights = random.standard_normal((outputs, inputs * K * K), dtype=np.float32)
     d_weights = np.empty_like(weights)
     axes = {"nhwc": "nhwijc", "nchw": "ncijhw", "cnhw": "cijnhw"}[layout]
-    lengths = {"n": BATCH, "c": inputs, "i": K, "j": K, "h": places, "w": places}
+    lengths = {"n": BATCH, "c": inputs, "i": K, "j": K, "h": positions, "w": positions}
     columns = np.empty([lengths[axis] for axis in axes], dtype=np.float32)
     matrix = {
-        "nhwc": (BATCH * places * places, K * K * inputs),
-        "nchw": (BATCH, inputs * K * K, places * places),
-        "cnhw": (inputs * K * K, BATCH * places * places),
+        "nhwc": (BATCH * positions * positions, K * K * inputs),
+        "nchw": (BATCH, inputs * K * K, positions * positions),
+        "cnhw": (inputs * K * K, BATCH * positions * positions),
     }[layout]
     d_columns = np.empty_like(columns)
     a, b = columns.reshape(matrix), d_columns.reshape(matrix)
     shape = {
-        "nhwc": (BATCH * places * places, outputs),
-        "nchw": (BATCH, outputs, places * places),
-        "cnhw": (outputs, BATCH * places * places),
+        "nhwc": (BATCH * positions * positions, outputs),
+        "nchw": (BATCH, outputs, positions * positions),
+        "cnhw": (outputs, BATCH * positions * positions),
     }[layout]
     y = np.empty(shape, dtype=np.float32)
     dy = random.standard_normal(shape, dtype=np.float32)
 
     def elements():
-        """Yield, for each window element, its place in the images and in the columns."""
+        """Yield, for each window element, its elements of the images and of the columns."""
         for i in range(K):
             for j in range(K):
-                rows = slice(i, i + STRIDE * places, STRIDE)
-                lines = slice(j, j + STRIDE * places, STRIDE)
+                rows = slice(i, i + STRIDE * positions, STRIDE)
+                lines = slice(j, j + STRIDE * positions, STRIDE)
                 at = {"h": rows, "w": lines}
                 in_images = tuple(at.get(axis, slice(None)) for axis in layout)
                 within = {"i": i, "j": j}

@@ -4,8 +4,8 @@
     python examples/dcgan.py --dataset cifar-10
     python examples/dcgan.py --images holidays --size 64
 
-A run writes one folder: samples of the same latent points at intervals and their animation,
-curves, what a classifier says of the samples, the checkpoint and the final networks. Ctrl-C stops
+A run writes one folder: samples of the same latent vectors at intervals and their animation,
+curves, metrics from a classifier, the checkpoint and the final networks. Ctrl-C stops
 a run with everything saved; --resume FOLDER continues it.
 """
 
@@ -27,21 +27,33 @@ OBJECTIVES = {
     "least-squares": sal.LeastSquares,
     "hinge": sal.Hinge,
 }
-SIZES = {32: (4, 2, 1), 64: (8, 4, 2, 1)}  # maps of each size from 4×4 on, times --maps
+SIZES = {32: (4, 2, 1), 64: (8, 4, 2, 1)}  # channels of each size from 4×4 on, times --maps
 
 
 def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the options."""
     parser = new_parser(__doc__)
     add = parser.add_argument_group("pictures").add_argument
-    add("--images", metavar="FOLDER", help="PNG and JPEG pictures, in the place of a data set")
+    add("--images", metavar="FOLDER", help="PNG and JPEG pictures, instead of a data set")
     add("--size", type=int, choices=SIZES, default=32, help="of the images, default 32")
 
     add = parser.add_argument_group("players").add_argument
-    add("--nz", type=int, default=100, metavar="N", help="latent coordinates, default 100")
-    add("--maps", type=int, default=32, metavar="N", help="at the largest size, default 32")
+    add("--nz", type=int, default=100, metavar="N", help="size of latent vectors, default 100")
+    add(
+        "--maps",
+        type=int,
+        default=32,
+        metavar="N",
+        help="channels at the largest image size, default 32",
+    )
     add("--objective", choices=OBJECTIVES, default="non-saturating", help="default non-saturating")
-    add("--average", type=float, default=0.999, metavar="DECAY", help="of the generator, 0.999")
+    add(
+        "--average",
+        type=float,
+        default=0.999,
+        metavar="DECAY",
+        help="of the moving average, default 0.999",
+    )
 
     add = parser.add_argument_group("learning").add_argument
     add("--rounds", type=int, default=3000, metavar="N", help="default 3000")
@@ -54,10 +66,10 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
 
 
 def load(options: argparse.Namespace) -> tuple[data.Images, data.Images, data.Images]:
-    """Return the images in the size that is played at."""
+    """Return the images, resized: training images, those of the chosen classes, test images."""
     if options.images:
         pictures = data.folder(options.images, size=options.size, classes=False)
-        options.evaluate = 0  # there is nothing to be told apart
+        options.evaluate = 0  # there are no classes
         return pictures, pictures, pictures
     train, chosen, test = load_images(options)
     resize = data.Resize(options.size)
@@ -65,9 +77,9 @@ def load(options: argparse.Namespace) -> tuple[data.Images, data.Images, data.Im
 
 
 def build_game(options: argparse.Namespace, images: data.Images) -> sal.GanGame:
-    """Return the game of Radford et al. 2016, section 3: no layer of neurons, no pooling."""
+    """Return the game of Radford et al. 2016, section 3: no fully connected layers, no pooling."""
     start = sal.initializers.Gaussian(0.02)
-    maps = [times * options.maps for times in SIZES[options.size]]
+    channels = [times * options.maps for times in SIZES[options.size]]
 
     def up(count: int, *window: int) -> list[sal.Layer]:
         layer = sal.TransposedConvolutionalLayer(count, *window, bias=False, initializer=start)
@@ -83,18 +95,16 @@ def build_game(options: argparse.Namespace, images: data.Images) -> sal.GanGame:
         optimizer = sal.Adam(rate, beta1=beta1)
         return sal.Network(layers, inputs, optimizer=optimizer, seed=seed, backend=options.backend)
 
-    layers: list[sal.Layer] = [sal.Reshape((options.nz, 1, 1)), *up(maps[0], 4)]
-    for count in maps[1:]:
+    layers: list[sal.Layer] = [sal.Reshape((options.nz, 1, 1)), *up(channels[0], 4)]
+    for count in channels[1:]:
         layers += up(count, 4, 2, 1)
-    colours = images.shape[0]
-    layers.append(
-        sal.TransposedConvolutionalLayer(colours, 4, 2, 1, activation=sal.Tanh(), initializer=start)
-    )
+    last = {"activation": sal.Tanh(), "initializer": start}
+    layers.append(sal.TransposedConvolutionalLayer(images.shape[0], 4, 2, 1, **last))
     rate, beta1 = options.generator_rate, options.generator_beta1
     generator = player(layers, options.nz, rate, beta1, options.seed)
     leaky = sal.LeakyReLU(0.2)
-    layers = [sal.ConvolutionalLayer(maps[-1], 4, 2, 1, activation=leaky, initializer=start)]
-    for count in reversed(maps[:-1]):
+    layers = [sal.ConvolutionalLayer(channels[-1], 4, 2, 1, activation=leaky, initializer=start)]
+    for count in reversed(channels[:-1]):
         layers += down(count)
     layers += [sal.ConvolutionalLayer(1, 4, initializer=start), sal.Flatten()]
     rate, beta1 = options.discriminator_rate, options.discriminator_beta1

@@ -21,13 +21,13 @@ def new_parser(text: str | None) -> argparse.ArgumentParser:
     add = parser.add_argument_group("data").add_argument
     add("--dataset", choices=list(data.CATALOGUE), help="default mnist; digits if there is none")
     add("--data-dir", metavar="DIR", help="a folder with the data set's files")
-    add("--digits", default="0-9", metavar="N|N-N", help="classes to be drawn, default 0-9")
+    add("--digits", default="0-9", metavar="N|N-N", help="classes to generate, default 0-9")
 
     add = parser.add_argument_group("run").add_argument
     add("--batch-size", type=int, default=64, metavar="N", help="default 64")
-    add("--seed", type=int, default=0, metavar="N", help="of everything random, default 0")
+    add("--seed", type=int, default=0, metavar="N", help="of all random numbers, default 0")
     add("--every", type=int, default=500, metavar="N", help="rounds between pictures, default 500")
-    evaluate = "rounds between judgements by a classifier of the digits, default 2000; 0: none"
+    evaluate = "rounds between evaluations by a classifier of the digits, default 2000; 0: none"
     add("--evaluate", type=int, default=2000, metavar="N", help=evaluate)
     add("--backend", metavar="NAME", help="numpy or cupy, default $SALAMANDRE_BACKEND or numpy")
     return parser
@@ -45,19 +45,19 @@ def parse(
 
 
 def load_digits(options: argparse.Namespace) -> tuple[data.Images, data.Images]:
-    """Return training and test images; the embedded digits where MNIST cannot be had."""
+    """Return training and test images; the built-in digits if MNIST cannot be loaded."""
     try:
         return data.load(options.dataset or "mnist", data_dir=options.data_dir)
     except data.DataUnavailable as error:
         if options.dataset or options.data_dir:
             raise
-        print(f"MNIST cannot be had here: {error}")
-        print("This run uses the embedded 8×8 digits instead (--dataset digits).")
+        print(f"MNIST cannot be loaded: {error}")
+        print("This run uses the built-in 8×8 digits instead (--dataset digits).")
         return data.load("digits")
 
 
 def load_images(options: argparse.Namespace) -> tuple[data.Images, data.Images, data.Images]:
-    """Return the training images, those of the chosen classes, and the test images of these."""
+    """Return the training images, and the training and test images of the chosen classes."""
     train, test = load_digits(options)
     first, _, last = options.digits.partition("-")
     try:
@@ -87,7 +87,7 @@ def hidden_sizes(text: str, option: str) -> list[int]:
 
 
 def draw_nearest(game: sal.GanGame, images: data.Images, path: Path) -> None:
-    """Draw samples in the upper row, and below each the training image nearest to it."""
+    """Draw samples in the upper row, and below each its nearest training image."""
     low, high = game.value_range
     samples = (game.backend.to_numpy(game.generate(16)) - low) / (high - low)
     real = images.images.astype(np.float32) / images.white
@@ -102,13 +102,13 @@ def run(
     build: Callable[[data.Images], sal.GanGame],
     sets: tuple[data.Images, data.Images, data.Images],
 ) -> None:
-    """Play the game that ``build`` makes of the images, in a run folder of its own.
+    """Build the game and play it in a run folder of its own.
 
     Args:
         options: the settings.
         program: the example's name, without .py.
         build: returns the game.
-        sets: training images, those to be drawn, and test images, as :func:`load_images` gives.
+        sets: the results of :func:`load_images`.
     """
     train, images, test = sets
     game = build(images)
@@ -117,9 +117,9 @@ def run(
     print(f"discriminator\n{game.discriminator.summary()}\n")
     judge = None
     if options.evaluate:
-        print("a classifier learns the real images, or is found in the cache:")
+        print("a classifier of the real images is trained, or found in the cache:")
         judge = evaluation.Judge.trained(train, test, backend=options.backend)
-        print(f"it reads {judge.accuracy:.2%} of {len(test)} test images right")
+        print(f"its accuracy on {len(test)} test images is {judge.accuracy:.2%}")
     name = f"{images.name}-{program.removesuffix('_mnist')}"
     kept = runs.open_run(options, name, images)
     folder = kept.folder
@@ -135,8 +135,9 @@ def run(
     if judge and game.history.records:
         found = game.history.records[-1]
         print(
-            f"of 10,000 drawn images {found['confident']:.1%} are sure; classes from "
-            f"{found['least']:.1%} to {found['most']:.1%}; Fréchet distance {found['frechet']:.2f}"
+            f"of 10,000 generated images, {found['confident']:.1%} have a confidence above 0.9; "
+            f"shares of classes from {found['least']:.1%} to {found['most']:.1%}; "
+            f"Fréchet distance {found['frechet']:.2f}"
         )
     print(f"{game.rounds} rounds are played")
     if game.interrupted:

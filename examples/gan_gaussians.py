@@ -1,13 +1,13 @@
-"""Games on mixtures of Gaussians in the plane, where mode collapse can be counted.
+"""Games on mixtures of Gaussians in the plane, where mode collapse can be measured.
 
     python examples/gan_gaussians.py                      # ring of 8 and grid of 25, one run each
-    python examples/gan_gaussians.py --runs 10            # the figures of docs/games.md
+    python examples/gan_gaussians.py --runs 10            # the table of docs/games.md
     python examples/gan_gaussians.py --distribution ring --plain --rounds 5000
 
 The mixtures and the way of counting are those of Srivastava et al. 2017 (VEEGAN) and Lin et al.
-2018 (PacGAN): a sample is good if it lies within three deviations of a mode, a mode is found if a
-good sample belongs to it. Each run writes one folder with an animation of the samples and of the
-discriminator's field. Ctrl-C stops with everything saved; --resume FOLDER continues.
+2018 (PacGAN): a sample is good if it is within three standard deviations of a mode, a mode is
+found if it has a good sample. Each run writes one folder with an animation of the samples and of
+the discriminator's field. Ctrl-C stops with everything saved; --resume FOLDER continues.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from salamandre import evaluation, plots, runs, studies
 from salamandre.data import toy
 
 MIXTURES = {"ring": toy.ring, "grid": toy.grid}
-SCALES = {"ring": 1.0, "grid": 4.0}  # both mixtures then lie in [-1, 1]²
+SCALES = {"ring": 1.0, "grid": 4.0}  # divided by these, both mixtures are in [-1, 1]²
 SAMPLES, COUNTED = 100_000, 2_500
 PICTURES = 40
 
@@ -33,10 +33,10 @@ PICTURES = 40
 def build_game(name: str, seed: int, rounds: int, plain: bool, backend: str | None) -> sal.GanGame:
     """Return a game on a mixture, scaled to [-1, 1]².
 
-    Modes that lie apart need a generator with steep places, and narrow ones a discriminator that
-    sees them: both begin with large weights, and the generator has three hidden layers. A slight
-    gradient penalty keeps the slopes of a discriminator that has won finite, so that no mode is
-    forgotten; falling learning rates and the generator's moving average draw the samples together.
+    Separate modes need a generator with steep slopes, and narrow modes a discriminator with steep
+    slopes: both start with large weights, and the generator has three hidden layers. A small
+    gradient penalty bounds the slopes of a discriminator that separates all samples, so that no
+    mode is lost. Falling learning rates and a moving average of the generator make modes narrow.
     """
 
     def player(layers: int, outputs: int, rate: float, steepness: float, seed: int) -> sal.Network:
@@ -66,7 +66,7 @@ def build_game(name: str, seed: int, rounds: int, plain: bool, backend: str | No
 
 
 def coverage(game: sal.GanGame, name: str) -> dict[str, float]:
-    """Return what the generator's samples cover."""
+    """Return the mode coverage of the generator's samples."""
     mixture = MIXTURES[name]()
     samples = game.backend.to_numpy(game.generate(COUNTED, seed=1)) * SCALES[name]
     return evaluation.mode_coverage(samples, mixture.modes, mixture.std)
@@ -75,7 +75,7 @@ def coverage(game: sal.GanGame, name: str) -> dict[str, float]:
 def play(
     seed: int, name: str, rounds: int, plain: bool, backend: str | None, folder: Path, quiet: bool
 ) -> tuple[dict[str, float], np.ndarray]:
-    """Play a run in its folder; return what it covers, and its samples."""
+    """Play a run in its folder; return its mode coverage and its samples."""
     game = build_game(name, seed, rounds, plain, backend)
     modes = MIXTURES[name]().modes / SCALES[name]
 
@@ -146,7 +146,7 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Play on each mixture and say where the pictures are."""
+    """Play on each mixture and print the paths of the pictures."""
     options = parse_arguments()
     names = list(MIXTURES) if options.distribution == "both" else [options.distribution]
     build_game(names[0], options.seed, options.rounds, options.plain, options.backend)

@@ -1,14 +1,14 @@
-"""A game of generator and discriminator that draws handwritten digits, with every remedy.
+"""A generative adversarial game on handwritten digits, with all remedies for mode collapse.
 
     python examples/gan_mnist.py
     python examples/gan_mnist.py --digits 7 --rounds 2000
-    python examples/gan_mnist.py --plain                      # no remedy: see it collapse
+    python examples/gan_mnist.py --plain                      # no remedies: shows mode collapse
     python examples/gan_mnist.py --plain --minibatch discrimination --flipping 0.05
     python examples/gan_mnist.py --objective hinge --lipschitz spectral
 
-Both players are perceptrons. A run writes one folder: samples of the same latent points at
-intervals and their animation, curves, what a classifier of digits says of the samples, the
-checkpoint and the final networks. Ctrl-C stops a run with everything saved; --resume FOLDER
+Both players are perceptrons. A run writes one folder: samples of the same latent vectors at
+intervals and their animation, curves, metrics from a classifier of digits, the checkpoint and the
+final networks. Ctrl-C stops a run with everything saved; --resume FOLDER
 continues it.
 """
 
@@ -69,13 +69,13 @@ PLAIN = {
 
 
 def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
-    """Return the options, of the command line or of the arguments given."""
+    """Return the options. Default: those of the command line."""
     parser = new_parser(__doc__)
     add = parser.add_argument_group("players").add_argument
     add("--objective", choices=OBJECTIVES, default="non-saturating", help="default non-saturating")
-    add("--latent", type=int, default=100, metavar="N", help="coordinates, default 100")
+    add("--latent", type=int, default=100, metavar="N", help="size of latent vectors, default 100")
     add("--generator", default="256-512", metavar="N-N", help="hidden neurons, default 256-512")
-    add("--discriminator", default="512-256", metavar="N-N", help="likewise, default 512-256")
+    add("--discriminator", default="512-256", metavar="N-N", help="hidden neurons, default 512-256")
     add("--lipschitz", choices=LIPSCHITZ, default="none", help="constraint, default none")
     add("--penalty", type=float, default=1.0, metavar="WEIGHT", help="of the penalty, default 1")
 
@@ -90,21 +90,23 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
 
     group = parser.add_argument_group("remedies for mode collapse")
     add = group.add_argument
-    add("--plain", action="store_true", help="none of these but those that are given")
+    add("--plain", action="store_true", help="none of these, except those that are given")
     add("--noise", type=int, metavar="N", help="fresh inputs of every generator layer")
-    add("--smoothing", metavar="LOW-HIGH", help="range of the labels of real images")
-    add("--flipping", type=float, metavar="P", help="probability of a wrong label")
-    add("--minibatch", choices=MINIBATCH, help="comparison of the examples of a batch")
-    add("--instance-noise", type=float, metavar="STD", help="on all that is discriminated")
+    add("--smoothing", metavar="LOW-HIGH", help="range of the targets of real images")
+    add("--flipping", type=float, metavar="P", help="probability of a wrong target")
+    add("--minibatch", choices=MINIBATCH, help="layer that compares the examples of a batch")
+    add(
+        "--instance-noise", type=float, metavar="STD", help="of noise on the discriminator's inputs"
+    )
     add("--matching", type=float, metavar="WEIGHT", help="of feature matching")
-    add("--dropout", type=float, metavar="RATE", help="in the discriminator")
+    add("--dropout", type=float, metavar="RATE", help="of dropout in the discriminator")
     add("--average", type=float, metavar="DECAY", help="of the generator's moving average")
     chosen = ", ".join(f"{name.replace('_', '-')} {value}" for name, value in REMEDIES.items())
     group.description = f"Defaults without --plain: {chosen}."
     options = parse(parser, given)
     for name, value in (PLAIN if options.plain else REMEDIES).items():
         if name == "minibatch" and options.lipschitz == "penalty":
-            value = "none"  # such layers have no place under a gradient penalty
+            value = "none"  # a gradient penalty does not allow such layers
         if getattr(options, name) is None:
             setattr(options, name, value)
     return options

@@ -1,4 +1,4 @@
-"""A perceptron, or a convolutional network, that learns handwritten digits.
+"""A classifier of handwritten digits: a perceptron or a convolutional network.
 
     python examples/mnist_classifier.py
     python examples/mnist_classifier.py --model cnn
@@ -32,7 +32,7 @@ ACTIVATIONS = {
     "sigmoid": sal.Sigmoid,
     "tanh": sal.Tanh,
 }
-# Each optimizer with a learning rate that suits it here, at batches of 64.
+# Each optimizer with a suitable learning rate for batches of 64.
 OPTIMIZERS = {
     "sgd": (sal.SGD, 0.5),
     "momentum": (sal.Momentum, 0.1),
@@ -70,7 +70,13 @@ def parse_arguments() -> argparse.Namespace:
     add = parser.add_argument_group("data").add_argument
     add("--dataset", choices=list(data.CATALOGUE), help="default mnist; digits if there is none")
     add("--data-dir", metavar="DIR", help="a folder with the data set's files")
-    add("--shift", type=int, default=0, metavar="PIXELS", help="move training images at random")
+    add(
+        "--shift",
+        type=int,
+        default=0,
+        metavar="PIXELS",
+        help="shift training images at random, default 0",
+    )
 
     add("--flip", action="store_true", help="mirror training images at random")
 
@@ -90,14 +96,14 @@ def parse_arguments() -> argparse.Namespace:
     add("--schedule", choices=("cosine", "constant"), default="cosine", help="default cosine")
     add("--weight-decay", type=float, default=0.0, metavar="RATE", help="default 0")
     add("--label-smoothing", type=float, default=0.1, metavar="SHARE", help="default 0.1")
-    add("--seed", type=int, default=0, metavar="N", help="of everything random, default 0")
+    add("--seed", type=int, default=0, metavar="N", help="of all random numbers, default 0")
 
     add("--backend", metavar="NAME", help="numpy or cupy, default $SALAMANDRE_BACKEND or numpy")
-    # The learning rate is planned for the epochs: they stay.
+    # The schedule depends on the number of epochs, which therefore may not change.
     return runs.parse_options(parser, may_change=("data_dir", "backend"))
 
 
-def lenet(classes: int, colours: int) -> list[sal.Layer]:
+def lenet(classes: int, channels: int) -> list[sal.Layer]:
     """Return LeNet-5 (LeCun et al. 1998, section II B), ending in Softmax."""
     return [
         *(sal.ConvolutionalLayer(6, 5, padding=2, activation=sal.Tanh()), sal.AveragePool(2)),
@@ -107,17 +113,17 @@ def lenet(classes: int, colours: int) -> list[sal.Layer]:
     ]
 
 
-def cnn(classes: int, colours: int) -> list[sal.Layer]:
-    """Return convolutions with batch-norm, of stride 2 in the place of pooling."""
+def cnn(classes: int, channels: int) -> list[sal.Layer]:
+    """Return convolutions with batch-norm, with stride 2 instead of pooling."""
 
-    def convolution(channels: int, *window: int) -> list[sal.Layer]:
-        layer = sal.ConvolutionalLayer(channels, *window, bias=False)
+    def convolution(outputs: int, *window: int) -> list[sal.Layer]:
+        layer = sal.ConvolutionalLayer(outputs, *window, bias=False)
         return [layer, sal.BatchNorm(), sal.ReLU()]
 
-    if colours == 1:
+    if channels == 1:
         convolutions = [*convolution(32, 6, 2, 2), *convolution(64, 4, 2, 1)]
         hidden: list[sal.Layer] = [sal.NeuronLayer(128, sal.ReLU())]
-    else:  # photographs need more
+    else:  # colour images need a larger network
         convolutions = [*convolution(32, 3, 1, 1), *convolution(64, 4, 2, 1)]
         convolutions += convolution(128, 4, 2, 1)
         hidden = [sal.NeuronLayer(128, bias=False), sal.BatchNorm(), sal.ReLU()]
@@ -199,7 +205,9 @@ def draw_results(network: sal.Network, test: data.Images, folder: Path) -> None:
     title = f"{test.name}, test set: {100 * right:.2f}% right"
     plots.plot_confusion(counts, test.classes, folder / "confusion.png", title)
     wrong = np.flatnonzero(guesses != labels)
-    worst = wrong[np.argsort(y[wrong, labels[wrong]])][:40]  # the least share for the truth
+    worst = wrong[np.argsort(y[wrong, labels[wrong]])][
+        :40
+    ]  # the lowest probability of the true class
     captions = [
         f"{test.classes[labels[i]]}, not {test.classes[guesses[i]]} ({100 * y[i, guesses[i]]:.0f}%)"
         for i in worst
@@ -216,7 +224,7 @@ def draw_results(network: sal.Network, test: data.Images, folder: Path) -> None:
 
 
 def main() -> None:
-    """Learn, and save what was learned."""
+    """Train, and save the network and its results."""
     options = parse_arguments()
     train, test = load_digits(options)
     if options.epochs is None:

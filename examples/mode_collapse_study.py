@@ -1,12 +1,12 @@
-"""Which remedy helps against mode collapse? Each alone and all together, on equal budgets.
+"""Which remedies help against mode collapse: each alone and several together, at equal cost.
 
     python examples/mode_collapse_study.py
     python examples/mode_collapse_study.py --rounds 10000 --seeds 5
 
-Every variant is the game of gan_mnist.py: the plain one with one remedy switched on. A classifier
-that has learned the real digits judges 10,000 samples of each. The study writes the table of all
-runs, and the means with their 95% confidence bands as a table and as a picture. Ctrl-C keeps what
-is done; --resume FOLDER plays the rest.
+Every variant is the plain game of gan_mnist.py with one remedy. A classifier of the real digits
+evaluates 10,000 samples of each run. The study writes a table of all runs, and the means with their
+95% confidence bands as a table and as a picture. Ctrl-C keeps finished runs; --resume FOLDER plays
+the others.
 """
 
 from __future__ import annotations
@@ -43,17 +43,17 @@ VARIANTS = {
         "--smoothing 0.7-1 --minibatch discrimination --matching 1 --dropout 0.3 --average 0.999"
     ),
 }
-FIGURES = {
+METRICS = {
     "classes": "classes drawn, of 10",
     "recall": "diversity: recall",
-    "confident": "quality: sure samples",
+    "confident": "quality: confident samples",
     "frechet": "Fréchet distance (less is better)",
 }
 
 
 @functools.cache
 def digits(dataset: str, data_dir: str | None) -> tuple[data.Images, evaluation.Judge]:
-    """Return the images and their judge, once for each process."""
+    """Return the images and their judge; each process loads them once."""
     train, test = data.load(dataset, data_dir=data_dir)
     return train, evaluation.Judge.trained(train, test)
 
@@ -61,7 +61,7 @@ def digits(dataset: str, data_dir: str | None) -> tuple[data.Images, evaluation.
 def play(
     task: tuple[str, int], rounds: int, dataset: str, data_dir: str | None, folder: Path
 ) -> dict[str, float]:
-    """Play a variant with a seed in a folder of its own; return what the judge says."""
+    """Play a variant with a seed in a folder of its own; return its metrics."""
     variant, seed = task
     images, judge = digits(dataset, data_dir)
     given = ["--plain", *VARIANTS[variant].split(), "--seed", str(seed)]
@@ -74,22 +74,22 @@ def play(
 
 
 def write_tables(rows: list[tuple[str, int, dict[str, float]]], folder: Path) -> dict[str, list]:
-    """Write all runs and the means of each variant; return the variants' bands by figure."""
+    """Write all runs and the means of each variant; return the variants' bands by metric."""
     with open(folder / "runs.csv", "w", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(["variant", "seed", *rows[0][2]])
         writer.writerows([[variant, seed, *found.values()] for variant, seed, found in rows])
-    bands: dict[str, list] = {figure: [] for figure in FIGURES}
-    lines = ["| variant | runs | " + " | ".join(FIGURES.values()) + " |"]
-    lines.append("|---" * (2 + len(FIGURES)) + "|")
+    bands: dict[str, list] = {metric: [] for metric in METRICS}
+    lines = ["| variant | runs | " + " | ".join(METRICS.values()) + " |"]
+    lines.append("|---" * (2 + len(METRICS)) + "|")
     for variant in VARIANTS:
         found = [row[2] for row in rows if row[0] == variant]
         if not found:
             continue
         cells = []
-        for figure in FIGURES:
-            band = studies.mean_band(np.array([run[figure] for run in found]))
-            bands[figure].append((variant, *map(float, band)))
+        for metric in METRICS:
+            band = studies.mean_band(np.array([run[metric] for run in found]))
+            bands[metric].append((variant, *map(float, band)))
             mean, low, high = band
             cells.append(f"{mean:.3g} ({low:.3g} to {high:.3g})")
         lines.append(f"| {variant} | {len(found)} | " + " | ".join(cells) + " |")
@@ -124,8 +124,10 @@ def main() -> None:
     """Play all variants and compare them."""
     options = parse_arguments()
     options.dataset = load_images(options)[0].name
-    _, judge = digits(options.dataset, options.data_dir)  # trained before processes look for it
-    print(f"the judge reads {judge.accuracy:.2%} of the test digits right")
+    _, judge = digits(
+        options.dataset, options.data_dir
+    )  # trained now, so that processes find it in the cache
+    print(f"the judge's accuracy on the test digits is {judge.accuracy:.2%}")
     tasks = [(v, seed) for v in options.variants or VARIANTS for seed in range(options.seeds)]
     run = runs.open_run(options, "mode-collapse")
     folder = run.folder
@@ -139,7 +141,7 @@ def main() -> None:
     if results:
         rows = [(*task, found) for task, found in zip(tasks, results, strict=False)]
         bands = write_tables(rows, folder)
-        panels = {title: bands[figure] for figure, title in FIGURES.items()}
+        panels = {title: bands[metric] for metric, title in METRICS.items()}
         plots.plot_comparison(panels, folder / "comparison.png")
     print("the study's files:", *run.files, sep="\n  ")
 

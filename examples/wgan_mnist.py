@@ -1,4 +1,4 @@
-"""A Wasserstein game that draws handwritten digits.
+"""A Wasserstein game on handwritten digits.
 
     python examples/wgan_mnist.py
     python examples/wgan_mnist.py --digits 7 --rounds 2000
@@ -7,8 +7,8 @@
     python examples/wgan_mnist.py --backend cupy
 
 Generator and critic are perceptrons, or convolutional with --model conv. A run writes one folder:
-samples of the same latent points at intervals and their animation, curves, what a classifier of
-digits says of the samples, the checkpoint and the final networks. Ctrl-C stops a run with
+samples of the same latent vectors at intervals and their animation, curves, metrics from a
+classifier of digits, the checkpoint and the final networks. Ctrl-C stops a run with
 everything saved; --resume FOLDER continues it.
 """
 
@@ -25,7 +25,7 @@ from digit_games import hidden_sizes, load_images, new_parser, parse, run
 import salamandre as sal
 from salamandre import data
 
-# The settings that suit each constraint; an option changes one of them.
+# Suitable settings for each constraint; options change single ones.
 USUAL = {
     "generator": "256-512",
     "critic": "512-256",
@@ -36,7 +36,7 @@ USUAL = {
 SUITED = {
     "penalty": USUAL,
     "spectral": USUAL,
-    # The original's, but for a critic of 20 neurons: 200 draw better.
+    # Those of Arjovsky et al. 2017, but 200 neurons in the critic instead of 20.
     "clipping": {
         "generator": "300",
         "critic": "200",
@@ -59,15 +59,27 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     add("--penalty", type=float, default=10.0, metavar="WEIGHT", help="of the penalty, default 10")
     add("--clip", type=float, default=0.05, metavar="LIMIT", help="of clipping, default 0.05")
     add("--model", choices=("perceptron", "conv"), default="perceptron", help="default perceptron")
-    add("--latent", type=int, default=100, metavar="N", help="coordinates, default 100")
-    add("--generator", metavar="N-N", help="hidden neurons, default 256-512; clipping 300; or maps")
-    add("--critic", metavar="N-N", help="hidden neurons, default 512-256; clipping 200; or maps")
-    add("--average", type=float, default=0.999, metavar="DECAY", help="of the generator, 0.999")
+    add("--latent", type=int, default=100, metavar="N", help="size of latent vectors, default 100")
+    add("--generator", metavar="N-N", help="neurons, default 256-512, clipping 300; or channels")
+    add("--critic", metavar="N-N", help="neurons, default 512-256, clipping 200; or channels")
+    add(
+        "--average",
+        type=float,
+        default=0.999,
+        metavar="DECAY",
+        help="of the moving average, default 0.999",
+    )
 
     add = parser.add_argument_group("learning").add_argument
     add("--rounds", type=int, default=20_000, metavar="N", help="default 20000")
     add("--critic-steps", type=int, metavar="N", help="a round, default 2; clipping 5")
-    add("--initial-steps", type=int, default=20, metavar="N", help="of the critic, default 20")
+    add(
+        "--initial-steps",
+        type=int,
+        default=20,
+        metavar="N",
+        help="of the critic before the first round, default 20",
+    )
     add("--optimizer", choices=OPTIMIZERS, help="of both, default adam; clipping rmsprop")
     add("--learning-rate", type=float, metavar="RATE", help="0.0002; clipping 0.0005; conv 0.001")
     options = parse(parser, given)
@@ -93,19 +105,19 @@ def perceptrons(
 def convolutional(
     shape: tuple[int, ...], generator: list[int], critic: list[int]
 ) -> tuple[list[sal.Layer], list[sal.Layer]]:
-    """Return players with these numbers of maps, each convolution halving or doubling the size."""
-    maps, height, width = shape
+    """Return players with these numbers of channels; convolutions halve or double the size."""
+    channels, height, width = shape
     times = 2 ** len(generator)
     if height % times or width % times:
         raise ValueError(
             f"{len(generator)} doublings cannot end at {height}×{width}: give --generator fewer "
-            f"numbers of maps"
+            f"numbers of channels"
         )
     first = (generator[0], height // times, width // times)
     up: list[sal.Layer] = [sal.NeuronLayer(math.prod(first), sal.ReLU()), sal.Reshape(first)]
     for size in generator[1:]:
         up.append(sal.TransposedConvolutionalLayer(size, 4, 2, 1, activation=sal.ReLU()))
-    up.append(sal.TransposedConvolutionalLayer(maps, 4, 2, 1, activation=sal.Tanh()))
+    up.append(sal.TransposedConvolutionalLayer(channels, 4, 2, 1, activation=sal.Tanh()))
     leaky = sal.LeakyReLU(0.2)
     down = [sal.ConvolutionalLayer(size, 4, 2, 1, activation=leaky) for size in critic]
     return up, [*down, sal.Flatten(), sal.NeuronLayer(1)]

@@ -5,9 +5,9 @@
     python examples/xor.py --structure 2-4-1 --learning-rates 0.003 0.03 0.3
 
 A point (x, y) of the square [-1, 1]² belongs to class 1 where x and y differ in sign, else to
-class -1. 2-2-1 learns the four corners, other structures the whole square. Each structure learns
-many times over, with one seed a run; the pictures show the mean success with its 95% confidence
-band, and what single networks decide where. Ctrl-C draws the runs that are done.
+class -1. 2-2-1 learns the four corners, other structures the whole square. Each structure is
+trained many times with different seeds. The pictures show the mean success with its 95% confidence
+band, and decision maps of single networks. Ctrl-C draws the finished runs.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import salamandre as sal
 from salamandre import plots, runs, studies
 
 CORNERS = np.array([[-1, -1], [-1, 1], [1, -1], [1, 1]], dtype=np.float32)
-# The centres of 50 × 50 cells of the square: none lies on a border between the classes.
+# The centres of 50 × 50 cells of the square: none is on a border between the classes.
 GRID = np.stack(np.meshgrid(*2 * [np.linspace(-0.98, 0.98, 50)]), axis=-1).reshape(-1, 2)
 STRUCTURES = ("2-2-1", "2-4-1", "2-2-2-1")
 RATES = {"2-2-1": 0.03, "2-2-2-1": 0.03}  # others: 0.3
@@ -38,18 +38,18 @@ def truth(points: np.ndarray) -> np.ndarray:
 
 
 def mirrored(points: np.ndarray) -> np.ndarray:
-    """Return points with their images in all four quadrants: every batch is balanced."""
+    """Return points mirrored into all four quadrants, so that every batch is balanced."""
     return np.concatenate([points * corner for corner in CORNERS])
 
 
 def build_network(
     structure: str, rate: float, steps: int, seed: int, backend: str | None
 ) -> sal.Network:
-    """Return a network with what made its structure reliable; an output above 0 means class 1.
+    """Return a network with the settings that make its structure reliable; class 1 is y > 0.
 
-    Orthogonal weights start no two neurons alike. A layer of two neurons that must tell corners
-    apart needs batch-norm, the smooth SoftPlus and least squares, and the first layer of 2-2-2-1 a
-    start as two steep steps along the axes. With more neurons cross-entropy is the more precise.
+    With orthogonal weights no two neurons start alike. A layer of two neurons needs batch-norm, the
+    smooth SoftPlus and least squares, and the first layer of 2-2-2-1 initial weights that are two
+    steep steps along the axes. With more neurons, cross-entropy is more precise.
     """
     sizes = [int(size) if size.isdecimal() else -1 for size in structure.split("-")]
     if len(sizes) < 3 or sizes[0] != 2 or sizes[-1] != 1:
@@ -68,7 +68,7 @@ def build_network(
     layers.append(sal.NeuronLayer(1, initializer=orthogonal))
     pairs = all(size == 2 for size in sizes[1:-1])
     loss = sal.MeanSquaredError() if pairs else sal.BinaryCrossEntropy(from_logits=True)
-    decay = 1e-3 if structure == "2-2-1" else 0.0  # frees the rare run that is stuck
+    decay = 1e-3 if structure == "2-2-1" else 0.0  # for the few runs that get stuck in a minimum
     optimizer = sal.Adam(sal.schedules.CosineDecay(rate, steps), weight_decay=decay)
     return sal.Network(layers, 2, loss, optimizer, seed=seed, backend=backend)
 
@@ -76,7 +76,7 @@ def build_network(
 def learn(
     seed: int, structure: str, rate: float, steps: int, backend: str | None
 ) -> tuple[list[float], dict[str, np.ndarray]]:
-    """Return the success at each of ``TESTS`` moments of a run, and the final weights."""
+    """Return the success at ``TESTS`` steps of a run, and the final weights."""
     network = build_network(structure, rate, steps, seed, backend)
     random = np.random.default_rng([seed, 1])
     corners = structure == "2-2-1"
@@ -134,7 +134,7 @@ def study(structure: str, options: argparse.Namespace, folder: Path) -> list[lis
             points=CORNERS if structure == "2-2-1" else None,
         )
         if len(results) < options.runs:
-            print("interrupted: the pictures show the runs that were done")
+            print("interrupted: the pictures show the finished runs")
             break
     if bands:
         steps = np.arange(1, TESTS + 1) * options.steps / TESTS
@@ -176,9 +176,9 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def main() -> None:
-    """Study each structure and say where the pictures are."""
+    """Study each structure and print the paths of the pictures."""
     options = parse_arguments()
-    for structure in options.structure:  # a mistake is told before the first run
+    for structure in options.structure:  # wrong options are refused before the first run
         for rate in options.learning_rates or [0.1]:
             build_network(structure, rate, options.steps, 0, options.backend)
     rows: list[list[object]] = []

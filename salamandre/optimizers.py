@@ -24,7 +24,7 @@ class SGD(Optimizer):
 
     @staticmethod
     def rule(p: Any, g: Any, rate: Any) -> tuple[Any, ...]:
-        """P ← p - η g."""
+        """p ← p - η g."""
         p -= rate * g
         return (p,)
 
@@ -52,7 +52,7 @@ class Momentum(Optimizer):
 
     @staticmethod
     def rule(p: Any, g: Any, v: Any, rate: Any, beta: Any) -> tuple[Any, ...]:
-        """V ← β v + g; p ← p - η v."""
+        """v ← β v + g; p ← p - η v."""
         v *= beta
         v += g
         p -= rate * v
@@ -70,7 +70,7 @@ class Nesterov(Momentum):
 
     @staticmethod
     def rule(p: Any, g: Any, v: Any, rate: Any, beta: Any) -> tuple[Any, ...]:
-        """V ← β v + g; p ← p - η (g + β v)."""
+        """v ← β v + g; p ← p - η (g + β v)."""
         v *= beta
         v += g
         p -= rate * (g + beta * v)
@@ -100,7 +100,7 @@ class AdaGrad(Optimizer):
 
     @staticmethod
     def rule(p: Any, g: Any, s: Any, rate: Any, eps: Any) -> tuple[Any, ...]:
-        """S ← s + g²; p ← p - η g / (√s + ε)."""
+        """s ← s + g²; p ← p - η g / (√s + ε)."""
         s += g * g
         p -= rate * g / (sqrt(s) + eps)
         return p, s
@@ -163,7 +163,7 @@ class RMSProp(_MovingAverages):
 
     @staticmethod
     def rule(p: Any, g: Any, s: Any, rate: Any, rest: Any, eps: Any) -> tuple[Any, ...]:
-        """S ← ρ s + (1 - ρ) g²; p ← p - η g / (√s + ε)."""
+        """s ← ρ s + (1 - ρ) g²; p ← p - η g / (√s + ε)."""
         s += rest * (g * g - s)
         p -= rate * g / (sqrt(s) + eps)
         return p, s
@@ -272,7 +272,7 @@ class Adam(Optimizer):
     def rule(
         p: Any, g: Any, m: Any, v: Any, rate: Any, a: Any, b: Any, eps: Any
     ) -> tuple[Any, ...]:
-        """P ← p - η m̂ / (√v̂ + ε), the corrections folded into η and ε."""
+        """p ← p - η m̂ / (√v̂ + ε), the corrections folded into η and ε."""
         m += a * (g - m)
         v += b * (g * g - v)
         p -= rate * m / (sqrt(v) + eps)
@@ -313,7 +313,7 @@ class AdamW(Adam):
     def rule(  # type: ignore[override]
         p: Any, g: Any, m: Any, v: Any, rate: Any, a: Any, b: Any, eps: Any, keep: Any
     ) -> tuple[Any, ...]:
-        """P ← keep p - η m̂ / (√v̂ + ε)."""
+        """p ← keep p - η m̂ / (√v̂ + ε)."""
         m += a * (g - m)
         v += b * (g * g - v)
         p *= keep

@@ -95,7 +95,7 @@ def test_without_mnist_the_classifier_says_so_and_takes_the_digits(tmp_path):
     }
     (tmp_path / "empty").mkdir()
     done = run("mnist_classifier.py", "--epochs", "1", cwd=tmp_path, **environment)
-    assert "MNIST cannot be had here" in done.stdout
+    assert "MNIST cannot be loaded" in done.stdout
     assert "digits: test accuracy" in done.stdout
     done = run("mnist_classifier.py", "--dataset", "mnist", cwd=tmp_path, fails=True, **environment)
     assert "could not be downloaded" in done.stderr
@@ -213,7 +213,7 @@ FILES = {
 def test_games_draw_digits_and_continue(program, options, tmp_path):
     options = (*QUICK, *options, "--digits", "3-5", "--evaluate", "20")
     done = run(program, *options, "--rounds", "40", cwd=tmp_path)
-    assert "435 images" in done.stdout and "drawn images" in done.stdout  # threes to fives
+    assert "435 images" in done.stdout and "generated images" in done.stdout  # threes to fives
     (found,) = sal.runs.find_runs(tmp_path / "runs")
     assert found.state() == "complete" and found.images.count == 435
     assert "40 of 40 rounds" in call("show", found.folder)

@@ -150,7 +150,7 @@ def judge(digits, tmp_path_factory):
 def test_a_judge_knows_real_digits(judge, digits):
     train, test = digits
     assert judge.accuracy > 0.9  # other writers than those it learned from
-    figures = judge.figures(train.images[: len(test)] / train.white)
+    figures = judge.metrics(train.images[: len(test)] / train.white)
     assert figures["least"] > 0.06 and figures["most"] < 0.14
     assert figures["confident"] > 0.85 and figures["score"] > 8.5
     assert figures["precision"] > 0.6 and figures["recall"] > 0.6
@@ -159,12 +159,12 @@ def test_a_judge_knows_real_digits(judge, digits):
 def test_a_judge_tells_collapse_and_noise(judge, digits):
     train, test = digits
     real = train.images[: len(test)] / train.white
-    good = judge.figures(real)
-    collapsed = judge.figures(np.repeat(real[train.labels[: len(test)] == 3][:5], 50, axis=0))
+    good = judge.metrics(real)
+    collapsed = judge.metrics(np.repeat(real[train.labels[: len(test)] == 3][:5], 50, axis=0))
     assert collapsed["most"] == 1 and collapsed["least"] == 0
     assert collapsed["divergence"] == pytest.approx(np.log(len(test) / (test.labels == 3).sum()))
     assert collapsed["score"] < 1.5 and collapsed["recall"] < 0.1
-    noise = judge.figures(np.random.default_rng(0).uniform(size=real.shape))
+    noise = judge.metrics(np.random.default_rng(0).uniform(size=real.shape))
     assert noise["frechet"] > 3 * good["frechet"] and noise["precision"] < 0.1
 
 
@@ -207,6 +207,6 @@ def test_a_judge_watches_a_game(judge, digits):
     watch = sal.games.Evaluation({"judge": judge.of_game(200)}, every=sal.Steps(2))
     game.play(4, [watch])
     assert [record["round"] for record in game.history.records] == [2, 4]
-    expected = judge.figures(game.generate(200, seed=1), (-1, 1))
+    expected = judge.metrics(game.generate(200, seed=1), (-1, 1))
     latest = {name: game.history.records[-1][name] for name in expected}
     assert latest == pytest.approx(expected)

@@ -1,6 +1,6 @@
-"""The command ``salamandre``: train conditional games, look at them, draw words with them.
+"""The command ``salamandre``: train conditional games, show and compare runs, draw words.
 
-The library is imported by the commands that need it, when they run: help comes at once.
+Commands import the library when they run, so that ``--help`` is fast.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ FAILURES = (ValueError, OSError, RuntimeError, ArithmeticError, MemoryError)
 
 
 class _Salamandre(click.Group):
-    """A group whose failures are one sentence each: what was wrong is the user's to change."""
+    """A group that reports a failure as one sentence, without a traceback."""
 
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
@@ -34,7 +34,7 @@ class _Salamandre(click.Group):
                 raise
             except (KeyboardInterrupt, click.Abort) as error:
                 if isinstance(error, click.Abort) and isinstance(error.__context__, EOFError):
-                    raise  # a question that nobody answers
+                    raise  # the end of input at a question
                 click.echo("interrupted", err=True)
                 ctx.exit(INTERRUPTED)
             except FAILURES as error:
@@ -42,7 +42,7 @@ class _Salamandre(click.Group):
 
 
 def _sentence(error: Exception) -> str:
-    """Return what went wrong, without Python's numbers."""
+    """Return the message of an error, without the numbers of system errors."""
     if isinstance(error, MemoryError):
         return "there is not enough memory: take smaller images or batches"
     if isinstance(error, OSError) and error.strerror:

@@ -1,4 +1,4 @@
-"""``salamandre bench``: how fast this machine plays."""
+"""``salamandre bench``: the speed of this machine."""
 
 from __future__ import annotations
 
@@ -31,13 +31,13 @@ DRAWN = 1000  # images at a time
     metavar="N",
     default=3.0,
     show_default=True,
-    help="For each figure.",
+    help="Of measurement for each number.",
 )
 @kinds.backend_option
 def bench(
     image_size: int, channels: str, batch_size: int, seconds: float, backend: str | None
 ) -> None:
-    """Say how fast this machine learns and draws."""
+    """Measure how fast this machine trains and generates."""
     import numpy as np
 
     from salamandre import __version__, get_backend
@@ -55,7 +55,7 @@ def bench(
     labels = (np.arange(shape[0]) % CLASSES).astype(np.uint8)
     pixels = random.integers(0, 256, shape, dtype=np.uint8)
     images = Images(pixels, labels, tuple(map(str, range(CLASSES))), "noise", "train")
-    rows = [("architecture", "rounds/s", "real images/s", "drawn images/s")]
+    rows = [("architecture", "rounds/s", "real images/s", "generated images/s")]
     for name in kinds.architectures():
         try:
             game = new_game(name, images, latent=LATENT, batch_size=batch_size, backend=backend)
@@ -71,7 +71,7 @@ def bench(
 
 def _play(game: GanGame) -> None:
     game.play_and_learn()
-    float(game.history.steps["g_loss"][-1])  # a GPU is waited for
+    float(game.history.steps["g_loss"][-1])  # waits for a GPU
 
 
 def _draw(game: GanGame) -> None:
@@ -79,7 +79,7 @@ def _draw(game: GanGame) -> None:
 
 
 def _rate(work: Callable[[], object], seconds: float) -> float:
-    """Return how often a second ``work`` can be done; the first time does not count."""
+    """Return calls of ``work`` a second; the first call is not counted."""
     work()
     times, start = 0, time.perf_counter()
     while (passed := time.perf_counter() - start) < seconds or not times:

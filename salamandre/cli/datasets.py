@@ -34,7 +34,7 @@ def datasets(ctx: click.Context) -> None:
 
 @datasets.command("list")
 def list_() -> None:
-    """List the data sets that can be learned by name."""
+    """List the data sets that can be loaded by name."""
     from salamandre.data import CATALOGUE
 
     head = ("name", "images", "size", "classes", "latent", "download", "licence")
@@ -49,7 +49,7 @@ def _row(entry: DataSet) -> tuple[str, ...]:
 
 
 def _download(entry: DataSet) -> str:
-    """Return how much is downloaded, in words."""
+    """Return the size of the download as a text."""
     if not entry.forms:
         return "built in"
     return f"{sum(file.bytes for file in entry.forms[0].files) / 1e6:,.0f} MB"
@@ -59,7 +59,7 @@ def _download(entry: DataSet) -> str:
 @NAMES
 @DATA_DIR
 def fetch(names: tuple[str, ...], data_dir: str | None) -> None:
-    """Download data sets into the cache, unless they are here, and compare checksums."""
+    """Download data sets into the cache, unless they are there, and compare checksums."""
     from salamandre import data
 
     if not names:
@@ -73,7 +73,7 @@ def fetch(names: tuple[str, ...], data_dir: str | None) -> None:
 @DATA_DIR
 @click.pass_context
 def verify(ctx: click.Context, names: tuple[str, ...], data_dir: str | None) -> None:
-    """Read data sets from their files anew and compare checksums; without names, all here."""
+    """Read data sets from their files again and compare checksums. Default: all that are found."""
     from salamandre import data
 
     bad = False
@@ -93,7 +93,7 @@ def verify(ctx: click.Context, names: tuple[str, ...], data_dir: str | None) -> 
 
 
 def _read_anew(name: str, data_dir: str | None) -> tuple[Images, Images] | None:
-    """Return what the files of a data set hold, read without the cache of what they held."""
+    """Return a data set read from its files, not from converted ones in the cache."""
     from salamandre import data
     from salamandre.data import cache, loading
 
@@ -112,6 +112,6 @@ def _read_anew(name: str, data_dir: str | None) -> tuple[Images, Images] | None:
 
 def _told(name: str, train: Images, test: Images) -> str:
     return (
-        f"{name}: {len(train):,} images to learn from and {len(test):,} to judge by, "
+        f"{name}: {len(train):,} images for training and {len(test):,} for testing, "
         f"{len(train.classes)} classes"
     )

@@ -11,23 +11,22 @@ from typing import Any
 import click
 
 from salamandre.cli import options as kinds
-from salamandre.cli.pictures import MANY, drawer
 from salamandre.cli.train_options import the_run
+from salamandre.cli.training import MANY, drawer
 
 SAMPLES = 10  # of each class
 
 
 @click.command()
 @kinds.run_argument
-@click.option("--word", help="What is drawn, a letter a class: 135792468.")
-@click.option("--classes", help="The same for classes with longer names: cat,dog,cat.")
+@click.option("--word", help="The word to draw, each character a class: 135792468.")
+@click.option("--classes", help="The classes to draw, if their names are longer: cat,dog,cat.")
 @click.option(
     "--noise",
     type=click.Choice(["fixed", "fresh"]),
     default="fixed",
     show_default=True,
-    help="One latent point for every letter, or a new one each, so that two A's differ as a "
-    "person's do.",
+    help="One latent vector for all letters, or a new one for each, so that equal letters differ.",
 )
 @click.option(
     "--seed",
@@ -35,7 +34,7 @@ SAMPLES = 10  # of each class
     metavar="N",
     default=0,
     show_default=True,
-    help="Of the latent points: another one, another hand.",
+    help="Of the latent vectors; another seed gives another handwriting.",
 )
 @click.option(
     "--checkpoint",
@@ -45,7 +44,9 @@ SAMPLES = 10  # of each class
 )
 @kinds.backend_option
 @click.option(
-    "--to", metavar="DIR", help="Where the pictures go. Default: generated/ in the run's folder."
+    "--to",
+    metavar="DIR",
+    help="The folder of the pictures. Default: generated/ in the run's folder.",
 )
 @kinds.root_option
 def generate(
@@ -78,7 +79,7 @@ def generate(
     folder = Path(to) if to else found.folder / "generated"
     suffix = f"{noise}-{seed}" + (f"-{checkpoint:04d}" if checkpoint else "")
 
-    def points(count: int) -> Any:
+    def vectors(count: int) -> Any:
         stream = generator.backend.stream([seed, 5])
         return Gaussian(*generator.input_shape).draw(stream, count, generator.dtype)
 
@@ -90,23 +91,23 @@ def generate(
 
     if word_labels:
         count = len(word_labels)
-        latent = points(1).repeat(count, axis=0) if noise == "fixed" else points(count)
+        latent = vectors(1).repeat(count, axis=0) if noise == "fixed" else vectors(count)
         what = re.sub(r"\W", "_", word or classes or "")[:40]
         draw(f"word-{what}", latent, np.array(word_labels), count)
     if not names:
-        draw("samples", points(SAMPLES**2), None, SAMPLES)
+        draw("samples", vectors(SAMPLES**2), None, SAMPLES)
         return
     labels, samples = np.meshgrid(np.arange(len(names)), np.arange(SAMPLES))
-    # With fixed noise, samples of different classes in a row share a point.
+    # With fixed noise, samples of different classes in a row share a latent vector.
     index = samples if noise == "fixed" else np.arange(labels.size).reshape(labels.shape)
     if len(names) > MANY:  # a row for each class instead of a column
         index, labels = index.T, labels.T
-    latent = points(index.max() + 1)[generator.backend.asarray(index.ravel())]
+    latent = vectors(index.max() + 1)[generator.backend.asarray(index.ravel())]
     draw("classes", latent, labels.ravel(), labels.shape[1])
 
 
 def _shape(output: tuple[int, ...]) -> tuple[int, ...]:
-    """Return the shape of images (C, H, W) for what a generator makes, of a run that noted none."""
+    """Return the shape (C, H, W) of images, for runs whose settings do not say it."""
     side = math.isqrt(output[0])
     if len(output) == 3:
         return output
@@ -116,10 +117,10 @@ def _shape(output: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _labels(names: Sequence[str], word: str | None, classes: str | None) -> list[int]:
-    """Return the labels of what is to be drawn; none if nothing was named.
+    """Return the labels of the word or classes to draw; none if neither is given.
 
-    A letter that has no class is drawn by that of its other case: merged data sets count it
-    there. A character or name without a class is refused; those that have one are listed.
+    A letter that has no class is drawn as its other case, since some data sets merge the two. A
+    character or name without a class is refused with a list of the classes.
     """
     if word is not None and classes is not None:
         raise click.UsageError("give --word or --classes, not both")

@@ -1,4 +1,4 @@
-"""``salamandre runs``, ``show`` and ``compare``: what there is, and how it went."""
+"""``salamandre runs``, ``show`` and ``compare``."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SHOWN = 3  # metrics in the list of runs
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
-    """Return rows of texts as lines whose columns begin below each other."""
+    """Return rows of texts as lines with aligned columns."""
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ("  ".join(f"{c:<{w}}" for c, w in zip(row, widths, strict=True)) for row in rows)
     return "\n".join(line.rstrip() for line in lines)
@@ -27,10 +27,7 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 @click.command()
 @kinds.root_option
 def runs(root: str) -> None:
-    """List the runs, the newest first.
-
-    With the epochs whose networks are kept.
-    """
+    """List the runs, the newest first, with the epochs whose networks are kept."""
     from salamandre.runs import find_runs
 
     rows = []
@@ -48,8 +45,8 @@ def runs(root: str) -> None:
 
 
 def _row(run: Run) -> tuple[str, ...]:
-    metrics = _figures(run.metrics(), ("right", "frechet", "test_loss", "accuracy"))
-    losses = _figures(run.figures(), ("d_loss", "g_loss"))
+    metrics = _named(run.metrics(), ("right", "frechet", "test_loss", "accuracy"))
+    losses = _named(run.losses(), ("d_loss", "g_loss"))
     return (
         *(run.name, run.state(), _program(run), _played(run)),
         *(", ".join(losses[:SHOWN]) or "-", ", ".join(metrics[:SHOWN]) or "-"),
@@ -58,7 +55,7 @@ def _row(run: Run) -> tuple[str, ...]:
 
 
 def _program(run: Run) -> str:
-    """Return what made a run, in short: ``"train cdcgan"``, ``"xor"``."""
+    """Return the program of a run in short: ``"train cdcgan"``, ``"xor"``."""
     program = run.settings.program.removesuffix(".py").split()[-1:]
     return " ".join([*program, str(run.options.get("architecture", ""))]).strip() or "-"
 
@@ -68,14 +65,14 @@ def _played(run: Run) -> str:
     return f"{run.played():,.4g}{planned} {run.unit}" if run.played() or planned else "-"
 
 
-def _figures(found: Mapping[str, float], first: Sequence[str] = ()) -> list[str]:
-    """Return figures in words; some of them, if it has them, in the place of all."""
-    names = [name for name in first if name in found] or list(found)
-    return [f"{name} {found[name]:.3g}" for name in names]
+def _named(values: Mapping[str, float], first: Sequence[str] = ()) -> list[str]:
+    """Return values with their names; only those of ``first``, if there are any."""
+    names = [name for name in first if name in values] or list(values)
+    return [f"{name} {values[name]:.3g}" for name in names]
 
 
 def _ranges(numbers: Sequence[int]) -> str:
-    """Return sorted numbers with those in a row taken together: ``"10, 20, 28-30"``."""
+    """Return sorted numbers with ranges: ``"10, 20, 28-30"``."""
     groups: list[list[int]] = []
     for number in numbers:
         if groups and number == groups[-1][-1] + 1:
@@ -89,7 +86,7 @@ def _ranges(numbers: Sequence[int]) -> str:
 @kinds.run_argument
 @kinds.root_option
 def show(run: str, root: str) -> None:
-    """Show the settings, figures and files of RUN."""
+    """Show the settings, losses, metrics and files of RUN."""
     found = the_run(run, root)
     settings, images = found.settings, found.images
     rows = [
@@ -108,7 +105,7 @@ def show(run: str, root: str) -> None:
         *((name.replace("_", " "), _shown(value)) for name, value in found.options.items()),
         *((f"version of {name}", value) for name, value in settings.versions.items()),
         ("git revision", settings.git or "none"),
-        *((name, f"{value:.4g}") for name, value in found.figures().items()),
+        *((name, f"{value:.4g}") for name, value in found.losses().items()),
         *((f"metric {name}", f"{value:.4g}") for name, value in found.metrics().items()),
         ("networks of epochs", _ranges(found.checkpoints) or "none yet"),
     ]
@@ -144,11 +141,11 @@ def _size(count: int) -> str:
 @click.option(
     "--to",
     metavar="FILE",
-    help="Of the picture. Default: comparison.png in the folder of all runs.",
+    help="The picture. Default: comparison.png in the folder of all runs.",
 )
 @kinds.root_option
 def compare(runs: tuple[str, ...], to: str | None, root: str) -> None:
-    """Draw losses and samples of runs side by side, and say in which options they differ."""
+    """Draw losses and samples of runs in one picture, and list the options that differ."""
     from salamandre.runs.comparison import compare_runs
 
     if len(runs) < 2:
@@ -157,16 +154,16 @@ def compare(runs: tuple[str, ...], to: str | None, root: str) -> None:
     if path.suffix.lower() != ".png":
         raise click.BadParameter(f"{path} must end in .png", param_hint="'--to'")
     found = [the_run(run, root) for run in runs]
-    options = [run.options for run in found]
-    names = [name for name in options[0] if all(name in other for other in options)]
-    differing = [name for name in names if any(o[name] != options[0][name] for o in options)]
+    first, *others = (run.options for run in found)
+    names = [name for name in first if all(name in other for other in others)]
+    differing = [name for name in names if any(o[name] != first[name] for o in others)]
     rows = [("run", "program", "played", "losses", "metrics", *differing)]
     for run in found:
         if not run.played():
             raise click.ClickException(f"{run.name} has not played a round: nothing to compare")
-        figures = (", ".join(_figures(what)) or "-" for what in (run.figures(), run.metrics()))
-        values = (_shown(run.options[name]) for name in differing)
-        rows.append((run.name, _program(run), _played(run), *figures, *values))
+        values = (", ".join(_named(what)) or "-" for what in (run.losses(), run.metrics()))
+        options = (_shown(run.options[name]) for name in differing)
+        rows.append((run.name, _program(run), _played(run), *values, *options))
     compare_runs(found, path)
     click.echo(table(rows))
     click.echo(path)

@@ -1,4 +1,4 @@
-"""What the commands take: names with their nearest ones, runs."""
+"""Types and options that several commands share: names, backends, runs."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class Name(click.ParamType):
     """One of several names, which are looked up when they are needed.
 
     Args:
-        what: it names, such as ``"architecture"``.
+        what: the kind of name, such as ``"architecture"``.
         names: returns all names.
-        other: accepts a text that is none of them. Default: nothing is.
-        others: what ``other`` accepts, in words.
+        other: returns whether another text is accepted. Default: none is.
+        others: the end of an error message, which says what ``other`` accepts. Default empty.
     """
 
     def __init__(
@@ -48,7 +48,7 @@ class Name(click.ParamType):
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        """Return the names that begin so."""
+        """Return the names that begin with the text."""
         return [CompletionItem(name) for name in self._names() if name.startswith(incomplete)]
 
 
@@ -73,14 +73,14 @@ class BackendName(click.ParamType):
 
 
 class RunName(click.ParamType):
-    """A run by its folder or a part of its name; completed from the folder of runs."""
+    """A run by its folder or a part of its name; the shell completes its name."""
 
     name = "run"
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
     ) -> list[CompletionItem]:
-        """Return the names of runs that have the text in them."""
+        """Return the names of runs that contain the text."""
         from salamandre.runs import find_runs
 
         root = ctx.params.get("root") or ctx.params.get("output") or "runs"
@@ -96,7 +96,7 @@ def datasets() -> list[str]:
 
 
 def labelled_datasets() -> list[str]:
-    """Return the names of the data sets whose images have a class."""
+    """Return the names of the data sets with several classes."""
     from salamandre.data import CATALOGUE
 
     return [name for name, entry in CATALOGUE.items() if len(entry.classes) > 1]
@@ -110,7 +110,7 @@ def architectures() -> list[str]:
 
 
 def on_terminal() -> bool:
-    """Return whether there is someone to ask."""
+    """Return whether a user can be asked."""
     return sys.stdin.isatty()
 
 

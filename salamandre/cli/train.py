@@ -1,4 +1,4 @@
-"""``salamandre train``: asks what was not given, plays, continues."""
+"""``salamandre train``: new runs and continued ones."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from salamandre.cli.training import counted
     "--resume",
     type=kinds.RunName(),
     metavar="RUN",
-    help="Go on with a run, with its own settings, to the same result as if it had never ended.",
+    help="Continue a run with its own settings; the result is as if it had not been stopped.",
 )
 @click.option(
     "--config",
@@ -39,13 +39,13 @@ from salamandre.cli.training import counted
     expose_value=False,
     callback=read_config,
     type=click.Path(),
-    help="Take options from a TOML file; those given beside it win.",
+    help="Read options from a TOML file; those of the command line come first.",
 )
 @click.pass_context
 def train(ctx: click.Context, resume: str | None, output: str, quiet: bool, **values: Any) -> None:
-    """Train a generator to draw the classes of a data set.
+    """Train a generator of the classes of a data set.
 
-    On a terminal, what matters and was not given is asked for.
+    On a terminal, the most important options are asked for if they are not given.
     """
     given = {
         name: value

@@ -40,7 +40,7 @@ ARCHITECTURE = kinds.Name("architecture", kinds.architectures)
 
 
 class Kind(click.ParamType):
-    """What an option's type accepts, as a text or as files hold it."""
+    """The values of an option's type, from a text or a file."""
 
     def __init__(self, of: Any) -> None:
         self.of, self.name = of, WORDS[of]
@@ -59,12 +59,12 @@ class Option(NamedTuple):
     Attributes:
         name: in Python and in ``settings.json``.
         type: of its value: one that :data:`WORDS` has.
-        default: also of a run that was started before the option existed; ``None``:
-            :func:`complete` knows, or what reads the option.
-        help: ends with the default.
+        default: also for runs that were started before the option existed; ``None``: chosen by
+            :func:`complete`, or where the option is read.
+        help: its end says the default.
         metavar: stands for the value.
-        kind: of the value on the command line. Default: that of the type.
-        at_resume: whether a run may go on with another value. Default False.
+        kind: the click type. Default: made from the type.
+        at_resume: whether it may change when a run is continued. Default False.
     """
 
     name: str
@@ -85,28 +85,27 @@ OPTIONS = (
            "cgan (perceptrons; default), cdcgan (convolutions) or cwgan (perceptrons, "
            "Wasserstein).", "NAME", ARCHITECTURE),
     Option("image_size", Count, None,
-           "Height and width that images are brought to. Default: as they are; 64 for a folder."),
-    Option("batch_size", Count, None, "Default: 64."),
+           "Height and width of the images, resized. Default: the data set's; 64 for a folder."),
+    Option("batch_size", Count, None, "Real images a step. Default: 64."),
     Option("epochs", Count, None,
            "In all. Default: about 20,000 rounds, at most 200 epochs.", at_resume=True),
     Option("sample_every", Count, None,
            "Rounds between two pictures of samples. Default: an epoch."),
     Option("keep", Keep, "3",
-           "How many of the last epochs' networks are kept, beside ten spread over the run; or "
-           "all. Default: 3.", "N|all", at_resume=True),
+           "The number of last epochs whose networks are kept, beside ten epochs spread over the "
+           "run; or all. Default: 3.", "N|all", at_resume=True),
     Option("evaluate", Amount, 0,
-           "Epochs between two judgements by a classifier that learns the real images first. "
-           "Default: none."),
-    Option("latent", Count, None, "Latent coordinates. Default: the data set's."),
+           "Epochs between two evaluations by a classifier of the real images. Default: none."),
+    Option("latent", Count, None, "Size of the latent vectors. Default: the data set's."),
     Option("unconditional_discriminator", bool, False,
-           "Leave the label out of the discriminator, to see what that does."),
-    Option("grey", bool, False, "Read the pictures of a folder as grey."),
-    Option("seed", Amount, 0, "Of everything random. Default: 0."),
+           "Give the discriminator no labels, for comparison."),
+    Option("grey", bool, False, "Convert the pictures of a folder to grey."),
+    Option("seed", Amount, 0, "Of all random numbers. Default: 0."),
     Option("backend", str, None, kinds.BACKEND_HELP, "NAME", kinds.BackendName()),
     Option("data_dir", str, None,
            "A folder with the data set's files. Default: SALAMANDRE_DATA, the cache, the internet.",
            "DIR", at_resume=True),
-    Option("checkpoint_every", Seconds, 30.0, "How much time a kill may cost. Default: 30.",
+    Option("checkpoint_every", Seconds, 30.0, "Time between checkpoints. Default: 30.",
            "SECONDS", at_resume=True),
 )
 # fmt: on
@@ -121,7 +120,7 @@ TrainOptions = defstruct(
 
 
 def train_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Give a command the options; one that is not given is ``None``, or false."""
+    """Add the options to a command; one that is not given is ``None`` or false."""
     for option in reversed(OPTIONS):
         flag = option.type is bool
         command = click.option(
@@ -135,7 +134,7 @@ def train_options(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def read_config(ctx: click.Context, param: click.Parameter, path: str | None) -> None:
-    """Make what a TOML file says the defaults of the command's options."""
+    """Make the values of a TOML file the defaults of the command's options."""
     if path is None:
         return
     if sys.version_info >= (3, 11):
@@ -169,10 +168,10 @@ def read_config(ctx: click.Context, param: click.Parameter, path: str | None) ->
 
 
 def the_run(name: str, root: str, hint: str = "'RUN'") -> Run:
-    """Return the run of that name (see :func:`salamandre.runs.find_run`), its options complete.
+    """Return the run of a name (see :func:`salamandre.runs.find_run`) with all options.
 
     Raises:
-        BadParameter: there is none, or several; ``hint`` says what named it.
+        BadParameter: no such run, or several; ``hint`` is the parameter that named it.
         ValueError: its settings are damaged, or of a newer version.
     """
     from salamandre.runs import UnknownRun, find_run
@@ -186,7 +185,7 @@ def the_run(name: str, root: str, hint: str = "'RUN'") -> Run:
 
 
 def read_options(run: Run) -> None:
-    """Check the options of a run of the command; those that it has not get their default."""
+    """Check the options of a run of the command; missing ones get their default."""
     from salamandre.runs.settings import COMMAND
 
     if run.settings.program != COMMAND:
@@ -199,7 +198,7 @@ def read_options(run: Run) -> None:
 
 
 def settled(option: str, value: Any) -> Any:
-    """Return the value of an option as it is noted: folders by their whole path."""
+    """Return the value of an option for the settings: folders by their absolute path."""
     folder = option == "data_dir" or (option == "dataset" and not training.entry_of(value))
     return str(Path(value).expanduser().resolve()) if folder and value is not None else value
 
@@ -207,15 +206,16 @@ def settled(option: str, value: Any) -> Any:
 def complete(
     given: Mapping[str, Any], asks: bool = False, count: int | None = None
 ) -> tuple[dict[str, Any], Sets | None]:
-    """Return all options, those that were not given asked for or by default.
+    """Return all options; those not given are asked for or get their default.
 
     Args:
         given: by name.
-        asks: whether there is someone to ask.
-        count: of the images of a run that exists. Default: of a new one, whose options are checked.
+        asks: whether a user can be asked. Default False.
+        count: the number of images of an existing run. Default: a new run, whose image size is
+            checked.
 
     Returns:
-        The options; and the images, where they had to be read to go on.
+        The options, and the images if they had to be read.
     """
     options = {option.name: option.default for option in OPTIONS} | dict(given)
     sets, whole = None, Kind(Count)

@@ -1,17 +1,20 @@
-"""Setting up a game from options, and playing it in a run's folder."""
+"""Making a game from options, and playing it in a run's folder."""
 
 from __future__ import annotations
 
+import math
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from salamandre.cli.options import INTERRUPTED
-from salamandre.cli.pictures import drawer, sample_layout
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from salamandre.data import DataSet, Images
     from salamandre.games import GanGame
     from salamandre.runs import Run
@@ -19,7 +22,9 @@ if TYPE_CHECKING:
     Sets = tuple[Images, Images | None]
 
 BATCH_SIZE, FOLDER_SIZE, FOLDER_LATENT = 64, 64, 100
-ROUNDS, MOST_EPOCHS = 20_000, 200  # of a run, if nothing else is asked for
+ROUNDS, MOST_EPOCHS = 20_000, 200  # of a run, by default
+MANY = 20  # classes; more do not fit side by side
+ROWS = 8  # of a picture of samples, each with one sample of each class
 
 
 def entry_of(dataset: str) -> DataSet | None:
@@ -30,7 +35,7 @@ def entry_of(dataset: str) -> DataSet | None:
 
 
 def counted(number: int, what: str) -> str:
-    """Return a number with what it counts: ``"1 epoch"``, ``"1,200 rounds"``."""
+    """Return a number with its noun: ``"1 epoch"``, ``"1,200 rounds"``."""
     return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
@@ -50,10 +55,10 @@ def load_images(options: Mapping[str, Any]) -> Sets:
 
 
 def new_game(options: Mapping[str, Any], images: Images) -> GanGame:
-    """Return the game of the options, which must suit the images.
+    """Return the game of the options.
 
     Raises:
-        UsageError: they do not.
+        UsageError: the options do not fit the images.
     """
     from salamandre import games
 
@@ -67,7 +72,7 @@ def new_game(options: Mapping[str, Any], images: Images) -> GanGame:
 
 
 def check_size(options: Mapping[str, Any], size: int) -> None:
-    """Refuse, as a UsageError, a size of images that the architecture cannot make."""
+    """Raise UsageError for a size of images that the architecture cannot make."""
     from salamandre.games import ARCHITECTURES
 
     entry = entry_of(options["dataset"])
@@ -79,7 +84,7 @@ def check_size(options: Mapping[str, Any], size: int) -> None:
 
 
 def rounds_per_epoch(architecture: str, images: int, batch_size: int) -> int:
-    """Return how many rounds take about as many real images as there are."""
+    """Return the number of rounds that use about as many real images as there are."""
     from salamandre.games import ARCHITECTURES
 
     batches = ARCHITECTURES[architecture].options().get("critic_steps", 1)
@@ -87,10 +92,10 @@ def rounds_per_epoch(architecture: str, images: int, batch_size: int) -> int:
 
 
 def play(run: Run, game: GanGame, sets: Sets, quiet: bool) -> None:
-    """Play a run from where it stands to its last epoch; the caller has its lock.
+    """Play a run from its current round to its last epoch; the caller holds its lock.
 
     Raises:
-        ClickException: the disk is full, or the game diverged; the last checkpoint is whole.
+        ClickException: the disk is full, or the game diverged; the last checkpoint is complete.
     """
     from salamandre.network import Diverged
 
@@ -102,15 +107,15 @@ def play(run: Run, game: GanGame, sets: Sets, quiet: bool) -> None:
     except OSError as error:
         raise click.ClickException(
             f"the run stopped after round {game.rounds} ({error.strerror or error}"
-            f"{f': {error.filename}' if error.filename else ''}); its last checkpoint is whole: "
-            f"when that is mended, go on with {resume}"
+            f"{f': {error.filename}' if error.filename else ''}); its last checkpoint is complete: "
+            f"solve the problem, then continue with {resume}"
         ) from None
     except Diverged as error:
         raise click.ClickException(f"{error}; the last good state is in {run.folder}") from None
     if game.interrupted:
         click.echo(
             f"interrupted in epoch {game.rounds // per_epoch + 1} of {options['epochs']}; all is "
-            f"saved, go on with\n  {resume}"
+            f"saved, continue with\n  {resume}"
         )
         click.get_current_context().exit(INTERRUPTED)
     click.echo(
@@ -143,15 +148,37 @@ def _callbacks(run: Run, game: GanGame, sets: Sets, quiet: bool) -> list[Any]:
     return callbacks
 
 
+def sample_layout(classes: int) -> tuple[int, int]:
+    """Return the number of samples in a picture of a run, and of its columns.
+
+    Each column is a class; with more than ``MANY`` classes there is one sample of each.
+    """
+    if classes <= MANY:
+        return ROWS * classes, classes
+    return classes, math.ceil(math.sqrt(classes))
+
+
+def drawer(shape: tuple[int, ...], columns: int) -> Callable[[np.ndarray, Path], None]:
+    """Return ``draw(examples, path)`` for examples (N, ...) with values in -1..1."""
+
+    def draw(examples: np.ndarray, path: Path) -> None:
+        from salamandre.plots import save_grid
+
+        zoom = max(1, round(48 / shape[1]))  # small images are enlarged
+        save_grid((examples.reshape(-1, *shape) + 1) / 2, path, columns, zoom)
+
+    return draw
+
+
 def _judge(sets: Sets, backend: str) -> Any:
-    """Return a metric: what a classifier that has learned the real images says."""
+    """Return a metric: that of a classifier of the real images."""
     from salamandre.evaluation import Judge
 
     train, test = sets
     assert test is not None
-    click.echo("a classifier learns the real images, or is found in the cache:")
+    click.echo("a classifier of the real images is trained, or found in the cache:")
     judge = Judge.trained(train, test, convolutional=True, backend=backend)
-    click.echo(f"it reads {judge.accuracy:.2%} of {len(test):,} test images right")
+    click.echo(f"its accuracy on {len(test):,} test images is {judge.accuracy:.2%}")
     return judge.of_game()
 
 

@@ -1,4 +1,4 @@
-"""Batches gathered from a data set, in an order that a seed and an epoch decide alone."""
+"""Batches of a data set, in an order that depends on a seed and the epoch alone."""
 
 from __future__ import annotations
 
@@ -24,18 +24,18 @@ Item = TypeVar("Item")
 
 
 class Source:
-    """Inputs and targets, checked once and kept where the network computes.
+    """Inputs and targets, checked once and kept on the network's backend.
 
-    It never changes, so that copies of what uses it share it; a pickle holds all of its arrays.
+    It never changes: copies of an engine or a game share it; a pickle holds all of its arrays.
 
     Args:
         data: :class:`Images`, whose pixels are scaled to ``value_range`` batch by batch, or a pair
-            (inputs, targets) of arrays with one row an example.
+            (inputs, targets) of arrays with one row for each example.
         network: whose backend keeps the arrays and whose ``input_shape`` the inputs must fit;
             images may be flattened for it.
         transform: a random change of the inputs, ``transform(x, random) -> x``, such as
-            :class:`salamandre.data.Shift`; applied on the host, to inputs as the data set has them.
-        value_range: what black and white pixels of :class:`Images` become. Default (0, 1).
+            :class:`salamandre.data.Shift`; applied on the host, before scaling.
+        value_range: the values of black and white pixels of :class:`Images`. Default (0, 1).
 
     Raises:
         ValueError: an empty set, different numbers of inputs and targets, NaN or infinity,
@@ -82,7 +82,7 @@ class Source:
         self._transform = transform
         if self._scale is None:
             inputs = inputs.astype(self._dtype, copy=False)
-        # What is transformed stays on the host; the rest goes to the device once.
+        # Transforms run on the host; without one the data goes to the device once.
         keep = np.asarray if transform else self._backend.asarray
         self._inputs, self._targets = keep(inputs), keep(targets)
 
@@ -99,7 +99,7 @@ class Source:
 
     @property
     def transform_name(self) -> str:
-        """What the transform is and how it is set, in words."""
+        """The transform with its settings, as a text."""
         transform = self._transform
         if transform is None:
             return "none"
@@ -111,7 +111,7 @@ class Source:
         return self._targets.dtype.kind in "iu" and self._targets.ndim == 1
 
     def _as_batch(self, x: Array, targets: Array) -> tuple[Array, Array]:
-        """Return inputs as the network takes them, and targets, on its backend."""
+        """Return scaled inputs of the network's input shape, and targets, on its backend."""
         backend = self._backend
         if self._transform is not None:
             x, targets = backend.asarray(x), backend.asarray(targets)
@@ -124,7 +124,7 @@ class Source:
     def batches(
         self, batch_size: int, seed: int, epoch: int, first: int = 0
     ) -> Iterator[tuple[Array, Array]]:
-        """Yield the batches of an epoch, shuffled, from number ``first`` on.
+        """Yield the shuffled batches of an epoch, starting with number ``first``.
 
         A last batch smaller than the others is left out, unless there is no other.
         """
@@ -142,7 +142,7 @@ class Source:
         return max(1, len(self) // batch_size)
 
     def in_order(self, batch_size: int) -> Iterator[tuple[Array, Array]]:
-        """Yield all examples in their order, untransformed if they fit the network so."""
+        """Yield all examples in order; they are transformed only if that changes their shape."""
         random = np.random.default_rng(0)
         for start in range(0, len(self), batch_size):
             part = slice(start, start + batch_size)
@@ -153,13 +153,13 @@ class Source:
 
 
 class EndlessBatches:
-    """The batches of a source, epoch after epoch; a copy goes on with the same ones.
+    """The batches of a source, epoch after epoch; a copy continues with the same ones.
 
     Args:
         source: with at least one batch.
         batch_size: see :meth:`Source.batches`.
         seed: see :meth:`Source.batches`.
-        drawn: how many have been drawn before. Default 0.
+        drawn: the number of batches drawn before. Default 0.
     """
 
     def __init__(self, source: Source, batch_size: int, seed: int, drawn: int = 0) -> None:
@@ -167,7 +167,7 @@ class EndlessBatches:
 
     @property
     def drawn(self) -> int:
-        """How many batches have been drawn; set it to go there."""
+        """The number of batches drawn; setting it moves to that batch."""
         return self._drawn
 
     @drawn.setter
@@ -189,17 +189,17 @@ class EndlessBatches:
 
 
 def prefetch(items: Iterable[Item], depth: int = 2) -> Iterator[Item]:
-    """Yield the same items in the same order, made by a thread while the caller works.
+    """Yield the same items in the same order, made ahead by a thread.
 
-    It helps where making an item leaves the interpreter free (NumPy on large arrays, decoding) and
-    a core is idle. Closing the iterator, or dropping it, ends the thread.
+    It saves time if making an item releases the interpreter lock (NumPy on large arrays, decoding)
+    and a core is idle. Closing or deleting the iterator ends the thread.
 
     Args:
-        items: such as ``source.batches(...)``; only the thread takes from them.
-        depth: items that may be ready. Default 2.
+        items: such as ``source.batches(...)``; only the thread iterates over them.
+        depth: the number of items made ahead. Default 2.
 
     Raises:
-        Exception: what making an item raised, where that item would have come.
+        Exception: raised in the place of an item that could not be made.
     """
     whole("depth", depth)
     return _prefetched(items, depth)

@@ -1,7 +1,7 @@
-"""Splits that were converted once, each kept as one file and mapped into memory afterwards.
+"""The cache of converted splits: each is one file that is mapped into memory.
 
 The file holds the bytes of all images, then those of all labels. Its name is a checksum of what it
-was converted from, so that content of another origin is never returned. After it is written, its
+was converted from, so that files of another origin are never returned. After it is written, its
 modification time is set to a fixed value. A file with another time was changed since and is written
 anew; this check needs no reading.
 """

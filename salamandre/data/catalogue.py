@@ -1,4 +1,4 @@
-"""The data sets that :func:`salamandre.data.load` knows: what ``catalogue.json`` says of each.
+"""The data sets that :func:`salamandre.data.load` knows, as ``catalogue.json`` describes them.
 
 Sizes and checksums in it are those of the official files. A published file may have two: the
 checksum of the file verifies a download, that of its content also a copy that was unpacked or
@@ -19,15 +19,15 @@ SPLITS: tuple[Split, Split] = ("train", "test")
 
 
 class CorruptData(ValueError):
-    """A file that does not hold what its name promises."""
+    """A file whose content is not that of the data set."""
 
 
 class DataUnavailable(OSError):
-    """A data set that is not in the folders that were searched and could not be downloaded."""
+    """A data set that was found in no folder and could not be downloaded."""
 
 
 class File(msgspec.Struct, frozen=True, array_like=True):
-    """A file as it was published.
+    """A published file.
 
     Attributes:
         name: its official name.
@@ -91,7 +91,7 @@ class Form(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def remedy(self) -> str:
-        """What a user without the files can do, to be put at the end of a message."""
+        """What a user without the files can do; the end of a message."""
         names = ", ".join(file.name for file in self.files)
         return (
             f"put {names} into a folder and name that folder with data_dir (--data-dir) or the "
@@ -104,7 +104,7 @@ class DataSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         name: what :func:`salamandre.data.load` is given.
-        title: as people write it.
+        title: the name in messages, such as ``"CIFAR-10"``.
         shape: of an image: (channels, height, width).
         classes: their names; label k is ``classes[k]``.
         train: number of training examples.
@@ -113,10 +113,10 @@ class DataSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         source: its authors, and where it was published.
         forms: the forms that it is published in; the first is downloaded. Default: none, it comes
             with the package.
-        white: the pixel value that means full ink. Default 255.
+        white: the largest pixel value, which scaling makes 1. Default 255.
         family: the folder that sets of one archive share. Default: the name.
-        latent: how many latent coordinates a generator of such images usually takes.
-            Default 100 (Radford et al. 2016).
+        latent: the usual size of latent vectors for such images. Default 100 (Radford et al.
+            2016).
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""Downloading a published file from the first mirror that sends it, continuing broken downloads."""
+"""Downloads of published files: mirrors are tried in turn, interrupted downloads continued."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ def is_published(path: Path, file: File) -> bool:
 def download(form: Form, file: File, folder: Path, timeout: float = 20.0) -> Path:
     """Download a file into a folder, under its official name.
 
-    Only a complete file with the right checksum gets the name. What was received before a
-    connection failed, or the process was killed, is kept beside it, and the next attempt continues
-    from there. If another process downloads into the same folder, this one waits for it. Progress
-    is shown on a terminal.
+    Only a complete file with the right checksum gets the name. If a connection fails or the
+    process is killed, the received part is kept beside it, and the next attempt continues there.
+    If another process downloads into the same folder, this one waits for it. Progress is shown on
+    a terminal.
 
     Args:
         form: its mirrors are tried in order.
@@ -68,23 +68,23 @@ def download(form: Form, file: File, folder: Path, timeout: float = 20.0) -> Pat
                 return target
             partial.unlink()
             failures.append(f"{url}: sent a file that has not the MD5 {file.md5}")
-            if start:  # the part that was kept may have been wrong
+            if start:  # the kept part may have been wrong
                 urls.appendleft(url)
     reasons = "; ".join(dict.fromkeys(failures))
     raise DataUnavailable(f"{file.name} could not be downloaded ({reasons}); {form.remedy}")
 
 
 def _cause(error: BaseException) -> BaseException:
-    """Return the first error of a chain: the reason, without what libraries wrapped it in."""
+    """Return the first error of a chain: the reason, without the errors that wrap it."""
     return _cause(error.__context__) if error.__context__ else error
 
 
 def _transfer(url: str, file: File, out: BinaryIO, timeout: float) -> None:
-    """Append to a file what an address sends, from the first byte on that the file lacks."""
+    """Append to a file the bytes that it lacks of the file at an address."""
     from pooch import HTTPDownloader
 
     def begin(response: Any, **_: Any) -> None:
-        if response.status_code == 200:  # the whole file, though a range was asked for
+        if response.status_code == 200:  # the whole file instead of the requested range
             out.truncate(0)
 
     headers = {"User-Agent": "salamandre", "Accept-Encoding": "identity"}
@@ -110,7 +110,7 @@ class _Watch:
         self.bar = tqdm(total=file.bytes, desc=file.name, unit="B", unit_scale=True, disable=None)
 
     def update(self, _: int) -> None:
-        """Show how many bytes were received, and raise if they are too many or came too slowly."""
+        """Show the number of received bytes; raise if they are too many or too slow."""
         size, now = self.out.tell(), time.monotonic()
         self.bar.update(size - self.bar.n)
         if size > self.file.bytes:

@@ -1,4 +1,4 @@
-"""A folder of one's own pictures as a data set."""
+"""A folder of pictures as a data set."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from salamandre.data.pictures import square
 SUFFIXES = (".png", ".jpg", ".jpeg")
 BLOCK = 1 << 25  # bytes of pixels at a time
 NAMED = 5  # broken pictures that a warning names
-MOST = 256  # classes that a label of one byte can tell apart
+MOST = 256  # classes, since a label is one byte
 
 
 def folder(
@@ -34,8 +34,8 @@ def folder(
 ) -> Images:
     """Return the PNG and JPEG pictures of a folder and its sub-folders.
 
-    Each is cropped to the square in its middle and resized once, into the cache, from where it is
-    mapped afterwards, until a picture is added, removed or changed. Hidden files are skipped.
+    Each is cropped to the square in its middle and resized. The result is kept in the cache, until
+    a picture is added, removed or changed. Hidden files are skipped.
     Pictures that cannot be read are named in a warning and left out.
 
     Args:
@@ -43,7 +43,7 @@ def folder(
         size: height and width of the images. Default 64.
         channels: 3 for colour, 1 for grey. Default 3.
         classes: whether sub-folders are classes, in the order of their names; without sub-folders
-            all pictures are of one class, named as the folder. False: they are in any case.
+            all pictures are of one class, named as the folder. If False, they always are.
             Default True.
         cache_dir: as of :func:`salamandre.data.load`.
 
@@ -129,7 +129,7 @@ def _write(
     def decoded(name: str) -> NDArray[np.uint8] | Exception:
         try:
             return square(place / name, shape[1], shape[0])
-        except Exception as error:  # whatever Pillow makes of a damaged picture
+        except Exception as error:  # Pillow raises many kinds of errors for damaged pictures
             return error
 
     broken, readable = [], np.ones(len(pictures), bool)
@@ -153,5 +153,5 @@ def _write(
 
 
 def _named(broken: Sequence[str]) -> str:
-    """Return the first broken pictures, to be put at the end of a message."""
+    """Return the names of the first broken pictures; the end of a message."""
     return ": " * bool(broken) + ", ".join(broken[:NAMED]) + " and others" * (len(broken) > NAMED)

@@ -26,11 +26,11 @@ Piece = tuple[Kind, NDArray[np.uint8]]
 
 
 class Unfit(ValueError):
-    """What is wrong with a part, to be put after its name in a message."""
+    """A part of another format; the message continues a sentence that begins with its name."""
 
 
 class Stream:
-    """An open part, whose checksum is computed while it is read.
+    """An open part; its checksum is computed while it is read.
 
     Args:
         file: the open file, decompressed.
@@ -115,7 +115,7 @@ def pickles(stream: Stream, form: Form, entry: DataSet) -> Iterator[Piece]:
     data = stream.read(limit + 1)
     if len(data) > limit:
         raise Unfit(f"has more than the {limit:,} bytes that it can have")
-    stream.verify()  # before anything of a pickle is looked at
+    stream.verify()  # before the pickle is read
     try:
         content = unpickle(data)
     except ValueError as error:
@@ -139,7 +139,7 @@ def picture(stream: Stream, form: Form, entry: DataSet) -> Iterator[Piece]:
         raise Unfit(f"belongs to none of the {len(entry.classes)} classes")
     try:
         pixels = decode(io.BytesIO(stream.read(BLOCK)), entry.shape)
-    except Exception as error:  # whatever Pillow makes of a damaged picture
+    except Exception as error:  # Pillow raises many kinds of errors for damaged pictures
         raise Unfit(f"is no readable picture of shape {entry.shape} ({error})") from None
     yield "images", pixels[None]
     yield "labels", np.array([entry.classes.index(name)], np.uint8)

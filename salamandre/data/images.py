@@ -21,7 +21,7 @@ class Images:
         classes: names of the classes; label k is ``classes[k]``.
         name: of the data set, such as ``"mnist"``.
         split: ``"train"`` or ``"test"``.
-        white: the pixel value that means full ink, so that ``images / white`` is in 0..1.
+        white: the largest pixel value, so that ``images / white`` is in 0..1.
             Default 255.
 
     Raises:
@@ -67,7 +67,7 @@ class Images:
         return self.images.shape[1:]
 
     def checksum(self) -> int:
-        """Return a number that tells these images and labels from others."""
+        """Return a checksum (CRC-32) of the images and labels."""
         return checksum(self.images, self.labels)
 
     def __len__(self) -> int:
@@ -75,7 +75,7 @@ class Images:
 
 
 def checksum(*arrays: np.ndarray) -> int:
-    """Return a number that tells other arrays from these."""
+    """Return a checksum (CRC-32) of arrays."""
     value = 0
     for array in arrays:
         value = zlib.crc32(np.ascontiguousarray(array).data, value)

@@ -1,4 +1,4 @@
-"""Loading a data set by name: from a folder of the user's, from the cache, or from the network."""
+"""Data sets by name: from a folder of the user's, the cache, or the internet."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def load(
 
     Its files are taken from ``data_dir``. Without ``data_dir`` they are taken from the folder that
     the environment variable ``SALAMANDRE_DATA`` names, if it holds the set; else from the cache;
-    else from the network. In a folder, files may be plain or ``.gz``, archives packed or unpacked,
+    else from the internet. In a folder, files may be plain or ``.gz``, archives packed or unpacked,
     directly or in a subfolder with the name of the set. Files are verified and converted once. The
     converted arrays are mapped from the cache until the size or date of a file changes.
 
@@ -51,13 +51,13 @@ def load(
             ``"digits"``; the last comes with the package and needs no folder.
         data_dir: a folder that must hold the files. Default: none.
         cache_dir: where downloads and converted arrays are kept. Default: the folder that
-            ``SALAMANDRE_CACHE`` names, else the user's cache folder of the system. One that
-            cannot be written costs a warning and the conversion at every start.
-        download: whether the network may be used. Default True.
+            ``SALAMANDRE_CACHE`` names, else the user's cache folder of the system. If it
+            cannot be written, there is a warning, and files are converted at every start.
+        download: whether files may be downloaded. Default True.
 
     Raises:
         ValueError: unknown name.
-        CorruptData: a file of ``data_dir`` or ``SALAMANDRE_DATA`` holds something else.
+        CorruptData: a file of ``data_dir`` or ``SALAMANDRE_DATA`` is damaged or another one.
         DataUnavailable: ``data_dir`` lacks a file, or no mirror sent it.
     """
     entry = CATALOGUE[one_of("data set", name, CATALOGUE)]
@@ -79,8 +79,8 @@ def load(
 def _bundled(entry: DataSet) -> list[cache.Pair]:
     """Return the 8×8 digits that come with the package; see ``digits.md`` beside this file.
 
-    They are in the order of their 13 writers, so the last fifth is mostly by people who wrote none
-    of the others: a harder and more honest test than a shuffled one.
+    They are in the order of their 13 writers. The last fifth, the test split, is mostly by other
+    people than the rest: a harder test than a shuffled one.
     """
     with np.load(Path(__file__).with_name("digits.npz"), allow_pickle=False) as file:
         images, labels = file["images"], file["labels"]
@@ -114,7 +114,7 @@ def _find(entry: DataSet, folder: Path, must: bool) -> dict[Split, Found]:
 
 
 def _own(entry: DataSet, split: Split, found: Found, home: Path) -> cache.Pair:
-    """Return a split from files of the user's own."""
+    """Return a split from files in a folder of the user's."""
     form, files = found
     stats = [(str(path.resolve()), path.stat()) for path in files.values()]
     listing = [(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats]
@@ -123,7 +123,7 @@ def _own(entry: DataSet, split: Split, found: Found, home: Path) -> cache.Pair:
 
 
 def _published(entry: DataSet, home: Path, may_download: bool) -> list[cache.Pair]:
-    """Return both splits from the published files, which are downloaded if they are not here."""
+    """Return both splits from the published files, which are downloaded if they are missing."""
     form = entry.forms[0]
     paths = {split: _cached(home, entry, split, form, "published") for split in SPLITS}
     files = {file: home / file.name for file in form.files}
@@ -147,5 +147,5 @@ def _published(entry: DataSet, home: Path, may_download: bool) -> list[cache.Pai
 
 
 def _cached(home: Path, entry: DataSet, split: Split, form: Form, origin: object) -> Path:
-    """Return where a split is kept; the name depends on the files and on how they are read."""
+    """Return the path of a split in the cache, which depends on the files and their format."""
     return home / f"{split}-{cache.key(form, entry.shape, entry.classes, origin)}.bytes"

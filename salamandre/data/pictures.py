@@ -1,4 +1,4 @@
-"""A picture file as an array: unchanged, or cropped and resized to a square."""
+"""Picture files as arrays: unchanged, or cropped to a square and resized."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 MODES = {1: "L", 3: "RGB"}
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")  # not EPS, which Ghostscript would run as a program
+FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")  # not EPS: Ghostscript would run it as a program
 
 
 def decode(file: BinaryIO, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
@@ -51,7 +51,7 @@ def square(path: Path, size: int, channels: int) -> NDArray[np.uint8]:
     from PIL import Image, ImageOps
 
     with Image.open(path, formats=FORMATS) as opened:
-        # JPEG can be decoded at 1/2, 1/4 or 1/8 of its size; twice the wanted one loses nothing.
+        # JPEG can be decoded at 1/2, 1/4 or 1/8 of its size; twice the final size loses nothing.
         opened.draft(MODES[channels], (2 * size, 2 * size))
         picture = _plain(ImageOps.exif_transpose(opened)).convert(MODES[channels])
     side = min(picture.size)
@@ -65,7 +65,7 @@ def _plain(picture: Image) -> Image:
     """Return a picture with eight bits a channel and without transparency."""
     from PIL import Image
 
-    if picture.mode.startswith("I"):  # 16 bits of grey, which Pillow would cut off at 255
+    if picture.mode.startswith("I"):  # 16 bits of grey, which Pillow would clip at 255
         return Image.fromarray((np.asarray(picture) >> 8).astype(np.uint8))
     if picture.has_transparency_data:
         picture = picture.convert("RGBA")

@@ -1,4 +1,4 @@
-"""Reading a split from its files: archives, unpacked archives, and files published one by one.
+"""Reading splits from their files: archives, unpacked archives and single files.
 
 Nothing is unpacked onto the disk. If the content of a part has a known checksum, it must agree. If
 only the archive has one and it differs, the archive is read with a warning, as long as its content
@@ -25,7 +25,7 @@ from salamandre.data.formats import READERS, Stream, Unfit
 
 
 def find(entry: DataSet, form: Form, split: Split, folder: Path) -> dict[Part, Path]:
-    """Return those parts of a split that a folder holds, packed or unpacked, and where."""
+    """Return the paths of the parts of a split that a folder holds, packed or unpacked."""
     places = dict.fromkeys((folder / (entry.family or entry.name), folder / entry.name, folder))
     found = {}
     for part in form.of(split):
@@ -33,7 +33,7 @@ def find(entry: DataSet, form: Form, split: Split, folder: Path) -> dict[Part, P
             spelled
             for name in (form.file(part).name, part.name, Path(part.name).name)
             for plain in (name, name.removesuffix(".gz"))
-            for spelled in (plain, plain.replace("-idx", ".idx"))  # as some mirrors have it
+            for spelled in (plain, plain.replace("-idx", ".idx"))  # the spelling of some mirrors
         ]
         paths = (place / name for place in places for name in names)
         if (path := next((path for path in paths if path.is_file()), None)) is not None:
@@ -46,10 +46,9 @@ def write(entry: DataSet, form: Form, files: Mapping[Part, Path], out: BinaryIO)
 
     Args:
         entry: the data set.
-        form: in which it is there.
-        files: the parts of the split in their order, and where they are.
-        out: the file; parts are written in the order in which an archive has them, each at its
-            position.
+        form: of the files.
+        files: the path of each part of the split, in order.
+        out: the file; parts are written in the order of the archive, each at its position.
 
     Raises:
         CorruptData: a file holds something else.
@@ -116,7 +115,7 @@ def _pieces(
                     raise Unfit(f"holds {found}, not {part.count:,}")
         if not known and path.suffix != ".zip":  # whose members have checksums of their own
             _read_to_the_end(path)
-    except Exception as error:  # whatever a damaged file leads to
+    except Exception as error:  # damaged files raise many kinds of errors
         if isinstance(error, OSError) and error.filename:
             raise  # it could not be opened
         reason = str(error).split("\n")[0].rstrip(":") or type(error).__name__
@@ -128,13 +127,13 @@ def _pieces(
 
 
 def _loose(path: Path, part: Part) -> Iterator[Stream]:
-    """Yield the one part that a file is."""
+    """Yield the part that is a file of its own."""
     with path.open("rb") as file:
         yield _open(file, part.name, part)
 
 
 def _packed(path: Path, parts: Sequence[Part]) -> Iterator[Stream]:
-    """Yield the parts in an archive, pictures one by one, and read no further than needed."""
+    """Yield the parts in an archive, pictures one by one; stop after the last one."""
     if path.suffix == ".zip":
         with zipfile.ZipFile(path) as archive:
             for part in parts:
@@ -155,7 +154,7 @@ def _packed(path: Path, parts: Sequence[Part]) -> Iterator[Stream]:
 
 
 def _open(file: BinaryIO, name: str, part: Part) -> Stream:
-    """Return a stream of the content; a ``.gz`` may have been unpacked and have kept its name."""
+    """Return a stream of the content; a file ``.gz`` may be unpacked already."""
     peek = cast(Any, file).peek
     if part.name.endswith(".gz") and peek(2)[:2] == b"\x1f\x8b":
         file = cast(BinaryIO, gzip.GzipFile(fileobj=file))

@@ -1,4 +1,4 @@
-"""Mixtures of Gaussians in the plane, on which mode collapse can be counted."""
+"""Mixtures of Gaussians in the plane, on which mode collapse can be measured."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""Changes of images (N, C, H, W) that leave their meaning alone, most of them random.
+"""Transforms of images (N, C, H, W), most of them random.
 
 Each is called with a batch and a generator of random numbers, and returns a new batch of the same
-dtype. What is drawn depends on the generator alone, so that equal seeds give equal batches.
+dtype. The result depends on the generator alone, so that equal seeds give equal batches.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ Transform = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
 @dataclass(frozen=True)
 class Shift:
-    """Move each image by up to ``pixels`` along both axes; what comes in is zero.
+    """Move each image by up to ``pixels`` along both axes; pixels from outside are zero.
 
     Args:
-        pixels: the largest shift; each whole number from -pixels to pixels is as likely.
+        pixels: the largest shift; whole numbers from -pixels to pixels are equally likely.
     """
 
     pixels: int
@@ -90,8 +90,8 @@ class RandomCrop:
 
     Args:
         size: its height and width.
-        padding: zeros put around the image before, on each side; with ``size`` of the image
-            itself this is how CIFAR is usually augmented (Krizhevsky 2012: 4). Default 0.
+        padding: zeros added on each side of the image before. CIFAR is usually augmented with
+            the image's own size and padding 4 (Krizhevsky 2012). Default 0.
     """
 
     size: int
@@ -109,8 +109,8 @@ class RandomCrop:
         windows = sliding_window_view(
             padded, (size, size), axis=(2, 3)
         )  # (N, C, .., .., size, size)
-        places = np.array([[windows.shape[2]], [windows.shape[3]]])
-        down, right = random.integers(0, places, (2, len(x)))
+        positions = np.array([[windows.shape[2]], [windows.shape[3]]])
+        down, right = random.integers(0, positions, (2, len(x)))
         return windows[np.arange(len(x)), :, down, right]
 
 
@@ -118,8 +118,8 @@ class RandomCrop:
 class Resize:
     """Make images larger or smaller, with antialiasing.
 
-    A pixel of the result is the mean of those around its position, weighted by a triangle as wide
-    as the step between pixels (Turkowski 1990). That is linear in rows and in columns: y = A x Bᵀ.
+    A pixel of the result is a mean of the pixels around its position, weighted by a triangle as
+    wide as the step between pixels (Turkowski 1990). It is linear in rows and columns: y = A x Bᵀ.
 
     Args:
         size: height and width of the result.
@@ -139,7 +139,7 @@ class Resize:
 
 @lru_cache(maxsize=16)
 def _triangle(length: int, size: int) -> np.ndarray:
-    """Return the weights (size, length) of pixels in the pixels of a resized row."""
+    """Return the weights (size, length) of a row's pixels in those of the resized row."""
     step = length / size
     centres = (np.arange(size) + 0.5) * step
     distance = np.abs(np.arange(length) + 0.5 - centres[:, None]) / max(step, 1.0)
@@ -169,7 +169,7 @@ class Chain:
         object.__setattr__(self, "transforms", transforms)
 
     def __call__(self, x: np.ndarray, random: np.random.Generator) -> np.ndarray:
-        """Return what the last transform returns."""
+        """Return the result of all transforms."""
         for transform in self.transforms:
             x = transform(x, random)
         return x
@@ -179,9 +179,9 @@ def apply(images: Images, transform: Transform, seed: int = 0) -> Images:
     """Return a data set whose images were changed once, in memory, such as by ``Resize(64)``.
 
     Args:
-        images: the data set; it stays as it is.
-        transform: what is done to its images, block by block.
-        seed: of what is drawn. Default 0.
+        images: the data set, which is not changed.
+        transform: applied to its images, block by block.
+        seed: of random transforms. Default 0.
     """
     random = np.random.default_rng(whole("seed", seed, least=0))
     blocks = range(0, len(images), BLOCK)

@@ -1,8 +1,8 @@
-"""Reading a pickle that holds data alone: nothing that it names is ever called.
+"""Reading pickles that hold data alone: nothing that they name is ever called.
 
-A pickle is a program that may call whatever it names. The batches of CIFAR name three things, those
-that NumPy pickles an array with; here stand-ins take their place, which only write down what the
-array is made of, and every other name is refused.
+A pickle is a program that may call any function it names. The batches of CIFAR name the three that
+NumPy pickles arrays with. Here stand-ins replace these, which only note shape, type and bytes; all
+other names are refused.
 """
 
 from __future__ import annotations
@@ -64,14 +64,14 @@ ALLOWED = {
 
 class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
-        """Return the stand-in for a name, and refuse all that have none."""
+        """Return the stand-in for a name; refuse all other names."""
         if (module, name) not in ALLOWED:
             raise pickle.UnpicklingError(f"it names {module}.{name}")
         return ALLOWED[module, name]
 
 
 def _value(held: Any) -> Any:
-    """Return what something in the pickle stands for, if it is an array, a list or a scalar."""
+    """Return an array, list or scalar of the pickle; refuse anything else."""
     scalar = (str, bytes, int, float, type(None))
     if isinstance(held, StoredArray):
         return held.array()
@@ -92,11 +92,11 @@ def unpickle(data: bytes) -> dict[str, Any]:
         Its values by name; strings of Python 2 are bytes.
 
     Raises:
-        ValueError: it holds, or names, anything else; nothing of it has been run.
+        ValueError: it holds or names anything else; nothing in it has been run.
     """
     try:
         for count, (instruction, place, _) in enumerate(pickletools.genops(data)):
-            # Room for all that may be remembered before would be made, gigabytes of it.
+            # The unpickler would allocate room for so many objects, gigabytes of it.
             if instruction.name.endswith("PUT") and int(place or 0) > count:
                 raise pickle.UnpicklingError(f"it remembers something as number {place}")
         content = _Unpickler(io.BytesIO(data), encoding="bytes").load()
@@ -106,7 +106,7 @@ def unpickle(data: bytes) -> dict[str, Any]:
             name.decode("ascii") if isinstance(name, bytes) else str(name): _value(held)
             for name, held in content.items()
         }
-    except Exception as error:  # whatever a damaged pickle leads to
+    except Exception as error:  # damaged pickles raise many kinds of errors
         raise ValueError(
             f"is no pickle of a dictionary of arrays, lists, strings and numbers ({error})"
         ) from None

@@ -1,9 +1,16 @@
-"""Figures that tell how well a network does."""
+"""Metrics: how well a network classifies, and how good and varied generated examples are."""
 
-from salamandre.evaluation.classes import class_divergence, class_shares, classifier_score
-from salamandre.evaluation.classification import confusion
-from salamandre.evaluation.frechet import frechet_distance
+from salamandre.evaluation.classes import (
+    class_divergence,
+    class_shares,
+    classifier_score,
+    confusion,
+)
+from salamandre.evaluation.distances import (
+    frechet_distance,
+    mode_coverage,
+    nearest,
+    precision_recall,
+)
 from salamandre.evaluation.judge import Judge
-from salamandre.evaluation.modes import mode_coverage
-from salamandre.evaluation.neighbours import nearest, precision_recall
 from salamandre.training.metrics import accuracy, predicted

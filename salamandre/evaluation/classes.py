@@ -1,8 +1,17 @@
-"""What a classifier makes of generated examples."""
+"""Metrics of classes: which are confused, and how evenly and clearly they are generated."""
 
 from __future__ import annotations
 
 import numpy as np
+
+
+def confusion(labels: np.ndarray, guesses: np.ndarray, classes: int) -> np.ndarray:
+    """Return counts (classes, classes): row the true label, column the guessed one."""
+    for what, values in (("labels", labels), ("guesses", guesses)):
+        if len(values) and not 0 <= np.min(values) <= np.max(values) < classes:
+            raise ValueError(f"{what} must lie in 0..{classes - 1}")
+    pairs = np.asarray(labels).astype(np.int64) * classes + np.asarray(guesses)
+    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
 
 
 def class_shares(labels: np.ndarray, classes: int) -> np.ndarray:
@@ -32,7 +41,7 @@ def classifier_score(probabilities: np.ndarray) -> float:
     """Return exp(mean KL(p(y | x) ‖ p(y))), from 1 to the number of classes.
 
     The formula of the Inception score (Salimans et al. 2016, section 4), for any classifier: large
-    if each example is surely of one class and all classes are equally frequent.
+    if each example clearly belongs to one class and all classes are equally frequent.
 
     Args:
         probabilities: p(y | x), (N, classes); rows sum to 1.

@@ -1,4 +1,4 @@
-"""A classifier that judges what a generator makes."""
+"""Metrics of generated images from a classifier of the real ones."""
 
 from __future__ import annotations
 
@@ -18,8 +18,7 @@ from salamandre.data import cache
 from salamandre.data.images import Images
 from salamandre.data.transforms import Shift
 from salamandre.evaluation.classes import class_divergence, class_shares, classifier_score
-from salamandre.evaluation.frechet import frechet_distance
-from salamandre.evaluation.neighbours import precision_recall
+from salamandre.evaluation.distances import frechet_distance, precision_recall
 from salamandre.games.game import GanGame
 from salamandre.layer import Layer
 from salamandre.layers.convolution import ConvolutionalLayer
@@ -39,16 +38,16 @@ NEIGHBOURS = 3000  # examples of each kind for precision and recall, whose time 
 
 
 class Judge:
-    """Figures of generated images, told by a classifier that has learned the real ones.
+    """A classifier that has learned the real images, and the metrics it gives of generated ones.
 
     Args:
-        classifier: a trained Network that ends in Softmax; the outputs of the layer before the
-            last one are its features.
-        images: real images: generated ones are compared with their features and classes.
+        classifier: a trained Network that ends in Softmax; the outputs of the layer before
+            the last one are the features.
+        images: real images, with whose features and classes generated ones are compared.
 
     Attributes:
-        accuracy: of the classifier on ``images``, which it has best not been trained on.
-        confident: the share of ``images`` that it gives a probability above 0.9.
+        accuracy: of the classifier on ``images``, which should not be its training images.
+        confident: the share of ``images`` whose most likely class has a probability above 0.9.
 
     Raises:
         ValueError: a classifier that does not fit the images.
@@ -68,8 +67,8 @@ class Judge:
             )
         self.classifier, self.classes = classifier, images.classes
         values = np.asarray(images.images, dtype=classifier.dtype) / images.white
-        probabilities, features = self._look(values)
-        # The order of a data set may tell something; equally many are taken from its beginning.
+        probabilities, features = self._classified(values)
+        # Shuffled: the order of a data set may mean something, and metrics take the first rows.
         self._features = features[np.random.default_rng(0).permutation(len(features))]
         self.accuracy = accuracy(probabilities, images.labels)
         self.confident = float((probabilities.max(axis=1) > CONFIDENT).mean())
@@ -87,14 +86,14 @@ class Judge:
         cache_dir: str | os.PathLike[str] | None = None,
         backend: str | None = None,
     ) -> Judge:
-        """Return a judge whose classifier learns ``train``; one trained before is reused.
+        """Return a judge with a classifier of ``train``, trained now or found in the cache.
 
         The classifier is a perceptron, inputs-512-128-classes, or two convolutions before
         neurons, 128-classes; it is kept in the cache folder (see :func:`salamandre.data.load`).
 
         Args:
-            train: what it learns.
-            test: what generated images are compared with.
+            train: the training images of the classifier.
+            test: the images that generated ones are compared with.
             convolutional: whether the classifier is; slower and better. Default: for colour
                 images.
             epochs: of training. Default 15: half a minute for MNIST on two cores; convolutional
@@ -111,9 +110,9 @@ class Judge:
         path = cache.root(cache_dir) / "judges" / f"{train.name}-{digest}.safetensors"
         try:
             classifier = Network.load(path, backend=backend)
-        except (FileNotFoundError, ValueError):  # none yet, or a damaged one
+        except (FileNotFoundError, ValueError):  # not trained yet, or damaged
             cls._teach(classifier, train, epochs, seed)
-            with suppress(OSError):  # a cache that cannot be written costs only another training
+            with suppress(OSError):  # without a cache it is trained again next time
                 classifier.save(path)
         return cls(classifier, test)
 
@@ -148,7 +147,7 @@ class Judge:
         if engine.interrupted:
             raise KeyboardInterrupt
 
-    def _look(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def _classified(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return probabilities and features of images with values in 0..1, in blocks."""
         network = self.classifier
         run, last = network.new_pass(parameter_gradients=False), len(network.layers) - 1
@@ -165,32 +164,32 @@ class Judge:
         self, examples: np.ndarray, value_range: tuple[float, float] = (0.0, 1.0)
     ) -> np.ndarray:
         """Return probabilities (N, classes) of images (N, ...) with values in ``value_range``."""
-        return self._look(self._scaled(examples, value_range))[0]
+        return self._classified(self._scaled(examples, value_range))[0]
 
     @staticmethod
     def _scaled(examples: np.ndarray, value_range: tuple[float, float]) -> np.ndarray:
         low, high = value_range
         return np.clip((np.asarray(examples) - low) / (high - low), 0, 1)
 
-    def figures(
+    def metrics(
         self, examples: np.ndarray, value_range: tuple[float, float] = (0.0, 1.0)
     ) -> dict[str, float]:
-        """Return the figures of generated images.
+        """Return the metrics of generated images.
 
         Args:
-            examples: (N, ...) with the elements of an image each; best as many as real ones.
+            examples: (N, ...) with the elements of an image each; preferably as many as real ones.
             value_range: the values of black and white. Default (0, 1).
 
         Returns:
-            ``classes``, how many of the data's are drawn at least a tenth as often as in the data;
-            ``least`` and ``most``, the smallest share of one of them and the largest of any;
-            ``confident``, the share of examples whose class has a probability above 0.9;
+            ``classes``, the number of classes whose share is at least a tenth of their share in the
+            data; ``least`` and ``most``, the smallest and the largest share of a class;
+            ``confident``, the share whose most likely class has a probability above 0.9;
             ``divergence`` of the classes from the data's (:func:`class_divergence`); ``score``
             (:func:`classifier_score`); ``frechet`` (:func:`frechet_distance` of the features,
-            with equally many real images where there are); ``precision`` and ``recall``
+            with as many real images, if there are so many); ``precision`` and ``recall``
             (:func:`precision_recall`, of 3,000 at most).
         """
-        probabilities, features = self._look(self._scaled(examples, value_range))
+        probabilities, features = self._classified(self._scaled(examples, value_range))
         shares = class_shares(probabilities.argmax(axis=1), len(self.classes))
         real = self._shares > 0
         few = min(NEIGHBOURS, len(features), len(self._features))
@@ -208,16 +207,16 @@ class Judge:
         }
 
     def of_game(self, count: int = 10_000, seed: int = 1) -> Callable[[GanGame], dict[str, float]]:
-        """Return a metric for :class:`salamandre.games.Evaluation`: the figures of ``count``.
+        """Return a metric for :class:`salamandre.games.Evaluation`: ``count`` examples.
 
-        Of a conditional game it also tells ``right``, the share that is of the class asked for.
+        For a conditional game there is also ``right``, the share that is of the requested class.
         """
-        return functools.partial(self._figures_of, count=count, seed=seed)
+        return functools.partial(self._metrics_of, count=count, seed=seed)
 
-    def _figures_of(self, game: GanGame, count: int, seed: int) -> dict[str, float]:
+    def _metrics_of(self, game: GanGame, count: int, seed: int) -> dict[str, float]:
         examples = game.backend.to_numpy(game.generate(count, seed))
-        figures = self.figures(examples, game.value_range)
+        metrics = self.metrics(examples, game.value_range)
         if game.classes:
-            asked = np.arange(count) % game.classes
-            figures["right"] = accuracy(self.classify(examples, game.value_range), asked)
-        return figures
+            requested = np.arange(count) % game.classes
+            metrics["right"] = accuracy(self.classify(examples, game.value_range), requested)
+        return metrics

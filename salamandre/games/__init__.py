@@ -1,4 +1,4 @@
-"""Adversarial games: the players, what they gain, and what keeps them in balance."""
+"""Adversarial games: objectives, constraints, remedies, latent spaces, architectures."""
 
 from salamandre.games.architectures import ARCHITECTURES, new_game
 from salamandre.games.callbacks import EpochNetworks, Evaluation, Film, SampleGrids

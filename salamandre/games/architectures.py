@@ -45,31 +45,31 @@ def new_game(
     Args:
         name: of the architecture:
             ``"cgan"``, perceptrons with the least-squares objective (Mirza and Osindero 2014);
-            ``"cdcgan"``, convolutional, with conditional batch-norm against label maps and a
+            ``"cdcgan"``, convolutional, with conditional batch-norm against a label map and a
             projection (Radford et al. 2016; Miyato and Koyama 2018);
             ``"cwgan"``, perceptrons with the Wasserstein objective and a gradient penalty.
-        images: what is drawn; the generator ends in the range -1 to 1.
-        latent: coordinates of the latent space, which is Gaussian. Default 100.
-        batch_size: default 64.
+        images: the real images; the generator's outputs are in -1 to 1.
+        latent: the size of the latent vectors, which are Gaussian. Default 100.
+        batch_size: real examples a step. Default 64.
         average: decay of the generator's :class:`MovingAverage`, 0 for none. Default 0.999.
-        unconditional_discriminator: leave the label out of the discriminator, to see what happens:
-            the generator has no reason left to heed it. Default False.
-        seed: default 0.
+        unconditional_discriminator: give the discriminator no labels, for comparison: the
+            generator then has no reason to use its own. Default False.
+        seed: of the networks and the game. Default 0.
         backend: of both networks.
 
     Raises:
         ValueError: an unknown name, or images of a size that the architecture cannot make.
     """
     architecture = ARCHITECTURES[one_of("architecture", name, ARCHITECTURES)]
-    makes, tells = architecture.players(images.shape, len(images.classes))
+    layers, d_layers = architecture.players(images.shape, len(images.classes))
     if unconditional_discriminator:
-        tells = [layer for layer in tells if not isinstance(layer, (Embedding, LabelMap))]
-        if isinstance(tells[-1], Projection):
-            tells[-1] = NeuronLayer(1)
+        d_layers = [layer for layer in d_layers if not isinstance(layer, (Embedding, LabelMap))]
+        if isinstance(d_layers[-1], Projection):
+            d_layers[-1] = NeuronLayer(1)
     rates = architecture.rates
-    generator = Network(makes, latent, optimizer=Adam(**rates), seed=seed, backend=backend)
+    generator = Network(layers, latent, optimizer=Adam(**rates), seed=seed, backend=backend)
     discriminator = Network(
-        tells, generator.output_shape, optimizer=Adam(**rates), seed=seed + 1, backend=backend
+        d_layers, generator.output_shape, optimizer=Adam(**rates), seed=seed + 1, backend=backend
     )
     return architecture.game(
         generator,
@@ -97,7 +97,7 @@ def _cgan(shape: tuple[int, ...], classes: int) -> Players:
 
 
 def _cwgan(shape: tuple[int, ...], classes: int) -> Players:
-    """256-512 against 512-256, without normalisation, which has no place under the penalty."""
+    """256-512 against 512-256, without batch-norm, which a gradient penalty does not allow."""
     generator = [NeuronLayer(256, LEAKY), NeuronLayer(512, LEAKY)]
     critic = [NeuronLayer(512, LEAKY), NeuronLayer(256, LEAKY)]
     last = NeuronLayer(math.prod(shape), Tanh())
@@ -105,27 +105,27 @@ def _cwgan(shape: tuple[int, ...], classes: int) -> Players:
 
 
 def _cdcgan(shape: tuple[int, ...], classes: int) -> Players:
-    """Windows of 4×4 that double or halve the size, between 4×4 (or what is odd) and the image."""
-    colours, height, width = shape
+    """4×4 windows that double or halve the size, from 4×4 (or an odd size) to that of the image."""
+    image_channels, height, width = shape
     times = 0
     while height % 2 == width % 2 == 0 and min(height, width) > 4:
         height, width, times = height // 2, width // 2, times + 1
     if times == 0 or max(height, width) > 15:
         raise ValueError(
-            f"cdcgan halves images again and again, which {shape[1]}×{shape[2]} does not allow: "
-            f"resize them to 32×32 or 64×64"
+            f"cdcgan halves images until they are at most 15×15, which {shape[1]}×{shape[2]} does "
+            f"not allow: resize them to 32×32 or 64×64"
         )
-    maps = [32 * 2**level for level in range(times)]
-    first = (maps[-1], height, width)
+    channels = [32 * 2**level for level in range(times)]
+    first = (channels[-1], height, width)
     generator: list[Layer] = [Embedding(classes), NeuronLayer(math.prod(first)), Reshape(first)]
     generator += [ConditionalBatchNorm(classes), ReLU()]
-    for count in reversed(maps[:-1]):
+    for count in reversed(channels[:-1]):
         generator.append(TransposedConvolutionalLayer(count, 4, 2, 1, bias=False))
         generator += [ConditionalBatchNorm(classes), ReLU()]
-    generator.append(TransposedConvolutionalLayer(colours, 4, 2, 1, activation=Tanh()))
+    generator.append(TransposedConvolutionalLayer(image_channels, 4, 2, 1, activation=Tanh()))
     discriminator: list[Layer] = [LabelMap(classes)]
-    discriminator.append(ConvolutionalLayer(maps[0], 4, 2, 1, activation=LEAKY))
-    for count in maps[1:]:
+    discriminator.append(ConvolutionalLayer(channels[0], 4, 2, 1, activation=LEAKY))
+    for count in channels[1:]:
         discriminator.append(ConvolutionalLayer(count, 4, 2, 1, bias=False))
         discriminator += [BatchNorm(), LeakyReLU(0.2)]
     return generator, [*discriminator, Flatten(), Dropout(0.3), Projection(classes)]
@@ -135,7 +135,7 @@ _RATES = {"learning_rate": 2e-4, "beta1": 0.5, "beta2": 0.999}
 
 
 class Architecture(NamedTuple):
-    """Players and the game they play."""
+    """The layers of both players, their learning rates, and the game."""
 
     players: Callable[[tuple[int, ...], int], Players]
     rates: dict[str, Any]

@@ -1,4 +1,4 @@
-"""What only games have to be watched for: samples, evaluations, networks of epochs, a film."""
+"""Callbacks of games: sample grids, evaluations, networks of epochs, films."""
 
 from __future__ import annotations
 
@@ -25,16 +25,16 @@ PLAYERS = ("generator", "discriminator")
 
 
 class SampleGrids(Callback):
-    """Draws what the generator makes of the same latent points, and at the end an animation of it.
+    """Draws the generator's images of the same latent vectors, and at the end an animation.
 
     The pictures are ``samples/ROUND.png`` in the folder, the animation is ``animation.gif``.
 
     Args:
         folder: made if it does not exist.
-        every: how often. Default ``Steps(500)``. The beginning and the end are drawn too.
-        count: of latent points. Default 64.
-        draw: ``draw(examples, path)`` makes a picture of examples (count, ...) on the host.
-            Default: a grid of images (count, C, H, W) in the game's range.
+        every: how often. Default ``Steps(500)``. Initial and final images are drawn too.
+        count: the number of latent vectors. Default 64.
+        draw: ``draw(examples, path)`` writes a picture of examples (count, ...) on the host.
+            Default: a grid of images (count, C, H, W) in the game's value range.
     """
 
     def __init__(
@@ -50,7 +50,7 @@ class SampleGrids(Callback):
         self._draw = draw
 
     def on_start(self, game: GanGame) -> None:
-        """Draw the beginning; remove a picture of an end that was none."""
+        """Draw the initial images; remove the final picture of a run that is continued."""
         if self._draw is None and len(game.image_shape) != 3:
             raise ValueError(
                 f"SampleGrids draws images (C, H, W), the examples are of shape "
@@ -80,7 +80,7 @@ class SampleGrids(Callback):
         self._latest = game.rounds
 
     def on_end(self, game: GanGame) -> None:
-        """Draw the end and the animation."""
+        """Draw the final images and the animation."""
         from salamandre.plots import animate
 
         if game.error is None:
@@ -95,8 +95,8 @@ class Evaluation(Callback):
     """Computes metrics during a game, and appends a record of them to its history.
 
     Args:
-        metrics: functions of the game by name; one that returns a mapping adds all its metrics.
-        every: how often. Default ``Steps(1000)``. The end is evaluated too.
+        metrics: functions of the game by name. They return a number, or several by name.
+        every: how often. Default ``Steps(1000)``. The final networks are evaluated too.
     """
 
     def __init__(self, metrics: Mapping[str, Metric], every: Trigger = Steps(1000)) -> None:
@@ -104,7 +104,7 @@ class Evaluation(Callback):
         self.every = trigger("Evaluation every", every)
 
     def on_start(self, game: GanGame) -> None:
-        """Forget the evaluation of an end that was none."""
+        """Remove the final record of a run that is continued."""
         records = game.history.records
         if records and game.rounds < game.planned:
             latest = int(records[-1]["round"])
@@ -120,7 +120,7 @@ class Evaluation(Callback):
         game.record(record)
 
     def on_end(self, game: GanGame) -> None:
-        """Evaluate the end, if it was not."""
+        """Evaluate the final networks, unless that is done."""
         records = game.history.records
         if game.error is None and game.rounds > (records[-1]["round"] if records else 0):
             self.on_step(game)
@@ -131,12 +131,12 @@ class EpochNetworks(Callback):
 
     They are ``networks/generator-EPOCH.safetensors`` (the moving average, if the game has one) and
     ``networks/discriminator-EPOCH.safetensors``; the latest are also ``generator.safetensors`` and
-    ``discriminator.safetensors``. Beside the last ones, ten are kept that are evenly spread over
-    the run, so that their size does not grow with its length.
+    ``discriminator.safetensors``. Kept are those of the last epochs, and of ten epochs spread
+    evenly over the run, so that their size does not grow with its length.
 
     Args:
         folder: made if it does not exist.
-        keep: how many of the last epochs are kept; ``None``: all epochs. Default 3.
+        keep: the number of last epochs that are kept; ``None``: all epochs. Default 3.
     """
 
     every = Epochs(1)
@@ -158,7 +158,7 @@ class EpochNetworks(Callback):
             self._prune(epoch, math.ceil(game.epochs / 10), self.keep)
 
     def on_end(self, game: GanGame) -> None:
-        """Save where the game stands, unless it failed."""
+        """Save the final networks, unless the game failed."""
         if game.error is None and game.rounds % game.steps_per_epoch:
             self._save(game, self.folder, "")
 
@@ -174,7 +174,7 @@ class EpochNetworks(Callback):
 
 
 def _publish(source: Path, target: Path) -> None:
-    """Give a file a second name, which no other content has in between."""
+    """Give a file a second name, replacing the file of that name in one step."""
     new = target.with_name(f"{target.name}.link")
     new.unlink(missing_ok=True)
     try:
@@ -189,8 +189,8 @@ class Film(Callback):
     """Makes ``animation.mp4`` of the pictures of :class:`SampleGrids`, if there is an ffmpeg.
 
     Args:
-        folder: the one that :class:`SampleGrids` was given.
-        seconds: how long it takes, at most half a second a picture. Default 10.
+        folder: the folder of :class:`SampleGrids`.
+        seconds: length of the film, at most half a second a picture. Default 10.
     """
 
     def __init__(self, folder: str | os.PathLike[str], seconds: float = 10.0) -> None:
@@ -198,14 +198,14 @@ class Film(Callback):
         self.seconds = real("Film seconds", seconds, 0, above=True)
 
     def on_end(self, game: GanGame) -> None:
-        """Make it, unless the game failed."""
+        """Make the film, unless the game failed."""
         program = shutil.which("ffmpeg")
         pictures = sorted((self.folder / "samples").glob("*.png"))
         if game.error is not None or program is None or len(pictures) < 2:
             return
         rate = max(2.0, len(pictures) / self.seconds)
         command = [program, "-v", "error", "-y", "-f", "image2pipe", "-framerate", f"{rate:g}"]
-        # The common format has half as many colours as pixels along each axis: even sizes.
+        # yuv420p has half as many colours as pixels along each axis and needs even sizes.
         command += ["-i", "-", "-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2:color=white"]
         command += ["-pix_fmt", "yuv420p", "-movflags", "+faststart", "-f", "mp4"]
         frames = b"".join(path.read_bytes() for path in pictures)

@@ -1,4 +1,4 @@
-"""What players and examples must be for a game."""
+"""Checks of the networks and examples that a game is given."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def players(generator: Network, discriminator: Network, latent: Latent) -> None:
 def classes(
     generator: Network, discriminator: Network, images: Images | np.ndarray, labels: Any
 ) -> int | None:
-    """Return the number of classes that conditional players know, ``None`` of others."""
+    """Return the number of classes of conditional players, ``None`` for others."""
     known = [network.classes for network in (generator, discriminator)]
     if labels is None or labels is False:
         if any(known):
@@ -88,7 +88,7 @@ def classes(
 
 
 def output_range(generator: Network) -> tuple[float, float]:
-    """Return the range of the generator's last activation."""
+    """Return the value range of the generator's last activation."""
     last = _last_activation(generator)
     if isinstance(last, Sigmoid):
         return 0.0, 1.0
@@ -102,7 +102,7 @@ def examples(
     labels: Any,
     batch_size: int,
 ) -> Source:
-    """Return the real examples as the discriminator takes them, in the generator's range."""
+    """Return the real examples in the discriminator's shape and the generator's value range."""
     low, high = value_range = output_range(generator)
     if isinstance(images, Images):
         source = Source(images, discriminator, value_range=value_range)
@@ -126,7 +126,7 @@ def examples(
 
 
 def _last_activation(network: Network) -> Layer | None:
-    """Return the activation that makes a network's outputs, whatever their shape is then."""
+    """Return the activation of a network's last layer, before any change of shape."""
     for layer in reversed(network.layers):
         if not isinstance(layer, (Flatten, Reshape)):
             return layer.output_activation

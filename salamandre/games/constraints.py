@@ -1,4 +1,4 @@
-"""Ways to hold a critic's slope: its scores shall not change faster than its inputs do."""
+"""Constraints that bound a critic's slope: how much scores change for a change of inputs."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ TINY = 1e-12  # below it a number is zero
 
 
 class Lipschitz(Component):
-    """Base of constraints. By itself it constrains nothing."""
+    """Base of constraints. The base itself constrains nothing."""
 
     kind = "lipschitz"
 
     def attach(self, critic: Network) -> None:
-        """Prepare for a critic, once."""
+        """Prepare for a critic; called once."""
         self.critic = critic
 
     def penalty(self, real: Array, fake: Array, labels: Array | None = None) -> Any:
-        """Return a loss to be added to the critic's; add its gradient to the critic's.
+        """Return a loss that is added to the critic's; add its gradient to the critic's.
 
         Args:
             real: examples (N, ...).
-            fake: likewise.
-            labels: of both (N,), if there are any.
+            fake: examples (N, ...).
+            labels: the labels (N,) of both, if there are any.
         """
         return 0.0
 
@@ -38,15 +38,15 @@ class Lipschitz(Component):
         self.critic.step()
 
     def state(self) -> dict[str, Array]:
-        """Return the arrays that a checkpoint must hold; they are restored in place."""
+        """Return the arrays of a checkpoint; they are restored in place."""
         return {}
 
 
 class WeightClipping(Lipschitz):
     """Every parameter in [-limit, limit] after each step (Arjovsky et al. 2017, algorithm 1).
 
-    The simplest constraint, and the crudest: it bounds the slope, but biases the critic towards
-    simple functions, and too small or too large a limit makes gradients vanish or explode.
+    The simplest constraint. It biases the critic towards simple functions, and a limit that is too
+    small or too large makes gradients vanish or explode.
 
     Args:
         limit: the paper's c. Default 0.01.
@@ -75,13 +75,13 @@ class WeightClipping(Lipschitz):
 class GradientPenalty(Lipschitz):
     """E = weight · mean of (‖∇D(x̂)‖ - 1)² (Gulrajani et al. 2017, equation 3).
 
-    Each x̂ lies at a uniformly random place between a real and a fake example. With g = ∇D(x̂) and
+    Each x̂ is at a uniformly random position between a real and a fake example. With g = ∇D(x̂) and
     G = dE/dg, the derivative of E by a parameter is that of Σ ⟨G, g⟩ with G held fixed, and
-    ⟨G, g⟩ is the derivative of D at x̂ along G. So one pass forward along G and one back through
-    that pass give it (Pearlmutter 1994): ``compute_tangent`` and ``backprop_tangent``.
+    ⟨G, g⟩ is the derivative of D at x̂ along G. One forward pass along G and one backward
+    pass through it compute it (Pearlmutter 1994): ``compute_tangent`` and ``backprop_tangent``.
 
-    The most reliable constraint for perceptrons and convolutional critics; a step costs about twice
-    as much. Batch-norm has no place in such a critic.
+    The most reliable constraint for perceptrons and convolutional critics. A step takes about twice
+    as long. The critic must not contain batch-norm.
 
     Args:
         weight: the paper's λ. Default 10.
@@ -123,21 +123,21 @@ class GradientPenalty(Lipschitz):
 class SpectralNorm(Lipschitz):
     """Every weight matrix divided by its largest singular value σ (Miyato et al. 2018).
 
-    The optimizer changes free weights W; the critic computes with W / σ(W). σ is followed by power
-    iteration, one turn a step (algorithm 1), and the gradient of W is that of equation 12:
+    The optimizer changes free weights W; the critic computes with W / σ(W). σ is estimated by
+    power iteration, one iteration a step (algorithm 1). The gradient of W is that of equation 12:
     (dE/dW̄ - ⟨dE/dW̄, W̄⟩ u vᵀ) / σ with W̄ = W / σ. Biases and other vectors stay as they are.
 
-    Cheaper than a gradient penalty, and it goes with any objective, the hinge above all.
+    Cheaper than a gradient penalty; it suits any objective, and is often used with :class:`Hinge`.
 
     Args:
-        iterations: turns of the power iteration a step. Default 1.
+        iterations: power iterations a step. Default 1.
     """
 
     def __init__(self, iterations: int = 1) -> None:
         self.iterations = whole("SpectralNorm iterations", iterations)
 
     def attach(self, critic: Network) -> None:
-        """Start from the critic's parameters, with σ found to convergence."""
+        """Start from the critic's parameters, with σ from 50 iterations."""
         super().attach(critic)
         xp = critic.backend.xp
         self._free = critic.parameters + 0
@@ -159,7 +159,7 @@ class SpectralNorm(Lipschitz):
         self._normalise(50)
 
     def step(self) -> None:
-        """Step with the free weights, then normalise anew."""
+        """Step with the free weights, then normalise them."""
         critic, xp = self.critic, self.critic.backend.xp
         for name, part in self._matrices:
             u, v, sigma = self._u[name], self._v[name], self._sigma[name]
@@ -183,7 +183,7 @@ class SpectralNorm(Lipschitz):
                 v /= xp.sqrt(xp.dot(v, v)) + TINY
                 w = xp.dot(matrix, v)
                 sigma = xp.sqrt(xp.dot(w, w))
-                # A matrix of zeros has no direction: u stays, to see the next one.
+                # A matrix of zeros has no singular vectors: u is kept.
                 u[...] = xp.where(sigma > TINY, w / (sigma + TINY), u)
                 sigma = xp.where(sigma > TINY, sigma, xp.ones_like(sigma))
             self._v[name][...] = v

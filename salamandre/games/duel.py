@@ -1,4 +1,4 @@
-"""The discriminator before real and fake examples."""
+"""The passes of a discriminator in a game."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from salamandre.network import Network
 
 
 class Duel:
-    """The passes of a discriminator in a game.
+    """A discriminator with its passes over real and fake examples.
 
-    Real and fake examples go through it in one batch; where its outputs depend on the whole batch,
-    as with batch-norm, in two passes that are alive at once.
+    Real and fake examples are one batch, unless outputs depend on the other examples of a batch,
+    as with batch-norm: then there are two passes.
 
     Args:
-        discriminator: or critic.
+        discriminator: or a critic.
     """
 
     def __init__(self, discriminator: Network) -> None:
@@ -46,17 +46,17 @@ class Duel:
             d.backprop(d.backend.xp.concatenate([d_real, d_fake]), self._passes[0])
 
     def fake_scores(self, fake: Array, labels: Array | None) -> Array:
-        """Return the scores of fake examples, in the generator's step."""
+        """Return the scores of fake examples in the generator's step."""
         self._learns(False)
         labels = labels if self.network.classes else None
         return self.network.compute(fake, self._passes[-1], labels=labels)
 
     def fake_gradient(self, gradient: Array) -> Array:
-        """Return dE/dfake from dE/dscores; the discriminator stays as it is."""
+        """Return dE/dfake from dE/dscores; nothing of the discriminator changes."""
         return self.network.backprop(gradient, self._passes[-1])
 
     def _learns(self, learns: bool) -> None:
-        """Say whether the next pass is the discriminator's step or the generator's."""
+        """Prepare the pass for the discriminator's step, or for the generator's."""
         run = self._passes[-1]
         run.statistics = learns
         run.want(parameter_gradients=learns, input_gradient=not learns)

@@ -37,25 +37,25 @@ class GanGame(Loop):
             activation ([-1, 1] for Tanh, [0, 1] for Sigmoid), or an array (N, ...) of examples.
         latent: the latent space, such as ``salamandre.Gaussian(100)``.
         batch_size: examples of each kind a step. Default 64.
-        objective: what the players gain. Default :class:`NonSaturating`.
+        objective: the losses of both players. Default :class:`NonSaturating`.
         lipschitz: a constraint on the discriminator, such as ``SpectralNorm()``. Default none.
-        discriminator_steps: of the discriminator a round. Default 1.
-        generator_steps: of the generator a round. Default 1.
-        remedies: for games that collapse or do not settle, such as ``LabelSmoothing()`` and
+        discriminator_steps: steps of the discriminator a round. Default 1.
+        generator_steps: steps of the generator a round. Default 1.
+        remedies: for games that collapse or do not converge, such as ``LabelSmoothing()`` and
             ``MovingAverage()`` (:mod:`salamandre.games.remedies`). Default none.
         labels: for conditional players: True for the labels of :class:`Images`, or labels (N,) of
-            an array of examples. A fake batch has the labels of the real batch beside it. Default
+            an array of examples. A fake batch has the labels of the real batch. Default
             ``None``.
         seed: of latent vectors, order and labels. Default 0.
 
     Attributes:
-        classes: how many the players know; ``None`` if they are not conditional.
-        image_shape: of a real example as it is in the data set, such as (1, 28, 28).
+        classes: the number of classes of conditional players, else ``None``.
+        image_shape: of a real example in the data set, such as (1, 28, 28).
         value_range: of the generator's last activation, and so of the images.
         batches: of real examples, see :class:`salamandre.data.batches.EndlessBatches`.
-        history: its ``steps`` are for each round ``d_loss``, ``g_loss``, ``d_real`` (what the
-            discriminator thinks of real examples) and ``d_fake``; its ``records`` are the
-            evaluations.
+        history: its ``steps`` are for each round ``d_loss``, ``g_loss``, ``d_real`` (the
+            discriminator's mean output on real examples) and ``d_fake``; its ``records`` are
+            the evaluations.
 
     Raises:
         ValueError: networks and images whose shapes do not fit, fewer images than a batch.
@@ -121,7 +121,7 @@ class GanGame(Loop):
             batch = self.draw()
             values = self.discriminator_learning(batch)
         for step in range(self.generator_steps):
-            if step:  # the first one meets the fakes that the discriminator has just seen
+            if step:  # the first step uses the fakes of the discriminator's step
                 batch = batch._replace(fake=self.make(batch.labels))
             g_loss = self.generator_learning(batch)
         values = {"d_loss": values.pop("d_loss"), "g_loss": g_loss, **values}
@@ -134,7 +134,7 @@ class GanGame(Loop):
         return Batch(real, self.make(labels), labels)
 
     def make(self, labels: Array | None = None) -> Array:
-        """Return a batch of fakes, which :meth:`generator_learning` may learn from."""
+        """Return a batch of fakes, for :meth:`generator_learning` too."""
         z = self.latent.draw(self.random, self.batch_size, self.generator.dtype)
         return self.generator.compute(z, self._fakes, labels=labels)
 
@@ -142,7 +142,7 @@ class GanGame(Loop):
         """Take one step of the discriminator (Goodfellow et al. 2014, algorithm 1).
 
         Args:
-            batch: what :meth:`draw` has given. Default: the next one.
+            batch: from :meth:`draw`. Default: the next one.
 
         Returns:
             ``d_loss``, ``d_real`` and ``d_fake``, scalars of the backend.
@@ -160,10 +160,10 @@ class GanGame(Loop):
         return {"d_loss": loss, "d_real": shown_real, "d_fake": shown_fake}
 
     def generator_learning(self, batch: Batch | None = None) -> Array:
-        """Take one step of the generator through the discriminator, which stays as it is.
+        """Take one step of the generator through the discriminator, which does not change.
 
         Args:
-            batch: with the latest fakes. Default: the next one.
+            batch: contains the latest fakes. Default: the next one.
 
         Returns:
             The generator's loss, a scalar of the backend.
@@ -193,7 +193,7 @@ class GanGame(Loop):
             target = remedy.target(target, is_real, self.batch_size, self)
         return target
 
-    # -- what has been learned -----------------------------------------------------------------
+    # -- samples -------------------------------------------------------------------------------
 
     @property
     def average(self) -> MovingAverage | None:
@@ -202,7 +202,7 @@ class GanGame(Loop):
 
     @property
     def best_generator(self) -> Network:
-        """The generator to draw with: its moving average, if there is one."""
+        """The network that :meth:`generate` uses: the moving average, if there is one."""
         return self.average.network if self.average else self.generator
 
     def generate(
@@ -210,15 +210,15 @@ class GanGame(Loop):
     ) -> Array:
         """Return examples of the generator (its moving average if there is one), (count, ...).
 
-        The game is left as it was, and equal calls between two rounds give equal examples. Any
+        The game does not change, and equal calls between two rounds give equal examples. Any
         number of threads may call it, also while the game is played.
 
         Args:
-            count: how many. Default: as many as there are labels or latent vectors.
+            count: the number of examples. Default: that of the labels or latent vectors.
             seed: of the latent vectors.
-            latent: latent vectors (count, size) to be used instead.
-            labels: of the classes to be drawn (count,). Default for conditional players: one
-                class after the other, again and again.
+            latent: latent vectors (count, size), instead of drawn ones.
+            labels: the classes of the examples (count,). Default for conditional players: all
+                classes in turn.
         """
         if count is None:
             given = labels if latent is None else latent
@@ -239,7 +239,7 @@ class GanGame(Loop):
         """Write the generator that :meth:`generate` uses to a safetensors file."""
         self.best_generator.save(path)
 
-    # -- a whole game --------------------------------------------------------------------------
+    # -- the loop ------------------------------------------------------------------------------
 
     @property
     def rounds(self) -> int:
@@ -248,7 +248,7 @@ class GanGame(Loop):
 
     @property
     def steps_per_epoch(self) -> int:
-        """Rounds that take about as many real examples as there are."""
+        """The number of rounds that use about as many real examples as there are."""
         return max(1, len(self.batches.source) // self.batch_size // self.discriminator_steps)
 
     def play(self, rounds: int, callbacks: Sequence[Callback] = ()) -> History:

@@ -1,4 +1,4 @@
-"""Latent spaces: what a generator is given to make something of."""
+"""Latent spaces: the distributions of a generator's inputs."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Latent(Component):
         self.size = whole(f"{type(self).__name__} size", size)
 
     def draw(self, random: RandomStream, count: int, dtype: Any) -> Array:
-        """Return ``count`` latent points (count, size)."""
+        """Return latent vectors (count, size)."""
         raise NotImplementedError
 
 
@@ -30,13 +30,13 @@ class Gaussian(Latent):
     """Independent standard Gaussian coordinates."""
 
     def draw(self, random: RandomStream, count: int, dtype: Any) -> Array:
-        """Return Gaussian points."""
+        """Return Gaussian vectors."""
         return random.normal((count, self.size), dtype)
 
 
 class Uniform(Latent):
-    """Independent coordinates, uniform in [-1, 1), as in the original work."""
+    """Independent coordinates, uniform in [-1, 1), as in Goodfellow et al. 2014."""
 
     def draw(self, random: RandomStream, count: int, dtype: Any) -> Array:
-        """Return uniform points."""
+        """Return uniform vectors."""
         return random.uniform((count, self.size), dtype) * 2 - 1

@@ -1,4 +1,4 @@
-"""Objectives of adversarial games: what each player gains, on the discriminator's raw scores.
+"""Objectives of adversarial games: the losses of both players from the discriminator's scores.
 
 A score s is any real number, larger for what looks real: the discriminator ends linearly, and
 where a probability is wanted it is σ(s) = 1 / (1 + exp(-s)). Every objective is a mean over the
@@ -30,9 +30,9 @@ class Objective(Component):
 
         Args:
             real: the scores (N, 1) of real examples.
-            fake: of fake examples.
+            fake: the scores (N, 1) of fake examples.
             t_real: the target t of real ones, a number or an array (N, 1).
-            t_fake: of fake ones.
+            t_fake: the target t of fake ones, likewise.
             xp: the array namespace.
         """
         loss_real, d_real = self.loss(real, t_real, xp)
@@ -48,7 +48,7 @@ class Objective(Component):
         raise NotImplementedError
 
     def shown(self, scores: Array, xp: Any) -> Array:
-        """Return the mean of what is shown as D(x): here the raw score."""
+        """Return the mean of D(x) in histories and curves: here of the raw scores."""
         return scores.mean()
 
 

@@ -25,16 +25,16 @@ class WGanGame(GanGame):
         critic: a Network with an optimizer, from examples to one score, ending linearly.
         images: see :class:`GanGame`.
         latent: see :class:`GanGame`.
-        critic_steps: of the critic a round (the paper's n_critic). Default 5.
+        critic_steps: steps of the critic a round (the paper's n_critic). Default 5.
         lipschitz: the constraint. Default ``WeightClipping(0.01)``, the paper's.
-        initial_steps: of the critic before the first round, so that its estimate means something
+        initial_steps: steps of the critic before the first round, so that its estimate is good
             from the start. Default 0.
-        options: as for :class:`GanGame`, but for ``objective``, ``lipschitz`` and
+        options: the other arguments of :class:`GanGame`, except ``objective`` and
             ``discriminator_steps``.
 
     Attributes:
-        history: its ``steps["distance"]`` are the estimates of the Wasserstein distance, up to the
-            critic's slope: mean score of real examples less that of fakes.
+        history: its ``steps["distance"]`` are estimates of the Wasserstein distance times the
+            critic's slope: the mean score of real examples minus that of fakes.
     """
 
     def __init__(
@@ -77,11 +77,11 @@ class WGanGame(GanGame):
         super().play_and_learn()
 
     def critic_learning(self, batch: Batch | None = None) -> dict[str, Array]:
-        """Take one step of the critic (Arjovsky et al. 2017, algorithm 1); see the next."""
+        """Take one step of the critic (Arjovsky et al. 2017, algorithm 1)."""
         return self.discriminator_learning(batch)
 
     def discriminator_learning(self, batch: Batch | None = None) -> dict[str, Array]:
-        """As :meth:`GanGame.discriminator_learning`; returns ``distance`` too."""
+        """As :meth:`GanGame.discriminator_learning`, with ``distance`` in the result."""
         values = super().discriminator_learning(batch)
         values["distance"] = values["d_real"] - values["d_fake"]
         return values

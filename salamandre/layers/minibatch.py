@@ -112,7 +112,7 @@ class MinibatchDeviation(_Coupling):
         return xp.concatenate([x, extra], axis=1)
 
     def backprop(self, dy: Array, ctx: Context) -> Array:
-        """Dx = its share of dy + ds (x - mean) / (std · N · elements)."""
+        """dx = its share of dy + ds (x - mean) / (std · N · elements)."""
         ds = dy[:, -1].sum()
         scale = ds / (len(dy) * math.prod(ctx.std.shape))
         return dy[:, :-1] + scale * ctx.centred / ctx.std

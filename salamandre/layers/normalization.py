@@ -82,7 +82,7 @@ class BatchNorm(Layer):
         return y
 
     def backprop(self, dy: Array, ctx: Context) -> Array:
-        """Dx = gamma/σ (dy - mean(dy) - x̂ mean(dy x̂)); without training, dx = gamma/σ dy."""
+        """dx = gamma/σ (dy - mean(dy) - x̂ mean(dy x̂)); without training, dx = gamma/σ dy."""
         xp, backend, inverse_std = ctx.xp, ctx.backend, ctx.inverse_std
         dx, dy = self._like(ctx, "dx", dy), self._rows(ctx, "dy", dy)
         d_gamma, d_beta = xp.empty_like(ctx.gamma), xp.empty_like(ctx.gamma)

@@ -49,7 +49,7 @@ class _Pool(Linear):
 
 
 class MaxPool(_Pool):
-    """Y is the largest pixel that its window sees; of equal ones, the first.
+    """y is the largest pixel that its window sees; of equal ones, the first.
 
     dE/dx is dE/dy at the pixels that were chosen (Riesenhuber and Poggio 1999; LeCun, Bengio,
     Hinton 2015). Padding is never chosen.
@@ -93,7 +93,7 @@ class MaxPool(_Pool):
 
 
 class AveragePool(_Pool):
-    """Y is the mean of what its window sees; padding counts as zeros.
+    """y is the mean of what its window sees; padding counts as zeros.
 
     Shapes: as :class:`MaxPool`.
 

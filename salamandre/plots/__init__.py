@@ -1,8 +1,6 @@
 """Pictures: curves, grids of images, points, confusion matrices, decision maps."""
 
-from salamandre.plots.classification import plot_confusion
+from salamandre.plots.confusion import plot_confusion
 from salamandre.plots.curves import plot_bands, plot_comparison, plot_curves
-from salamandre.plots.decision import plot_decision_maps
-from salamandre.plots.grids import plot_images
-from salamandre.plots.pixels import animate, save_grid
-from salamandre.plots.points import plot_points
+from salamandre.plots.images import animate, plot_images, save_grid
+from salamandre.plots.plane import plot_decision_maps, plot_points

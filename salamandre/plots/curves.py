@@ -7,7 +7,10 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from salamandre.plots.figure import new_figure, save_figure
+from salamandre.plots.figure import COLOURS, new_figure, save_figure
+
+#: The role that a value of a game belongs to, which has a colour of its own.
+ROLES = {"d_loss": "discriminator", "g_loss": "generator", "d_real": "real", "d_fake": "fake"}
 
 
 def plot_curves(
@@ -18,14 +21,14 @@ def plot_curves(
     unit: str = "step",
     panels: Sequence[Sequence[str]] = (),
 ) -> None:
-    """Draw the values of every step of a run, smoothed over 1% of them, and its metrics.
+    """Draw the values of all steps of a run, as means over windows of 1% of them, and its metrics.
 
     Args:
         steps: the values of every step by name.
         metrics: (step, value) of each evaluation by name.
         path: of the PNG file.
         unit: what a step is called. Default ``"step"``.
-        panels: names that share a panel; every other one has a panel of its own.
+        panels: names that share a panel; each other name has its own panel.
     """
     known = {**steps, **metrics}
     alone = [[name] for name in known if not any(name in panel for panel in panels)]
@@ -37,7 +40,9 @@ def plot_curves(
             if name in steps:
                 window = max(1, len(steps[name]) // 100)
                 smooth = np.convolve(steps[name], np.full(window, 1 / window), mode="valid")
-                ax.plot(np.arange(window, len(steps[name]) + 1), smooth, label=name, lw=1)
+                x = np.arange(window, len(steps[name]) + 1)
+                colour = COLOURS.get(ROLES.get(name, ""))
+                ax.plot(x, smooth, label=name, lw=1, color=colour)
             if name in metrics:
                 label = f"{name} (last {metrics[name][-1][1]:.4g})"
                 ax.plot(*zip(*metrics[name], strict=True), marker=".", label=label)
@@ -64,7 +69,7 @@ def plot_bands(
     """Draw mean curves with their confidence bands.
 
     Args:
-        x: what all curves run over.
+        x: the horizontal axis of all curves.
         bands: (mean, low, high) by label, as :func:`salamandre.studies.mean_band` gives them.
         path: of the PNG file.
         xlabel: of the x axis.
@@ -84,7 +89,7 @@ def plot_bands(
 def plot_comparison(
     panels: Mapping[str, Sequence[tuple[str, float, float, float]]], path: str | os.PathLike[str]
 ) -> None:
-    """Draw figures of several variants with their confidence bands, a panel for each figure.
+    """Draw metrics of several variants with their confidence bands, a panel for each metric.
 
     Args:
         panels: (variant, mean, low, high) of every variant, by the title of the panel.
@@ -94,10 +99,10 @@ def plot_comparison(
     figure, axes = new_figure(2 + 2.6 * len(panels), 1 + 0.3 * count, 1, len(panels))
     for index, (ax, (title, rows)) in enumerate(zip(axes[0], panels.items(), strict=True)):
         names, mean, low, high = (np.array(column) for column in zip(*rows, strict=True))
-        places = -np.arange(len(rows))
-        ax.errorbar(mean, places, xerr=[mean - low, high - mean], fmt="o", ms=5, capsize=3)
+        heights = -np.arange(len(rows))
+        ax.errorbar(mean, heights, xerr=[mean - low, high - mean], fmt="o", ms=5, capsize=3)
         ax.axvline(mean[0], color="0.7", lw=0.8, ls="--")
-        ax.set_yticks(places, names if index == 0 else [""] * len(rows), fontsize=8)
+        ax.set_yticks(heights, names if index == 0 else [""] * len(rows), fontsize=8)
         ax.set_title(title, fontsize=9)
         ax.grid(alpha=0.3)
     save_figure(figure, path)

@@ -1,4 +1,4 @@
-"""Figures without a window: drawn by Matplotlib straight into files."""
+"""What all pictures share: colours, and Matplotlib figures that are written to files."""
 
 from __future__ import annotations
 
@@ -12,8 +12,18 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
+#: The colour of each role in all pictures.
+COLOURS = {
+    "discriminator": "tab:blue",
+    "generator": "tab:orange",
+    "real": "tab:green",
+    "fake": "tab:purple",
+    "gradient": "tab:pink",
+}
+
+
 def new_figure(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple[Any, Any]:
-    """Return a figure of a size in inches and its axes, (rows, columns) of them."""
+    """Return a figure of a size in inches, and its axes as an array (rows, columns)."""
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), layout="constrained")

@@ -1,4 +1,4 @@
-"""Runs, each kept in a folder of its own."""
+"""Run folders: make, lock, find, read, compare."""
 
 from salamandre.runs.arguments import open_run, parse_options
 from salamandre.runs.finding import find_run, find_runs

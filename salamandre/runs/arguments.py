@@ -1,4 +1,4 @@
-"""The options of a program that keeps its runs: given, or those of a run that goes on."""
+"""The options of a program with run folders: given, or those of a continued run."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ def parse_options(
     Args:
         parser: with the program's options.
         given: default: those of the command line.
-        may_change: the options that a run may go on with another value of; ``None``: a run cannot
-            go on, and there is no ``--resume``. Default only ``rounds``.
+        may_change: the options that may have another value when a run is continued; ``None``:
+            runs cannot be continued, and there is no ``--resume``. Default only ``rounds``.
 
     Raises:
         FileNotFoundError: the folder to be resumed holds no run.
-        ValueError: its settings are damaged, or those of another program; or another value was
-            given of an option that stays.
+        ValueError: its settings are damaged, or those of another program; or an option has
+            another value that may not change.
     """
     add = parser.add_argument_group("folder").add_argument
     add("--output", default="runs", metavar="DIR", help="the folder of all runs, default runs")
@@ -66,13 +66,13 @@ def parse_options(
 def open_run(
     options: argparse.Namespace, name: str, images: Images | None = None, rounds_per_epoch: int = 1
 ) -> Run:
-    """Return a new run, or the one to be resumed; it is this process's own until it ends.
+    """Return a new run, or the one to be resumed, locked until this process ends.
 
     Args:
         options: as :func:`parse_options` returns them.
-        name: of the folder in which a new run's folder is made.
-        images: that it learns from.
-        rounds_per_epoch: rounds or steps of an epoch, if it counts epochs.
+        name: of the folder that contains a new run's folder.
+        images: the training images. Default none.
+        rounds_per_epoch: rounds or steps of an epoch, if the run counts epochs. Default 1.
 
     Raises:
         RunInUse: another process plays the run.

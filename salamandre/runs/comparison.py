@@ -1,4 +1,4 @@
-"""Runs side by side in one picture."""
+"""Comparison of runs in one picture."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PANELS = {
 
 
 def compare_runs(runs: Sequence[Run], path: str | os.PathLike[str]) -> None:
-    """Draw the curves that runs have in common, and below them their latest samples.
+    """Draw the curves that all runs have, and below them their latest samples.
 
     Args:
         runs: with a table each.

@@ -1,4 +1,4 @@
-"""Runs by their names."""
+"""Finding runs by their names."""
 
 from __future__ import annotations
 
@@ -15,8 +15,7 @@ LATEST = "latest"
 def find_runs(root: str | os.PathLike[str]) -> list[Run]:
     """Return the runs below a folder, the newest first.
 
-    They are ``NAME/DATE-TIME`` there; those that examples of version 0.1 made are
-    ``NAME-DATE-TIME``.
+    Their folders are ``NAME/DATE-TIME``; those of examples of version 0.1 ``NAME-DATE-TIME``.
     """
     base = Path(root)
     files = [*base.glob(f"*/{FILE}"), *base.glob(f"*/*/{FILE}")]
@@ -33,14 +32,14 @@ def run_in(folder: str | os.PathLike[str]) -> Run:
 
 
 def find_run(name: str, root: str | os.PathLike[str]) -> Run:
-    """Return the run in a folder, or the one below ``root`` whose name has ``name`` in it.
+    """Return the run in a folder, or the one below ``root`` whose name contains ``name``.
 
     Args:
-        name: a path, a part of a name that no other run has, or ``"latest"``.
+        name: a path, a part of the name of one run only, or ``"latest"``.
         root: the folder of the runs.
 
     Raises:
-        UnknownRun: none, or several; the nearest or all are named.
+        UnknownRun: no such run, or several; they, or the nearest names, are listed.
         ValueError: damaged settings, or those of a newer version.
     """
     if (Path(name) / FILE).is_file():

@@ -1,4 +1,4 @@
-"""One process at a time in a run folder."""
+"""The lock of a run folder."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 LOCK, OWNER = "run.lock", "run.pid"
-PATIENCE = 0.5  # seconds; whoever finds the owner of a killed run gone has the lock for an instant
+PATIENCE = 0.5  # seconds: in_use() holds the lock for a moment after a run was killed
 
 
 class RunInUse(RuntimeError):
@@ -17,13 +17,13 @@ class RunInUse(RuntimeError):
 
 @contextlib.contextmanager
 def locked(folder: Path) -> Iterator[None]:
-    """Have a run folder to oneself for the length of the block.
+    """Lock a run folder for this process within the block.
 
-    The lock is the operating system's: it ends with the process, whatever ends that. Meanwhile
-    ``run.pid`` says which process has it.
+    The operating system releases the lock when the process ends, however it ends. Meanwhile
+    ``run.pid`` holds the number of the process.
 
     Raises:
-        RunInUse: another process has it; it is named.
+        RunInUse: another process has the lock; its number is in the message.
     """
     from filelock import FileLock, Timeout
 
@@ -49,7 +49,7 @@ def locked(folder: Path) -> Iterator[None]:
 def in_use(folder: Path) -> bool:
     """Return whether a process plays the run in a folder.
 
-    The lock is left alone unless ``run.pid`` names a process, which may have been killed.
+    The lock is tried only if ``run.pid`` names a process, since that may have been killed.
     """
     from filelock import FileLock, Timeout
 
@@ -61,6 +61,6 @@ def in_use(folder: Path) -> bool:
             owner.unlink(missing_ok=True)
     except Timeout:
         return True
-    except OSError:  # a folder that may not be written
+    except OSError:  # a folder that is not writable
         return False
     return False

@@ -1,4 +1,4 @@
-"""A game in a run folder."""
+"""Playing a game in a run folder."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ def play(
     count: int = 64,
     quiet: bool = False,
 ) -> None:
-    """Play until ``rounds`` rounds are done, with everything in one folder.
+    """Play until ``rounds`` rounds are done, with all results in one folder.
 
-    A folder that holds a checkpoint already is continued where it was left, whatever ended it:
-    the same game, killed at any point and played again, ends in the same bits.
+    If the folder holds a checkpoint, the game continues there. A game that is killed at any point
+    and continued ends in the same bits as one that was never stopped.
 
     The folder gets ``curves.csv``, ``metrics.csv`` and ``curves.png``; ``samples/`` and
-    ``animation.gif`` of the same latent points; ``checkpoint.safetensors``; and at the end
+    ``animation.gif`` of the same latent vectors; ``checkpoint.safetensors``; and at the end
     ``generator.safetensors`` (its moving average, if the game has one) and
     ``discriminator.safetensors``.
 
     Args:
-        game: a new one, set up as in the run to be continued.
-        rounds: in all, those before included.
+        game: a new one, with the settings of the run if it is continued.
+        rounds: in all, earlier ones included.
         folder: of the run; made if it does not exist.
         every: rounds between two pictures and two checkpoints. Default 500.
         metrics: for :class:`salamandre.games.Evaluation`. Default none.
         evaluate_every: rounds between two evaluations. Default 1000.
         draw: see :class:`salamandre.games.SampleGrids`. Default a grid of images.
         count: examples in a picture. Default 64.
-        quiet: no progress bar. Default False.
+        quiet: show no progress bar. Default False.
 
     Raises:
         ValueError: the folder holds a checkpoint of another game; nothing is changed.

@@ -1,4 +1,4 @@
-"""A run's folder: what it was started with, and how far it has come."""
+"""A run's folder: its settings, its progress and its files."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TIMES = ("round", "epoch", "step", "seconds", "learning_rate")  # when a row was
 
 
 class UnknownRun(ValueError):
-    """No run, or several, go by that name; or a run has no such part."""
+    """No run or several runs of a name, or a run without the file that was asked for."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Run:
 
     Attributes:
         folder: where it is.
-        name: how it is called, such as ``"digits/20261121-090000"``.
+        name: such as ``"digits/20261121-090000"``.
     """
 
     folder: Path
@@ -39,7 +39,7 @@ class Run:
 
     @cached_property
     def settings(self) -> Settings:
-        """What the run was started with; see :func:`read_settings`."""
+        """The settings of the run; see :func:`read_settings`."""
         return read_settings(self.folder)
 
     @property
@@ -49,11 +49,11 @@ class Run:
 
     @property
     def images(self) -> LearnedImages:
-        """What it noted of the images that it learns from."""
+        """The description of its training images."""
         return self.settings.images
 
     def check_options(self, known: type[Struct]) -> None:
-        """Hold the options against a struct of those that exist; missing ones get their default.
+        """Check the options against a struct of the known ones; missing ones get their default.
 
         Raises:
             ValueError: an option is unknown, or its value is of the wrong type.
@@ -68,7 +68,7 @@ class Run:
         self.settings.options = asdict(checked(self.options, known, file, "options"))
 
     def change_options(self, **options: Any) -> None:
-        """Note other values of options, such as more epochs."""
+        """Change options in the settings, such as the number of epochs."""
         self.options.update(options)
         self.settings.write(self.folder)
 
@@ -89,7 +89,7 @@ class Run:
         """Return the file of the generator after an epoch. Default: the latest one.
 
         Raises:
-            UnknownRun: it is not kept; those that are are named.
+            UnknownRun: it is not kept; the message lists those that are.
         """
         if epoch is None:
             path = self.folder / "generator.safetensors"
@@ -116,24 +116,24 @@ class Run:
 
     @property
     def unit(self) -> str:
-        """In what its length is counted: ``"epochs"`` or ``"rounds"``."""
+        """The unit of its length: ``"epochs"`` or ``"rounds"``."""
         return "epochs" if "epochs" in self.options else "rounds"
 
     @property
     def planned(self) -> int | None:
-        """How many epochs or rounds it shall have, if it noted that."""
+        """The planned number of epochs or rounds, if the settings hold it."""
         planned: int | None = self.options.get(self.unit)
         return planned
 
     def played(self, row: dict[str, float] | None = None) -> float:
-        """Return how many epochs or rounds were over at a row of a table. Default: the last one."""
+        """Return the epochs or rounds done at a row of a table. Default: the last row."""
         if row is None:
             row, *_ = read_rows(self.folder / TABLE, 1) or [{}]
         if self.unit == "epochs" and "epoch" in row:
             return row["epoch"]
         return row.get("round", row.get("step", 0.0)) / self.images.rounds_per_epoch
 
-    def figures(self) -> dict[str, float]:
+    def losses(self) -> dict[str, float]:
         """Return the means of losses and scores over the last rounds."""
         rows = read_rows(self.folder / TABLE, MEAN)
         if rows and "epoch" in rows[0]:  # version 0.1 wrote one row for an epoch of a classifier
@@ -157,7 +157,7 @@ class Run:
 
 
 def read_rows(path: Path, count: int = 0) -> list[dict[str, float]]:
-    """Return the last whole rows of a table, or all; none if there is no table.
+    """Return the last complete rows of a table, or all; none if there is no table.
 
     Raises:
         ValueError: the table is damaged.

@@ -1,4 +1,4 @@
-"""What a run was started with: ``settings.json`` in its folder."""
+"""The settings of a run: ``settings.json`` in its folder."""
 
 from __future__ import annotations
 
@@ -27,15 +27,14 @@ Kind = TypeVar("Kind")
 
 
 class LearnedImages(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
-    """What is noted of the images that a run learns from; nothing, if it learns from others.
+    """The description of a run's training images; empty if it has none.
 
     Attributes:
         name: of the data set or folder.
-        count: how many there are.
+        count: the number of images.
         shape: (channels, height, width).
         classes: their names.
-        rounds_per_epoch: of a run that counts epochs: so many rounds or steps show it about all
-            images once.
+        rounds_per_epoch: rounds or steps of an epoch, for a run that counts epochs.
     """
 
     name: str = ""
@@ -46,21 +45,21 @@ class LearnedImages(Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
 
     @classmethod
     def of(cls, images: Images, rounds_per_epoch: int = 1) -> LearnedImages:
-        """Return what is noted of images."""
+        """Return the description of images."""
         classes = tuple(images.classes)
         return cls(images.name, len(images), images.shape, classes, rounds_per_epoch)
 
 
 class Settings(Struct, forbid_unknown_fields=True):
-    """What is noted of a run when it starts.
+    """The settings of a run, written when it starts.
 
     Attributes:
-        program: that made it, such as ``"xor.py"``; empty if version 0.1 did not note it.
+        program: that made the run, such as ``"xor.py"``; empty in some runs of version 0.1.
         options: of the program, by their names in Python.
-        images: that it learns from.
+        images: the training images.
         started: date and time, with the time zone.
         versions: of Salamandre, Python, NumPy and the system.
-        git: the revision of the library's source, with ``+`` if it was changed since.
+        git: the revision of the library's source, with ``+`` if it has changes.
         format: of the folder.
     """
 
@@ -74,7 +73,7 @@ class Settings(Struct, forbid_unknown_fields=True):
 
     @classmethod
     def new(cls, program: str, options: dict[str, Any], images: LearnedImages) -> Settings:
-        """Return the settings of a run that starts now."""
+        """Return the settings of a new run."""
         versions = {
             "salamandre": __version__,
             "python": platform.python_version(),
@@ -118,7 +117,7 @@ def read_settings(folder: Path) -> Settings:
 
 
 def checked(value: Any, kind: type[Kind], file: Path, part: str = "") -> Kind:
-    """Return what a part of a file holds as a struct; what is missing gets its default.
+    """Return a part of a file as a struct; missing fields get their defaults.
 
     Raises:
         ValueError: it does not fit; the file, the field and what was expected are named.
@@ -135,7 +134,7 @@ def checked(value: Any, kind: type[Kind], file: Path, part: str = "") -> Kind:
 
 
 def _upgraded(held: dict[str, Any]) -> dict[str, Any]:
-    """Return settings as they are written today.
+    """Return settings in the present format.
 
     Version 0.1 wrote format 1 for runs of the command, and the bare options for those of examples.
     """
@@ -148,7 +147,7 @@ def _upgraded(held: dict[str, Any]) -> dict[str, Any]:
 
 
 def _revision() -> str | None:
-    """Return the git revision of the library's source, with ``+`` if it was changed since."""
+    """Return the git revision of the library's source, with ``+`` if it has changes."""
     root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         return None

@@ -1,3 +1,3 @@
-"""Runs that are repeated, and what they have in common."""
+"""Repeated runs and their statistics."""
 
 from salamandre.studies.repeat import mean_band, repeat

@@ -1,4 +1,4 @@
-"""The same experiment with many seeds, and what its results have in common."""
+"""The same experiment with many seeds, and statistics of the results."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def repeat(
 ) -> list[Result]:
     """Return ``experiment(seed)`` for all seeds, in parallel, with a progress bar.
 
-    Ctrl-C ends it at once: the results of the seeds that are done, in their order, are returned.
-    So does an experiment that raises KeyboardInterrupt.
+    Ctrl-C, or an experiment that raises KeyboardInterrupt, ends it at once; the results so far are
+    returned in order.
 
     Args:
         experiment: a function at the top level of a module, or a ``functools.partial`` of one.
-        seeds: one for each run, or whatever else tells the runs apart.
-        processes: how many at a time; default the number of cores. Each has one BLAS thread.
-        description: before the bar.
+        seeds: one for each run, or other values that the runs differ in.
+        processes: runs at a time. Default: the number of cores. Each has one BLAS thread.
+        description: shown before the bar. Default none.
     """
     from tqdm import tqdm
 
@@ -60,13 +60,13 @@ def repeat(
 
 
 def _ignore_interrupts() -> None:
-    """Leave Ctrl-C, which a terminal sends to all processes, to the parent."""
+    """Ignore Ctrl-C, which a terminal sends to all processes: the parent handles it."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
-    """Let new processes use one BLAS thread: many processes' threads would fight."""
+    """Give new processes one BLAS thread: more would compete for the cores."""
     names = ("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS")
     before = {name: os.environ.get(name) for name in names}
     os.environ.update(dict.fromkeys(names, "1"))
@@ -83,7 +83,7 @@ def _one_thread_each() -> Iterator[None]:
 def mean_band(
     values: np.ndarray, confidence: float = 0.95, resamples: int = 2000
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the mean over runs and the ends of its confidence band.
+    """Return the mean over runs and the two ends of its confidence band.
 
     The band is the percentile bootstrap (Efron and Tibshirani 1993, chapter 13): the runs are
     drawn again with replacement, with a fixed seed, and the band holds the middle ``confidence``
@@ -92,7 +92,7 @@ def mean_band(
     Args:
         values: (runs, ...).
         confidence: in (0, 1). Default 0.95.
-        resamples: how often the runs are drawn again. Default 2000.
+        resamples: the number of bootstrap samples. Default 2000.
 
     Returns:
         mean, low, high, each of shape (...).

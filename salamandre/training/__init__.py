@@ -1,4 +1,4 @@
-"""Training: the loop of engines and games, what watches it, and supervised learning."""
+"""Training: the loop of engines and games, its callbacks, and supervised learning."""
 
 from salamandre.training.callbacks import (
     Checkpoint,

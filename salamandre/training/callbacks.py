@@ -1,4 +1,4 @@
-"""What watches an engine or a game: progress, curves, checkpoints, early stopping."""
+"""Callbacks of engines and games: progress, curves, checkpoints, early stopping."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from salamandre.training.triggers import Epochs, Seconds, Steps, Trigger, trigge
 
 
 def _described(run: Loop, last: int) -> str:
-    """Return the means of the values of the last steps and the latest metrics, in words."""
+    """Return the means of the values of the last steps and the latest metrics, as a text."""
     history = run.history
     values = {name: history.mean(name, last) for name in history.steps} | history.metrics()
     return ", ".join(f"{name} {value:.4g}" for name, value in values.items())
@@ -25,7 +25,7 @@ class ProgressBar(Callback):
     """A bar on the terminal or in a notebook: losses, the latest metrics and the time left.
 
     Args:
-        every: how often it is drawn anew. Default ``Seconds(0.1)``.
+        every: how often it is redrawn. Default ``Seconds(0.1)``.
     """
 
     def __init__(self, every: Trigger = Seconds(0.1)) -> None:
@@ -33,10 +33,10 @@ class ProgressBar(Callback):
         self._bar: Any = None
 
     def on_start(self, run: Loop) -> None:
-        """Open the bar where the run stands."""
+        """Open the bar at the current step."""
         from tqdm.auto import tqdm
 
-        # Drawn whenever it is told to: how often is decided by ``every``.
+        # Redrawn at each update: ``every`` decides how often that is.
         options = {"unit": run.unit, "dynamic_ncols": True, "mininterval": 0, "miniters": 1}
         self._bar = tqdm(total=run.planned, initial=run.step, smoothing=0.05, **options)
 
@@ -52,11 +52,11 @@ class ProgressBar(Callback):
         self._bar = None
 
     def __getstate__(self) -> dict[str, Any]:
-        return {**self.__dict__, "_bar": None}  # a copy has no place on the terminal
+        return {**self.__dict__, "_bar": None}  # a copy has no bar on the terminal
 
 
 class EpochLines(Callback):
-    """Prints a line after each epoch, where there is no terminal for a bar."""
+    """Prints a line after each epoch, for outputs that are no terminal."""
 
     every = Epochs(1)
 
@@ -71,7 +71,7 @@ class EpochLines(Callback):
 
 
 class Curves(Callback):
-    """Keeps tables of a run in a folder, and at the end draws it.
+    """Writes tables of a run to a folder, and at the end a picture of its curves.
 
     ``curves.csv`` has a row for each step, ``metrics.csv`` one for each record, ``curves.png`` the
     curves of both. Rows are appended; those that a killed process wrote after its last checkpoint
@@ -87,12 +87,12 @@ class Curves(Callback):
         self.every = trigger("Curves every", every)
 
     def on_start(self, run: Loop) -> None:
-        """Write what has been before."""
+        """Write the history so far."""
         self._rows = self._records = 0
         self.on_step(run)
 
     def on_step(self, run: Loop) -> None:
-        """Append what is new."""
+        """Append the new rows."""
         history, table = run.history, self.folder / "curves.csv"
         if self._rows == 0:
             write_atomically(table, history.to_csv().encode())
@@ -121,12 +121,12 @@ class Curves(Callback):
 class Checkpoint(Callback):
     """Saves the run so that ``resume`` can continue it.
 
-    It is saved every so often and when the run ends or is interrupted, not after a failure: a
-    diverged run leaves the last good state.
+    It is also saved when the run ends or is interrupted, but not after a failure: the file of a
+    diverged run is its last good state.
 
     Args:
         path: the file, replaced each time.
-        every: how often, and so what a kill may cost. Default ``Seconds(30)``.
+        every: how often; a killed process loses at most so much. Default ``Seconds(30)``.
     """
 
     def __init__(self, path: str | os.PathLike[str], every: Trigger = Seconds(30)) -> None:
@@ -138,7 +138,7 @@ class Checkpoint(Callback):
         run.save(self.path)
 
     def on_end(self, run: Loop) -> None:
-        """Save where the run stands, unless it failed."""
+        """Save the final state, unless the run failed."""
         if run.error is None:
             run.save(self.path)
 
@@ -149,7 +149,7 @@ class EarlyStopping(Callback):
     Args:
         metric: of the records, such as ``"accuracy"`` or ``"test_loss"`` (the default).
         patience: records to wait for a better one. Default 5.
-        mode: ``"min"`` or ``"max"``, whichever is better. Default: that of a known metric, see
+        mode: ``"min"`` or ``"max"``: which value is better. Default: that of a known metric, see
             :data:`salamandre.training.metrics.DIRECTIONS`.
 
     Raises:

@@ -1,4 +1,4 @@
-"""All that a run is, written to one file and read back."""
+"""Checkpoints: the whole state of a run in one file."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from salamandre.training.history import History
 
 @dataclass(frozen=True)
 class State:
-    """What a run is made of, beside its history.
+    """The state of a run, except for its history.
 
     Attributes:
-        identity: what must be the same for a run to be continued, in values that JSON can hold.
+        identity: the settings that must be equal to continue a run, in values of JSON.
         networks: by name; each has an optimizer.
-        arrays: others by name, such as averages, on the networks' backend.
-        streams: random streams by name, beside those of the networks.
+        arrays: other arrays by name, such as averages, on the networks' backend.
+        streams: random streams by name, without those of the networks.
     """
 
     identity: dict[str, Any]
@@ -33,10 +33,10 @@ class State:
     streams: Mapping[str, RandomStream] = field(default_factory=dict)
 
     def all_arrays(self, flat: bool = False) -> dict[str, Array]:
-        """Return all arrays by name, to be set in place.
+        """Return all arrays by name; they can be set in place.
 
         Args:
-            flat: give each network's parameters as one vector, as games of version 0.1 did.
+            flat: return each network's parameters as one vector, as in games of version 0.1.
         """
         arrays = {}
         for who, network in self.networks.items():
@@ -61,8 +61,8 @@ def write_checkpoint(
         path: the file, which is replaced.
         state: networks, other arrays and random streams.
         history: of the run.
-        drawn: batches that were drawn.
-        seconds: that the run has taken.
+        drawn: the number of batches drawn.
+        seconds: the duration of the run.
 
     Raises:
         Diverged: a value is NaN or infinite; the file stays as it was.
@@ -95,11 +95,11 @@ def write_checkpoint(
 def read_checkpoint(
     path: str | os.PathLike[str], state: State, unit: str
 ) -> tuple[History, int, float]:
-    """Set a run back to what :func:`write_checkpoint` wrote, or version 0.1.
+    """Restore the state that :func:`write_checkpoint`, or version 0.1, wrote.
 
     Args:
         path: the file.
-        state: of a run that is set up alike; its arrays, optimizers and streams are set.
+        state: of a run with the same settings; its arrays, optimizers and streams are set.
         unit: what a step is called.
 
     Returns:
@@ -147,7 +147,7 @@ def read_checkpoint(
 
 
 def _translated(stored: StoredFile) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Return description and tensors; those of version 0.1 as they would be written now."""
+    """Return description and tensors; those of version 0.1 in the present format."""
     description, tensors = stored.architecture, stored.tensors
     if "metrics" in description:  # a game
         players = ("generator", "discriminator")
@@ -181,7 +181,7 @@ def _translated(stored: StoredFile) -> tuple[dict[str, Any], dict[str, np.ndarra
     return description, tensors
 
 
-# What was an option of a game in version 0.1, and which argument of which remedy it is now.
+# The options of games of version 0.1 that are arguments of remedies now.
 _REMEDIES = {
     "label_smoothing": ("LabelSmoothing", ("low", "high")),
     "label_flipping": ("LabelFlipping", ("probability",)),

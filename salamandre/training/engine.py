@@ -1,4 +1,4 @@
-"""The engine of supervised learning."""
+"""Supervised training."""
 
 from __future__ import annotations
 
@@ -21,20 +21,21 @@ Metric = Callable[[Array, Array], float]
 
 
 class Engine(Loop):
-    """Teaches a network a data set, epoch by epoch, and calls callbacks.
+    """Trains a network on a data set, epoch by epoch.
 
     An epoch visits every example once, in an order that depends on ``seed`` and its number alone
     (a last batch smaller than the others is left out). Ctrl-C ends the run after the current
     step, with everything saved; a second Ctrl-C ends it at once.
 
     Args:
-        network: with a loss and an optimizer.
+        network: has a loss and an optimizer.
         train: :class:`salamandre.data.Images` or a pair (inputs, targets).
         test: likewise, or ``None``.
         batch_size: examples a step. Default 64.
-        callbacks: see :mod:`salamandre.training.callbacks`.
+        callbacks: see :mod:`salamandre.training.callbacks`. Default none.
         seed: of the order of examples and of transforms. Default 0.
-        transform: random change of the training inputs, such as ``salamandre.data.Shift(2)``.
+        transform: a random transform of the training inputs, such as
+            ``salamandre.data.Shift(2)``. Default none.
         metrics: functions of (outputs, targets) by name, evaluated on the test set. Default
             accuracy, where the targets are labels.
         test_every: how often to test. Default ``Epochs(1)``.
@@ -103,7 +104,7 @@ class Engine(Loop):
         return self.history.mean("loss", 1)
 
     def run(self, epochs: int) -> History:
-        """Learn until ``epochs`` epochs are done in all, those of earlier runs included.
+        """Train until ``epochs`` epochs are done in all, those of earlier runs included.
 
         Returns:
             The history.
@@ -163,7 +164,7 @@ class Engine(Loop):
 
 
 class _Tests(Callback):
-    """Tests an engine; the first of its callbacks, since a test belongs to what others save."""
+    """Tests an engine; the first callback, so that others save the record of the test."""
 
     def __init__(self, every: Trigger) -> None:
         self.every = trigger("test_every", every)

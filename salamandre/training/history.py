@@ -1,4 +1,4 @@
-"""What happened during a run: values of every step, and records of tests and evaluations."""
+"""The history of a run: values of every step, and records of tests and evaluations."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 from salamandre.network import Diverged
 from salamandre.training.metrics import direction
 
-#: What a record holds beside metrics.
+#: The entries of a record that are no metrics.
 NOT_METRICS = ("epoch", "step", "round", "learning_rate", "loss", "seconds")
 
 
@@ -50,7 +50,7 @@ class History:
     def steps(self) -> dict[str, list[float]]:
         """A list with a number for each step under each name, such as ``steps["loss"]``.
 
-        On a GPU a value stays on the device until it is first asked for.
+        On a GPU a value stays on the device until it is first read.
 
         Raises:
             Diverged: see :meth:`read`.
@@ -59,10 +59,10 @@ class History:
         return self._steps
 
     def read(self) -> None:
-        """Read from the device the values that have not been read before.
+        """Read the new values from the device.
 
         Raises:
-            Diverged: one of them is NaN or infinite; it is read only once, so this is told once.
+            Diverged: one of them is NaN or infinite; since each is read once, it is raised once.
         """
         start, self._read = self._read, len(self)
         if start < self._read:
@@ -120,8 +120,8 @@ class History:
 
         Args:
             metric: such as ``"accuracy"``.
-            mode: ``"min"`` or ``"max"``: whether the least or the largest value is the best.
-                Default: what :data:`salamandre.training.metrics.DIRECTIONS` says.
+            mode: ``"min"`` or ``"max"``: whether smaller or larger values are better. Default: that
+                of :data:`salamandre.training.metrics.DIRECTIONS`.
 
         Raises:
             ValueError: no record has a value of it, or its direction is not known.

@@ -1,4 +1,4 @@
-"""The training loop of engines and games: steps, callbacks, Ctrl-C, and going on later."""
+"""The training loop of engines and games: steps, callbacks, Ctrl-C, checkpoints."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from salamandre.training.triggers import Steps, Trigger, trigger
 
 
 class Callback:
-    """Base of what watches a run, an engine's or a game's: override what you need.
+    """Base of callbacks of engines and games: override the methods you need.
 
     Attributes:
         every: how often :meth:`on_step` is called, such as ``Epochs(1)``. Default every step.
@@ -29,10 +29,10 @@ class Callback:
         """Run before the first step; ``run`` is the engine or the game."""
 
     def on_step(self, run: Any) -> None:
-        """Run after the steps that ``every`` picks."""
+        """Run after a step, as often as ``every`` says."""
 
     def on_record(self, run: Any) -> None:
-        """Run after each test or evaluation; it is ``run.history.records[-1]``."""
+        """Run after each test or evaluation; its record is ``run.history.records[-1]``."""
 
     def on_end(self, run: Any) -> None:
         """Run at the end, also of a run that was interrupted or failed (``run.error``)."""
@@ -42,17 +42,17 @@ class Loop:
     """Base of :class:`Engine` and :class:`GanGame`, which differ in what a step is.
 
     A subclass defines :meth:`_take_step`, which appends to ``history``; ``steps_per_epoch``; and
-    :meth:`_state`, what a checkpoint holds.
+    :meth:`_state`, the content of a checkpoint.
 
     Attributes:
-        unit: what a step is called.
+        unit: the name of a step.
         panels: the names of values that share a panel in pictures of the history.
-        batches: of training examples, one after the other.
+        batches: of training examples.
         history: see :class:`History`.
-        planned: steps that the latest run is to reach, those of earlier runs included.
-        seconds: that all runs have taken, those before a resume included.
+        planned: the total number of steps at the end of the latest run, earlier runs included.
+        seconds: the duration of all runs, those before a resume included.
         interrupted: whether Ctrl-C ended the latest run.
-        error: what the latest run failed with, or ``None``.
+        error: the exception that ended the latest run, or ``None``.
     """
 
     unit: ClassVar[str] = "step"
@@ -80,12 +80,12 @@ class Loop:
 
     @property
     def epochs(self) -> int:
-        """Epochs that the latest run is to reach; the last one may be a part of one."""
+        """The total number of epochs at the end of the latest run, rounded up."""
         return -(-self.planned // self.steps_per_epoch)
 
     @property
     def seconds_left(self) -> float:
-        """Seconds that the planned steps will take at the mean pace so far."""
+        """The estimated duration of the remaining steps, at the mean pace so far."""
         return (self.planned - self.step) * self.seconds / self.step if self.step else float("nan")
 
     def stop(self) -> None:
@@ -119,7 +119,7 @@ class Loop:
         self.planned = planned
         self.interrupted, self.error, self._stopping = False, None, False
         started = time.perf_counter() - self.seconds
-        latest = [self.seconds] * len(callbacks)  # when each was told of a step
+        latest = [self.seconds] * len(callbacks)  # of the latest ``on_step`` of each
         per_epoch = self.steps_per_epoch
         with _first_interrupt(self._interrupt), self._watched(callbacks):
             while self.step < planned and not self._stopping:
@@ -129,7 +129,7 @@ class Loop:
                     if callback.every.due(self.step, per_epoch, self.seconds - latest[index]):
                         callback.on_step(self)
                         latest[index] = time.perf_counter() - started
-            self.history.read()  # on a GPU only now is it sure that the run has not diverged
+            self.history.read()  # on a GPU the last values are checked only here
         return self.history
 
     @contextmanager
@@ -147,8 +147,8 @@ class Loop:
             except BaseException as error:
                 self.error = error
                 raise
-            finally:  # those that were started are told of the end, even if one of them fails
-                for callback in reversed(started):  # a stack: the first is told first
+            finally:  # all that were started are called, even if one of them raises
+                for callback in reversed(started):  # a stack calls the last one pushed first
                     ends.callback(callback.on_end, self)
 
     def _interrupt(self) -> None:
@@ -157,11 +157,11 @@ class Loop:
     # -- checkpoints ---------------------------------------------------------------------------
 
     def _state(self) -> State:
-        """Return what a checkpoint holds beside the history."""
+        """Return the content of a checkpoint, without the history."""
         raise NotImplementedError
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write all that :meth:`resume` needs to one safetensors file, wholly or not at all.
+        """Write a checkpoint for :meth:`resume`, a safetensors file, wholly or not at all.
 
         Raises:
             Diverged: there is NaN or infinity in it; the file stays as it was.
@@ -169,10 +169,10 @@ class Loop:
         write_checkpoint(path, self._state(), self.history, self.batches.drawn, self.seconds)
 
     def resume(self, path: str | os.PathLike[str]) -> None:
-        """Go back to the state that :meth:`save` wrote; this run must be set up alike.
+        """Restore the state that :meth:`save` wrote; this run must have the same settings.
 
-        A run that is resumed goes on as if it had never been stopped, bit for bit, on the same
-        backend and machine.
+        A resumed run gives the same results as one that was never stopped, bit for bit, on the
+        same backend and machine.
 
         Raises:
             FileNotFoundError: no such file.
@@ -185,9 +185,9 @@ class Loop:
 
 @contextmanager
 def _first_interrupt(ask: Callable[[], None]) -> Iterator[None]:
-    """Let the first Ctrl-C within the block call ``ask``, and a second one end the program."""
+    """Call ``ask`` at the first Ctrl-C within the block; a second one ends the program."""
     if threading.current_thread() is not threading.main_thread():
-        yield  # signals belong to the main thread
+        yield  # only the main thread receives signals
         return
 
     def handle(*_: Any) -> None:
@@ -195,7 +195,7 @@ def _first_interrupt(ask: Callable[[], None]) -> Iterator[None]:
         signal.signal(signal.SIGINT, previous)
 
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        yield  # as in the processes of repeated runs, whose parent takes the interrupt
+        yield  # as in the processes of repeated runs, whose parent handles Ctrl-C
         return
     previous = signal.signal(signal.SIGINT, handle)
     try:

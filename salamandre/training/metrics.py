@@ -1,4 +1,4 @@
-"""Metrics of a network's outputs, and whether the least or the largest value is the best."""
+"""Metrics of a network's outputs, and whether smaller or larger values are better."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from salamandre.backend import Array
 from salamandre.checks import one_of
 
 MODES = ("min", "max")
-#: Whether the least or the largest value of a metric is the best one.
+#: Whether smaller (``"min"``) or larger (``"max"``) values of a metric are better.
 DIRECTIONS = {
     **dict.fromkeys(("loss", "test_loss", "error_rate", "mse", "mae"), "min"),
     **dict.fromkeys(("frechet", "divergence"), "min"),
@@ -16,14 +16,14 @@ DIRECTIONS = {
 
 
 def direction(metric: str, mode: str | None = None) -> str:
-    """Return ``"min"`` or ``"max"``, whichever is the best value of a metric.
+    """Return ``"min"`` or ``"max"``: whether smaller or larger values of a metric are better.
 
     Args:
         metric: its name, such as ``"accuracy"``.
-        mode: the answer for a metric that :data:`DIRECTIONS` does not know.
+        mode: the answer, if given. Default: that of :data:`DIRECTIONS`.
 
     Raises:
-        ValueError: neither is known.
+        ValueError: no mode, and a metric that :data:`DIRECTIONS` lacks.
     """
     if mode is not None:
         return str(one_of("mode", mode, MODES))

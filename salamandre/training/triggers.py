@@ -1,4 +1,4 @@
-"""How often something happens during a run: every so many steps, seconds or epochs."""
+"""Triggers: how often something happens in a run, in steps, seconds or epochs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Trigger:
     """Base of :class:`Steps`, :class:`Seconds` and :class:`Epochs`, which are plain values."""
 
     def due(self, step: int, steps_per_epoch: int, seconds: float) -> bool:
-        """Whether it is time after ``step`` steps, ``seconds`` after it was last time."""
+        """Return whether it is time after ``step`` steps, ``seconds`` after the last time."""
         raise NotImplementedError
 
 
@@ -26,13 +26,13 @@ class Steps(Trigger):
         whole("Steps", self.count)
 
     def due(self, step: int, steps_per_epoch: int, seconds: float) -> bool:
-        """Whether ``step`` is a multiple of ``count``."""
+        """Return whether ``step`` is a multiple of ``count``."""
         return step % self.count == 0
 
 
 @dataclass(frozen=True)
 class Seconds(Trigger):
-    """``seconds`` after it last happened or the run began: after every step if 0."""
+    """``seconds`` after the last time or the start of the run; 0: after every step."""
 
     seconds: float
 
@@ -40,7 +40,7 @@ class Seconds(Trigger):
         real("Seconds", self.seconds, 0)
 
     def due(self, step: int, steps_per_epoch: int, seconds: float) -> bool:
-        """Whether enough seconds have passed."""
+        """Return whether enough seconds have passed."""
         return seconds >= self.seconds
 
 
@@ -54,7 +54,7 @@ class Epochs(Trigger):
         whole("Epochs", self.count)
 
     def due(self, step: int, steps_per_epoch: int, seconds: float) -> bool:
-        """Whether ``step`` ends an epoch whose number is a multiple of ``count``."""
+        """Return whether ``step`` ends an epoch whose number is a multiple of ``count``."""
         return step % (self.count * steps_per_epoch) == 0
 
 
@@ -62,7 +62,7 @@ def trigger(what: str, every: Any) -> Trigger:
     """Return ``every`` if it is a trigger.
 
     Raises:
-        TypeError: it is not; a plain number does not say of what.
+        TypeError: it is not; a plain number has no unit.
     """
     if isinstance(every, Trigger):
         return every

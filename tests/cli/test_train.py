@@ -156,7 +156,7 @@ def test_ctrl_c_saves_and_a_run_belongs_to_one_process(place):
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=60)
     assert process.returncode == 130 and errors == ""
-    assert re.search(r"interrupted in epoch \d+ of 40; all is saved, go on with\n", output)
+    assert re.search(r"interrupted in epoch \d+ of 40; all is saved, continue with\n", output)
     command = output.splitlines()[-1].split()
     assert command[:3] == ["salamandre", "train", "--resume"]
     call(*command[1:], "--quiet")
@@ -182,7 +182,7 @@ def test_a_full_disk_stops_the_run_and_leaves_its_checkpoint(place):
     )
     assert done.returncode == 1 and "Traceback" not in done.stderr
     (line,) = done.stderr.splitlines()
-    assert "the run stopped after round 22 (" in line and "its last checkpoint is whole" in line
+    assert "the run stopped after round 22 (" in line and "its last checkpoint is complete" in line
     assert (folder / "checkpoint.safetensors").read_bytes() == before
     call(*more, "--quiet")
     assert result(folder) == result(only("whole"))

@@ -95,21 +95,21 @@ class WholeProducts(Products):
     def correlate(
         self, ctx: Any, image: Array, out: Array, bias: Array | None = None, slope: float = 1.0
     ) -> None:
-        """Out = image weightsᵀ."""
+        """out = image weightsᵀ."""
         ctx.xp.dot(image.reshape(-1, self.inputs), ctx.matrix.T, out=self._rows(out))
         finish(ctx, out, bias, slope)
 
     def transpose(
         self, ctx: Any, outputs: Array, out: Array, bias: Array | None = None, slope: float = 1.0
     ) -> None:
-        """Out = outputs weights."""
+        """out = outputs weights."""
         ctx.xp.dot(self._rows(outputs), ctx.matrix, out=out.reshape(-1, self.inputs))
         finish(ctx, out, bias, slope)
 
     def weight_gradient(
         self, ctx: Any, image: Array, outputs: Array, out: Array, add: bool = False
     ) -> None:
-        """Out = outputsᵀ image."""
+        """out = outputsᵀ image."""
         out = out.transpose(0, 2, 3, 1)
         found = ctx.backend.workspace("d_weights", out.shape, ctx.dtype) if add else out
         matrix = found.reshape(self.outputs, self.inputs)
@@ -129,7 +129,7 @@ class ColumnProducts(Products):
     def correlate(
         self, ctx: Any, image: Array, out: Array, bias: Array | None = None, slope: float = 1.0
     ) -> None:
-        """Out = columns weightsᵀ."""
+        """out = columns weightsᵀ."""
         for block in self._image_blocks(ctx, image):
             ctx.xp.dot(self._columns(ctx, image, block), ctx.matrix.T, out=self._rows(out[block]))
             finish(ctx, out[block], bias, slope)
@@ -149,7 +149,7 @@ class ColumnProducts(Products):
     def weight_gradient(
         self, ctx: Any, image: Array, outputs: Array, out: Array, add: bool = False
     ) -> None:
-        """Out = outputsᵀ columns, summed over the blocks."""
+        """out = outputsᵀ columns, summed over the blocks."""
         out = out.transpose(0, 2, 3, 1)
         for block in self._image_blocks(ctx, image):
             columns = self._columns(ctx, image, block)

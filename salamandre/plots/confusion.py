@@ -1,4 +1,4 @@
-"""Pictures of how classes are told apart."""
+"""Confusion matrices."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Images pixel by pixel: grids and animations of what a generator makes (Pillow)."""
+"""Images in grids: with captions (Matplotlib), pixel by pixel, and as an animation (Pillow)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,42 @@ from pathlib import Path
 import numpy as np
 
 from salamandre.atomic import write_atomically
+from salamandre.plots.figure import new_figure, save_figure
+
+
+def plot_images(
+    images: np.ndarray,
+    path: str | os.PathLike[str],
+    *,
+    captions: Sequence[str] | None = None,
+    columns: int | None = None,
+    title: str = "",
+    ink: bool = False,
+) -> None:
+    """Draw images in a grid.
+
+    Args:
+        images: (N, 1, H, W) grey or (N, 3, H, W) colour, values from 0 to 1.
+        path: of the PNG file.
+        captions: one above each image. Default none.
+        columns: of the grid. Default: about as many as rows.
+        title: above the grid.
+        ink: draw grey values dark on white instead of light on black. Default False.
+    """
+    count = len(images)
+    columns = columns or math.ceil(math.sqrt(count))
+    rows = math.ceil(count / columns)
+    height = 1.25 if captions else 1.0
+    figure, axes = new_figure(columns * 1.0 + 0.2, rows * height + 0.5, rows, columns)
+    for ax in axes.flat:
+        ax.axis("off")
+    for index, (ax, image) in enumerate(zip(axes.flat, images, strict=False)):
+        picture = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
+        ax.imshow(picture, cmap="gray_r" if ink else "gray", vmin=0, vmax=1)
+        if captions:
+            ax.set_title(captions[index], fontsize=7, pad=2)
+    figure.suptitle(title, fontsize=10)
+    save_figure(figure, path)
 
 
 def save_grid(
@@ -21,7 +57,7 @@ def save_grid(
     Args:
         images: (N, 1, H, W) grey or (N, 3, H, W) colour, values from 0 to 1 (others are clipped).
         path: of the file.
-        columns: of the grid. Default: as many as rows, about.
+        columns: of the grid. Default: about as many as rows.
         zoom: pixels of the file for each pixel of an image, along each axis. Default 2.
     """
     from PIL import Image
@@ -31,7 +67,7 @@ def save_grid(
     rows = -(-count // columns)
     sheet = np.ones((rows * columns, height + 2, width + 2, channels))
     values = np.clip(images, 0, 1).transpose(0, 2, 3, 1)
-    sheet[:count, 1:-1, 1:-1] = 1 - values if channels == 1 else values  # grey: ink on paper
+    sheet[:count, 1:-1, 1:-1] = 1 - values if channels == 1 else values  # grey: dark on white
     sheet = sheet.reshape(rows, columns, height + 2, width + 2, channels)
     picture = sheet.transpose(0, 2, 1, 3, 4).reshape(rows * (height + 2), -1, channels)
     pixels = np.rint(255 * picture).astype(np.uint8).repeat(zoom, axis=0).repeat(zoom, axis=1)
@@ -46,13 +82,13 @@ def animate(
     seconds: float = 10.0,
     frames: int = 100,
 ) -> None:
-    """Write pictures of one size one after the other as an animated GIF; the last one stays.
+    """Write pictures of one size as an animated GIF; the last one is shown for two seconds.
 
     Args:
-        pictures: files in their order; if there are more than ``frames``, some are left out.
+        pictures: files in order; of more than ``frames``, evenly spread ones are chosen.
         path: of the GIF file.
-        seconds: how long it takes, at most half a second a picture. Default 10.
-        frames: at most so many. Default 100.
+        seconds: length of the animation, at most half a second a picture. Default 10.
+        frames: the largest number of pictures. Default 100.
     """
     from PIL import Image
 

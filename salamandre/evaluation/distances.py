@@ -1,0 +1,141 @@
+"""Metrics that rest on distances between generated and real examples, or their features."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from salamandre.checks import whole
+
+BLOCK = 1024  # rows whose distances are held at a time
+
+
+def moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return mean (features,) and covariance (features, features) of the rows, in float64."""
+    features = np.asarray(features)
+    if features.ndim != 2 or len(features) < 2:
+        raise ValueError(f"moments need two rows of features or more, got {features.shape}")
+    mean = features.mean(axis=0, dtype=np.float64)
+    centred = features - mean  # subtracted before the product, to lose no digits
+    return mean, centred.T @ centred / (len(features) - 1)
+
+
+def frechet_distance(features: np.ndarray, reference: np.ndarray) -> float:
+    """Return ‖μ - ν‖² + tr(A + B - 2 (A B)^½), the moments of two sets being (μ, A) and (ν, B).
+
+    The squared 2-Wasserstein distance of the two Gaussians with these moments (Dowson and Landau
+    1982), used on a classifier's features by Heusel et al. 2017, section 4. The trace of the
+    root is the sum of the roots of the eigenvalues of A^½ B A^½, which is symmetric, so that
+    singular covariances lead to no complex numbers. The distance depends on the number of rows:
+    compare only distances of equally many.
+
+    Args:
+        features: (N, features).
+        reference: (M, features).
+    """
+    (mu, a), (nu, b) = moments(features), moments(reference)
+    if len(mu) != len(nu):
+        raise ValueError(f"both sets need equally many features, got {len(mu)} and {len(nu)}")
+    values, vectors = np.linalg.eigh(a)
+    root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+    roots = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ b @ root), 0))
+    distance = ((mu - nu) ** 2).sum() + np.trace(a) + np.trace(b) - 2 * roots.sum()
+    return max(0.0, float(distance))
+
+
+def _squared_distances(a: np.ndarray, b: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
+    """Yield blocks of ‖a_i - b_j‖², (rows, len(b)), by ‖a‖² - 2 a·b + ‖b‖²."""
+    b_squares = np.einsum("ij,ij->i", b, b)
+    for start in range(0, len(a), BLOCK):
+        rows = slice(start, start + BLOCK)
+        part = a[rows]
+        distances = part @ b.T
+        distances *= -2
+        distances += np.einsum("ij,ij->i", part, part)[:, None]
+        distances += b_squares
+        yield rows, np.maximum(distances, 0, out=distances)
+
+
+def nearest(examples: np.ndarray, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the index of the image nearest to each example, and its distance.
+
+    It shows whether a generator has copied its training images.
+
+    Args:
+        examples: (N, ...).
+        images: (M, ...), with as many elements and the same scale.
+
+    Returns:
+        indexes (N,) and Euclidean distances (N,).
+    """
+    a = np.asarray(examples, dtype=np.float32).reshape(len(examples), -1)
+    b = np.asarray(images, dtype=np.float32).reshape(len(images), -1)
+    index = np.empty(len(a), dtype=np.int64)
+    for rows, distances in _squared_distances(a, b):
+        index[rows] = distances.argmin(axis=1)
+    return index, np.linalg.norm(a - b[index], axis=1)
+
+
+def precision_recall(
+    features: np.ndarray, reference: np.ndarray, k: int = 3
+) -> tuple[float, float]:
+    """Return the share of generated examples that is realistic, and of real ones that is covered.
+
+    Each set's manifold is estimated as the union of balls around its points that reach to their
+    k-th nearest neighbour. Precision is the share of generated points in the real manifold,
+    recall that of real points in the generated one (Kynkäänniemi et al. 2019, section 3).
+
+    Args:
+        features: (N, features) of generated examples.
+        reference: (M, features) of real examples, best M = N.
+        k: the neighbour. Default 3, the paper's.
+    """
+    whole("precision_recall k", k)
+    a = np.asarray(features, dtype=np.float64)
+    b = np.asarray(reference, dtype=np.float64)
+    if min(len(a), len(b)) <= k:
+        raise ValueError(
+            f"precision_recall with k={k} needs more than {k} rows in both sets, "
+            f"got {len(a)} and {len(b)}"
+        )
+    return _covered(a, b, k), _covered(b, a, k)
+
+
+def _covered(points: np.ndarray, manifold: np.ndarray, k: int) -> float:
+    """Return the share of points in one of the balls around the rows of ``manifold``."""
+    radii = np.empty(len(manifold))
+    for rows, distances in _squared_distances(manifold, manifold):
+        radii[rows] = np.partition(distances, k, axis=1)[:, k]  # column 0 is the row itself
+    inside = 0
+    for _, distances in _squared_distances(points, manifold):
+        inside += int((distances <= radii).any(axis=1).sum())
+    return inside / len(points)
+
+
+def mode_coverage(
+    samples: np.ndarray, modes: np.ndarray, std: float, deviations: float = 3.0
+) -> dict[str, float]:
+    """Count modes and good samples (Srivastava et al. 2017, section 4.1; Lin et al. 2018, 4.1).
+
+    A sample is good if its distance to the nearest mode is at most ``deviations`` · std; a mode is
+    found if it is the nearest one of at least one good sample.
+
+    Args:
+        samples: (N, dimensions).
+        modes: (modes, dimensions).
+        std: the standard deviation of each mode.
+        deviations: the largest distance of a good sample, in standard deviations. Default 3.
+
+    Returns:
+        ``modes``, the number found; ``quality``, the share of good samples; ``balance``, the
+        entropy of the good samples' modes over the largest possible, from 0 to 1.
+    """
+    distances = np.linalg.norm(samples[:, None] - modes[None], axis=2)
+    nearest = distances.argmin(axis=1)
+    good = distances.min(axis=1) <= deviations * std
+    counts = np.bincount(nearest[good], minlength=len(modes))
+    shares = counts[counts > 0] / max(1, counts.sum())
+    most = np.log(len(modes)) if len(modes) > 1 else 1.0
+    entropy = float(-(shares * np.log(shares)).sum() / most)
+    return {"modes": int((counts > 0).sum()), "quality": float(good.mean()), "balance": entropy}

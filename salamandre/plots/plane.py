@@ -1,0 +1,118 @@
+"""Pictures of the plane: the outputs of networks with two inputs, and generated points."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+import numpy as np
+
+from salamandre.network import Network
+from salamandre.plots.figure import COLOURS, new_figure, save_figure
+
+
+def plot_decision_maps(
+    networks: Mapping[str, Network],
+    path: str | os.PathLike[str],
+    *,
+    low: float = -1.0,
+    high: float = 1.0,
+    threshold: float = 0.0,
+    columns: int = 5,
+    points: np.ndarray | None = None,
+    resolution: int = 101,
+) -> None:
+    """Draw the output of networks with inputs (2,) and one output over a square.
+
+    Args:
+        networks: by the caption of their panels.
+        path: of the PNG file.
+        low: the lower end of both axes.
+        high: the upper end of both axes.
+        threshold: the output at which the decision changes, drawn as a line.
+        columns: panels in a row.
+        points: (N, 2), drawn as dots.
+        resolution: points computed along an axis.
+    """
+    line = np.linspace(low, high, resolution)
+    plane = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
+    outputs = {
+        name: network.backend.to_numpy(network.predict(plane, batch_size=len(plane)))
+        for name, network in networks.items()
+    }
+    largest = max(np.abs(values - threshold).max() for values in outputs.values())
+    columns = min(columns, len(outputs))
+    rows = -(-len(outputs) // columns)
+    figure, axes = new_figure(2.4 * columns, 2.5 * rows, rows, columns)
+    for ax in axes.flat[len(outputs) :]:
+        ax.axis("off")
+    for ax, (name, values) in zip(axes.flat, outputs.items(), strict=False):
+        picture = values.reshape(resolution, resolution)
+        ax.imshow(
+            picture,
+            origin="lower",
+            extent=(low, high, low, high),
+            cmap="RdBu_r",
+            vmin=threshold - largest,
+            vmax=threshold + largest,
+        )
+        if picture.min() < threshold < picture.max():
+            ax.contour(line, line, picture, levels=[threshold], colors="black", linewidths=1)
+        if points is not None:
+            ax.plot(*points.T, "k.", markersize=4)
+        ax.set_title(name, fontsize=8)
+        ax.set_xticks([low, high])
+        ax.set_yticks([low, high])
+    save_figure(figure, path)
+
+
+def plot_points(
+    points: Mapping[str, np.ndarray],
+    path: str | os.PathLike[str],
+    *,
+    modes: np.ndarray | None = None,
+    field: Network | None = None,
+    reach: float = 1.5,
+    columns: int = 5,
+    resolution: int = 81,
+) -> None:
+    """Draw sets of points (N, 2), a panel each.
+
+    Args:
+        points: by the caption of their panels.
+        path: of the PNG file.
+        modes: (M, 2), the modes of the real points, drawn as circles.
+        field: a discriminator of points (2,): its scores colour the plane of each panel, from the
+            colour of fake points (low) to that of real ones (high).
+        reach: both axes run from -reach to reach. Default 1.5.
+        columns: panels in a row.
+        resolution: scores computed along an axis.
+    """
+    columns = min(columns, len(points))
+    rows = -(-len(points) // columns)
+    size = 4.0 if len(points) == 1 else 2.4
+    figure, axes = new_figure(size * columns, (size + 0.2) * rows, rows, columns)
+    picture = None
+    real, fake = COLOURS["real"], COLOURS["fake"]
+    if field is not None:
+        from matplotlib.colors import LinearSegmentedColormap
+
+        shades = LinearSegmentedColormap.from_list("scores", [fake, "white", real])
+        line = np.linspace(-reach, reach, resolution)
+        plane = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
+        scores = field.backend.to_numpy(field.predict(plane))
+        low, high = np.quantile(scores, [0.02, 0.98])
+        picture = scores.reshape(resolution, resolution)
+    for ax in axes.flat[len(points) :]:
+        ax.axis("off")
+    for ax, (caption, drawn) in zip(axes.flat, points.items(), strict=False):
+        if picture is not None:
+            extent = (-reach, reach, -reach, reach)
+            colours = {"cmap": shades, "alpha": 0.4, "vmin": low, "vmax": high}
+            ax.imshow(picture, origin="lower", extent=extent, **colours)
+        if modes is not None:
+            ax.plot(*modes.T, "o", mfc="none", mec=real, ms=8, mew=0.7, ls="none")
+        ax.plot(*drawn.T, ".", color=fake, markersize=1.5)
+        ax.set(xlim=(-reach, reach), ylim=(-reach, reach), xticks=[], yticks=[], aspect="equal")
+        ax.set_title(caption, fontsize=8)
+    save_figure(figure, path)

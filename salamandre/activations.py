@@ -1,7 +1,7 @@
 """Activation functions: y = f(x), element by element (Softmax: row by row).
 
-An activation is a layer without parameters, so it may stand in a network by itself or be given to
-a layer that applies it to its own output. Its mathematics are two methods: :meth:`function` and
+An activation is a layer without parameters: it may be one of a network's layers, or be given to a
+layer that applies it to its own output. Its mathematics are two methods: :meth:`function` and
 :meth:`gradient`. All built-in ones find f'(x) from y alone, so y may be written over x.
 
 The functions hold at any finite input, ±1e4 in float32 included: no overflow, no NaN.

@@ -103,7 +103,7 @@ def encode(value: Any) -> Any:
 
 
 def difference(found: Any, wanted: Any, path: str = "") -> str:
-    """Return the first place where two encoded values differ, in words; "" where they agree.
+    """Return the first difference of two encoded values in words; "" if they are equal.
 
     What one of them lacks, as files of earlier versions do, has its default: the constructor's,
     otherwise whatever is false.

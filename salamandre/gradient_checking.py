@@ -108,10 +108,10 @@ def gradient_check(
     weights = side.asarray(random.normal(size=y.shape))
     dx = network.backprop(weights)
     analytic = {"x": dx, **{name: g + 0 for name, g in network.named_gradients().items()}}
-    places = {"x": x, **network.named_parameters()}
+    arrays = {"x": x, **network.named_parameters()}
     errors = {}
-    for name, place in places.items():
-        numerical = _differences(lambda: float((compute() * weights).sum()), place, step)
+    for name, array in arrays.items():
+        numerical = _differences(lambda: float((compute() * weights).sum()), array, step)
         errors[name] = _relative_error(numerical, side.to_numpy(analytic[name]))
     compute()
     network.random.state = kept
@@ -136,16 +136,16 @@ def _check_loss(
     return GradientReport({"y": _relative_error(numerical, analytic)}, tolerance)
 
 
-def _differences(energy: Callable[[], float], place: Any, step: float) -> np.ndarray:
-    """Return dE/dplace by centred differences; ``place`` is an array that ``energy`` reads."""
-    result = np.empty(place.shape)
-    for index in np.ndindex(*place.shape):
-        value = float(place[index])
-        place[index] = value + step
+def _differences(energy: Callable[[], float], array: Any, step: float) -> np.ndarray:
+    """Return dE/darray by centred differences; ``energy`` reads the array."""
+    result = np.empty(array.shape)
+    for index in np.ndindex(*array.shape):
+        value = float(array[index])
+        array[index] = value + step
         high = energy()
-        place[index] = value - step
+        array[index] = value - step
         low = energy()
-        place[index] = value
+        array[index] = value
         result[index] = (high - low) / (2 * step)
     return result
 

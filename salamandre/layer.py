@@ -47,7 +47,7 @@ class Declared:
 class Layer(Component):
     """Base of layers. A layer of your own is three methods.
 
-    - :meth:`build` is told the shape of one example, declares parameters with
+    - :meth:`build` gets the shape of one example, declares parameters with
       :meth:`declare`, and returns the shape of one output.
     - :meth:`compute` returns y and keeps in ``ctx`` what :meth:`backprop` needs.
     - :meth:`backprop` writes dE/dw into ``self.d_w`` for each parameter ``w`` (if
@@ -61,10 +61,10 @@ class Layer(Component):
     Attributes:
         children: the layers that this one is made of, if any.
         names: theirs, in the names of parameters; by default their numbers.
-        built: whether the layer has its place in a network.
+        built: whether the layer belongs to a network.
         trainable: whether its parameters may change (:meth:`Network.freeze`).
         couples_examples: whether an output depends on the other examples of its batch.
-        owns_vectors: whether it is a network whose parameters are its own, wherever it stands.
+        owns_vectors: whether it is a network that keeps its vectors as a layer of another one.
         fresh_output: whether y is always memory of its own that it does not read again, so that
             the next layer may write over it.
         fresh_gradient: likewise dE/dx, for the layer before.
@@ -99,8 +99,8 @@ class Layer(Component):
     def compute_tangent(self, x_dot: Array, ctx: Context) -> Array:
         """Return the derivative of the latest y along x_dot, the shape of x.
 
-        With :meth:`backprop_tangent` this is Pearlmutter's R operator (1994), on which a gradient
-        penalty stands. Layers without it refuse.
+        With :meth:`backprop_tangent` this is Pearlmutter's R operator (1994), which a gradient
+        penalty needs. Layers without it raise ValueError.
         """
         raise ValueError(
             f"{type(self).__name__} cannot be part of a critic with a gradient penalty: it has no "
@@ -113,7 +113,7 @@ class Layer(Component):
         """Return dE/dx and dE/dx_dot for an E of y and of y_dot; write the parameters' gradients.
 
         Args:
-            dy: dE/dy; ``None`` stands for zero, and may be returned for it.
+            dy: dE/dy; ``None`` means zero, and may be returned for zero.
             dy_dot: dE/dy_dot, y_dot being the latest result of :meth:`compute_tangent`.
             ctx: as for the others.
         """
@@ -124,8 +124,8 @@ class Layer(Component):
     ) -> None:
         """Ask for a parameter; it becomes ``self.<name>``, its gradient ``self.d_<name>``.
 
-        ``memory`` is the order of its axes in the flat vector, the slowest first; by default as
-        they stand.
+        ``memory`` is the order of its axes in the flat vector, the slowest first; by default the
+        order of ``shape``.
         """
         if not isinstance(initializer, Initializer):
             raise TypeError(

@@ -60,13 +60,15 @@ class FlatVectors(Sequential):
         self.gate = Gate()
 
     def _declared(self) -> Declarations:
-        """Return the name, place, layer and declaration of each parameter, in order."""
+        """Return the name, slice, layer and declaration of each parameter, in order."""
         layers = self.walk(shared=False)
-        return _places((prefix, layer, d) for prefix, layer in layers for d in layer.declared)
+        return _with_slices((prefix, layer, d) for prefix, layer in layers for d in layer.declared)
 
     def _declared_state(self) -> Declarations:
         layers = self.walk(shared=False)
-        return _places((prefix, layer, d) for prefix, layer in layers for d in layer.declared_state)
+        return _with_slices(
+            (prefix, layer, d) for prefix, layer in layers for d in layer.declared_state
+        )
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in super().__getstate__().items() if name != "gate"}
@@ -189,8 +191,8 @@ class FlatVectors(Sequential):
         return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
 
 
-def _places(declarations: Iterator[tuple[str, Layer, Declared]]) -> Declarations:
-    """Add the place of each in its flat vector; the prefix becomes a name."""
+def _with_slices(declarations: Iterator[tuple[str, Layer, Declared]]) -> Declarations:
+    """Add the slice of each in its flat vector; the prefix becomes a name."""
     found: Declarations = []
     for prefix, layer, declared in declarations:
         start = found[-1][1].stop if found else 0

@@ -47,7 +47,7 @@ class _Appending(Conditional):
 
     @property
     def learning_outputs(self) -> slice:
-        """The numbers of the class, which stand last."""
+        """The numbers of the class, which are the last ones."""
         return slice(-self._extra[0], None)
 
     def compute(self, x: Array, ctx: Context) -> Array:

@@ -58,8 +58,8 @@ class Container(Layer):
         if child.built and not child.owns_vectors:
             self._unbuild(index - 1)
             raise ValueError(
-                f"layer {name} ({child!r}) is in a network already: make one for each place, or "
-                f"share the whole network"
+                f"layer {name} ({child!r}) is in a network already: make a new one for each "
+                f"network, or share the whole network"
             )
         child.built = True
         try:
@@ -191,7 +191,7 @@ class Join:
 
 
 def add(arrays: Sequence[Array | None], ctx: Context, name: str) -> Array | None:
-    """Return the sum of the arrays, in a buffer of that name; ``None`` stands for zero."""
+    """Return the sum of the arrays, in a buffer of that name; ``None`` means zero."""
     found = [array for array in arrays if array is not None]
     if len(found) < 2:
         return found[0] if found else None

@@ -166,7 +166,7 @@ class ConvolutionalLayer(_Convolution):
         """Declare the weights and the bias for images (C, H, W)."""
         require_images("ConvolutionalLayer", input_shape)
         outputs = (self.channels, *self.window.outputs(input_shape[1:]))
-        self._products = products(*self.window.place, input_shape, outputs)
+        self._products = products(*self.window.geometry, input_shape, outputs)
         initializer = self.initializer or self.activation.initializer
         weights = (self.channels, input_shape[0], *self.window.kernel)
         return self._declare(weights, initializer, outputs)
@@ -235,7 +235,7 @@ class TransposedConvolutionalLayer(_Convolution):
         """Declare the weights and the bias for images (C, H, W)."""
         require_images("TransposedConvolutionalLayer", input_shape)
         image = (self.channels, *self.window.image(input_shape[1:], self.output_padding))
-        self._products = products(*self.window.place, image, input_shape)
+        self._products = products(*self.window.geometry, image, input_shape)
         initializer = _Swapped(self.initializer or self.activation.initializer)
         weights = (input_shape[0], self.channels, *self.window.kernel)
         return self._declare(weights, initializer, image)

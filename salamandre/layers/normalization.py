@@ -216,7 +216,7 @@ class _ExampleNorm(Layer):
 class LayerNorm(_ExampleNorm):
     """y = gamma x̂ + beta, mean and variance over all features of an example.
 
-    Ba, Kiros, Hinton 2016, equations 3 and 4. Examples stay independent, so that it may stand in a
+    Ba, Kiros, Hinton 2016, equations 3 and 4. Examples stay independent: it may be part of a
     critic with a gradient penalty, where batch-norm may not (Gulrajani et al. 2017, section 4).
 
     Shapes: x and y (N, ...); gamma and beta as one example.

@@ -76,19 +76,19 @@ class MaxPool(_Pool):
         elements = self.window.kernel[0] * self.window.kernel[1]
         dtype = "uint8" if elements <= 256 else "int32"
         ctx.chosen = ctx.buffer("chosen", y.shape, dtype=dtype)
-        max_pool(ctx.backend, pixels(ctx, "x", x), y, ctx.chosen, *self.window.place)
+        max_pool(ctx.backend, pixels(ctx, "x", x), y, ctx.chosen, *self.window.geometry)
         return channels_first(y)
 
     def apply(self, x: Array, ctx: Context, name: str = "y") -> Array:
         """Return the chosen pixels of x."""
         y = images(ctx, name, len(x), self._output_shape)
-        take_chosen(ctx.backend, pixels(ctx, "x", x), y, ctx.chosen, *self.window.place)
+        take_chosen(ctx.backend, pixels(ctx, "x", x), y, ctx.chosen, *self.window.geometry)
         return channels_first(y)
 
     def adjoint(self, dy: Array, ctx: Context, name: str = "dx") -> Array:
         """Return dy at the chosen pixels, summed where windows overlap."""
         dx = images(ctx, name, len(dy), self._image)
-        add_chosen(ctx.backend, pixels(ctx, "dy", dy), dx, ctx.chosen, *self.window.place)
+        add_chosen(ctx.backend, pixels(ctx, "dy", dy), dx, ctx.chosen, *self.window.geometry)
         return channels_first(dx)
 
 
@@ -115,14 +115,14 @@ class AveragePool(_Pool):
     def apply(self, x: Array, ctx: Context, name: str = "y") -> Array:
         """Return the means."""
         y = images(ctx, name, len(x), self._output_shape)
-        sum_pool(ctx.backend, pixels(ctx, "x", x), y, *self.window.place)
+        sum_pool(ctx.backend, pixels(ctx, "x", x), y, *self.window.geometry)
         y *= self._share
         return channels_first(y)
 
     def adjoint(self, dy: Array, ctx: Context, name: str = "dx") -> Array:
         """Return dy / (kh kw) at each pixel, summed where windows overlap."""
         dx = images(ctx, name, len(dy), self._image)
-        spread_pool(ctx.backend, pixels(ctx, "dy", dy), dx, *self.window.place)
+        spread_pool(ctx.backend, pixels(ctx, "dy", dy), dx, *self.window.geometry)
         dx *= self._share
         return channels_first(dx)
 

@@ -46,10 +46,10 @@ class Window:
             self.corner = pair(f"{owner} padding", padding, least=0)
             around = (2 * self.corner[0], 2 * self.corner[1])
         self.around: Pair = around
-        self.place = (self.kernel, self.stride, self.corner)  # as operations take it
+        self.geometry = (self.kernel, self.stride, self.corner)  # as operations take it
 
     def outputs(self, image: Sequence[int]) -> Pair:
-        """Return how many places the window has in an image."""
+        """Return the numbers of output positions over an image."""
         padded = (image[0] + self.around[0], image[1] + self.around[1])
         if self.kernel[0] > padded[0] or self.kernel[1] > padded[1]:
             raise ValueError(
@@ -59,10 +59,10 @@ class Window:
         rows, columns = ((padded[d] - self.kernel[d]) // self.stride[d] + 1 for d in (0, 1))
         return rows, columns
 
-    def image(self, places: Sequence[int], more: Pair) -> Pair:
-        """Return the size of the image in which the window has so many places, and ``more``."""
+    def image(self, outputs: Sequence[int], more: Pair) -> Pair:
+        """Return the size of the image with so many output positions, and ``more`` pixels."""
         height, width = (
-            (places[d] - 1) * self.stride[d] + self.kernel[d] - self.around[d] + more[d]
+            (outputs[d] - 1) * self.stride[d] + self.kernel[d] - self.around[d] + more[d]
             for d in (0, 1)
         )
         if height < 1 or width < 1:

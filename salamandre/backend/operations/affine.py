@@ -1,7 +1,7 @@
 """z = x Wᵀ + b and its gradients.
 
-Vectors (N, features) are transposed in memory: zᵀ = W xᵀ is the faster way round for products
-with few rows, and sums over the batch run along the memory.
+Vectors (N, features) are transposed in memory: zᵀ = W xᵀ is faster than z = x Wᵀ for few
+examples, and a sum over the batch reads contiguous memory.
 """
 
 from __future__ import annotations

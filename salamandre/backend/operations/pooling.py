@@ -1,7 +1,7 @@
 """Pooling: what a window sees of each channel becomes one number; and the adjoints.
 
-Images x are contiguous (N, H, W, C), results y (N, Ho, Wo, C); where windows stand is said by
-:mod:`salamandre.backend.operations.windows`.
+Images x are contiguous (N, H, W, C), results y (N, Ho, Wo, C); the positions of windows are those
+of :mod:`salamandre.backend.operations.windows`.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """The leaky rectifier, its gradient, and a bias that is added before it.
 
-A slope in [0, 1] stands below zero; with 0 it is the rectifier itself (max(x, 0), also of -∞).
+Below zero the slope is in [0, 1]; with 0 it is the rectifier max(x, 0), also of -∞.
 """
 
 from __future__ import annotations

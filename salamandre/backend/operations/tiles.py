@@ -11,7 +11,7 @@ So with Bᵀ d = (d0 - d1, d1, d2 - d1), A g = (g0, g0 + g1, g1) and m their pro
 element, the outputs are Aᵀ m = (m0 + m1, m1 + m2). In both directions that makes 9 products, and
 the coefficients are 1 and -1: no accuracy is lost.
 
-Images x are contiguous (N, H, W, C); where windows stand is said by
+Images x are contiguous (N, H, W, C); the positions of windows are those of
 :mod:`salamandre.backend.operations.windows`. There are Th x Tw tiles of 2 x 2 outputs.
 """
 

@@ -49,7 +49,7 @@ def visible(output: int, kernel: int, stride: int, padding: int, size: int) -> t
     return begin, max(0, -begin), min(kernel, size - begin)
 
 
-# For CUDA: the numbers that say where windows stand, Ho = rows and Wo = columns among them.
+# For CUDA: the sizes of images and windows, Ho = rows and Wo = columns among them.
 PLACED = (
     "int32 height, int32 width, int32 channels, int32 rows, int32 columns, "
     "int32 kh, int32 kw, int32 sh, int32 sw, int32 top, int32 left"

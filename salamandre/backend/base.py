@@ -109,7 +109,7 @@ def _grown(
     kept: dict[Any, Array], name: str, size: int, dtype: Any, make: Callable[..., Array]
 ) -> Array:
     """Return the kept vector of a name and dtype, made anew if it is smaller than ``size``."""
-    key = name, dtype
+    key = name, np.dtype(dtype)
     array = kept.get(key)
     if array is None or array.size < size:
         kept.pop(key, None)  # the memory of the smaller one is free before more is taken

@@ -40,7 +40,8 @@ def bench(
     """Say how fast this machine learns and draws."""
     import numpy as np
 
-    from salamandre import __version__, get_backend
+    from salamandre import __version__
+    from salamandre.backend import get_backend
     from salamandre.data import Images
     from salamandre.games import new_game
 

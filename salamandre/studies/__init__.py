@@ -1,3 +1,3 @@
 """Runs that are repeated, and what they have in common."""
 
-from salamandre.studies.repeat import mean_band, repeat
+from salamandre.studies.repeated import mean_band, repeat

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 
-# Before NumPy is loaded: test processes run side by side, and BLAS threads would fight for cores.
-os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Before NumPy is loaded: test processes run side by side, and their threads would fight for cores.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # PyTorch's
 
 import numpy as np
 import pytest
@@ -57,3 +59,16 @@ def host(backend):
         return array if isinstance(array, (np.ndarray, float)) else to_numpy(array)
 
     return copy
+
+
+@pytest.fixture(autouse=True)
+def _seeded_pytorch():
+    """Let PyTorch draw the same weights whichever tests have run before."""
+    if torch := sys.modules.get("torch"):
+        torch.manual_seed(0)
+
+
+@pytest.fixture
+def random() -> np.random.Generator:
+    """Random numbers that are the same whichever tests have run before."""
+    return np.random.default_rng(7)

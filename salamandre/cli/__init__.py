@@ -11,12 +11,8 @@ from typing import Any
 import click
 
 from salamandre import __version__
-from salamandre.cli.bench import bench
-from salamandre.cli.datasets import datasets
-from salamandre.cli.generate import generate
-from salamandre.cli.look import compare, runs, show
+from salamandre.cli import bench, datasets, generate, look, train
 from salamandre.cli.options import INTERRUPTED
-from salamandre.cli.train import train
 
 FAILURES = (ValueError, OSError, RuntimeError, ArithmeticError, MemoryError)
 
@@ -70,5 +66,10 @@ def main() -> None:
     """  # noqa: D301 (click reads the \b)
 
 
-for command in (train, generate, runs, show, compare, datasets, bench):
-    main.add_command(command)
+main.add_command(train.train)
+main.add_command(generate.generate)
+main.add_command(look.runs)
+main.add_command(look.show)
+main.add_command(look.compare)
+main.add_command(datasets.datasets)
+main.add_command(bench.bench)

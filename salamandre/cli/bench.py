@@ -40,7 +40,8 @@ def bench(
     """Measure how fast this machine trains and generates."""
     import numpy as np
 
-    from salamandre import __version__, get_backend
+    from salamandre import __version__
+    from salamandre.backend import get_backend
     from salamandre.data import Images
     from salamandre.games import new_game
 

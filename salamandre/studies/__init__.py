@@ -1,3 +1,3 @@
 """Repeated runs and their statistics."""
 
-from salamandre.studies.repeat import mean_band, repeat
+from salamandre.studies.repeated import mean_band, repeat

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from test_games import game
+from players import game
 
 import salamandre as sal
 from salamandre import games

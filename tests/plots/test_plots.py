@@ -1,23 +1,12 @@
-"""Figures and pictures."""
+"""Pictures that are written."""
 
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from matplotlib.image import imread
 
 import salamandre as sal
-from salamandre import evaluation, plots
-
-
-def test_confusion_and_accuracy_agree_with_scikit_learn():
-    sklearn = pytest.importorskip("sklearn.metrics")
-    random = np.random.default_rng(0)
-    labels, y = random.integers(0, 5, 200), random.normal(size=(200, 5))
-    guesses = y.argmax(axis=1)
-    counts = evaluation.confusion(labels.astype(np.uint8), guesses, 5)
-    assert np.array_equal(counts, sklearn.confusion_matrix(labels, guesses))
-    assert evaluation.accuracy(y, labels) == pytest.approx(sklearn.accuracy_score(labels, guesses))
+from salamandre import plots
 
 
 def test_decision_map_shows_what_the_network_decides_where(tmp_path):

@@ -1,0 +1,84 @@
+"""The judge: a classifier that looks at what generators make."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import salamandre as sal
+from salamandre import data, evaluation
+
+
+@pytest.fixture(scope="module")
+def digits():
+    return data.load("digits")
+
+
+@pytest.fixture(scope="module")
+def judge(digits, tmp_path_factory):
+    return evaluation.Judge.trained(*digits, epochs=30, cache_dir=tmp_path_factory.mktemp("judge"))
+
+
+def test_a_judge_knows_real_digits(judge, digits):
+    train, test = digits
+    assert judge.accuracy > 0.9  # other writers than those it learned from
+    figures = judge.metrics(train.images[: len(test)] / train.white)
+    assert figures["least"] > 0.06 and figures["most"] < 0.14
+    assert figures["confident"] > 0.85 and figures["score"] > 8.5
+    assert figures["precision"] > 0.6 and figures["recall"] > 0.6
+
+
+def test_a_judge_tells_collapse_and_noise(judge, digits):
+    train, test = digits
+    real = train.images[: len(test)] / train.white
+    good = judge.metrics(real)
+    collapsed = judge.metrics(np.repeat(real[train.labels[: len(test)] == 3][:5], 50, axis=0))
+    assert collapsed["most"] == 1 and collapsed["least"] == 0
+    assert collapsed["divergence"] == pytest.approx(np.log(len(test) / (test.labels == 3).sum()))
+    assert collapsed["score"] < 1.5 and collapsed["recall"] < 0.1
+    noise = judge.metrics(np.random.default_rng(0).uniform(size=real.shape))
+    assert noise["frechet"] > 3 * good["frechet"] and noise["precision"] < 0.1
+
+
+def test_a_judge_reads_images_in_any_range_and_shape(judge, digits):
+    _, test = digits
+    values = test.images[:50] / test.white
+    plain = judge.classify(values)
+    assert np.allclose(judge.classify(2 * values - 1, (-1, 1)), plain, atol=1e-5)
+    assert np.allclose(judge.classify(values.reshape(50, -1)), plain)
+
+
+def test_a_judge_is_trained_once(digits, tmp_path):
+    train, test = digits
+    first = evaluation.Judge.trained(train, test, epochs=1, cache_dir=tmp_path)
+    (file,) = (tmp_path / "judges").iterdir()
+    written = file.stat().st_mtime_ns
+    again = evaluation.Judge.trained(train, test, epochs=1, cache_dir=tmp_path)
+    assert file.stat().st_mtime_ns == written
+    assert np.array_equal(again.classifier.parameters, first.classifier.parameters)
+    file.write_bytes(file.read_bytes()[:-10])
+    mended = evaluation.Judge.trained(train, test, epochs=1, cache_dir=tmp_path)
+    assert np.array_equal(mended.classifier.parameters, first.classifier.parameters)
+
+
+def test_a_judge_must_fit(digits):
+    _, test = digits
+    with pytest.raises(ValueError, match="ends in Softmax"):
+        evaluation.Judge(sal.Network([sal.NeuronLayer(10)], 64), test)
+    with pytest.raises(ValueError, match="knows 3 classes, the images have 10"):
+        evaluation.Judge(sal.Network([sal.NeuronLayer(3, sal.Softmax())], 64), test)
+    with pytest.raises(ValueError, match=r"takes \(5,\), the images are \(1, 8, 8\)"):
+        evaluation.Judge(sal.Network([sal.NeuronLayer(10, sal.Softmax())], 5), test)
+
+
+def test_a_judge_watches_a_game(judge, digits):
+    train, _ = digits
+    generator = sal.Network([sal.NeuronLayer(64, sal.Tanh())], 5, optimizer=sal.Adam())
+    discriminator = sal.Network([sal.NeuronLayer(1)], 64, optimizer=sal.Adam())
+    game = sal.GanGame(generator, discriminator, train, latent=sal.Gaussian(5))
+    watch = sal.games.Evaluation({"judge": judge.of_game(200)}, every=sal.Steps(2))
+    game.play(4, [watch])
+    assert [record["round"] for record in game.history.records] == [2, 4]
+    expected = judge.metrics(game.generate(200, seed=1), (-1, 1))
+    latest = {name: game.history.records[-1][name] for name in expected}
+    assert latest == pytest.approx(expected)

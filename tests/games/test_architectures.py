@@ -1,0 +1,39 @@
+"""Players by name."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from salamandre import data, games
+
+
+@pytest.mark.parametrize("unconditional", [False, True])
+@pytest.mark.parametrize("name", games.ARCHITECTURES)
+def test_architectures_play_on_every_shape(name, unconditional):
+    digits, _ = data.load("digits")
+    random = np.random.default_rng(0)
+    colour = data.Images(
+        random.integers(0, 255, (20, 3, 32, 32), dtype=np.uint8),
+        (np.arange(20) % 4).astype(np.uint8),
+        ("a", "b", "c", "d"),
+        "colours",
+        "train",
+    )
+    for images in (digits, colour):
+        options = {"latent": 7, "batch_size": 10, "unconditional_discriminator": unconditional}
+        game = games.new_game(name, images, **options)
+        assert game.generator.classes == len(images.classes)
+        assert (game.discriminator.classes is None) == unconditional
+        game.play(2)
+        drawn = game.generate(labels=[3, 1])
+        assert drawn.reshape(2, -1).shape == (2, np.prod(images.shape))
+
+
+def test_architectures_refuse_in_one_sentence():
+    digits, _ = data.load("digits")
+    with pytest.raises(ValueError, match="did you mean 'cgan'"):
+        games.new_game("cgam", digits)
+    odd = data.Images(np.zeros((9, 1, 25, 25), np.uint8), np.zeros(9, np.uint8), ("a",), "x", "t")
+    with pytest.raises(ValueError, match="25×25 does not allow: resize them"):
+        games.new_game("cdcgan", odd)

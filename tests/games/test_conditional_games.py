@@ -1,0 +1,113 @@
+"""Games that know labels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import salamandre as sal
+from salamandre import data, games
+
+CENTRES = np.array([[2.0, 0], [-2, 0], [0, 2]], dtype=np.float32)
+
+
+def clusters(count=600):
+    labels = np.arange(count) % 3
+    noise = 0.1 * np.random.default_rng(11).normal(size=(count, 2))
+    return CENTRES[labels] + noise.astype(np.float32), labels
+
+
+def players(unconditional=False, **options):
+    adam = {"beta1": 0.5}
+    generator = sal.Network(
+        [sal.Embedding(3), sal.NeuronLayer(32, sal.Tanh()), sal.NeuronLayer(2)],
+        2,
+        optimizer=sal.Adam(0.005, **adam),
+        seed=1,
+        **options,
+    )
+    first = [] if unconditional else [sal.Embedding(3)]
+    discriminator = sal.Network(
+        [*first, sal.NeuronLayer(32, sal.LeakyReLU(0.2)), sal.NeuronLayer(1)],
+        2,
+        optimizer=sal.Adam(0.005, **adam),
+        seed=2,
+        **options,
+    )
+    return generator, discriminator
+
+
+def test_each_class_is_drawn_where_it_is_asked_for():
+    points, labels = clusters()
+    game = sal.WGanGame(
+        *players(),
+        points,
+        labels=labels,
+        latent=sal.Gaussian(2),
+        critic_steps=2,
+        lipschitz=sal.GradientPenalty(1),
+    )
+    game.play(600)
+    asked = np.repeat([0, 1, 2], 50)
+    drawn = game.generate(labels=asked)
+    nearest = np.linalg.norm(drawn[:, None] - CENTRES, axis=2).argmin(axis=1)
+    assert (nearest == asked).mean() > 0.95
+    in_turn = game.generate(9)  # without labels: one class after the other
+    assert np.array_equal(in_turn, game.generate(labels=np.arange(9) % 3))
+
+
+@pytest.mark.parametrize("kind", ["penalty", "matching", "batch-norm", "unconditional"])
+def test_a_resumed_conditional_game_is_the_same(kind, backend, tmp_path):
+    points, labels = clusters()
+
+    def make():
+        generator, discriminator = players(kind == "unconditional", backend=backend)
+        if kind == "batch-norm":
+            layers = [sal.Embedding(3), sal.NeuronLayer(8), sal.BatchNorm(), sal.Projection(3)]
+            discriminator = sal.Network(layers, 2, optimizer=sal.RMSProp(), backend=backend)
+        options = {"labels": labels, "latent": sal.Gaussian(2), "batch_size": 16}
+        if kind == "penalty":
+            options["lipschitz"] = sal.GradientPenalty()
+        if kind == "matching":
+            options |= {"remedies": [sal.FeatureMatching(0.5)], "generator_steps": 2}
+        return sal.GanGame(generator, discriminator, points, **options)
+
+    whole, first, second = make(), make(), make()
+    whole.play(20)
+    first.play(9)
+    first.save(tmp_path / "game")
+    second.resume(tmp_path / "game")
+    second.play(20)
+    for a, b in ((whole.generator, second.generator), (whole.discriminator, second.discriminator)):
+        ours, theirs = a.tensors(), b.tensors()
+        assert all(np.array_equal(ours[name], theirs[name]) for name in ours)
+
+
+def test_wrong_conditional_games_get_one_sentence():
+    points, labels = clusters()
+    plain = sal.Network([sal.NeuronLayer(2)], 2, optimizer=sal.Adam())
+    for generator, options, message in (
+        (players()[0], {}, "needs labels=True"),
+        (plain, {"labels": labels}, "no layer that takes them"),
+        (players()[0], {"labels": True}, "an array for an array"),
+        (players()[0], {"labels": labels + 1}, "knows 3 classes, the images have 4"),
+        (players()[0], {"labels": labels[:5]}, r"each of the 600 examples needs a label.*\(5,\)"),
+        (players()[0], {"labels": labels - 1}, "a whole number from 0 on: got .* with -1"),
+        (players()[0], {"labels": labels + np.nan}, "a whole number from 0 on: got float64"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            sal.GanGame(generator, players(True)[1], points, latent=sal.Gaussian(2), **options)
+
+
+def test_columns_of_a_picture_are_classes(tmp_path):
+    from PIL import Image
+
+    train, _ = data.load("digits")
+    generator = sal.Network(
+        [sal.Embedding(10), sal.NeuronLayer(64, sal.Tanh())], 5, optimizer=sal.Adam()
+    )
+    critic = sal.Network([sal.Embedding(10), sal.NeuronLayer(1)], 64, optimizer=sal.Adam())
+    game = sal.GanGame(generator, critic, train, labels=True, latent=sal.Gaussian(5))
+    game.play(2, [games.SampleGrids(tmp_path, every=sal.Steps(2), count=30)])
+    with Image.open(tmp_path / "samples" / "00000002.png") as picture:
+        assert picture.size == (2 * 10 * 10, 2 * 3 * 10)  # ten columns of 8 + 2 pixels, twice

@@ -1,0 +1,63 @@
+"""Players and images that do not fit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from players import POINTS, players
+
+import salamandre as sal
+
+
+def wrong_games():
+    g, d = players()
+    net = sal.Network
+    two = net([sal.NeuronLayer(2)], 3, optimizer=sal.SGD())
+    wide = net([sal.NeuronLayer(1)], 4, optimizer=sal.SGD())
+    sigmoid = net([sal.NeuronLayer(1, sal.Sigmoid())], 3, optimizer=sal.SGD())
+    lazy = net([sal.NeuronLayer(1)], 3)
+    double = net([sal.NeuronLayer(1)], 3, optimizer=sal.SGD(), dtype="float64")
+    strict = net([sal.NeuronLayer(1)], 3, optimizer=sal.SGD(), backend="strict")
+    latent = {"latent": sal.Gaussian(5)}
+    return [
+        ((g, two, POINTS), latent, r"must give one score, got outputs \(2,\)"),
+        ((g, wide, POINTS), latent, r"generator makes \(3,\), the discriminator takes \(4,\)"),
+        ((g, sigmoid, POINTS), latent, "must end in a linear neuron"),
+        ((g, lazy, POINTS), latent, "discriminator needs an optimizer"),
+        ((g, double, POINTS), latent, "one dtype"),
+        ((g, strict, POINTS), latent, "one backend"),
+        ((g, d, POINTS), {"latent": sal.Gaussian(4)}, r"takes \(5,\), the latent space has 4"),
+        ((g, d, POINTS[:10]), latent, "at least as many images, got 10"),
+        ((g, d, POINTS[:, :2]), latent, r"takes examples of shape \(3,\), the data set has \(2,\)"),
+        ((g, d, POINTS * np.nan), latent, "NaN or infinity"),
+        ((g, d, POINTS), {**latent, "batch_size": 0}, "batch_size must be"),
+    ]
+
+
+@pytest.mark.parametrize("number", range(11))
+def test_wrong_games_get_one_sentence(number):
+    arguments, options, message = wrong_games()[number]
+    with pytest.raises(ValueError, match=message) as caught:
+        sal.GanGame(*arguments, **options)
+    assert "\n" not in str(caught.value)
+
+
+def test_images_out_of_reach_are_a_warning():
+    with pytest.warns(
+        UserWarning, match=r"values in \[.*\], the generator can only reach \[-4, 4\]"
+    ):
+        sal.GanGame(*players(), 3 * POINTS, latent=sal.Gaussian(5))
+
+
+def test_the_range_of_a_generator_that_ends_in_a_reshape(random):
+    layers = [sal.NeuronLayer(16, sal.Sigmoid()), sal.Reshape((1, 4, 4))]
+    generator = sal.Network(layers, 5, optimizer=sal.SGD())
+    linear = sal.ConvolutionalLayer(1, 4)
+    discriminator = sal.Network([linear, sal.Flatten()], (1, 4, 4), optimizer=sal.SGD())
+    images = random.uniform(size=(9, 1, 4, 4))
+    play = sal.GanGame(generator, discriminator, images, latent=sal.Gaussian(5), batch_size=4)
+    assert play.value_range == (0, 1)
+    squashed = [sal.ConvolutionalLayer(1, 4, activation=sal.Sigmoid()), sal.Flatten()]
+    squashed = sal.Network(squashed, (1, 4, 4), optimizer=sal.SGD())
+    with pytest.raises(ValueError, match="must end in a linear neuron, got Sigmoid"):
+        sal.GanGame(generator, squashed, images, latent=sal.Gaussian(5), batch_size=4)

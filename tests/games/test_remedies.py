@@ -1,0 +1,64 @@
+"""Remedies for games that collapse or do not settle."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from players import game
+
+import salamandre as sal
+
+
+def test_labels_are_smoothed_on_one_side_and_flipped(backend, host):
+    remedies = [sal.LabelSmoothing(0.7, 0.9), sal.LabelFlipping(0.25)]
+    play = game(backend=backend, batch_size=200, remedies=remedies)
+    given = []
+    judge = play.objective.discriminator
+    play.objective.discriminator = lambda *a: given.append(a[2:4]) or judge(*a)
+    play.discriminator_learning()
+    real, fake = map(host, given[0])
+    kept = real[real > 0]
+    assert kept.min() >= 0.7 and kept.max() < 0.9 and kept.std() > 0.03
+    assert np.mean(real == 0) == pytest.approx(0.25, abs=0.12)
+    assert set(np.unique(fake)) == {0, 1} and fake.mean() == pytest.approx(0.25, abs=0.12)
+
+
+def test_the_moving_average_is_what_generates(backend, host, tmp_path):
+    play = game(backend=backend, remedies=[sal.MovingAverage(0.5)])
+    averages = {name: array.copy() for name, array in play.generator.tensors().items()}
+    for step in range(1, 8):
+        play.play_and_learn()
+        decay = min(0.5, (1 + step) / (10 + step))  # the untrained beginning is forgotten sooner
+        for name, array in play.generator.tensors().items():
+            averages[name] = decay * averages[name] + (1 - decay) * array
+    before = play.generator.tensors()
+    play.save_generator(tmp_path / "generator")
+    saved = sal.Network.load(tmp_path / "generator", backend=backend).tensors()
+    assert all(np.allclose(saved[name], array, atol=1e-6) for name, array in averages.items())
+    with_average = host(play.generate(4))
+    after = play.generator.tensors()
+    assert all(np.array_equal(before[name], after[name]) for name in before)
+    play.generator.load_tensors(averages)
+    play.remedies = ()
+    assert np.allclose(host(play.generate(4)), with_average, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "remedy, message",
+    [
+        (lambda: sal.LabelSmoothing(0.3), "LabelSmoothing low .* at least 0.5"),
+        (lambda: sal.LabelSmoothing(0.8, 0.7), "LabelSmoothing high .* at least 0.8"),
+        (lambda: sal.LabelFlipping(0.5), "below 0.5"),
+        (lambda: sal.InstanceNoise(-1), "at least 0"),
+        (lambda: sal.FeatureMatching(np.nan), "finite"),
+        (lambda: sal.MovingAverage(1), "below 1"),
+    ],
+)
+def test_wrong_remedies_get_one_sentence(remedy, message):
+    with pytest.raises(ValueError, match=message):
+        remedy()
+
+
+def test_what_is_no_remedy_is_refused():
+    with pytest.raises(TypeError, match=r"each of the remedies must be a Remedy object, got 0.9"):
+        game(remedies=[0.9])

@@ -1,0 +1,73 @@
+"""The check of gradients: on layers of a user's own, and on mistakes."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import salamandre as sal
+from salamandre.gradient_checking import gradient_check
+
+X = np.random.default_rng(7).normal(size=(5, 4))
+
+
+class Swish(sal.Activation):
+    """An activation as a user writes it: y = x / (1 + exp(-x)), whose gradient needs x."""
+
+    def function(self, x, out, ctx):
+        ctx.s = 1 / (1 + ctx.xp.exp(-x))
+        return ctx.xp.multiply(x, ctx.s, out=out)
+
+    def gradient(self, dy, x, y, out, ctx):
+        return ctx.xp.multiply(dy, y + ctx.s * (1 - y), out=out)
+
+
+class Scale(sal.Layer):
+    """A layer as a user writes it: y = w x, w for each feature."""
+
+    def build(self, input_shape):
+        self.declare("w", input_shape, sal.initializers.Constant(1))
+        return input_shape
+
+    def compute(self, x, ctx):
+        ctx.x = x
+        return x * self.w
+
+    def backprop(self, dy, ctx):
+        if ctx.parameter_gradients:
+            self.d_w[...] = (dy * ctx.x).sum(axis=0)
+        return dy * self.w
+
+
+class WrongScale(Scale):
+    """The same with a mistake in each gradient."""
+
+    def backprop(self, dy, ctx):
+        return 1.001 * super().backprop(dy, ctx)
+
+
+def test_layers_and_activations_of_a_users_own(backend):
+    assert gradient_check([sal.NeuronLayer(3, Swish()), Scale(), Swish()], X, backend=backend)
+
+
+def test_mistakes_are_found_and_named(backend):
+    report = gradient_check([sal.NeuronLayer(3), WrongScale()], X, backend=backend)
+    assert not report and not report.passed
+    assert report.errors["x"] == pytest.approx(0.0005, rel=0.01)
+    assert report.errors["1.w"] < 1e-6 < report.errors["0.weights"]
+    assert str(report).count("WRONG") == 3 and str(report).count("ok") == 1
+
+
+def test_the_check_changes_neither_its_input_nor_the_network():
+    x, network = X.copy(), sal.Network([sal.NeuronLayer(3), sal.BatchNorm()], 4, dtype="float64")
+    before = network.tensors()
+    assert gradient_check(network, x)
+    assert np.array_equal(x, X)
+    for name, array in network.tensors().items():
+        if "running" not in name:
+            assert np.array_equal(array, before[name])
+
+
+def test_only_float64_is_precise_enough():
+    with pytest.raises(ValueError, match="float64"):
+        gradient_check(sal.Network([sal.NeuronLayer(3)], 4), X)

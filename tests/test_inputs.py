@@ -1,0 +1,76 @@
+"""Batches of any type and memory order, and batches that are refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from networks import LABELS, X, everything, snapshot, unchanged
+
+import salamandre as sal
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    kind=st.sampled_from(["float16", "float32", "float64", "int8", "uint8", "int64", "bool"]),
+    order=st.sampled_from(["rows", "columns", "every other", "backwards", "read-only"]),
+    batch=st.integers(1, 9),
+)
+def test_inputs_of_any_type_and_order_mean_the_same(kind, order, batch):
+    values = np.random.default_rng(batch).integers(0, 2 if kind == "bool" else 5, (batch, 4))
+    expected = everything().predict(values.astype(np.float32))
+    x = values.astype(kind)
+    if order == "columns":
+        x = np.asfortranarray(x)
+    elif order == "every other":
+        x = np.repeat(np.repeat(x, 2, axis=0), 2, axis=1)[::2, ::2]
+    elif order == "backwards":
+        x = x[::-1, ::-1].copy()[::-1, ::-1]
+    x.flags.writeable = order != "read-only"
+    before = x.copy()
+    assert np.array_equal(everything().predict(x), expected)
+    assert np.array_equal(x, before)
+
+
+NAN, INFINITE = X.copy(), X.copy()
+
+NAN[3, 2], INFINITE[0, 0] = np.nan, np.inf
+
+HUGE = np.full_like(X, 3e19)  # finite, though the sum of squares overflows
+
+
+@pytest.mark.parametrize(
+    "x, labels, message",
+    [
+        (X[:, :3], LABELS, r"expected a batch of shape \(N, 4\), got \(6, 3\)"),
+        (X[0], LABELS[:1], r"expected a batch of shape \(N, 4\), got \(4,\)"),
+        (np.float32(3), LABELS[:1], r"got \(\)"),
+        (X[:0], LABELS[:0], "at least one example"),
+        (NAN, LABELS, "NaN or infinity"),
+        (INFINITE, LABELS, "NaN or infinity"),
+        (1e39 * X.astype(float), LABELS, "NaN or infinity"),
+        (X.astype(complex), LABELS, "real numbers, got dtype complex128"),
+        (np.array([["a"] * 4]), LABELS[:1], "real numbers, got dtype <U1"),
+        (X, LABELS + 1, r"labels must lie in 0..2 for 3 classes, got values from 1 to 3"),
+        (X, LABELS - 1, r"from -1 to 1"),
+        (X, LABELS.astype(float), "whole-number labels"),
+        (X, LABELS > 0, "whole-number labels"),
+        (X, LABELS[:5], "one label for each of the 6 outputs"),
+        (X, np.full((6, 3), 1.5), r"probabilities in \[0, 1\]"),
+        (X, np.full((6, 3), np.nan), "NaN or infinity"),
+        (X, np.full((6, 2), 0.5), r"shape \(6, 3\), got \(6, 2\)"),
+    ],
+)
+def test_bad_batches_change_nothing(x, labels, message):
+    network = everything()
+    network.learn(X, LABELS)
+    before = snapshot(network)
+    with pytest.raises(ValueError, match=message):
+        network.learn(x, labels)
+    assert unchanged(network, before)
+
+
+def test_large_finite_inputs_are_no_error():
+    network = sal.Network([sal.NeuronLayer(3, sal.Tanh())], 4)
+    assert np.isfinite(network.compute(HUGE)).all()

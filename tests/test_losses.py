@@ -1,0 +1,181 @@
+"""Losses: values, gradients, numbers far out, targets that are refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from differences import gradient_error
+from networks import snapshot, unchanged
+from pytorch_twins import F, as_torch, close
+
+import salamandre as sal
+from salamandre.gradient_checking import gradient_check
+
+
+def probabilities(shape):
+    values = np.random.default_rng(3).uniform(0.1, 1, shape)
+    return values / values.sum(axis=1, keepdims=True)
+
+
+RANDOM = np.random.default_rng(7)
+X = RANDOM.normal(size=(5, 4))
+LABELS = np.array([0, 3, 1, 1, 2])
+LOSSES = [
+    (sal.MeanSquaredError(), X, X[::-1].copy()),
+    (sal.MeanAbsoluteError(), X, X[::-1] + 0.3),
+    (sal.BinaryCrossEntropy(), RANDOM.uniform(0.1, 0.9, (5, 4)), RANDOM.uniform(0, 1, (5, 4))),
+    (sal.BinaryCrossEntropy(from_logits=True), 3 * X, RANDOM.uniform(0, 1, (5, 4))),
+    (sal.BinaryCrossEntropy(from_logits=True), 3 * X[:, :1], np.array([0, 1, 1, 0, 1])),
+    (sal.CrossEntropy(), probabilities((5, 4)), LABELS),
+    (sal.CrossEntropy(), probabilities((5, 4)), probabilities((5, 4))[::-1].copy()),
+    (sal.CrossEntropy(label_smoothing=0.2), probabilities((5, 4)), LABELS),
+    (sal.CrossEntropy(from_logits=True), 3 * X, LABELS),
+    (sal.CrossEntropy(from_logits=True), 3 * X, probabilities((5, 4))),
+    (sal.CrossEntropy(from_logits=True, label_smoothing=0.1), 3 * X, LABELS),
+]
+
+
+@pytest.mark.parametrize("loss, y, target", LOSSES, ids=[repr(row[0]) for row in LOSSES])
+def test_gradients(loss, y, target, backend):
+    assert gradient_check(loss, y, target, backend=backend).worst < 1e-6
+
+
+SHORT_CUTS = [
+    (sal.Softmax(), sal.CrossEntropy(), LABELS[:, None], True),
+    (sal.Softmax(), sal.CrossEntropy(label_smoothing=0.1), LABELS[:, None], True),
+    (sal.Softmax(), sal.CrossEntropy(), probabilities((5, 4)), False),
+    (sal.Sigmoid(), sal.BinaryCrossEntropy(), RANDOM.uniform(0, 1, (5, 4)), False),
+    (sal.Sigmoid(mu=0.3), sal.BinaryCrossEntropy(), RANDOM.uniform(0, 1, (5, 4)), False),
+    (sal.Tanh(), sal.MeanSquaredError(), X, False),
+]
+
+
+@pytest.mark.parametrize("activation, loss, target, labels", SHORT_CUTS)
+def test_what_learn_computes_is_the_gradient_of_its_loss(activation, loss, target, labels, backend):
+    """Checks the closed forms before an activation, through ``learn`` itself."""
+    target = target[:, 0] if labels else target
+    layers = [sal.NeuronLayer(3, sal.Tanh()), sal.NeuronLayer(4, activation)]
+    network = sal.Network(layers, 4, loss, sal.SGD(0.0), backend=backend, dtype="float64")
+
+    def energy():
+        return float(network.learn(X, target))
+
+    assert gradient_error(network, energy, h=1e-5) < 1e-6
+
+
+P = RANDOM.uniform(0.05, 0.95, (7, 3))
+ROWS = P / P.sum(axis=1, keepdims=True)
+T = RANDOM.uniform(0, 1, (7, 3))
+SOFT = T / T.sum(axis=1, keepdims=True)
+CLASSES = np.array([0, 2, 1, 1, 0, 2, 2])
+THEIRS = [
+    (sal.MeanSquaredError(), P, T, F.mse_loss),
+    (sal.MeanAbsoluteError(), P, T, F.l1_loss),
+    (sal.BinaryCrossEntropy(), P, T, F.binary_cross_entropy),
+    (sal.BinaryCrossEntropy(from_logits=True), 9 * P, T, F.binary_cross_entropy_with_logits),
+    (sal.CrossEntropy(), ROWS, CLASSES, lambda y, t: F.nll_loss(y.log(), t)),
+    (sal.CrossEntropy(from_logits=True), 9 * P, CLASSES, F.cross_entropy),
+    (sal.CrossEntropy(from_logits=True), 9 * P, SOFT, F.cross_entropy),
+    (
+        sal.CrossEntropy(from_logits=True, label_smoothing=0.2),
+        9 * P,
+        CLASSES,
+        lambda y, t: F.cross_entropy(y, t, label_smoothing=0.2),
+    ),
+    (
+        sal.CrossEntropy(label_smoothing=0.2),
+        ROWS,
+        CLASSES,
+        lambda y, t: F.cross_entropy(y.log(), t, label_smoothing=0.2),
+    ),
+]
+
+
+@pytest.mark.parametrize("loss, y, target, theirs", THEIRS, ids=[repr(row[0]) for row in THEIRS])
+def test_values_and_gradients_against_pytorch(loss, y, target, theirs, backend, host):
+    logits = as_torch(y).requires_grad_()
+    value = theirs(logits, as_torch(target))
+    value.backward()
+    # A network of the identity hands y to the loss and gives back dE/dy.
+    network = sal.Network([sal.Identity()], 3, loss, sal.SGD(), backend=backend, dtype="float64")
+    side = network.backend
+    checked = loss.check(target, y.shape, network.dtype, side)
+    ours, dy = loss.compute(network.compute(y), checked, side.xp)
+    assert float(ours) == pytest.approx(float(value.detach()), abs=1e-12)
+    gradient = logits.grad.numpy()
+    if getattr(loss, "label_smoothing", 0) and not loss.from_logits:
+        # torch's log-softmax of log p re-normalises; within the simplex both agree.
+        gradient = gradient - gradient.mean(axis=1, keepdims=True)
+        dy = host(dy) - host(dy).mean(axis=1, keepdims=True)
+        tangent = (dy - (dy * y).sum(axis=1, keepdims=True)) * y
+        their_tangent = (gradient - (gradient * y).sum(axis=1, keepdims=True)) * y
+        assert close(tangent, their_tangent)
+    else:
+        assert close(host(dy), gradient)
+
+
+@pytest.mark.parametrize("logits", [1e4, -1e4, 200.0])
+def test_losses_are_stable_far_out(logits, backend, host):
+    z = np.array([[logits, 0, -logits]], np.float32)
+    for loss, target, expected in (
+        (sal.CrossEntropy(from_logits=True), np.array([0]), max(0.0, -2 * logits)),
+        (sal.BinaryCrossEntropy(from_logits=True), np.ones((1, 3)), (abs(logits) + np.log(2)) / 3),
+    ):
+        network = sal.Network([sal.Identity()], 3, loss, sal.SGD(), backend=backend)
+        side = network.backend
+        checked = loss.check(target, (1, 3), network.dtype, side)
+        value, dz = loss.compute(side.asarray(z), checked, side.xp)
+        assert float(value) == pytest.approx(expected, rel=1e-6)
+        assert np.isfinite(host(dz)).all() and np.abs(host(dz)).max() <= 1
+
+
+def test_sure_and_wrong_probabilities_give_a_finite_loss(backend, host):
+    for activation, loss, target in (
+        (sal.Softmax(), sal.CrossEntropy(), np.array([1])),
+        (sal.Sigmoid(), sal.BinaryCrossEntropy(), np.array([[0, 1, 0]])),
+    ):
+        network = sal.Network([activation], 3, loss, sal.SGD(), backend=backend)
+        x = np.array([[1e4, -1e4, -1e4]])
+        assert 10 < float(network.learn(x, target)) < 3e4  # of logits: how far they are off
+        side = network.backend
+        checked = loss.check(target, (1, 3), network.dtype, side)
+        value, dy = loss.compute(network.compute(x), checked, side.xp)
+        assert 10 < float(value) < 200  # of probabilities, which end at the smallest number
+        assert np.isfinite(host(dy)).all()
+
+
+@pytest.mark.parametrize(
+    "loss, target, message",
+    [
+        (sal.MeanSquaredError(), np.zeros((6, 2)), r"shape \(6, 3\), got \(6, 2\)"),
+        (sal.MeanSquaredError(), np.full((6, 3), np.inf), "NaN or infinity"),
+        (sal.MeanAbsoluteError(), np.zeros(6), r"shape \(6, 3\), got \(6,\)"),
+        (sal.BinaryCrossEntropy(), np.full((6, 3), 2.0), r"targets in \[0, 1\], got values from 2"),
+    ],
+)
+def test_bad_targets_of_other_losses(loss, target, message):
+    network = sal.Network([sal.NeuronLayer(3, sal.Sigmoid())], 4, loss, sal.SGD())
+    x = np.zeros((6, 4))
+    before = snapshot(network)
+    with pytest.raises(ValueError, match=message):
+        network.learn(x, target)
+    assert unchanged(network, before)
+
+
+def test_subclasses_of_softmax_have_gradients_of_their_own():
+    class Tempered(sal.Softmax):
+        def function(self, x, out, ctx):
+            return super().function(x / 10, out, ctx)
+
+        def gradient(self, dy, x, y, out, ctx):
+            out[...] = super().gradient(dy, x, y, out, ctx) / 10
+            return out
+
+    def gradient(activation):
+        network = sal.Network(
+            [sal.NeuronLayer(3, activation)], 4, sal.CrossEntropy(), sal.SGD(0.0), dtype="float64"
+        )
+        network.learn(X, LABELS % 3)
+        return np.abs(network.gradients).max()
+
+    assert gradient(Tempered()) < 0.2 * gradient(sal.Softmax())

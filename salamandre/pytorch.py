@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from salamandre.layer import Declared
 from salamandre.network import Network
 
 # What PyTorch calls the arrays of our layers.
@@ -24,8 +25,9 @@ _IGNORED = "num_batches_tracked"
 def from_pytorch(network: Network, state_dict: Mapping[str, Any]) -> None:
     """Give a network the weights of a PyTorch module of the same structure.
 
-    Arrays are matched in order, and their names (``weight``, ``bias``, ``running_mean``, ...) and
-    shapes must agree; all is checked before the network is changed.
+    Arrays are matched by name where all have PyTorch's names (``"body.0.weights"`` is
+    ``"body.0.weight"`` there), otherwise in order. Their kinds (``weight``, ``bias``,
+    ``running_mean``, ...) and shapes must agree; all is checked before the network is changed.
 
     Args:
         network: takes the weights.
@@ -62,18 +64,21 @@ def to_pytorch(network: Network, state_dict: Mapping[str, Any]) -> dict[str, Any
 
 def _pairs(network: Network, state_dict: Mapping[str, Any]) -> dict[str, str]:
     """Return PyTorch's name for each of the network's arrays."""
-    ours = {
-        prefix + declared.name: declared
-        for prefix, layer in network.walk()
-        for declared in (*layer.declared, *layer.declared_state)
-    }
+    ours: dict[str, tuple[str, Declared]] = {}  # our name: PyTorch's, if its layers have our names
+    for prefix, layer in network.walk():
+        for declared in (*layer.declared, *layer.declared_state):
+            kind = NAMES.get(declared.name, declared.name)
+            ours[prefix + declared.name] = prefix + kind, declared
     theirs = [name for name in state_dict if not name.endswith(_IGNORED)]
-    for (name, declared), other in zip(ours.items(), theirs, strict=False):
-        kind, shape = NAMES.get(declared.name, declared.name), tuple(state_dict[other].shape)
-        if other.rpartition(".")[2] != kind or shape != declared.shape:
+    wanted = [other for other, _ in ours.values()]
+    if sorted(wanted) == sorted(theirs):
+        theirs = wanted
+    for (name, (other, declared)), found in zip(ours.items(), theirs, strict=False):
+        kind, shape = other.rpartition(".")[2], tuple(state_dict[found].shape)
+        if found.rpartition(".")[2] != kind or shape != declared.shape:
             raise ValueError(
                 f"the network's {name!r} of shape {declared.shape} does not fit PyTorch's "
-                f"{other!r} of shape {shape}: the structures differ"
+                f"{found!r} of shape {shape}: the structures differ"
             )
     if len(ours) != len(theirs):
         raise ValueError(

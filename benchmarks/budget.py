@@ -43,7 +43,7 @@ def main() -> None:
         f"{options.seed}; the judge, a convolutional network, has an accuracy of "
         f"{judge.accuracy:.2%} on the test digits.",
         "",
-        "| game | example | rounds | smallest class | largest | confident | Fréchet distance | recall |",
+        "| game | example | rounds | smallest class | largest | confident | Fréchet | recall |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for name, example in GAMES.items():

@@ -596,7 +596,9 @@ def test_wrong_games_get_one_sentence(number):
 
 
 def test_images_out_of_reach_are_a_warning():
-    with pytest.warns(UserWarning, match=r"lie in \[.*\], the generator can only reach \[-4, 4\]"):
+    with pytest.warns(
+        UserWarning, match=r"values in \[.*\], the generator can only reach \[-4, 4\]"
+    ):
         sal.GanGame(*players(), 3 * POINTS, latent=sal.Gaussian(5))
 
 

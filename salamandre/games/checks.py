@@ -114,7 +114,7 @@ def examples(
         found = float(values.min()), float(values.max())
         if bounded and (found[0] < low - 1e-6 or found[1] > high + 1e-6):
             warnings.warn(
-                f"the images lie in [{found[0]:g}, {found[1]:g}], the generator can only reach "
+                f"the images have values in [{found[0]:g}, {found[1]:g}], the generator can only reach "
                 f"[{low:g}, {high:g}]: scale them, or change its last activation",
                 stacklevel=3,
             )

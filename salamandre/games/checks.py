@@ -114,8 +114,8 @@ def examples(
         found = float(values.min()), float(values.max())
         if bounded and (found[0] < low - 1e-6 or found[1] > high + 1e-6):
             warnings.warn(
-                f"the images have values in [{found[0]:g}, {found[1]:g}], the generator can only reach "
-                f"[{low:g}, {high:g}]: scale them, or change its last activation",
+                f"the images have values in [{found[0]:g}, {found[1]:g}], the generator can only "
+                f"reach [{low:g}, {high:g}]: scale them, or change its last activation",
                 stacklevel=3,
             )
     if len(source) < batch_size:

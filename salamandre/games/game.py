@@ -27,7 +27,7 @@ from salamandre.training.loop import Callback, Loop
 
 
 class GanGame(Loop):
-    """A generator that makes examples, against a discriminator that tells them from real ones.
+    """A generator of examples against a discriminator that distinguishes them from real ones.
 
     Args:
         generator: a Network with an optimizer, from latent vectors to examples.

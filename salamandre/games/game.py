@@ -98,6 +98,8 @@ class GanGame(Loop):
         self.discriminator_steps = whole("discriminator_steps", discriminator_steps)
         self.generator_steps = whole("generator_steps", generator_steps)
         self.remedies = tuple(map(copy.copy, remedies))
+        if len({type(remedy) for remedy in remedies}) < len(remedies):
+            raise ValueError(f"a game takes each kind of remedy once, got {list(remedies)}")
         self.seed = whole("seed", seed, least=0)
         checks.players(generator, discriminator, self.latent)
         self.classes = checks.classes(generator, discriminator, images, labels)
@@ -281,6 +283,7 @@ class GanGame(Loop):
         }
         arrays = {f"lipschitz/{name}": array for name, array in self.lipschitz.state().items()}
         for remedy in self.remedies:
-            arrays |= {f"{remedy.prefix}/{n}": array for n, array in remedy.state().items()}
+            prefix = remedy.prefix or type(remedy).__name__
+            arrays |= {f"{prefix}/{name}": array for name, array in remedy.state().items()}
         networks = {"generator": self.generator, "discriminator": self.discriminator}
         return State(identity, networks, arrays, {"game": self.random})

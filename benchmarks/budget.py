@@ -1,4 +1,4 @@
-"""What the games of the examples learn in the same time: MNIST at 32×32, one judge for all.
+"""The games of the examples after the same time: MNIST at 32×32, one judge for all.
 
     python benchmarks/budget.py --minutes 5
 
@@ -40,10 +40,10 @@ def main() -> None:
     judge = evaluation.Judge.trained(train, test, convolutional=True)
     rows = [
         f"MNIST at 32×32, {options.minutes:g} minutes each in {options.threads} thread(s), seed "
-        f"{options.seed}; the judge, a convolutional network, reads {judge.accuracy:.2%} of the "
-        f"test digits.",
+        f"{options.seed}; the judge, a convolutional network, has an accuracy of "
+        f"{judge.accuracy:.2%} on the test digits.",
         "",
-        "| game | example | rounds | least class | most | confident | Fréchet distance | recall |",
+        "| game | example | rounds | smallest class | largest | confident | Fréchet | recall |",
         "|---|---|---|---|---|---|---|---|",
     ]
     for name, example in GAMES.items():

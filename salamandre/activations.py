@@ -100,8 +100,6 @@ class ActivatedLayer(Layer):
         activation: f, of which the layer has an equal one of its own. Default :class:`Identity`.
     """
 
-    fresh_gradient = True
-
     def __init__(self, activation: Activation | None) -> None:
         super().__init__()
         activation = Identity() if activation is None else activation
@@ -112,12 +110,16 @@ class ActivatedLayer(Layer):
             )
         self.activation = type(activation)(**activation.config())
         self.children = (self.activation,)
-        self.fresh_output = isinstance(self.activation, Identity)
 
     @property
     def output_activation(self) -> Activation:
         """The activation f."""
         return self.activation
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether f is the identity."""
+        return isinstance(self.activation, Identity)
 
     def plan(self, ctx: Context) -> None:
         """Let the activation write over z, or leave it out."""

@@ -66,7 +66,7 @@ def gradient_check(
     Args:
         component: a layer, an activation or a loss (unused so far: it is built here, in
             float64), a list of layers, or a whole Network of dtype float64.
-        x: a batch (N, ...); keep it small, two passes are made for each number.
+        x: a batch (N, ...), or a tuple of such. Keep it small: each number takes two passes.
         target: for a loss, its targets.
         training: as in ``compute``.
         labels: likewise.
@@ -83,7 +83,8 @@ def gradient_check(
         return _check_loss(component, x, target, tolerance, step, backend)
     if not isinstance(component, Network):
         layers = [component] if isinstance(component, Layer) else component
-        shape = np.shape(x)[1:]
+        several = isinstance(x, tuple)
+        shape = [np.shape(part)[1:] for part in x] if several else np.shape(x)[1:]
         component = Network(
             copy.deepcopy(layers), shape, seed=seed, backend=backend, dtype="float64"
         )
@@ -94,7 +95,9 @@ def gradient_check(
     if network.dtype != np.float64:
         raise ValueError(f"gradient_check needs a Network of dtype float64, got {network.dtype}")
     side = network.backend
-    x = side.xp.array(side.asarray(x, dtype=np.float64))  # a copy: it will be changed
+    several = isinstance(x, tuple)
+    # Copies: they will be changed.
+    inputs = [side.xp.array(side.asarray(a, dtype=np.float64)) for a in (x if several else (x,))]
     kept = copy.deepcopy(network.random.state)
     state = {name: array + 0 for name, array in network.named_state().items()}
 
@@ -102,13 +105,19 @@ def gradient_check(
         network.random.state = copy.deepcopy(kept)  # the same noise and dropout every time
         for name, array in network.named_state().items():
             array[...] = state[name]
-        return network.compute(x, training=training, labels=labels)
+        given = tuple(inputs) if several else inputs[0]
+        return network.compute(given, training=training, labels=labels)
 
     y = compute()
     weights = side.asarray(random.normal(size=y.shape))
     dx = network.backprop(weights)
-    analytic = {"x": dx, **{name: g + 0 for name, g in network.named_gradients().items()}}
-    arrays = {"x": x, **network.named_parameters()}
+    names = [f"x[{index}]" for index in range(len(inputs))] if several else ["x"]
+    analytic = dict(zip(names, dx if several else [dx], strict=True))
+    arrays = dict(zip(names, inputs, strict=True))
+    for name, part, layer, declared in network.declarations():
+        if network.learns(part):
+            analytic[name] = getattr(layer, f"d_{declared.name}") + 0
+            arrays[name] = getattr(layer, declared.name)
     errors = {}
     for name, array in arrays.items():
         numerical = _differences(lambda: float((compute() * weights).sum()), array, step)

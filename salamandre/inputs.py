@@ -14,7 +14,9 @@ from salamandre.layer import Shape
 def checked_shape(sizes: Any) -> tuple[Any, ...]:
     """Return the shape of an example, or a tuple of the shapes of several inputs."""
     sizes = sizes if isinstance(sizes, (list, tuple)) else (sizes,)
-    if sizes and isinstance(sizes[0], (list, tuple)):
+    if not sizes:
+        raise ValueError("input_shape needs at least one dimension, got none")
+    if isinstance(sizes[0], (list, tuple)):
         return tuple(checked_shape(part) for part in sizes)
     return tuple(whole("a dimension of input_shape", size) for size in sizes)
 
@@ -49,6 +51,8 @@ def _described(x: Any) -> str:
 
 
 def _checked_array(x: Any, shape: Shape, dtype: Any, backend: Backend, finite: bool) -> Array:
+    if isinstance(x, np.ma.MaskedArray):
+        raise ValueError("the inputs are a masked array: fill or drop what is masked first")
     x = backend.asarray(x)
     if x.dtype != dtype:
         if x.dtype.kind not in "fiub":
@@ -82,7 +86,7 @@ def checked_labels(labels: Any, classes: int | None, count: int, backend: Backen
         return None
     if not classes:
         raise ValueError("this network has no conditional layer: it takes no labels")
-    if isinstance(labels, (list, tuple)):
+    if not hasattr(labels, "dtype"):
         labels = np.asarray(labels)
     if labels.dtype.kind not in "iu" or labels.shape != (count,):
         raise ValueError(

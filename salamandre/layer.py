@@ -66,7 +66,7 @@ class Layer(Component):
         couples_examples: whether an output depends on the other examples of its batch.
         owns_vectors: whether it is a network that keeps its vectors as a layer of another one.
         fresh_output: whether y is always memory of its own that it does not read again, so that
-            the next layer may write over it.
+            the next layer may write over it. Of exactly the class that says so: not inherited.
         fresh_gradient: likewise dE/dx, for the layer before.
     """
 
@@ -132,6 +132,7 @@ class Layer(Component):
                 f"the initializer of {type(self).__name__}'s {name} must be one such as "
                 f"salamandre.initializers.He(), got {initializer!r}"
             )
+        self._check_name(name)
         self.declared.append(Declared(name, shape, initializer, memory))
 
     def declare_state(self, name: str, shape: Shape, initializer: Initializer) -> None:
@@ -139,7 +140,15 @@ class Layer(Component):
 
         Change it by ``ctx.update(self.<name>, value)``.
         """
+        self._check_name(name)
         self.declared_state.append(Declared(name, shape, initializer))
+
+    def _check_name(self, name: str) -> None:
+        if name in dir(Layer) or name in ("children", "names", "built", "trainable", "declared"):
+            raise ValueError(
+                f"{type(self).__name__} cannot have an array {name!r}: a layer has an attribute "
+                f"of that name already"
+            )
 
     def plan(self, ctx: Context) -> None:
         """Say in the contexts of the children what is wanted of them; called when that changes."""
@@ -175,6 +184,10 @@ class Layer(Component):
     def learning_outputs(self) -> bool | slice:
         """The outputs that depend on the parameters: all, none, or a slice of axis 1."""
         return any(layer.declared for _, layer in self.walk(shared=False))
+
+    def claims(self, name: str) -> bool:
+        """Return a claim that the layer's own class makes, not one that it inherits."""
+        return name in type(self).__dict__ and bool(getattr(self, name))
 
     @property
     def output_activation(self) -> Layer | None:

@@ -14,6 +14,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from salamandre import stable
 from salamandre.activations import Sigmoid, Softmax
 from salamandre.backend import Array, Backend
@@ -29,7 +31,7 @@ class Loss(Component):
 
     def check(self, target: Any, y_shape: Shape, dtype: Any, backend: Backend) -> Array:
         """Return ``target`` as an array that fits outputs of ``y_shape``, or raise ValueError."""
-        target = backend.asarray(target, dtype=dtype)
+        target = backend.asarray(_unmasked(target), dtype=dtype)
         if target.shape != y_shape:
             raise ValueError(
                 f"{type(self).__name__} expects targets of the outputs' shape {y_shape}, "
@@ -52,6 +54,18 @@ class Loss(Component):
     def on_logits(self, activation: Any) -> Loss | None:
         """Return this loss of z where y = activation(z), or ``None`` if there is no closed form."""
         return None
+
+    def _changed(self, **attributes: Any) -> Loss:
+        """Return the same loss with other attributes; asked for at each step, so made quickly."""
+        loss: Loss = object.__new__(type(self))
+        loss.__dict__ = {**self.__dict__, **attributes}
+        return loss
+
+
+def _unmasked(target: Any) -> Any:
+    if isinstance(target, np.ma.MaskedArray):
+        raise ValueError("the targets are a masked array: fill or drop what is masked first")
+    return target
 
 
 class MeanSquaredError(Loss):
@@ -90,7 +104,7 @@ class BinaryCrossEntropy(Loss):
 
     def check(self, target: Any, y_shape: Shape, dtype: Any, backend: Backend) -> Array:
         """Return targets in [0, 1] of the outputs' shape; labels (N,) fit outputs (N, 1)."""
-        target = backend.asarray(target, dtype=dtype)
+        target = backend.asarray(_unmasked(target), dtype=dtype)
         if target.ndim == 1 and y_shape == (len(target), 1):
             target = target.reshape(-1, 1)
         target = super().check(target, y_shape, dtype, backend)
@@ -115,9 +129,9 @@ class BinaryCrossEntropy(Loss):
 
     def on_logits(self, activation: Any) -> Loss | None:
         """Return the loss of logits where a Sigmoid makes the probabilities."""
-        if self.from_logits or type(activation) is not Sigmoid:
+        if self.from_logits or (type(self), type(activation)) != (BinaryCrossEntropy, Sigmoid):
             return None
-        return BinaryCrossEntropy(from_logits=True, slope=activation.mu)
+        return self._changed(from_logits=True, slope=activation.mu)
 
 
 class CrossEntropy(Loss):
@@ -139,7 +153,7 @@ class CrossEntropy(Loss):
         """Return labels in 0..classes-1 of shape (N,), or rows of probabilities."""
         if len(y_shape) != 2:
             raise ValueError(f"CrossEntropy expects outputs (N, classes), got shape {y_shape}")
-        labels = backend.asarray(target)
+        labels = backend.asarray(_unmasked(target))
         if labels.ndim == 2:
             target = super().check(labels, y_shape, dtype, backend)
             off = backend.xp.abs(target.sum(axis=1) - 1) > 1e-3
@@ -177,9 +191,9 @@ class CrossEntropy(Loss):
 
     def on_logits(self, activation: Any) -> Loss | None:
         """Return the loss of logits where a Softmax makes the probabilities."""
-        if self.from_logits or type(activation) is not Softmax:
+        if self.from_logits or (type(self), type(activation)) != (CrossEntropy, Softmax):
             return None
-        return CrossEntropy(from_logits=True, label_smoothing=self.label_smoothing)
+        return self._changed(from_logits=True)
 
     def _mean_minus(self, log_p: Array, target: Array, xp: Any) -> Array:
         """Return the mean over the batch of -Σ_j t_j log p_j, t smoothed."""

@@ -7,18 +7,14 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from salamandre.backend import Array, Backend, get_backend
-from salamandre.checks import one_of, whole
+from salamandre.backend import Array, Backend
+from salamandre.checks import whole
 from salamandre.inputs import (
     checked_gradient,
     checked_input,
     checked_labels,
-    checked_shape,
     example_count,
 )
-from salamandre.layer import Shape
 from salamandre.layers.conditional import Conditional
 from salamandre.layers.containers import Layers
 from salamandre.losses import Loss
@@ -72,61 +68,15 @@ class Network(FlatVectors):
         names: Sequence[str] | None = None,
         frozen: Sequence[str] = (),
     ) -> None:
-        super().__init__(layers, names)
-        if not self.children:
-            raise ValueError("a Network needs at least one layer, got none")
         for what, value, base in (("loss", loss, Loss), ("optimizer", optimizer, Optimizer)):
             if not (value is None or isinstance(value, base)):
                 raise TypeError(f"{what} must be a salamandre.{base.__name__}, got {value!r}")
-        self.optimizer = optimizer
-        self.seed = whole("seed", seed, least=0)
-        self.owns_vectors = input_shape is not None
-        self.loss = loss
-        if input_shape is None:
-            return
-        self.input_shape = checked_shape(input_shape)
-        name = getattr(dtype, "name", getattr(dtype, "__name__", dtype))  # np.float32 too
-        self.dtype = np.dtype(one_of("dtype", name, ("float32", "float64")))
-        self.backend = get_backend(backend)
         if optimizer is not None:
             optimizer.require_free()
-        self.output_shape = super().build(self.input_shape)
-        for network in self._owners():
-            if (network.backend, network.dtype) != (self.backend, self.dtype):
-                raise ValueError(
-                    f"a shared network is of {network.dtype} on backend {network.backend.name!r}, "
-                    f"this one of {self.dtype} on {self.backend.name!r}: they must agree"
-                )
-        self.random = self.backend.stream([self.seed, 1])
-        self.allocate()
-        self.freeze(*frozen)
-        if optimizer is not None:
+        super().__init__(layers, input_shape, seed, backend, dtype, names, frozen)
+        self.loss, self.optimizer = loss, optimizer
+        if optimizer is not None and self.owns_vectors:
             optimizer.attach(self.backend, self.parameters)
-
-    def _owners(self) -> list[Network]:
-        """Return this network and those that are shared with it."""
-        networks = (layer for _, layer in self.walk() if isinstance(layer, Network))
-        return [network for network in networks if network.owns_vectors]
-
-    @property
-    def loss(self) -> Loss | None:
-        """What :meth:`learn` minimises."""
-        return self._loss
-
-    @loss.setter
-    def loss(self, loss: Loss | None) -> None:
-        self._loss = loss
-        self._loss_of_logits = loss and loss.on_logits(self.output_activation)
-
-    def build(self, input_shape: Shape) -> Shape:
-        """Build the layers of a part of another network; check the input of a shared network."""
-        if not self.owns_vectors:
-            return super().build(input_shape)
-        if input_shape != self.input_shape:
-            raise ValueError(
-                f"the shared network takes examples of shape {self.input_shape}, got {input_shape}"
-            )
-        return self.output_shape
 
     def hand_out_views(self) -> None:
         """As the base; make the passes too, which no copy takes along."""
@@ -134,12 +84,11 @@ class Network(FlatVectors):
         conditional = (layer for _, layer in self.walk() if isinstance(layer, Conditional))
         #: The number of classes that its conditional layers know, ``None`` without such layers.
         self.classes: int | None = min((layer.classes for layer in conditional), default=None)
-        self._gates = [network.gate for network in self._owners()]
         self._latest: Pass | None = None  # the one of compute and backprop without a pass
         self._idle: list[Pass] = []  # passes that nobody uses
 
     def __getstate__(self) -> dict[str, Any]:
-        made = ("_gates", "_latest", "_idle")
+        made = ("_latest", "_idle")
         return {name: value for name, value in super().__getstate__().items() if name not in made}
 
     # -- passes --------------------------------------------------------------------------------
@@ -193,7 +142,7 @@ class Network(FlatVectors):
             labels: whole numbers (N,), for a network with conditional layers.
             stop: go through the first so many layers only. Default: all.
         """
-        if ctx is not None and not isinstance(ctx, Pass):  # a layer of another network
+        if isinstance(ctx, Context) and not isinstance(ctx, Pass):  # a layer of another network
             return super().compute(x, ctx)
         x = self._input(x, finite=ctx is None)
         labels = self._labels(labels, x)
@@ -206,9 +155,14 @@ class Network(FlatVectors):
 
     def _own(self, ctx: Pass | None) -> Pass:
         """Return the pass, or the latest without one, if it is this network's."""
-        run = ctx or self._latest
+        run = self._latest if ctx is None else ctx
         if run is None:
             raise RuntimeError("backprop needs a compute before it: call compute(x) first")
+        if not isinstance(run, Pass):
+            raise TypeError(
+                f"a pass must be one that new_pass() has made, got {run!r}; whether the network is "
+                f"training is said by name: compute(x, training=False)"
+            )
         if run.network is not self:
             raise ValueError("this pass belongs to another network: make one with new_pass()")
         return run
@@ -217,6 +171,7 @@ class Network(FlatVectors):
         self, x: Any, run: Pass, training: bool, labels: Array | None, stop: int | None = None
     ) -> Array:
         """Compute what fits; the state is not changed yet."""
+        run.renew()
         run.output_shape, run.is_training, run.batch_labels = None, training, labels
         run.updates.clear()
         pairs = run.pairs[:stop]
@@ -251,9 +206,11 @@ class Network(FlatVectors):
         x = self._input(x)
         labels, count = self._labels(labels, x), example_count(x)
         parts, run = [], self._take_pass()
-        for gate in self._gates:
-            gate.begin_reading()
+        gates, begun = [network.gate for network in self.owners], 0
         try:
+            for gate in gates:
+                gate.begin_reading()
+                begun += 1
             run.want(parameter_gradients=False)
             run.draw_from(None, seed)
             for start in range(0, count, batch_size):
@@ -262,7 +219,7 @@ class Network(FlatVectors):
                 inputs = tuple(part[block] for part in x) if isinstance(x, tuple) else x[block]
                 parts.append(self._copy(self._forward(inputs, run, False, chosen)))
         finally:
-            for gate in self._gates:
+            for gate in gates[:begun]:
                 gate.end_reading()
             self._idle.append(run)
         return parts[0] if len(parts) == 1 else self.backend.xp.concatenate(parts)
@@ -283,8 +240,12 @@ class Network(FlatVectors):
             return super().backprop(dy, ctx)
         run = self._own(ctx)
         dy = checked_gradient(dy, run.output_shape, self.dtype, self.backend)
+        if run.is_stale:
+            raise RuntimeError("parts were frozen or unfrozen since the compute: compute again")
         if ctx is None:
             run.want(parameter_gradients=update)
+        elif not update:
+            raise ValueError("a pass says itself whether it wants gradients: leave update out")
         dx = self._backward(dy, run)
         return dx if ctx is not None else self._copy(dx)
 
@@ -298,7 +259,11 @@ class Network(FlatVectors):
 
     def _to_be_kept(self, run: Pass) -> Array | None:
         """Return a copy of the gradients, if what backprop writes shall be added to them."""
-        return self.gradients + 0 if run.accumulate and run.parameter_gradients else None
+        if not (run.accumulate and run.parameter_gradients):
+            return None
+        before = run.buffer("gradients", self.gradients.shape)
+        before[...] = self.gradients
+        return before
 
     def backprop_tangent(
         self, dy: Array | None, dy_dot: Array, ctx: Context
@@ -334,7 +299,7 @@ class Network(FlatVectors):
         count = example_count(x)
         target = self.loss.check(target, (count, *self.output_shape), self.dtype, self.backend)
         labels = self._labels(labels, x)
-        run, of_logits = self._take_pass(), self._loss_of_logits
+        run, of_logits = self._take_pass(), self.loss.on_logits(self.output_activation)
         try:
             run.draw_from(self.random)
             run.want(input_gradient=False, logits=of_logits is not None)
@@ -347,13 +312,14 @@ class Network(FlatVectors):
                     f"learning rate ({self.optimizer.learning_rate:g}) or clip the gradient "
                     f"(clip_norm=1)"
                 )
-            self._commit(run)
             self._backward(dy, run)
+            with self.changing():  # statistics and parameters at once
+                self._commit(run)
+                self.step()
         finally:
             self._idle.append(run)
         if self._latest is not None:  # its backprop would mix old outputs with new parameters
             self._latest.output_shape = None
-        self.step()
         return value
 
     def step(self) -> None:

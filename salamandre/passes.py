@@ -17,7 +17,7 @@ class Context:
     """A layer's part of a pass.
 
     The layer may keep in it what :meth:`Layer.backprop` needs of :meth:`Layer.compute`, under any
-    name that is not one of these.
+    name that is not an attribute below, ``training``, ``labels``, ``random`` or a method's.
 
     Attributes:
         run: the pass.
@@ -154,11 +154,21 @@ class Pass(Context):
         logits: bool = False,
     ) -> None:
         """Say which gradients backprop shall give, and whether the last activation is left out."""
-        wanted = (parameter_gradients, input_gradient, logits, self.network.frozen)
+        wanted = (parameter_gradients, input_gradient, logits, self.network.version)
         if wanted != self._planned:
             self._planned = wanted
             self.parameter_gradients, self.input_gradient, self.logits, _ = wanted
             self.network.plan(self)
+
+    @property
+    def is_stale(self) -> bool:
+        """Whether parts of the network were frozen or unfrozen since the pass was planned."""
+        return self._planned[3] != self.network.version
+
+    def renew(self) -> None:
+        """Plan the pass again if it is stale."""
+        if self.is_stale:
+            self.want(*self._planned[:3])
 
 
 def _new_pass(network: Any, statistics: bool, accumulate: bool, wanted: tuple[bool, ...]) -> Pass:
@@ -171,17 +181,18 @@ def _new_pass(network: Any, statistics: bool, accumulate: bool, wanted: tuple[bo
 class Gate:
     """Many may read at once, or one may write; who wants to write comes before new readers.
 
-    ``with gate:`` is for writing, which may be nested.
+    ``with gate:`` is for writing; the thread that writes may enter again, and read.
     """
 
     def __init__(self) -> None:
-        self._changed = threading.Condition(threading.RLock())
-        self._readers = self._writers = 0
+        self._changed = threading.Condition(threading.RLock())  # which the writer holds
+        self._readers = self._waiting = self._depth = 0
+        self._writer: int | None = None  # the thread that writes
 
     def begin_reading(self) -> None:
         """Keep writers out until :meth:`end_reading`."""
         with self._changed:
-            while self._writers:
+            while self._waiting and self._writer != threading.get_ident():
                 self._changed.wait()
             self._readers += 1
 
@@ -193,15 +204,22 @@ class Gate:
 
     def __enter__(self) -> None:
         self._changed.acquire()
-        self._writers += 1
-        try:
-            while self._readers:
-                self._changed.wait()
-        except BaseException:  # Ctrl-C
-            self.__exit__()
-            raise
+        if self._writer != threading.get_ident():
+            self._waiting += 1
+            try:
+                while self._readers:
+                    self._changed.wait()
+            except BaseException:  # Ctrl-C
+                self._changed.release()
+                raise
+            finally:
+                self._waiting -= 1
+            self._writer = threading.get_ident()
+        self._depth += 1
 
     def __exit__(self, *_: object) -> None:
-        self._writers -= 1
-        self._changed.notify_all()
+        self._depth -= 1
+        if not self._depth:
+            self._writer = None
+            self._changed.notify_all()
         self._changed.release()

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
 import numpy as np
 
-from salamandre.backend import Array, Backend
-from salamandre.checks import nearest, one_of
-from salamandre.layer import Declared, Layer
-from salamandre.layers.containers import Sequential
+from salamandre.backend import Array, Backend, get_backend
+from salamandre.checks import nearest, one_of, whole
+from salamandre.inputs import checked_shape
+from salamandre.layer import Declared, Layer, Shape
+from salamandre.layers.containers import Layers, Parallel, Sequential, Skip
 from salamandre.passes import Gate
 
 Declarations = list[tuple[str, slice, Layer, Declared]]
@@ -31,17 +32,78 @@ class FlatVectors(Sequential):
     gradients: Array
     state: Array
     learning: Sequence[slice]
-    frozen: tuple[str, ...] = ()
 
-    backend: Backend
-    dtype: np.dtype
-    seed: int
-    input_shape: tuple[Any, ...]
+    def __init__(
+        self,
+        layers: Layers,
+        input_shape: int | Sequence[Any] | None = None,
+        seed: int = 0,
+        backend: str | Backend | None = None,
+        dtype: str = "float32",
+        names: Sequence[str] | None = None,
+        frozen: str | Sequence[str] = (),
+    ) -> None:
+        super().__init__(layers, names)
+        if not self.children:
+            raise ValueError(f"a {type(self).__name__} needs at least one layer, got none")
+        self.seed = whole("seed", seed, least=0)
+        self.owns_vectors = input_shape is not None
+        self.frozen: tuple[str, ...] = ()
+        self.version = 0  # counts changes of what is frozen
+        frozen = (frozen,) if isinstance(frozen, str) else tuple(frozen)
+        if input_shape is None:
+            if frozen:
+                raise ValueError(
+                    f"frozen={frozen} needs an input_shape: freeze the parts of the network that "
+                    f"this one is a layer of"
+                )
+            return
+        self.input_shape = checked_shape(input_shape)
+        if isinstance(self.input_shape[0], tuple) and not _takes_several(self):
+            raise ValueError(
+                f"input_shape {self.input_shape} is of several inputs, which only a Parallel as "
+                f"the first layer takes, got {self.children[0]!r}"
+            )
+        name = getattr(dtype, "name", getattr(dtype, "__name__", dtype))  # np.float32 too
+        self.dtype = np.dtype(one_of("dtype", name, ("float32", "float64")))
+        self.backend = get_backend(backend)
+        self.output_shape = super().build(self.input_shape)
+        try:
+            self._check_shared()
+            self.random = self.backend.stream([self.seed, 1])
+            self.allocate()
+            self.freeze(*frozen)
+        except ValueError:
+            self._unbuild(len(self.children) - 1)
+            raise
+
+    def build(self, input_shape: Shape) -> Shape:
+        """Build the layers of a part of another network; check the input of a shared network."""
+        if not self.owns_vectors:
+            return super().build(input_shape)
+        if input_shape != self.input_shape:
+            raise ValueError(
+                f"the shared network takes examples of shape {self.input_shape}, got {input_shape}"
+            )
+        return self.output_shape
+
+    def _check_shared(self) -> None:
+        for network in self._find_owners():
+            if (network.backend, network.dtype) != (self.backend, self.dtype):
+                raise ValueError(
+                    f"a shared network is of {network.dtype} on backend {network.backend.name!r}, "
+                    f"this one of {self.dtype} on {self.backend.name!r}: they must agree"
+                )
+
+    def _find_owners(self) -> list[FlatVectors]:
+        """Return this network and those that it shares."""
+        found = (layer for _, layer in self.walk() if isinstance(layer, FlatVectors))
+        return list(dict.fromkeys(network for network in found if network.owns_vectors))
 
     def allocate(self) -> None:
         """Draw the parameters and the state of the built layers, and lay out the vectors."""
         random, vectors = np.random.default_rng(self.seed), []
-        for declarations in (self._declared(), self._declared_state()):
+        for declarations in (self.declarations(), self._declared_state()):
             values = np.empty(declarations[-1][1].stop if declarations else 0, self.dtype)
             for _, part, _, declared in declarations:
                 values[part] = declared.flat(declared.initializer.draw(random, declared.shape))
@@ -52,14 +114,15 @@ class FlatVectors(Sequential):
 
     def hand_out_views(self) -> None:
         """Let each layer have its views of the vectors; no copy takes them along."""
-        for _, part, layer, declared in self._declared():
+        for _, part, layer, declared in self.declarations():
             setattr(layer, declared.name, declared.view(self.parameters[part]))
             setattr(layer, f"d_{declared.name}", declared.view(self.gradients[part]))
         for _, part, layer, declared in self._declared_state():
             setattr(layer, declared.name, declared.view(self.state[part]))
         self.gate = Gate()
+        self.owners = self._find_owners()
 
-    def _declared(self) -> Declarations:
+    def declarations(self) -> Declarations:
         """Return the name, slice, layer and declaration of each parameter, in order."""
         layers = self.walk(shared=False)
         return _with_slices((prefix, layer, d) for prefix, layer in layers for d in layer.declared)
@@ -71,7 +134,8 @@ class FlatVectors(Sequential):
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in super().__getstate__().items() if name != "gate"}
+        made = ("gate", "owners")
+        return {name: value for name, value in super().__getstate__().items() if name not in made}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
@@ -108,14 +172,16 @@ class FlatVectors(Sequential):
         self._set_frozen([name for name in self.frozen if names and name not in names])
 
     def _set_frozen(self, names: Sequence[str]) -> None:
+        self._require_vectors()
         parts = {prefix.rstrip("."): layer for prefix, layer in self.walk(shared=False) if prefix}
         chosen = [parts[one_of("part of the network", name, parts)] for name in names]
         for layer in parts.values():
             layer.trainable = all(layer is not other for other in chosen)
         self.frozen = self._arguments["frozen"] = tuple(dict.fromkeys(names))
+        self.version += 1
         below = {id(layer) for part in chosen for _, layer in part.walk(shared=False)}
         learning: list[slice] = []
-        for _, part, layer, _ in self._declared():
+        for _, part, layer, _ in self.declarations():
             if id(layer) in below:
                 self.gradients[part] = 0
             elif learning and learning[-1].stop == part.start:
@@ -124,15 +190,19 @@ class FlatVectors(Sequential):
                 learning.append(part)
         self.learning = learning
 
+    def learns(self, part: slice) -> bool:
+        """Return whether a part of the flat vectors, such as one parameter's, is not frozen."""
+        return any(p.start <= part.start and part.stop <= p.stop for p in self.learning)
+
     # -- arrays by name ------------------------------------------------------------------------
 
     def named_parameters(self) -> dict[str, Array]:
         """Return views of the parameters by name, such as ``"0.weights"``."""
-        return {name: getattr(layer, d.name) for name, _, layer, d in self._declared()}
+        return {name: getattr(layer, d.name) for name, _, layer, d in self.declarations()}
 
     def named_gradients(self) -> dict[str, Array]:
         """Return views of the gradients by the names of their parameters."""
-        return {name: getattr(layer, f"d_{d.name}") for name, _, layer, d in self._declared()}
+        return {name: getattr(layer, f"d_{d.name}") for name, _, layer, d in self.declarations()}
 
     def named_state(self) -> dict[str, Array]:
         """Return the arrays that no optimizer touches, such as ``"1.running_mean"``."""
@@ -148,8 +218,13 @@ class FlatVectors(Sequential):
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Return copies on the host of all parameters and state by name."""
+        self._require_vectors()
         to_numpy = self.backend.to_numpy
-        return {name: np.array(to_numpy(a), order="C") for name, a in self.named_arrays().items()}
+        with ExitStack() as gates:  # between two steps of whoever trains it
+            for network in self.owners:
+                gates.enter_context(network.gate)
+            arrays = self.named_arrays()
+            return {name: np.array(to_numpy(a), order="C") for name, a in arrays.items()}
 
     def checked_tensors(self, tensors: Mapping[str, Any]) -> dict[str, np.ndarray]:
         """Return values for all arrays of the network, or raise ValueError if they do not fit."""
@@ -175,7 +250,9 @@ class FlatVectors(Sequential):
         """Set all parameters and state by name; all names and shapes are checked first."""
         self._require_vectors()
         arrays, values = self.named_arrays(), self.checked_tensors(tensors)
-        with self.changing():
+        with ExitStack() as gates:
+            for network in self.owners:
+                gates.enter_context(network.gate)
             for name, value in values.items():
                 arrays[name][...] = self.backend.asarray(value)
 
@@ -189,6 +266,12 @@ class FlatVectors(Sequential):
         lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}" for a, b, c in rows]
         rule = "-" * len(lines[0])
         return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+
+
+def _takes_several(layer: Layer) -> bool:
+    """Return whether a layer takes a tuple of inputs."""
+    first = isinstance(layer, Sequential) and layer.children and type(layer) is not Skip
+    return isinstance(layer, Parallel) or bool(first and _takes_several(layer.children[0]))
 
 
 def _with_slices(declarations: Iterator[tuple[str, Layer, Declared]]) -> Declarations:

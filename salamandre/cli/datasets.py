@@ -98,13 +98,13 @@ def _read_anew(name: str, data_dir: str | None) -> tuple[Images, Images] | None:
     from salamandre.data import cache, loading
 
     named = data_dir or os.environ.get(loading.VARIABLE)
-    places = [named] if named else []
+    folders = [named] if named else []
     if not data_dir:
-        places.append(str(cache.root()))
-    for place in places:
+        folders.append(str(cache.root()))
+    for folder in folders:
         with tempfile.TemporaryDirectory() as fresh:
             try:
-                return data.load(name, data_dir=place, cache_dir=fresh, download=False)
+                return data.load(name, data_dir=folder, cache_dir=fresh, download=False)
             except data.DataUnavailable:
                 continue
     return None

@@ -140,8 +140,8 @@ def _published(entry: DataSet, home: Path, may_download: bool) -> list[cache.Pai
             files |= {file: fetch(form, file, to) for file in missing}
         pairs = []
         for split, path in paths.items():
-            places = {part: files[form.file(part)] for part in form.of(split)}
-            write = partial(reading.write, entry, form, places)
+            of_parts = {part: files[form.file(part)] for part in form.of(split)}
+            write = partial(reading.write, entry, form, of_parts)
             pairs.append(cache.keep(path, entry.shape, write))
         return pairs
 

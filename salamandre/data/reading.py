@@ -26,7 +26,7 @@ from salamandre.data.formats import READERS, Stream, Unfit
 
 def find(entry: DataSet, form: Form, split: Split, folder: Path) -> dict[Part, Path]:
     """Return the paths of the parts of a split that a folder holds, packed or unpacked."""
-    places = dict.fromkeys((folder / (entry.family or entry.name), folder / entry.name, folder))
+    folders = dict.fromkeys((folder / (entry.family or entry.name), folder / entry.name, folder))
     found = {}
     for part in form.of(split):
         names = [
@@ -35,7 +35,7 @@ def find(entry: DataSet, form: Form, split: Split, folder: Path) -> dict[Part, P
             for plain in (name, name.removesuffix(".gz"))
             for spelled in (plain, plain.replace("-idx", ".idx"))  # the spelling of some mirrors
         ]
-        paths = (place / name for place in places for name in names)
+        paths = (root / name for root in folders for name in names)
         if (path := next((path for path in paths if path.is_file()), None)) is not None:
             found[part] = path
     return found

@@ -215,5 +215,5 @@ class Film(Callback):
             if done.returncode == 0 and film.is_file():
                 write_atomically(self.folder / film.name, film.read_bytes())
             else:
-                told = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason"]
-                warnings.warn(f"ffmpeg made no film: {told[-1]}", stacklevel=2)
+                lines = done.stderr.decode(errors="replace").strip().splitlines() or ["no reason"]
+                warnings.warn(f"ffmpeg made no film: {lines[-1]}", stacklevel=2)

@@ -67,9 +67,11 @@ class WeightClipping(Lipschitz):
             self._clip()
 
     def _clip(self) -> None:
-        parameters, xp = self.critic.parameters, self.critic.backend.xp
-        xp.minimum(parameters, self.limit, out=parameters)
-        xp.maximum(parameters, -self.limit, out=parameters)
+        xp = self.critic.backend.xp
+        for part in self.critic.learning:
+            parameters = self.critic.parameters[part]
+            xp.minimum(parameters, self.limit, out=parameters)
+            xp.maximum(parameters, -self.limit, out=parameters)
 
 
 class GradientPenalty(Lipschitz):
@@ -145,15 +147,12 @@ class SpectralNorm(Lipschitz):
         self._u: dict[str, Array] = {}
         self._v: dict[str, Array] = {}
         self._sigma: dict[str, Array] = {}
-        start = 0
         random = np.random.default_rng([critic.seed, 3])
-        for name, array in critic.named_parameters().items():
-            part = slice(start, start + array.size)
-            start = part.stop
+        for name, part, _, declared in critic.declarations():
             if name.endswith(("weights", "embedding")):
-                u = random.normal(size=array.shape[0])
+                u = random.normal(size=declared.shape[0])
                 self._u[name] = critic.backend.asarray(u / np.linalg.norm(u), dtype=critic.dtype)
-                self._v[name] = xp.zeros(array.size // array.shape[0], dtype=critic.dtype)
+                self._v[name] = xp.zeros(declared.size // len(u), dtype=critic.dtype)
                 self._sigma[name] = xp.ones((), dtype=critic.dtype)
                 self._matrices.append((name, part))
         self._normalise(50)
@@ -162,6 +161,8 @@ class SpectralNorm(Lipschitz):
         """Step with the free weights, then normalise them."""
         critic, xp = self.critic, self.critic.backend.xp
         for name, part in self._matrices:
+            if not critic.learns(part):
+                continue
             u, v, sigma = self._u[name], self._v[name], self._sigma[name]
             g = critic.gradients[part]
             along = xp.dot(g, critic.parameters[part])
@@ -174,8 +175,11 @@ class SpectralNorm(Lipschitz):
 
     def _normalise(self, iterations: int) -> None:
         critic, xp = self.critic, self.critic.backend.xp
-        critic.parameters[...] = self._free
+        for part in critic.learning:
+            critic.parameters[part] = self._free[part]
         for name, part in self._matrices:
+            if not critic.learns(part):
+                continue
             u = self._u[name]
             matrix = self._free[part].reshape(len(u), -1)
             for _ in range(iterations):

@@ -27,7 +27,7 @@ from salamandre.training.loop import Callback, Loop
 
 
 class GanGame(Loop):
-    """A generator that makes examples, against a discriminator that tells them from real ones.
+    """A generator of examples against a discriminator that distinguishes them from real ones.
 
     Args:
         generator: a Network with an optimizer, from latent vectors to examples.
@@ -98,6 +98,8 @@ class GanGame(Loop):
         self.discriminator_steps = whole("discriminator_steps", discriminator_steps)
         self.generator_steps = whole("generator_steps", generator_steps)
         self.remedies = tuple(map(copy.copy, remedies))
+        if len({type(remedy) for remedy in remedies}) < len(remedies):
+            raise ValueError(f"a game takes each kind of remedy once, got {list(remedies)}")
         self.seed = whole("seed", seed, least=0)
         checks.players(generator, discriminator, self.latent)
         self.classes = checks.classes(generator, discriminator, images, labels)
@@ -281,6 +283,7 @@ class GanGame(Loop):
         }
         arrays = {f"lipschitz/{name}": array for name, array in self.lipschitz.state().items()}
         for remedy in self.remedies:
-            arrays |= {f"{remedy.prefix}/{n}": array for n, array in remedy.state().items()}
+            prefix = remedy.prefix or type(remedy).__name__
+            arrays |= {f"{prefix}/{name}": array for name, array in remedy.state().items()}
         networks = {"generator": self.generator, "discriminator": self.discriminator}
         return State(identity, networks, arrays, {"game": self.random})

@@ -66,7 +66,8 @@ class LabelSmoothing(Remedy):
         if not is_real:
             return target
         drawn = game.random.uniform((count, 1), game.discriminator.dtype)
-        return self.low + (self.high - self.low) * drawn
+        smoothed = self.low + (self.high - self.low) * drawn
+        return game.backend.xp.where(target == 1, smoothed, target)  # flipped ones stay 0
 
 
 class LabelFlipping(Remedy):
@@ -121,6 +122,11 @@ class FeatureMatching(Remedy):
         d = game.discriminator
         learners = [index for index, layer in enumerate(d.layers) if layer.parameter_count()]
         self._stop = learners[-1] if learners else 0
+        if self._stop == 0:
+            raise ValueError(
+                "FeatureMatching needs a discriminator of at least two layers, one of them before "
+                "the last with parameters; parts of a Sequential are not looked into"
+            )
         self._run = d.new_pass(parameter_gradients=False, statistics=False)
 
     def generator_loss(self, batch: Batch, game: Any) -> tuple[Array, Array]:

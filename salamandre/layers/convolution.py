@@ -147,6 +147,9 @@ class ConvolutionalLayer(_Convolution):
         bias_initializer: of the bias. Default zeros.
     """
 
+    fresh_gradient = True
+    fresh_output = ActivatedLayer.is_linear
+
     def __init__(
         self,
         channels: int,
@@ -207,6 +210,9 @@ class TransposedConvolutionalLayer(_Convolution):
         output_padding: pixels more at the bottom and at the right, fewer than the stride: of the
             sizes that a convolution would shrink to x's, which one. Default 0.
     """
+
+    fresh_gradient = True
+    fresh_output = ActivatedLayer.is_linear
 
     def __init__(
         self,

@@ -28,6 +28,9 @@ class NeuronLayer(ActivatedLayer):
         bias_initializer: of b. Default zeros.
     """
 
+    fresh_gradient = True
+    fresh_output = ActivatedLayer.is_linear
+
     weights: Array
     d_weights: Array
     bias: Array = None

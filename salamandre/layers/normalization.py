@@ -135,8 +135,6 @@ class _ExampleNorm(Layer):
     serves backprop (u = gamma dy) and tangents (u = x_dot) alike.
     """
 
-    fresh_output = fresh_gradient = True
-
     gamma: Array
     beta: Array
     d_gamma: Array
@@ -225,6 +223,8 @@ class LayerNorm(_ExampleNorm):
         eps: added to the variance. Default 1e-5.
     """
 
+    fresh_output = fresh_gradient = True
+
     def build(self, input_shape: Shape) -> Shape:
         """Declare gamma and beta; for images, channels last in memory as theirs."""
         axes = tuple(range(1, len(input_shape) + 1))
@@ -243,6 +243,8 @@ class InstanceNorm(_ExampleNorm):
     Args:
         eps: added to the variance. Default 1e-5.
     """
+
+    fresh_output = fresh_gradient = True
 
     def build(self, input_shape: Shape) -> Shape:
         """Declare gamma and beta."""

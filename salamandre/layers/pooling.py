@@ -22,8 +22,6 @@ from salamandre.passes import Context
 class _Pool(Linear):
     """A window that moves over each channel."""
 
-    fresh_output = fresh_gradient = True
-
     def __init__(
         self,
         kernel: int | Sequence[int],
@@ -61,6 +59,8 @@ class MaxPool(_Pool):
         stride: how far the window moves. Default: the kernel.
         padding: pixels on each side, at most half of the kernel. Default 0.
     """
+
+    fresh_output = fresh_gradient = True
 
     def __init__(
         self,
@@ -102,6 +102,8 @@ class AveragePool(_Pool):
         stride: how far the window moves. Default: the kernel.
         padding: zeros on each side, at most half of the kernel. Default 0.
     """
+
+    fresh_output = fresh_gradient = True
 
     def __init__(
         self,

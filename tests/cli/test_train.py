@@ -106,7 +106,7 @@ def test_images_are_resized_and_the_label_can_be_left_out(place):
 
 def test_a_judge_can_be_asked(place):
     output = call("train", *FAST, "--epochs", 2, "--evaluate", 1, "--architecture", "cwgan")
-    assert "of 360 test images right" in output
+    assert "accuracy on 360 test images is" in output
     (last,) = table(only("runs") / "metrics.csv")[-1:]
     assert int(last["round"]) == 6 and 0 <= float(last["right"]) <= 1
     assert "right 0." in call("runs")

@@ -179,10 +179,6 @@ def test_the_whole_network_may_be_frozen_but_for_nothing(backend, host):
 # -- passes and games that exist already ---------------------------------------------------------
 
 
-LATE = pytest.mark.xfail(strict=True, reason="passes that exist already do not heed freeze")
-
-
-@LATE
 def test_a_pass_that_was_made_before_heeds_it(backend, host):
     network, module = pair(backend)
     run, dy = network.new_pass(), np.random.default_rng(0).normal(size=(6, 3))
@@ -196,7 +192,6 @@ def test_a_pass_that_was_made_before_heeds_it(backend, host):
     assert same_state(network, module)
 
 
-@LATE
 def test_compute_after_a_freeze_heeds_it(backend, host):
     network, _ = pair(backend)
     network.compute(X)
@@ -206,7 +201,6 @@ def test_compute_after_a_freeze_heeds_it(backend, host):
     assert np.array_equal(network.tensors()["1.running_mean"], before)
 
 
-@LATE
 def test_a_generator_that_is_frozen_in_part_while_it_plays():
     play = game()
     play.play(2)

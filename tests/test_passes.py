@@ -166,6 +166,37 @@ def test_a_pass_through_the_first_layers_only(backend, host):
     assert np.allclose(host(network.named_gradients()["0.weights"]), dz.T @ X)
 
 
+@pytest.mark.xfail(strict=True, reason="gradients that backprop does not write are doubled")
+def test_accumulating_over_the_first_layers_leaves_the_others_alone(backend, host):
+    network = plain(backend)
+    run = network.new_pass(accumulate=True)
+    dy = np.random.default_rng(0).normal(size=(6, 5))
+    z = X @ network.tensors()["0.weights"].T
+    expected = 5 + (dy * np.where(z > 0, 1, np.exp(z))).T @ X
+    network.gradients[...] = 5.0
+    network.compute(X, run, stop=1)
+    network.backprop(dy, run)
+    assert np.allclose(host(network.named_gradients()["0.weights"]), expected)
+    for name, gradient in network.named_gradients().items():
+        assert name.startswith("0.") or (host(gradient) == 5).all(), name
+
+
+OVERWRITTEN = pytest.mark.xfail(strict=True, reason="the last of the layers writes over dy")
+
+
+@pytest.mark.parametrize("stop", [None, pytest.param(1, marks=OVERWRITTEN), 2, 3])
+def test_arrays_that_are_given_to_a_pass_are_left_alone(stop):
+    network, x = plain("numpy"), X.astype(float)
+    run = network.new_pass()
+    x.flags.writeable = False
+    y = network.compute(x, run, stop=stop)
+    dy = np.random.default_rng(0).normal(size=y.shape)
+    dy.flags.writeable = False
+    kept = dy.copy()
+    network.backprop(dy, run)
+    assert np.array_equal(x, X) and np.array_equal(dy, kept)
+
+
 # -- mistakes ------------------------------------------------------------------------------------
 
 

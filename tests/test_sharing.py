@@ -171,7 +171,6 @@ def test_networks_of_other_kinds_are_not_shared(options):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.xfail(strict=True, reason="layers are not given back by what comes after their build")
 @pytest.mark.parametrize("wrong", [{"dtype": "float32"}, {"dtype": "float64", "frozen": ["7"]}])
 def test_a_network_that_is_refused_late_gives_its_layers_back(wrong):
     shared, layer = encoder(), sal.NeuronLayer(4)

@@ -28,7 +28,8 @@ ROOMS = """
     storage
     optimizer
     optimizers
-    vectors inputs model_files
+    inputs model_files
+    vectors
     network
     gradient_checking pytorch
     plots

@@ -116,7 +116,6 @@ def test_who_asks_while_a_network_is_trained_gets_the_answer_between_two_steps()
         assert order == sorted(order)  # nobody is answered by older parameters than before
 
 
-@pytest.mark.xfail(strict=True, reason="learn changes statistics before it takes its step")
 def test_statistics_and_parameters_change_at_once():
     """Asked in the middle of a step, a network answers as before it."""
     asked = []

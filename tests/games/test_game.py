@@ -31,6 +31,47 @@ def test_the_generator_learns_without_touching_the_discriminator(
     assert not np.array_equal(g_before["0.weights"], g.tensors()["0.weights"])
 
 
+@pytest.mark.parametrize("normalised", [False, True])
+@pytest.mark.parametrize("remedies", [[], REMEDIES["remedies"]], ids=["plain", "remedies"])
+def test_the_generator_s_step_writes_nothing_of_the_discriminator(normalised, remedies):
+    """Not even to put it back: all of it may be read only."""
+    play = game(normalised=normalised, remedies=remedies)
+    play.play_and_learn()
+    d = play.discriminator
+    views = [*d.named_parameters().values(), *d.named_gradients().values()]
+    views += [*d.named_state().values(), *d.optimizer.memory.values()]
+    for array in (d.parameters, d.gradients, d.state, *views):
+        array.flags.writeable = False
+    before = play.generator.parameters.copy()
+    for _ in range(2):
+        play.generator_learning(play.draw())
+    assert not np.array_equal(play.generator.parameters, before)
+    with pytest.raises(ValueError, match=r"read-only|not acceptable"):  # its own step writes
+        play.discriminator_learning()
+
+
+@pytest.mark.parametrize("lipschitz", [sal.SpectralNorm(), sal.GradientPenalty()], ids=repr)
+def test_the_generator_s_step_leaves_a_constraint_alone(lipschitz):
+    play = game(sal.WGanGame, lipschitz=lipschitz)
+    play.play_and_learn()
+    batch = play.draw()
+    before = {name: array.copy() for name, array in play.lipschitz.state().items()}
+    play.critic.gradients[...] = 7.0
+    play.generator_learning(batch)
+    assert (play.critic.gradients == 7).all()
+    after = play.lipschitz.state()
+    assert all(np.array_equal(array, after[name]) for name, array in before.items())
+
+
+def test_the_generator_s_step_draws_only_dropout_s_numbers_from_the_discriminator():
+    play = game()
+    batch, d = play.draw(), play.discriminator
+    expected = copy.deepcopy(d.random)
+    play.generator_learning(batch)
+    expected.uniform((16, 8), d.dtype)  # what dropout drops of 16 examples
+    assert d.random.state == expected.state
+
+
 def test_a_round_against_pytorch(backend, host):
     """Two rounds of the game of 2014 with the same numbers in both libraries."""
     torch = pytest.importorskip("torch")

@@ -84,7 +84,7 @@ def test_a_bad_mirror_is_passed_over(fetch, mirrors, manner):
     assert path.read_bytes() == WHOLE
     assert mirrors.requests == [f"{manner}/{NAME}", f"good/{NAME}"]
     assert names(path.parent) == [NAME]
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20  # the time-out that a user has
 
 
 @pytest.mark.parametrize("manner", BAD)

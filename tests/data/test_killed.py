@@ -97,7 +97,7 @@ def kill(tiny, tmp_path):
         assert done.returncode == 0, done.stderr
         killed, interrupted, files = json.loads(done.stdout)
         assert killed == ROUNDS
-        assert interrupted >= 5  # in the middle of a file
+        assert interrupted  # at least once in the middle of a file
         return cache, files
 
     return kill

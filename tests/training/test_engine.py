@@ -128,6 +128,8 @@ SCRIPT = textwrap.dedent(
         def on_step(self, engine):
             time.sleep(0.002)
             print(engine.step, flush=True)
+            while "wait" in sys.argv and not engine.interrupted:
+                time.sleep(0.001)
 
     checkpoint = sal.Checkpoint(sys.argv[1] + "/checkpoint", every=sal.Steps(3))
     run = sal.Engine(perceptron(), (X, LABELS), (X, LABELS), batch_size=8,
@@ -140,11 +142,9 @@ SCRIPT = textwrap.dedent(
 )
 
 
-def start(folder) -> subprocess.Popen:
-    here = os.path.dirname(__file__)
-    return subprocess.Popen(
-        [sys.executable, "-c", SCRIPT, str(folder), here], stdout=subprocess.PIPE, text=True
-    )
+def start(folder, *arguments) -> subprocess.Popen:
+    command = [sys.executable, "-c", SCRIPT, str(folder), os.path.dirname(__file__), *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
 @pytest.fixture(scope="module")
@@ -177,12 +177,11 @@ def test_a_run_killed_again_and_again_ends_as_one_that_was_not(tmp_path, whole):
 
 
 def test_ctrl_c_saves_and_the_run_can_be_continued(tmp_path, whole):
-    process = start(tmp_path)
-    for _ in range(4):
-        process.stdout.readline()
+    process = start(tmp_path, "wait")
+    assert process.stdout.readline() == "1\n"
     process.send_signal(signal.SIGINT)
     output, _ = process.communicate(timeout=60)
-    assert output.endswith("interrupted\n")
+    assert output == "interrupted\n"
     assert process.returncode == 0
     output, _ = start(tmp_path).communicate(timeout=60)
     assert output.endswith("done\n")

@@ -75,7 +75,7 @@ class BatchNorm(Layer):
         if ctx.training:
             ctx.mean, variance = self._batch_statistics(ctx)
         else:
-            ctx.mean, variance = self.running_mean, self.running_variance
+            ctx.mean, variance = self.running_mean + 0, self.running_variance  # which may change
         ctx.inverse_std = 1 / xp.sqrt(variance + self.eps)
         rows = self._rows(ctx, "y", y)
         normalize(ctx.backend, ctx.rows, ctx.mean, ctx.inverse_std, ctx.gamma, beta, rows)

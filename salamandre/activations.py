@@ -182,37 +182,6 @@ class Sigmoid(Activation):
         return self.mu**2 * y * (1 - y) * (1 - 2 * y)
 
 
-class CenteredSigmoid(Activation):
-    """The logistic function moved to (-1, 1): y = 2 / (1 + exp(-mu x)) - 1 = tanh(mu x / 2).
-
-    Args:
-        mu: the slope; the derivative at 0 is mu / 2. Default 1.
-    """
-
-    from_output = True
-
-    def __init__(self, mu: float = 1.0) -> None:
-        super().__init__()
-        self.mu = real("CenteredSigmoid mu", mu, 0, above=True)
-
-    def function(self, x: Array, out: Array, ctx: Context) -> Array:
-        """Return tanh(mu x / 2)."""
-        xp = ctx.xp
-        xp.multiply(x, self.mu / 2, out=out)
-        return xp.tanh(out, out=out)
-
-    def gradient(self, dy: Array, x: Array, y: Array, out: Array, ctx: Context) -> Array:
-        """Return dy mu (1 - y²) / 2."""
-        xp = ctx.xp
-        slope = 1 - y * y
-        xp.multiply(slope, self.mu / 2, out=slope)
-        return xp.multiply(dy, slope, out=out)
-
-    def curvature(self, x: Array, y: Array, ctx: Context) -> Array | None:
-        """Return -mu² y (1 - y²) / 2."""
-        return (-(self.mu**2) / 2) * y * (1 - y * y)
-
-
 class Tanh(Activation):
     """y = k tanh(alpha x), in (-k, k).
 
@@ -250,26 +219,15 @@ class Tanh(Activation):
         return (-2 * self.alpha**2) * y * (1 - y * y / self.k**2)
 
 
-class ReLU(Activation):
-    """y = max(x, 0); the derivative at 0 is taken as 0."""
+class CenteredSigmoid(Tanh):
+    """The logistic function moved to (-1, 1): y = 2 / (1 + exp(-mu x)) - 1 = tanh(mu x / 2).
 
-    from_output = True
-    slope = 0.0
-    initializer = He()
+    Args:
+        mu: the slope; the derivative at 0 is mu / 2. Default 1.
+    """
 
-    def function(self, x: Array, out: Array, ctx: Context) -> Array:
-        """Return max(x, 0)."""
-        leaky_relu(ctx.backend, x, 0.0, out)
-        return out
-
-    def gradient(self, dy: Array, x: Array, y: Array, out: Array, ctx: Context) -> Array:
-        """Return dy where y > 0, else 0."""
-        leaky_relu_gradient(ctx.backend, dy, y, 0.0, out)
-        return out
-
-    def curvature(self, x: Array, y: Array, ctx: Context) -> Array | None:
-        """Return ``None``: zero almost everywhere."""
-        return None
+    def __init__(self, mu: float = 1.0) -> None:
+        super().__init__(alpha=real("CenteredSigmoid mu", mu, 0, above=True) / 2)
 
 
 class LeakyReLU(Activation):
@@ -299,6 +257,13 @@ class LeakyReLU(Activation):
     def curvature(self, x: Array, y: Array, ctx: Context) -> Array | None:
         """Return ``None``: zero almost everywhere."""
         return None
+
+
+class ReLU(LeakyReLU):
+    """y = max(x, 0); the derivative at 0 is taken as 0."""
+
+    def __init__(self) -> None:
+        super().__init__(0.0)
 
 
 class ELU(Activation):

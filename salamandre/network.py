@@ -251,6 +251,10 @@ class Network(FlatVectors):
 
     def _backward(self, dy: Array, run: Pass) -> Any:
         before = self._to_be_kept(run)
+        if run.left_out:  # the next layer's gradient would be overwritten, the others' stay
+            dy = dy + 0
+            if run.parameter_gradients:
+                self.gradients[...] = 0
         for layer, part in run.needed[run.left_out :]:
             dy = layer.backprop(dy, part)
         if before is not None:

@@ -130,7 +130,10 @@ class GanGame(Loop):
         self.history.append(**{name: self.backend.scalar(v) for name, v in values.items()})
 
     def draw(self) -> Batch:
-        """Return the next real examples, and as many fakes with the same labels."""
+        """Return the next real examples, and as many fakes with the same labels.
+
+        The fakes are memory of the game's pass, which holds until the next ones are made.
+        """
         real, labels = next(self.batches)
         labels = labels if self.classes else None
         return Batch(real, self.make(labels), labels)

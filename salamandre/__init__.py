@@ -54,7 +54,7 @@ if TYPE_CHECKING:
     from salamandre.games import *
     from salamandre.training import *
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # What a first look at a network does not need is imported when it is first used: these rooms, and
 # the classes and functions of those that come second.

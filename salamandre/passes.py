@@ -61,7 +61,7 @@ class Context:
     @property
     def random(self) -> RandomStream:
         """The random numbers of this pass."""
-        return self.run.stream
+        return self.run.random
 
     def update(self, state: Array, value: Array) -> None:
         """Give a state array of the layer another value, if the pass is to change the state.
@@ -137,8 +137,8 @@ class Pass(Context):
         return _new_pass, (self.network, self.statistics, self.accumulate, wanted)
 
     @property
-    def stream(self) -> RandomStream:
-        """The random numbers, begun where they are first asked for."""
+    def random(self) -> RandomStream:
+        """The random numbers: the network's, or those of a seed."""
         if self._stream is None:
             self._stream = self.backend.stream(self._seed)
         return self._stream

@@ -61,3 +61,10 @@ def real(
         expected = " and ".join(ends)
         raise ValueError(f"{what} must be a finite number {expected}".rstrip() + f", got {value!r}")
     return number
+
+
+def unmasked(what: str, array: Any) -> Any:
+    """Return ``array`` unless it is a masked one: what is masked would be computed with."""
+    if hasattr(array, "mask") and hasattr(array, "filled"):
+        raise ValueError(f"{what} are a masked array: fill or drop what is masked first")
+    return array

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from salamandre.backend import Array, Backend
-from salamandre.checks import whole
+from salamandre.checks import unmasked, whole
 from salamandre.layer import Shape
 
 
@@ -51,9 +51,7 @@ def _described(x: Any) -> str:
 
 
 def _checked_array(x: Any, shape: Shape, dtype: Any, backend: Backend, finite: bool) -> Array:
-    if isinstance(x, np.ma.MaskedArray):
-        raise ValueError("the inputs are a masked array: fill or drop what is masked first")
-    x = backend.asarray(x)
+    x = backend.asarray(unmasked("the inputs", x))
     if x.dtype != dtype:
         if x.dtype.kind not in "fiub":
             raise ValueError(f"inputs must be real numbers, got dtype {x.dtype}")

@@ -14,12 +14,10 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
-
 from salamandre import stable
 from salamandre.activations import Sigmoid, Softmax
 from salamandre.backend import Array, Backend
-from salamandre.checks import real
+from salamandre.checks import real, unmasked
 from salamandre.component import Component
 from salamandre.layer import Shape
 
@@ -31,7 +29,7 @@ class Loss(Component):
 
     def check(self, target: Any, y_shape: Shape, dtype: Any, backend: Backend) -> Array:
         """Return ``target`` as an array that fits outputs of ``y_shape``, or raise ValueError."""
-        target = backend.asarray(_unmasked(target), dtype=dtype)
+        target = backend.asarray(unmasked("the targets", target), dtype=dtype)
         if target.shape != y_shape:
             raise ValueError(
                 f"{type(self).__name__} expects targets of the outputs' shape {y_shape}, "
@@ -60,12 +58,6 @@ class Loss(Component):
         loss: Loss = object.__new__(type(self))
         loss.__dict__ = {**self.__dict__, **attributes}
         return loss
-
-
-def _unmasked(target: Any) -> Any:
-    if isinstance(target, np.ma.MaskedArray):
-        raise ValueError("the targets are a masked array: fill or drop what is masked first")
-    return target
 
 
 class MeanSquaredError(Loss):
@@ -104,7 +96,7 @@ class BinaryCrossEntropy(Loss):
 
     def check(self, target: Any, y_shape: Shape, dtype: Any, backend: Backend) -> Array:
         """Return targets in [0, 1] of the outputs' shape; labels (N,) fit outputs (N, 1)."""
-        target = backend.asarray(_unmasked(target), dtype=dtype)
+        target = backend.asarray(unmasked("the targets", target), dtype=dtype)
         if target.ndim == 1 and y_shape == (len(target), 1):
             target = target.reshape(-1, 1)
         target = super().check(target, y_shape, dtype, backend)
@@ -153,7 +145,7 @@ class CrossEntropy(Loss):
         """Return labels in 0..classes-1 of shape (N,), or rows of probabilities."""
         if len(y_shape) != 2:
             raise ValueError(f"CrossEntropy expects outputs (N, classes), got shape {y_shape}")
-        labels = backend.asarray(_unmasked(target))
+        labels = backend.asarray(unmasked("the targets", target))
         if labels.ndim == 2:
             target = super().check(labels, y_shape, dtype, backend)
             off = backend.xp.abs(target.sum(axis=1) - 1) > 1e-3

@@ -71,3 +71,33 @@ def test_the_check_changes_neither_its_input_nor_the_network():
 def test_only_float64_is_precise_enough():
     with pytest.raises(ValueError, match="float64"):
         gradient_check(sal.Network([sal.NeuronLayer(3)], 4), X)
+
+
+class Exponential(sal.BatchNorm):
+    """Changes what its base promises: it reads its output again."""
+
+    def compute(self, x, ctx):
+        ctx.y = super().compute(x, ctx)
+        ctx.xp.exp(ctx.y, out=ctx.y)
+        return ctx.y
+
+    def backprop(self, dy, ctx):
+        return super().backprop(dy * ctx.y, ctx)
+
+
+def test_nobody_writes_over_what_a_subclass_reads_again(backend):
+    x = np.random.default_rng(0).normal(size=(5, 4))
+    assert gradient_check([Exponential(), sal.Tanh()], x, backend=backend)
+    assert gradient_check(
+        [sal.NeuronLayer(4, bias=False), Exponential(), sal.SoftPlus()], x, backend=backend
+    )
+
+
+def test_several_inputs_and_frozen_parts(random):
+    layers = [sal.Parallel([sal.NeuronLayer(3, sal.Tanh()), sal.NeuronLayer(2)])]
+    x = random.normal(size=(4, 3)), random.normal(size=(4, 2))
+    report = gradient_check(layers, x)
+    assert report and {"x[0]", "x[1]", "0.1.bias"} <= report.errors.keys()
+    network = sal.Network(layers, [(3,), (2,)], dtype="float64", frozen="0.0")
+    report = gradient_check(network, x)
+    assert report and report.errors.keys() == {"x[0]", "x[1]", "0.1.weights", "0.1.bias"}

@@ -60,6 +60,8 @@ HUGE = np.full_like(X, 3e19)  # finite, though the sum of squares overflows
         (X, np.full((6, 3), 1.5), r"probabilities in \[0, 1\]"),
         (X, np.full((6, 3), np.nan), "NaN or infinity"),
         (X, np.full((6, 2), 0.5), r"shape \(6, 3\), got \(6, 2\)"),
+        (np.ma.masked_array(X, X > 1), LABELS, "the inputs are a masked array"),
+        (X, np.ma.masked_array(LABELS, LABELS > 1), "the targets are a masked array"),
     ],
 )
 def test_bad_batches_change_nothing(x, labels, message):

@@ -179,3 +179,19 @@ def test_subclasses_of_softmax_have_gradients_of_their_own():
         return np.abs(network.gradients).max()
 
     assert gradient(Tempered()) < 0.2 * gradient(sal.Softmax())
+
+
+def test_a_loss_derived_from_a_cross_entropy_is_what_is_learned():
+    class Ten(sal.BinaryCrossEntropy):
+        def compute(self, y, target, xp):
+            value, dy = super().compute(y, target, xp)
+            return 10 * value, 10 * dy
+
+    def first(loss):
+        network = sal.Network([sal.NeuronLayer(1, sal.Sigmoid())], 4, loss, sal.SGD(0.0))
+        x = np.random.default_rng(0).normal(size=(6, 4))
+        return network.learn(x, np.ones((6, 1))), network.gradients
+
+    (value, gradients), (expected, ones) = first(Ten()), first(sal.BinaryCrossEntropy())
+    assert value == pytest.approx(10 * expected)
+    assert np.allclose(gradients, 10 * ones, rtol=1e-5)

@@ -195,3 +195,19 @@ def test_who_generates_while_a_game_is_played_gets_the_examples_of_a_round():
     for n, answers in enumerate(found):
         assert all(answer in allowed[n][count % 4] for count, answer in enumerate(answers))
         assert answers[0] != answers[-1]
+
+
+def test_who_changes_a_network_may_ask_it():
+    network = sal.Network([sal.NeuronLayer(2)], 4)
+    expected = network.predict(X)
+    with network.changing(), network.changing():
+        assert np.array_equal(network.predict(X), expected)
+    with ThreadPoolExecutor(1) as pool:  # and then others may again
+        assert np.array_equal(pool.submit(network.predict, X).result(timeout=20), expected)
+
+
+def test_a_network_that_is_shared_twice_is_asked_once():
+    """A writer between two entries by one reader would wait for it, and it for the writer."""
+    shared = sal.Network([sal.NeuronLayer(3)], 4, sal.MeanSquaredError(), sal.SGD(0.01))
+    outer = sal.Network([sal.Parallel([shared, shared]), sal.NeuronLayer(2)], 4)
+    assert outer.owners == [outer, shared]

@@ -70,3 +70,18 @@ def test_spectral_norm_of_a_matrix_of_zeros_recovers():
 def test_no_constraint_is_the_default():
     play = game()
     assert type(play.lipschitz) is Lipschitz and play.lipschitz.state() == {}
+
+
+@pytest.mark.parametrize("constraint", [sal.WeightClipping(0.01), sal.SpectralNorm()])
+def test_constraints_leave_frozen_parts_alone(constraint):
+    generator, _ = players()
+    layers = [sal.NeuronLayer(8, sal.LeakyReLU(0.2)), sal.NeuronLayer(5), sal.NeuronLayer(1)]
+    critic = sal.Network(layers, 3, optimizer=sal.Adam(0.01), frozen=["0"])
+    before = critic.tensors()
+    play = sal.GanGame(
+        generator, critic, POINTS, latent=sal.Gaussian(5), batch_size=16, lipschitz=constraint
+    )
+    play.play(3)
+    after = critic.tensors()
+    for name in before:
+        assert np.array_equal(before[name], after[name]) == name.startswith("0."), name

@@ -62,3 +62,37 @@ def test_wrong_remedies_get_one_sentence(remedy, message):
 def test_what_is_no_remedy_is_refused():
     with pytest.raises(TypeError, match=r"each of the remedies must be a Remedy object, got 0.9"):
         game(remedies=[0.9])
+
+
+@pytest.mark.parametrize("flipped_first", [False, True])
+def test_the_order_of_remedies_does_not_undo_them(flipped_first):
+    remedies = [sal.LabelSmoothing(0.7, 0.9), sal.LabelFlipping(0.25)]
+    play = game(batch_size=200, remedies=remedies[::-1] if flipped_first else remedies)
+    given = []
+    judge = play.objective.discriminator
+    play.objective.discriminator = lambda *a: given.append(a[2]) or judge(*a)
+    play.discriminator_learning()
+    (real,) = given
+    assert np.mean(real == 0) == pytest.approx(0.25, abs=0.12)
+    assert real[real > 0].max() < 0.9
+
+
+def test_a_remedy_is_given_once():
+    with pytest.raises(ValueError, match="each kind of remedy once"):
+        game(remedies=[sal.MovingAverage(0.9), sal.MovingAverage(0.99)])
+
+
+def test_features_to_match_must_lie_before_the_last_learner():
+    layers = [sal.Sequential([sal.NeuronLayer(4), sal.NeuronLayer(1)])]
+    generator = sal.Network([sal.NeuronLayer(3)], 5, optimizer=sal.Adam())
+    discriminator = sal.Network(layers, 3, optimizer=sal.Adam())
+    points = np.zeros((20, 3), np.float32)
+    with pytest.raises(ValueError, match="FeatureMatching needs a discriminator of at least two"):
+        sal.GanGame(
+            generator,
+            discriminator,
+            points,
+            latent=sal.Gaussian(5),
+            batch_size=4,
+            remedies=[sal.FeatureMatching()],
+        )

@@ -8,6 +8,7 @@ file is ever executed.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import textwrap
 from typing import Any, ClassVar
@@ -70,18 +71,12 @@ class Component:
         return f"{type(self).__name__}({', '.join(shown)})"
 
 
+@functools.cache
 def _signature(cls: Any) -> inspect.Signature:
-    """Return the signature of the constructor, without ``self``; found once for each class."""
-    if "_found_signature" not in cls.__dict__:
-        cls._found_signature = _find_signature(cls)
-    found: inspect.Signature = cls._found_signature
-    return found
-
-
-def _find_signature(cls: type) -> inspect.Signature:
-    if cls.__init__ is object.__init__:  # type: ignore[misc]
+    """Return the signature of the constructor, without ``self``."""
+    if cls.__init__ is object.__init__:
         return inspect.Signature()
-    signature = inspect.signature(cls.__init__)  # type: ignore[misc]
+    signature = inspect.signature(cls.__init__)
     return signature.replace(parameters=list(signature.parameters.values())[1:])
 
 

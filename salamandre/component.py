@@ -45,7 +45,7 @@ class Component:
     def __new__(cls, *args: Any, **kwargs: Any) -> Component:
         """Note the constructor arguments; a wrong call is left to ``__init__`` to refuse."""
         component = super().__new__(cls)
-        signature = _signature(cls)
+        signature = cls._signature()
         try:
             bound = signature.bind_partial(*args, **kwargs)
         except TypeError:
@@ -57,27 +57,27 @@ class Component:
                 component._arguments |= component._arguments.pop(name)
         return component
 
+    @classmethod
+    @functools.cache
+    def _signature(cls) -> inspect.Signature:
+        """Return the signature of the constructor, without ``self``."""
+        if cls.__init__ is object.__init__:
+            return inspect.Signature()
+        signature = inspect.signature(cls.__init__)
+        return signature.replace(parameters=list(signature.parameters.values())[1:])
+
     def config(self) -> dict[str, Any]:
         """Return the constructor arguments by name, defaults included."""
         return dict(self._arguments)
 
     def __repr__(self) -> str:
-        known = _signature(type(self)).parameters
+        known = self._signature().parameters
         shown = [
             f"{name}={value!r}"
             for name, value in self._arguments.items()
             if name not in known or value != known[name].default
         ]
         return f"{type(self).__name__}({', '.join(shown)})"
-
-
-@functools.cache
-def _signature(cls: Any) -> inspect.Signature:
-    """Return the signature of the constructor, without ``self``."""
-    if cls.__init__ is object.__init__:
-        return inspect.Signature()
-    signature = inspect.signature(cls.__init__)
-    return signature.replace(parameters=list(signature.parameters.values())[1:])
 
 
 def encode(value: Any) -> Any:
@@ -128,7 +128,7 @@ def difference(found: Any, wanted: Any, path: str = "") -> str:
 
 def _defaults(cls: type[Component]) -> dict[str, Any]:
     """Return the encoded default arguments of a class."""
-    parameters = _signature(cls).parameters
+    parameters = cls._signature().parameters
     return {n: encode(p.default) for n, p in parameters.items() if p.default is not p.empty}
 
 

@@ -8,6 +8,7 @@ file is ever executed.
 
 from __future__ import annotations
 
+import functools
 import inspect
 import textwrap
 from typing import Any, ClassVar
@@ -44,7 +45,7 @@ class Component:
     def __new__(cls, *args: Any, **kwargs: Any) -> Component:
         """Note the constructor arguments; a wrong call is left to ``__init__`` to refuse."""
         component = super().__new__(cls)
-        signature = _signature(cls)
+        signature = cls._signature()
         try:
             bound = signature.bind_partial(*args, **kwargs)
         except TypeError:
@@ -56,33 +57,27 @@ class Component:
                 component._arguments |= component._arguments.pop(name)
         return component
 
+    @classmethod
+    @functools.cache
+    def _signature(cls) -> inspect.Signature:
+        """Return the signature of the constructor, without ``self``."""
+        if cls.__init__ is object.__init__:
+            return inspect.Signature()
+        signature = inspect.signature(cls.__init__)
+        return signature.replace(parameters=list(signature.parameters.values())[1:])
+
     def config(self) -> dict[str, Any]:
         """Return the constructor arguments by name, defaults included."""
         return dict(self._arguments)
 
     def __repr__(self) -> str:
-        known = _signature(type(self)).parameters
+        known = self._signature().parameters
         shown = [
             f"{name}={value!r}"
             for name, value in self._arguments.items()
             if name not in known or value != known[name].default
         ]
         return f"{type(self).__name__}({', '.join(shown)})"
-
-
-def _signature(cls: Any) -> inspect.Signature:
-    """Return the signature of the constructor, without ``self``; found once for each class."""
-    if "_found_signature" not in cls.__dict__:
-        cls._found_signature = _find_signature(cls)
-    found: inspect.Signature = cls._found_signature
-    return found
-
-
-def _find_signature(cls: type) -> inspect.Signature:
-    if cls.__init__ is object.__init__:  # type: ignore[misc]
-        return inspect.Signature()
-    signature = inspect.signature(cls.__init__)  # type: ignore[misc]
-    return signature.replace(parameters=list(signature.parameters.values())[1:])
 
 
 def encode(value: Any) -> Any:
@@ -133,7 +128,7 @@ def difference(found: Any, wanted: Any, path: str = "") -> str:
 
 def _defaults(cls: type[Component]) -> dict[str, Any]:
     """Return the encoded default arguments of a class."""
-    parameters = _signature(cls).parameters
+    parameters = cls._signature().parameters
     return {n: encode(p.default) for n, p in parameters.items() if p.default is not p.empty}
 
 

@@ -45,14 +45,9 @@ def _row(entry: DataSet) -> tuple[str, ...]:
     size = "×".join(map(str, entry.shape))
     images = f"{entry.train:,} + {entry.test:,}"
     classes, latent = str(len(entry.classes)), str(entry.latent)
-    return entry.name, images, size, classes, latent, _download(entry), entry.licence
-
-
-def _download(entry: DataSet) -> str:
-    """Return the size of the download as a text."""
-    if not entry.forms:
-        return "built in"
-    return f"{sum(file.bytes for file in entry.forms[0].files) / 1e6:,.0f} MB"
+    sizes = [file.bytes for form in entry.forms[:1] for file in form.files]
+    download = f"{sum(sizes) / 1e6:,.0f} MB" if sizes else "built in"
+    return entry.name, images, size, classes, latent, download, entry.licence
 
 
 @datasets.command()
@@ -97,11 +92,8 @@ def _read_anew(name: str, data_dir: str | None) -> tuple[Images, Images] | None:
     from salamandre import data
     from salamandre.data import cache, loading
 
-    named = data_dir or os.environ.get(loading.VARIABLE)
-    folders = [named] if named else []
-    if not data_dir:
-        folders.append(str(cache.root()))
-    for folder in folders:
+    usual = [os.environ.get(loading.VARIABLE), str(cache.root())]
+    for folder in filter(None, [data_dir] if data_dir else usual):
         with tempfile.TemporaryDirectory() as fresh:
             try:
                 return data.load(name, data_dir=folder, cache_dir=fresh, download=False)

@@ -87,7 +87,7 @@ def rounds_per_epoch(architecture: str, images: int, batch_size: int) -> int:
     """Return the number of rounds that use about as many real images as there are."""
     from salamandre.games import ARCHITECTURES
 
-    batches = ARCHITECTURES[architecture].options().get("critic_steps", 1)
+    batches = ARCHITECTURES[architecture].options.get("critic_steps", 1)
     return max(1, images // batch_size // batches)
 
 
@@ -97,12 +97,15 @@ def play(run: Run, game: GanGame, sets: Sets, quiet: bool) -> None:
     Raises:
         ClickException: the disk is full, or the game diverged; the last checkpoint is complete.
     """
+    from salamandre.atomic import write_atomically
     from salamandre.network import Diverged
 
     options, per_epoch = run.options, run.images.rounds_per_epoch
     resume = f"salamandre train --resume {run.folder}"
     try:
-        _write_summary(run, game)
+        players = {"generator": game.generator, "discriminator": game.discriminator}
+        text = "".join(f"{name}\n{network.summary()}\n\n" for name, network in players.items())
+        write_atomically(run.folder / "networks.txt", text.encode())
         game.play(options["epochs"] * per_epoch, _callbacks(run, game, sets, quiet))
     except OSError as error:
         raise click.ClickException(
@@ -180,13 +183,3 @@ def _judge(sets: Sets, backend: str) -> Any:
     judge = Judge.trained(train, test, convolutional=True, backend=backend)
     click.echo(f"its accuracy on {len(test):,} test images is {judge.accuracy:.2%}")
     return judge.of_game()
-
-
-def _write_summary(run: Run, game: GanGame) -> None:
-    from salamandre.atomic import write_atomically
-
-    text = "".join(
-        f"{name}\n{network.summary()}\n\n"
-        for name, network in (("generator", game.generator), ("discriminator", game.discriminator))
-    )
-    write_atomically(run.folder / "networks.txt", text.encode())

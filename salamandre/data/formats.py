@@ -77,12 +77,9 @@ def plain(stream: Stream, form: Form, entry: DataSet) -> Iterator[Piece]:
         for block in stream.blocks(1):
             yield "labels", block[:, 0] - np.uint8(form.first_label)
         return
-    channels, height, width = entry.shape
     for block in stream.blocks(math.prod(entry.shape)):
-        if form.transposed:
-            yield "images", block.reshape(-1, channels, width, height).swapaxes(2, 3)
-        else:
-            yield "images", block.reshape(-1, channels, height, width)
+        images = block.reshape(-1, *entry.shape)  # squares
+        yield "images", images.swapaxes(2, 3) if form.transposed else images
 
 
 def idx(stream: Stream, form: Form, entry: DataSet) -> Iterator[Piece]:

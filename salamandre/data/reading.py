@@ -96,7 +96,7 @@ def _pieces(
         )
     count: Counter[tuple[Part, Kind]] = Counter()
     try:
-        for stream in _packed(path, parts) if packed else _loose(path, parts[0]):
+        for stream in _streams(path, parts, packed):
             try:
                 for kind, block in READERS[form.format](stream, form, entry):
                     if kind == "labels" and block.max() >= len(entry.classes):
@@ -126,14 +126,12 @@ def _pieces(
         ) from None
 
 
-def _loose(path: Path, part: Part) -> Iterator[Stream]:
-    """Yield the part that is a file of its own."""
-    with path.open("rb") as file:
-        yield _open(file, part.name, part)
-
-
-def _packed(path: Path, parts: Sequence[Part]) -> Iterator[Stream]:
-    """Yield the parts in an archive, pictures one by one; stop after the last one."""
+def _streams(path: Path, parts: Sequence[Part], packed: bool) -> Iterator[Stream]:
+    """Yield the part in a file, or those in an archive: pictures one by one, not past the last."""
+    if not packed:
+        with path.open("rb") as file:
+            yield _open(file, parts[0].name, parts[0])
+        return
     if path.suffix == ".zip":
         with zipfile.ZipFile(path) as archive:
             for part in parts:

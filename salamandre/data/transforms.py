@@ -36,11 +36,7 @@ class Shift:
 
     def __call__(self, x: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """Return shifted copies of images (N, C, H, W)."""
-        p = self.pixels
-        padded = np.pad(x, ((0, 0), (0, 0), (p, p), (p, p)))
-        windows = sliding_window_view(padded, x.shape[2:], axis=(2, 3))  # (N, C, 2p+1, 2p+1, H, W)
-        down, right = random.integers(0, 2 * p + 1, (2, len(x)))
-        return windows[np.arange(len(x)), :, down, right]
+        return _windows(x, x.shape[2:], self.pixels, random)
 
 
 @dataclass(frozen=True)
@@ -103,15 +99,19 @@ class RandomCrop:
 
     def __call__(self, x: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """Return squares (N, C, size, size) of images (N, C, H, W)."""
-        p, size = self.padding, self.size
-        _check_room("RandomCrop", size, x.shape, p)
-        padded = np.pad(x, ((0, 0), (0, 0), (p, p), (p, p)))
-        windows = sliding_window_view(
-            padded, (size, size), axis=(2, 3)
-        )  # (N, C, .., .., size, size)
-        positions = np.array([[windows.shape[2]], [windows.shape[3]]])
-        down, right = random.integers(0, positions, (2, len(x)))
-        return windows[np.arange(len(x)), :, down, right]
+        _check_room("RandomCrop", self.size, x.shape, self.padding)
+        return _windows(x, (self.size, self.size), self.padding, random)
+
+
+def _windows(
+    x: np.ndarray, size: tuple[int, ...], padding: int, random: np.random.Generator
+) -> np.ndarray:
+    """Return a window (N, C, *size) of each image with zeros on each side, anywhere in it."""
+    padded = np.pad(x, ((0, 0), (0, 0), (padding, padding), (padding, padding)))
+    windows = sliding_window_view(padded, size, axis=(2, 3))  # (N, C, .., .., *size)
+    positions = np.array([[windows.shape[2]], [windows.shape[3]]])
+    down, right = random.integers(0, positions, (2, len(x)))
+    return windows[np.arange(len(x)), :, down, right]
 
 
 @dataclass(frozen=True)

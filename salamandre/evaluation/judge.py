@@ -66,8 +66,7 @@ class Judge:
                 f"the classifier takes {classifier.input_shape}, the images are {images.shape}"
             )
         self.classifier, self.classes = classifier, images.classes
-        values = np.asarray(images.images, dtype=classifier.dtype) / images.white
-        probabilities, features = self._classified(values)
+        probabilities, features = self._classified(images.images, (0.0, images.white))
         # Shuffled: the order of a data set may mean something, and metrics take the first rows.
         self._features = features[np.random.default_rng(0).permutation(len(features))]
         self.accuracy = accuracy(probabilities, images.labels)
@@ -147,29 +146,27 @@ class Judge:
         if engine.interrupted:
             raise KeyboardInterrupt
 
-    def _classified(self, values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return probabilities and features of images with values in 0..1, in blocks."""
-        network = self.classifier
+    def _classified(
+        self, examples: np.ndarray, value_range: tuple[float, float]
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return probabilities and features of images, block by block."""
+        network, (low, high) = self.classifier, value_range
         run, last = network.new_pass(parameter_gradients=False), len(network.layers) - 1
         probabilities, features = [], []
-        for start in range(0, len(values), 1000):
-            x = values[start : start + 1000].reshape(-1, *network.input_shape)
+        for start in range(0, len(examples), 1000):
+            block = np.asarray(examples[start : start + 1000], network.dtype)
+            x = np.clip((block - low) / (high - low), 0, 1).reshape(-1, *network.input_shape)
             y = network.compute(x, run, training=False, stop=last)
             features.append(np.array(network.backend.to_numpy(y)))
             y = network.layers[last].compute(y, run.parts[last])
             probabilities.append(np.array(network.backend.to_numpy(y)))
-        return np.concatenate(probabilities), np.concatenate(features).reshape(len(values), -1)
+        return np.concatenate(probabilities), np.concatenate(features).reshape(len(examples), -1)
 
     def classify(
         self, examples: np.ndarray, value_range: tuple[float, float] = (0.0, 1.0)
     ) -> np.ndarray:
         """Return probabilities (N, classes) of images (N, ...) with values in ``value_range``."""
-        return self._classified(self._scaled(examples, value_range))[0]
-
-    @staticmethod
-    def _scaled(examples: np.ndarray, value_range: tuple[float, float]) -> np.ndarray:
-        low, high = value_range
-        return np.clip((np.asarray(examples) - low) / (high - low), 0, 1)
+        return self._classified(examples, value_range)[0]
 
     def metrics(
         self, examples: np.ndarray, value_range: tuple[float, float] = (0.0, 1.0)
@@ -189,7 +186,7 @@ class Judge:
             with as many real images, if there are so many); ``precision`` and ``recall``
             (:func:`precision_recall`, of 3,000 at most).
         """
-        probabilities, features = self._classified(self._scaled(examples, value_range))
+        probabilities, features = self._classified(examples, value_range)
         shares = class_shares(probabilities.argmax(axis=1), len(self.classes))
         real = self._shares > 0
         few = min(NEIGHBOURS, len(features), len(self._features))

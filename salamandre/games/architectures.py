@@ -66,10 +66,10 @@ def new_game(
         d_layers = [layer for layer in d_layers if not isinstance(layer, (Embedding, LabelMap))]
         if isinstance(d_layers[-1], Projection):
             d_layers[-1] = NeuronLayer(1)
-    rates = architecture.rates
-    generator = Network(layers, latent, optimizer=Adam(**rates), seed=seed, backend=backend)
+    rates = (2e-4, 0.5, architecture.beta2)
+    generator = Network(layers, latent, optimizer=Adam(*rates), seed=seed, backend=backend)
     discriminator = Network(
-        d_layers, generator.output_shape, optimizer=Adam(**rates), seed=seed + 1, backend=backend
+        d_layers, generator.output_shape, optimizer=Adam(*rates), seed=seed + 1, backend=backend
     )
     return architecture.game(
         generator,
@@ -80,7 +80,7 @@ def new_game(
         batch_size=batch_size,
         remedies=[MovingAverage(average)] if average else [],
         seed=seed,
-        **architecture.options(),
+        **architecture.options,
     )
 
 
@@ -131,25 +131,19 @@ def _cdcgan(shape: tuple[int, ...], classes: int) -> Players:
     return generator, [*discriminator, Flatten(), Dropout(0.3), Projection(classes)]
 
 
-_RATES = {"learning_rate": 2e-4, "beta1": 0.5, "beta2": 0.999}
-
-
 class Architecture(NamedTuple):
-    """The layers of both players, their learning rates, and the game."""
+    """The layers of both players, the beta2 of their optimizers, and the game."""
 
     players: Callable[[tuple[int, ...], int], Players]
-    rates: dict[str, Any]
+    beta2: float
     game: type[GanGame]
-    options: Callable[[], dict[str, Any]]  # of the game
+    options: dict[str, Any]  # of the game
 
 
 ARCHITECTURES = {
-    "cgan": Architecture(_cgan, _RATES, GanGame, lambda: {"objective": LeastSquares()}),
-    "cdcgan": Architecture(_cdcgan, _RATES, GanGame, lambda: {"objective": NonSaturating()}),
+    "cgan": Architecture(_cgan, 0.999, GanGame, {"objective": LeastSquares()}),
+    "cdcgan": Architecture(_cdcgan, 0.999, GanGame, {"objective": NonSaturating()}),
     "cwgan": Architecture(
-        _cwgan,
-        {**_RATES, "beta2": 0.9},
-        WGanGame,
-        lambda: {"critic_steps": 2, "lipschitz": GradientPenalty()},
+        _cwgan, 0.9, WGanGame, {"critic_steps": 2, "lipschitz": GradientPenalty()}
     ),
 }

@@ -21,7 +21,6 @@ from salamandre.training.triggers import Epochs, Steps, Trigger, trigger
 
 Metric = Callable[[GanGame], float | Mapping[str, float]]
 Draw = Callable[[np.ndarray, Path], None]
-PLAYERS = ("generator", "discriminator")
 
 
 class SampleGrids(Callback):
@@ -149,13 +148,16 @@ class EpochNetworks(Callback):
         """Save."""
         epoch = game.rounds // game.steps_per_epoch
         self._save(game, self.folder / "networks", f"-{epoch:04d}")
-        for player in PLAYERS:
+        for player in ("generator", "discriminator"):
             _publish(
                 self.folder / "networks" / f"{player}-{epoch:04d}.safetensors",
                 self.folder / f"{player}.safetensors",
             )
-        if self.keep is not None:
-            self._prune(epoch, math.ceil(game.epochs / 10), self.keep)
+        spread = math.ceil(game.epochs / 10)
+        for path in (self.folder / "networks").glob("*-*.safetensors"):
+            number = int(path.stem.partition("-")[2])
+            if self.keep is not None and number <= epoch - self.keep and number % spread:
+                path.unlink()
 
     def on_end(self, game: GanGame) -> None:
         """Save the final networks, unless the game failed."""
@@ -165,12 +167,6 @@ class EpochNetworks(Callback):
     def _save(self, game: GanGame, folder: Path, suffix: str) -> None:
         game.save_generator(folder / f"generator{suffix}.safetensors")
         game.discriminator.save(folder / f"discriminator{suffix}.safetensors")
-
-    def _prune(self, epoch: int, spread: int, keep: int) -> None:
-        for path in (self.folder / "networks").glob("*-*.safetensors"):
-            number = int(path.stem.partition("-")[2])
-            if number <= epoch - keep and number % spread:
-                path.unlink()
 
 
 def _publish(source: Path, target: Path) -> None:

@@ -17,8 +17,7 @@ def plot_confusion(
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     mistakes = np.where(np.eye(len(classes), dtype=bool), 0, shares)
     size = 2.5 + 0.5 * len(classes)
-    figure, axes = new_figure(size, size)
-    ax = axes[0, 0]
+    figure, (ax,) = new_figure(size, size)
     ax.imshow(mistakes, cmap="Reds", vmin=0, vmax=max(mistakes.max(), 1e-9))
     for row, column in np.ndindex(*counts.shape):
         right = row == column

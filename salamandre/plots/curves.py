@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from salamandre.plots.figure import COLOURS, new_figure, save_figure
+from salamandre.plots.figure import COLOURS, new_figure, plot_means, save_figure
 
 #: The role that a value of a game belongs to, which has a colour of its own.
 ROLES = {"d_loss": "discriminator", "g_loss": "generator", "d_real": "real", "d_fake": "fake"}
@@ -33,16 +33,12 @@ def plot_curves(
     known = {**steps, **metrics}
     alone = [[name] for name in known if not any(name in panel for panel in panels)]
     groups = [panel for panel in (*panels, *alone) if any(name in known for name in panel)]
-    rows = -(-len(groups) // 2)
-    figure, axes = new_figure(11, 3.2 * rows, rows, 2)
-    for ax, group in zip(axes.flat, groups, strict=False):
+    figure, axes = new_figure(5.5, 3.2, len(groups), 2)
+    for ax, group in zip(axes, groups, strict=True):
         for name in group:
             if name in steps:
-                window = max(1, len(steps[name]) // 100)
-                smooth = np.convolve(steps[name], np.full(window, 1 / window), mode="valid")
-                x = np.arange(window, len(steps[name]) + 1)
-                colour = COLOURS.get(ROLES.get(name, ""))
-                ax.plot(x, smooth, label=name, lw=1, color=colour)
+                x, colour = range(1, len(steps[name]) + 1), COLOURS.get(ROLES.get(name, ""))
+                plot_means(ax, x, steps[name], label=name, color=colour)
             if name in metrics:
                 label = f"{name} (last {metrics[name][-1][1]:.4g})"
                 ax.plot(*zip(*metrics[name], strict=True), marker=".", label=label)
@@ -52,8 +48,6 @@ def plot_curves(
         ax.set(xlabel=unit)
         ax.legend()
         ax.grid(alpha=0.3)
-    for ax in axes.flat[len(groups) :]:
-        ax.axis("off")
     save_figure(figure, path)
 
 
@@ -76,13 +70,13 @@ def plot_bands(
         ylabel: of the y axis.
         title: above the picture.
     """
-    figure, axes = new_figure(7, 4.5)
+    figure, (ax,) = new_figure(7, 4.5)
     for label, (mean, low, high) in bands.items():
-        (line,) = axes[0, 0].plot(x, mean, label=label)
-        axes[0, 0].fill_between(x, low, high, color=line.get_color(), alpha=0.25, linewidth=0)
-    axes[0, 0].set(xlabel=xlabel, ylabel=ylabel, title=title)
-    axes[0, 0].grid(alpha=0.3)
-    axes[0, 0].legend()
+        (line,) = ax.plot(x, mean, label=label)
+        ax.fill_between(x, low, high, color=line.get_color(), alpha=0.25, linewidth=0)
+    ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    ax.grid(alpha=0.3)
+    ax.legend()
     save_figure(figure, path)
 
 
@@ -96,8 +90,9 @@ def plot_comparison(
         path: of the PNG file.
     """
     count = max(len(rows) for rows in panels.values())
-    figure, axes = new_figure(2 + 2.6 * len(panels), 1 + 0.3 * count, 1, len(panels))
-    for index, (ax, (title, rows)) in enumerate(zip(axes[0], panels.items(), strict=True)):
+    width = 2.6 + 2 / len(panels)
+    figure, axes = new_figure(width, 1 + 0.3 * count, len(panels), len(panels))
+    for index, (ax, (title, rows)) in enumerate(zip(axes, panels.items(), strict=True)):
         names, mean, low, high = (np.array(column) for column in zip(*rows, strict=True))
         heights = -np.arange(len(rows))
         ax.errorbar(mean, heights, xerr=[mean - low, high - mean], fmt="o", ms=5, capsize=3)

@@ -6,6 +6,8 @@ import io
 import os
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from salamandre.atomic import write_atomically
 
 if TYPE_CHECKING:
@@ -22,12 +24,23 @@ COLOURS = {
 }
 
 
-def new_figure(width: float, height: float, rows: int = 1, columns: int = 1) -> tuple[Any, Any]:
-    """Return a figure of a size in inches, and its axes as an array (rows, columns)."""
+def new_figure(width: float, height: float, count: int = 1, columns: int = 1) -> tuple[Any, Any]:
+    """Return a figure of panels in rows, each of a size in inches, and the axes of ``count``."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
-    return figure, figure.subplots(rows, columns, squeeze=False)
+    rows = -(-count // columns)
+    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).flat
+    for ax in axes[count:]:
+        ax.axis("off")
+    return figure, axes[:count]
+
+
+def plot_means(ax: Any, x: Any, y: Any, **style: Any) -> None:
+    """Draw means over windows of 1% of the points of a curve, each at the end of its window."""
+    window = max(1, len(y) // 100)
+    means = np.convolve(y, np.full(window, 1 / window), mode="valid")
+    ax.plot(x[window - 1 :], means, lw=1, **style)
 
 
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:

@@ -33,14 +33,10 @@ def plot_images(
         title: above the grid.
         ink: draw grey values dark on white instead of light on black. Default False.
     """
-    count = len(images)
-    columns = columns or math.ceil(math.sqrt(count))
-    rows = math.ceil(count / columns)
-    height = 1.25 if captions else 1.0
-    figure, axes = new_figure(columns * 1.0 + 0.2, rows * height + 0.5, rows, columns)
-    for ax in axes.flat:
+    columns = columns or math.ceil(math.sqrt(len(images)))
+    figure, axes = new_figure(1.05, 1.35 if captions else 1.1, len(images), columns)
+    for index, (ax, image) in enumerate(zip(axes, images, strict=True)):
         ax.axis("off")
-    for index, (ax, image) in enumerate(zip(axes.flat, images, strict=False)):
         picture = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
         ax.imshow(picture, cmap="gray_r" if ink else "gray", vmin=0, vmax=1)
         if captions:

@@ -34,36 +34,29 @@ def plot_decision_maps(
         points: (N, 2), drawn as dots.
         resolution: points computed along an axis.
     """
-    line = np.linspace(low, high, resolution)
-    plane = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
-    outputs = {
-        name: network.backend.to_numpy(network.predict(plane, batch_size=len(plane)))
-        for name, network in networks.items()
-    }
-    largest = max(np.abs(values - threshold).max() for values in outputs.values())
-    columns = min(columns, len(outputs))
-    rows = -(-len(outputs) // columns)
-    figure, axes = new_figure(2.4 * columns, 2.5 * rows, rows, columns)
-    for ax in axes.flat[len(outputs) :]:
-        ax.axis("off")
-    for ax, (name, values) in zip(axes.flat, outputs.items(), strict=False):
-        picture = values.reshape(resolution, resolution)
-        ax.imshow(
-            picture,
-            origin="lower",
-            extent=(low, high, low, high),
-            cmap="RdBu_r",
-            vmin=threshold - largest,
-            vmax=threshold + largest,
-        )
+    pictures = [_outputs(network, low, high, resolution) for network in networks.values()]
+    largest = max(np.abs(picture - threshold).max() for picture in pictures)
+    place = {"origin": "lower", "extent": (low, high, low, high)}
+    ends = {"vmin": threshold - largest, "vmax": threshold + largest}
+    figure, axes = new_figure(2.4, 2.5, len(networks), min(columns, len(networks)))
+    for ax, name, picture in zip(axes, networks, pictures, strict=True):
+        ax.imshow(picture, cmap="RdBu_r", **ends, **place)
         if picture.min() < threshold < picture.max():
-            ax.contour(line, line, picture, levels=[threshold], colors="black", linewidths=1)
+            ax.contour(picture, levels=[threshold], colors="black", linewidths=1, **place)
         if points is not None:
             ax.plot(*points.T, "k.", markersize=4)
         ax.set_title(name, fontsize=8)
         ax.set_xticks([low, high])
         ax.set_yticks([low, high])
     save_figure(figure, path)
+
+
+def _outputs(network: Network, low: float, high: float, resolution: int) -> np.ndarray:
+    """Return the outputs (resolution, resolution) of a network over a square."""
+    line = np.linspace(low, high, resolution)
+    plane = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
+    outputs = network.backend.to_numpy(network.predict(plane, batch_size=len(plane)))
+    return outputs.reshape(resolution, resolution)
 
 
 def plot_points(
@@ -88,25 +81,17 @@ def plot_points(
         columns: panels in a row.
         resolution: scores computed along an axis.
     """
-    columns = min(columns, len(points))
-    rows = -(-len(points) // columns)
     size = 4.0 if len(points) == 1 else 2.4
-    figure, axes = new_figure(size * columns, (size + 0.2) * rows, rows, columns)
-    picture = None
+    figure, axes = new_figure(size, size + 0.2, len(points), min(columns, len(points)))
     real, fake = COLOURS["real"], COLOURS["fake"]
     if field is not None:
         from matplotlib.colors import LinearSegmentedColormap
 
         shades = LinearSegmentedColormap.from_list("scores", [fake, "white", real])
-        line = np.linspace(-reach, reach, resolution)
-        plane = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
-        scores = field.backend.to_numpy(field.predict(plane))
-        low, high = np.quantile(scores, [0.02, 0.98])
-        picture = scores.reshape(resolution, resolution)
-    for ax in axes.flat[len(points) :]:
-        ax.axis("off")
-    for ax, (caption, drawn) in zip(axes.flat, points.items(), strict=False):
-        if picture is not None:
+        picture = _outputs(field, -reach, reach, resolution)
+        low, high = np.quantile(picture, [0.02, 0.98])
+    for ax, (caption, drawn) in zip(axes, points.items(), strict=True):
+        if field is not None:
             extent = (-reach, reach, -reach, reach)
             colours = {"cmap": shades, "alpha": 0.4, "vmin": low, "vmax": high}
             ax.imshow(picture, origin="lower", extent=extent, **colours)

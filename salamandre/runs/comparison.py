@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from salamandre.plots.figure import save_figure
+from salamandre.plots.figure import plot_means, save_figure
 from salamandre.runs.run import METRICS, TABLE, Run, read_rows
 
 PANELS = {
@@ -46,10 +46,7 @@ def compare_runs(runs: Sequence[Run], path: str | os.PathLike[str]) -> None:
     units = " or ".join(dict.fromkeys(run.unit for run in runs))
     for ax, name in zip(panels, names, strict=True):
         for run, curves in zip(runs, found, strict=True):
-            x, y = curves[name]
-            window = max(1, len(x) // 100)
-            smooth = np.convolve(y, np.full(window, 1 / window), mode="valid")
-            ax.plot(x[window - 1 :], smooth, lw=1, label=run.name)
+            plot_means(ax, *curves[name], label=run.name)
         ax.set(xlabel=units, title=PANELS[name])
         ax.grid(alpha=0.3)
         ax.legend(fontsize=7)

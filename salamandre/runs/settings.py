@@ -151,18 +151,8 @@ def _revision() -> str | None:
     root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         return None
-
-    command = [
-        "git",
-        "-C",
-        str(root),
-        "describe",
-        "--always",
-        "--dirty=+",
-        "--abbrev=40",
-        "--exclude=*",
-    ]
+    command = ["git", "describe", "--always", "--dirty=+", "--abbrev=40", "--exclude=*"]
     with suppress(OSError, subprocess.CalledProcessError):
-        done = subprocess.run(command, capture_output=True, text=True, check=True)
+        done = subprocess.run(command, cwd=root, capture_output=True, text=True, check=True)
         return done.stdout.strip()
     return None

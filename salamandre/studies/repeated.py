@@ -47,7 +47,9 @@ def repeat(
         return results
     with _one_thread_each():
         context = multiprocessing.get_context("spawn")
-        pool = ProcessPoolExecutor(processes, context, _ignore_interrupts)
+        # A terminal sends Ctrl-C to all processes; the parent handles it.
+        ignore = (signal.SIGINT, signal.SIG_IGN)
+        pool = ProcessPoolExecutor(processes, context, signal.signal, ignore)
         try:
             for result in bar(pool.map(experiment, seeds)):
                 results.append(result)
@@ -57,11 +59,6 @@ def repeat(
         finally:
             pool.shutdown(cancel_futures=True)
     return results
-
-
-def _ignore_interrupts() -> None:
-    """Ignore Ctrl-C, which a terminal sends to all processes: the parent handles it."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
 @contextmanager

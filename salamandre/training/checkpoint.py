@@ -127,18 +127,17 @@ def read_checkpoint(
         records = [{name: next(numbers) for name in names} for names in description["records"]]
         for record in records:
             record[unit] = int(record[unit])
-        optimizers = {
-            who: (int(count), decode(schedule))
-            for who, (count, schedule) in description["optimizers"].items()
-        }
+        changed = []
+        for who, network in state.networks.items():
+            count, schedule = description["optimizers"][who]
+            changed.append((network.optimizer, int(count), decode(schedule)))
         streams = [(s, description["random"][name]) for name, s in state.all_streams().items()]
         drawn, seconds = int(description["drawn"]), float(description["seconds"])
-        changed = [(network.optimizer, optimizers[who]) for who, network in state.networks.items()]
         # Nothing has changed so far, and nothing can fail from here on.
         asarray = next(iter(state.networks.values())).backend.asarray
         for name, array in arrays.items():
             array[...] = asarray(tensors[name])
-        for optimizer, (count, schedule) in changed:
+        for optimizer, count, schedule in changed:
             assert optimizer is not None
             optimizer.steps, optimizer.schedule = count, schedule
         for stream, random in streams:

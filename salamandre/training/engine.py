@@ -24,8 +24,7 @@ class Engine(Loop):
     """Trains a network on a data set, epoch by epoch.
 
     An epoch visits every example once, in an order that depends on ``seed`` and its number alone
-    (a last batch smaller than the others is left out). Ctrl-C ends the run after the current
-    step, with everything saved; a second Ctrl-C ends it at once.
+    (a last batch smaller than the others is left out). Ctrl-C ends the run after the current step.
 
     Args:
         network: has a loss and an optimizer.
@@ -42,7 +41,6 @@ class Engine(Loop):
 
     Attributes:
         history: its ``steps["loss"]`` are the training losses, its ``records`` the tests.
-        step: steps taken.
     """
 
     panels = (("loss", "test_loss"),)
@@ -69,9 +67,9 @@ class Engine(Loop):
         self.seed = whole("seed", seed, least=0)
         self.train = Source(train, network, transform)
         self.test_set = None if test is None else Source(test, network)
-        for source in (self.train, self.test_set):
-            if source is not None:
-                self._check_targets(source)
+        for source in filter(None, (self.train, self.test_set)):
+            for _, targets in source.in_order(8192):  # refused here, not by a step
+                self._check(targets, (len(targets), *network.output_shape))
         self.batches = EndlessBatches(self.train, self.batch_size, self.seed)
         if metrics is None:
             classes = self.train.has_labels and network.output_shape[-1] > 1
@@ -81,12 +79,6 @@ class Engine(Loop):
             if name in (*NOT_METRICS, "test_loss"):
                 raise ValueError(f"a metric cannot be called {name!r}: the history has one already")
         self._tests = _Tests(test_every)
-
-    def _check_targets(self, source: Source) -> None:
-        """Let the loss refuse targets that do not fit before the first step."""
-        for _, targets in source.in_order(8192):
-            shape = (len(targets), *self.network.output_shape)
-            self._check(targets, shape)
 
     def _check(self, targets: Any, shape: tuple[int, ...]) -> Any:
         network = self.network

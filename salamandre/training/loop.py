@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, ClassVar
 
@@ -121,7 +121,7 @@ class Loop:
         started = time.perf_counter() - self.seconds
         latest = [self.seconds] * len(callbacks)  # of the latest ``on_step`` of each
         per_epoch = self.steps_per_epoch
-        with _first_interrupt(self._interrupt), self._watched(callbacks):
+        with self._interruptible(), self._watched(callbacks):
             while self.step < planned and not self._stopping:
                 self._take_step()
                 self.seconds = time.perf_counter() - started
@@ -151,8 +151,24 @@ class Loop:
                 for callback in reversed(started):  # a stack calls the last one pushed first
                     ends.callback(callback.on_end, self)
 
-    def _interrupt(self) -> None:
-        self.interrupted = self._stopping = True
+    @contextmanager
+    def _interruptible(self) -> Iterator[None]:
+        """End the run at the first Ctrl-C within the block, the program at the second one."""
+        # Only the main thread receives signals. In the processes of repeated runs they are ignored.
+        main = threading.current_thread() is threading.main_thread()
+        if not main or signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+            yield
+            return
+
+        def handle(*_: Any) -> None:
+            self.interrupted = self._stopping = True
+            signal.signal(signal.SIGINT, previous)
+
+        previous = signal.signal(signal.SIGINT, handle)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, previous)
 
     # -- checkpoints ---------------------------------------------------------------------------
 
@@ -181,24 +197,3 @@ class Loop:
         self.history, self.batches.drawn, self.seconds = read_checkpoint(
             path, self._state(), self.unit
         )
-
-
-@contextmanager
-def _first_interrupt(ask: Callable[[], None]) -> Iterator[None]:
-    """Call ``ask`` at the first Ctrl-C within the block; a second one ends the program."""
-    if threading.current_thread() is not threading.main_thread():
-        yield  # only the main thread receives signals
-        return
-
-    def handle(*_: Any) -> None:
-        ask()
-        signal.signal(signal.SIGINT, previous)
-
-    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
-        yield  # as in the processes of repeated runs, whose parent handles Ctrl-C
-        return
-    previous = signal.signal(signal.SIGINT, handle)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, previous)

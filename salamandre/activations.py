@@ -75,6 +75,8 @@ class Activation(Layer):
 
     def compute_tangent(self, x_dot: Array, ctx: Context) -> Array:
         """Return x_dot f'(x)."""
+        if ctx.logits:
+            return x_dot
         ctx.x_dot = x_dot
         return self.gradient(x_dot, ctx.x, ctx.y, ctx.xp.empty_like(x_dot), ctx)
 
@@ -82,6 +84,8 @@ class Activation(Layer):
         self, dy: Array | None, dy_dot: Array, ctx: Context
     ) -> tuple[Array | None, Array]:
         """Return dy f'(x) + dy_dot x_dot f''(x) and dy_dot f'(x)."""
+        if ctx.logits:
+            return dy, dy_dot
         x, y, empty_like = ctx.x, ctx.y, ctx.xp.empty_like
         dx = None if dy is None else self.gradient(dy, x, y, empty_like(dy), ctx)
         curvature = self.curvature(x, y, ctx)
@@ -131,26 +135,11 @@ class ActivatedLayer(Layer):
 class Identity(Activation):
     """y = x."""
 
-    from_output = True
     slope = 1.0
 
-    def compute(self, x: Array, ctx: Context) -> Array:
-        """Return x itself."""
-        return x
-
-    def backprop(self, dy: Array, ctx: Context) -> Array:
-        """Return dy itself."""
-        return dy
-
-    def compute_tangent(self, x_dot: Array, ctx: Context) -> Array:
-        """Return x_dot itself."""
-        return x_dot
-
-    def backprop_tangent(
-        self, dy: Array | None, dy_dot: Array, ctx: Context
-    ) -> tuple[Array | None, Array]:
-        """Return both as they are."""
-        return dy, dy_dot
+    def plan(self, ctx: Context) -> None:
+        """Leave the activation out, as before logits."""
+        ctx.logits = True
 
 
 class Sigmoid(Activation):

@@ -169,14 +169,18 @@ class Layer(Component):
         """Return the number of parameters of this layer and of all below it."""
         return sum(declared.size for _, layer in self.walk() for declared in layer.declared)
 
+    @property
+    def child_names(self) -> Sequence[str]:
+        """The names of the children, or their numbers."""
+        return self.names or [str(index) for index in range(len(self.children))]
+
     def walk(self, prefix: str = "", shared: bool = True) -> Iterator[tuple[str, Layer]]:
         """Yield this layer and all below it with the prefix of their parameters' names.
 
         Without ``shared``, networks below it that have vectors of their own are left out.
         """
         yield prefix, self
-        names = self.names or [str(index) for index in range(len(self.children))]
-        for name, child in zip(names, self.children, strict=True):
+        for name, child in zip(self.child_names, self.children, strict=True):
             if shared or not child.owns_vectors:
                 yield from child.walk(f"{prefix}{name}.", shared)
 

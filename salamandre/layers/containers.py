@@ -54,7 +54,7 @@ class Container(Layer):
     def build_child(self, index: int, input_shape: Shape) -> Shape:
         """Build a child; if it is refused, give it and those before back as they were."""
         child = self.children[index]
-        name = self.names[index] if self.names else str(index)
+        name = self.child_names[index]
         if child.built and not child.owns_vectors:
             self._unbuild(index - 1)
             raise ValueError(
@@ -73,8 +73,7 @@ class Container(Layer):
     def summary_rows(self, indent: str) -> list[tuple[str, str, str]]:
         """Return the name, output shape and parameter count of each layer and of those inside."""
         rows: list[tuple[str, str, str]] = []
-        names = self.names or [str(index) for index in range(len(self.children))]
-        for index, (name, child) in enumerate(zip(names, self.children, strict=True)):
+        for index, (name, child) in enumerate(zip(self.child_names, self.children, strict=True)):
             inside, title = [], repr(child)
             if isinstance(child, Container):
                 inside, title = child.summary_rows(indent + "  "), type(child).__name__ + child.note

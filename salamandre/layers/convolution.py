@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from salamandre.passes import Context
 class _Convolution(ActivatedLayer):
     """What a convolution and its transpose share: y = f(z), z = product of x and the weights + b.
 
-    The one's product is the other's :meth:`_adjoint`; with x and dz exchanged they have the same
+    The product of one is the adjoint of the other; with x and dz exchanged they have the same
     gradient of the weights (:mod:`salamandre.backend.operations.convolution`).
     """
 
@@ -35,9 +35,7 @@ class _Convolution(ActivatedLayer):
     d_bias: Array = None
 
     _products: Products
-    _product: Callable[..., None]  # (ctx, x, z, bias, slope) writes z
-    _adjoint: Callable[..., None]  # (ctx, dz, dx) writes dx
-    _weight_gradient: Callable[..., None]  # (ctx, x, dz, d_weights, add) writes d_weights
+    transposed: ClassVar[bool]
 
     def __init__(
         self,
@@ -84,7 +82,7 @@ class _Convolution(ActivatedLayer):
         """Write the gradients of the weights and of b = Σ dz with dz = dy f'(z); return dx."""
         dz = pixels(ctx, "dz", self.activation.backprop(dy, ctx.parts[0]))
         if ctx.parameter_gradients:
-            self._weight_gradient(ctx, ctx.x, dz, self.d_weights)
+            self._weight_gradient(ctx, ctx.x, dz)
             self._bias_gradient(ctx, dz)
         return self._input_gradient(ctx, dz, "dx") if ctx.input_gradient else None
 
@@ -103,9 +101,9 @@ class _Convolution(ActivatedLayer):
         dz = None if dz is None else pixels(ctx, "dz", dz)
         dz_dot = pixels(ctx, "dz_dot", dz_dot)
         if ctx.parameter_gradients:
-            self._weight_gradient(ctx, ctx.x_dot, dz_dot, self.d_weights)
+            self._weight_gradient(ctx, ctx.x_dot, dz_dot)
             if dz is not None:
-                self._weight_gradient(ctx, ctx.x, dz, self.d_weights, True)
+                self._weight_gradient(ctx, ctx.x, dz, add=True)
                 self._bias_gradient(ctx, dz)
             elif self.biased:
                 self.d_bias[...] = 0
@@ -114,9 +112,20 @@ class _Convolution(ActivatedLayer):
         dx = None if dz is None else self._input_gradient(ctx, dz, "dx")
         return dx, self._input_gradient(ctx, dz_dot, "dx_dot")
 
+    def _product(self, ctx: Context, x: Array, z: Array, *bias: Any) -> None:
+        """Write z."""
+        write = self._products.transpose if self.transposed else self._products.correlate
+        write(ctx, x, z, *bias)
+
+    def _weight_gradient(self, ctx: Context, x: Array, dz: Array, add: bool = False) -> None:
+        """Write the gradient of the weights, or add it."""
+        image, outputs = (dz, x) if self.transposed else (x, dz)
+        self._products.weight_gradient(ctx, image, outputs, self.d_weights, add)
+
     def _input_gradient(self, ctx: Context, dz: Array, name: str) -> Array:
         dx = ctx.buffer(name, (len(dz), *ctx.x.shape[1:]))
-        self._adjoint(ctx, dz, dx)
+        write = self._products.correlate if self.transposed else self._products.transpose
+        write(ctx, dz, dx)
         return channels_first(dx)
 
     def _bias_gradient(self, ctx: Context, dz: Array) -> None:
@@ -147,6 +156,7 @@ class ConvolutionalLayer(_Convolution):
         bias_initializer: of the bias. Default zeros.
     """
 
+    transposed = False
     fresh_gradient = True
     fresh_output = ActivatedLayer.is_linear
 
@@ -174,17 +184,6 @@ class ConvolutionalLayer(_Convolution):
         weights = (self.channels, input_shape[0], *self.window.kernel)
         return self._declare(weights, initializer, outputs)
 
-    def _product(self, ctx: Context, x: Array, z: Array, *bias: Any) -> None:
-        self._products.correlate(ctx, x, z, *bias)
-
-    def _adjoint(self, ctx: Context, dz: Array, dx: Array) -> None:
-        self._products.transpose(ctx, dz, dx)
-
-    def _weight_gradient(
-        self, ctx: Context, x: Array, dz: Array, out: Array, add: bool = False
-    ) -> None:
-        self._products.weight_gradient(ctx, x, dz, out, add)
-
 
 class TransposedConvolutionalLayer(_Convolution):
     """The transpose of a convolution: each pixel of x adds a window of y, weighted.
@@ -211,6 +210,7 @@ class TransposedConvolutionalLayer(_Convolution):
             sizes that a convolution would shrink to x's, which one. Default 0.
     """
 
+    transposed = True
     fresh_gradient = True
     fresh_output = ActivatedLayer.is_linear
 
@@ -245,17 +245,6 @@ class TransposedConvolutionalLayer(_Convolution):
         initializer = _Swapped(self.initializer or self.activation.initializer)
         weights = (input_shape[0], self.channels, *self.window.kernel)
         return self._declare(weights, initializer, image)
-
-    def _product(self, ctx: Context, x: Array, z: Array, *bias: Any) -> None:
-        self._products.transpose(ctx, x, z, *bias)
-
-    def _adjoint(self, ctx: Context, dz: Array, dx: Array) -> None:
-        self._products.correlate(ctx, dz, dx)
-
-    def _weight_gradient(
-        self, ctx: Context, x: Array, dz: Array, out: Array, add: bool = False
-    ) -> None:
-        self._products.weight_gradient(ctx, dz, x, out, add)
 
 
 class _Swapped(Initializer):

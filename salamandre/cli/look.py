@@ -98,7 +98,8 @@ def show(run: str, root: str) -> None:
     if images.count:
         shape = "×".join(map(str, images.shape))
         rows.append(("images", f"{images.count:,} of {images.name}, {shape}"))
-        rows.append(("classes", _classes(images.classes)))
+        names = (" " if all(len(n) == 1 for n in images.classes) else ", ").join(images.classes)
+        rows.append(("classes", f"{len(images.classes)}: {names}"))
     if found.unit == "epochs" and images.rounds_per_epoch > 1:
         rows.append(("epoch", f"{images.rounds_per_epoch:,} rounds"))
     rows += [
@@ -125,11 +126,6 @@ def _shown(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "default" if value is None else str(value)
-
-
-def _classes(names: Sequence[str]) -> str:
-    together = (" " if all(len(name) == 1 for name in names) else ", ").join(names)
-    return f"{len(names)}: {together}"
 
 
 def _size(count: int) -> str:

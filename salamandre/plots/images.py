@@ -6,7 +6,6 @@ import io
 import math
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -120,7 +119,7 @@ def animate(
     chosen = np.unique(np.linspace(0, len(pictures) - 1, min(frames, len(pictures))).astype(int))
     images = []
     for index in chosen:
-        with Image.open(Path(pictures[index])) as image:
+        with Image.open(pictures[index]) as image:
             images.append(image.convert("P", palette=Image.Palette.ADAPTIVE))
     each = int(1000 * min(0.5, seconds / len(images)))
     data = io.BytesIO()

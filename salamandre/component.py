@@ -106,10 +106,9 @@ def difference(found: Any, wanted: Any, path: str = "") -> str:
     Such as ``"generator.optimizer.learning_rate is 0.1, here it is 0.2"``.
     """
     pairs: list[tuple[str, Any, Any]] = []
-    dicts = isinstance(found, dict) and isinstance(wanted, dict)
-    if dicts and found.get("class") != wanted.get("class"):
-        found, wanted = found.get("class"), wanted.get("class")
     if isinstance(found, dict) and isinstance(wanted, dict):
+        if found.get("class") != wanted.get("class"):
+            return difference(found.get("class"), wanted.get("class"), path)
         known = Component._classes.get(wanted.get("class") or "")
         renamed, defaults = (known.renamed, _defaults(known)) if known else ({}, {})
         found = {**defaults, **{renamed.get(name, name): value for name, value in found.items()}}

@@ -71,9 +71,6 @@ class Backend:
             finite = bool(xp.isfinite(xp.dot(flat, flat)))
         return finite or bool(xp.isfinite(array).all())
 
-    def synchronize(self) -> None:
-        """Wait until the device has finished; nothing to do on a CPU."""
-
     def workspace(self, name: str, shape: tuple[int, ...], dtype: Any) -> Array:
         """Return an uninitialised contiguous array for one operation.
 

@@ -80,7 +80,3 @@ class CupyBackend(Backend):
                 kernel.inputs, kernel.outputs, kernel.body, f"salamandre_{operation.name}"
             )
         self._kernels[operation](*kernel.bind(*arguments))
-
-    def synchronize(self) -> None:
-        """Wait for the current stream."""
-        self.xp.cuda.get_current_stream().synchronize()

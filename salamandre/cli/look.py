@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,12 +74,8 @@ def _named(values: Mapping[str, float], first: Sequence[str] = ()) -> list[str]:
 
 def _ranges(numbers: Sequence[int]) -> str:
     """Return sorted numbers with ranges: ``"10, 20, 28-30"``."""
-    groups: list[list[int]] = []
-    for number in numbers:
-        if groups and number == groups[-1][-1] + 1:
-            groups[-1].append(number)
-        else:
-            groups.append([number])
+    in_turn = groupby(enumerate(numbers), lambda pair: pair[1] - pair[0])
+    groups = [[number for _, number in group] for _, group in in_turn]
     return ", ".join(f"{g[0]}-{g[-1]}" if len(g) > 1 else str(g[0]) for g in groups)
 
 
@@ -98,7 +95,8 @@ def show(run: str, root: str) -> None:
     if images.count:
         shape = "×".join(map(str, images.shape))
         rows.append(("images", f"{images.count:,} of {images.name}, {shape}"))
-        rows.append(("classes", _classes(images.classes)))
+        names = (" " if all(len(n) == 1 for n in images.classes) else ", ").join(images.classes)
+        rows.append(("classes", f"{len(images.classes)}: {names}"))
     if found.unit == "epochs" and images.rounds_per_epoch > 1:
         rows.append(("epoch", f"{images.rounds_per_epoch:,} rounds"))
     rows += [
@@ -125,11 +123,6 @@ def _shown(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
     return "default" if value is None else str(value)
-
-
-def _classes(names: Sequence[str]) -> str:
-    together = (" " if all(len(name) == 1 for name in names) else ", ").join(names)
-    return f"{len(names)}: {together}"
 
 
 def _size(count: int) -> str:

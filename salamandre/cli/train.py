@@ -75,7 +75,6 @@ def train(ctx: click.Context, resume: str | None, output: str, quiet: bool, **va
     )
     with locked(run.folder):
         training.play(run, game, sets, quiet)
-    _say_what_next(run)
 
 
 def _resume(name: str, output: str, quiet: bool, given: dict[str, Any]) -> None:
@@ -111,12 +110,3 @@ def _resume(name: str, output: str, quiet: bool, given: dict[str, Any]) -> None:
         if changes:
             run.change_options(**changes)
         training.play(run, game, sets, quiet)
-    _say_what_next(run)
-
-
-def _say_what_next(run: Any) -> None:
-    if all(len(name) == 1 for name in run.images.classes):
-        word = "--word " + "".join(run.images.classes[:9])
-        click.echo(f"draw with it:\n  salamandre generate {run.folder} {word}")
-    else:
-        click.echo(f"draw its classes:\n  salamandre generate {run.folder}")

@@ -124,6 +124,11 @@ def play(run: Run, game: GanGame, sets: Sets, quiet: bool) -> None:
     click.echo(
         f"{counted(game.rounds, 'round')}, {counted(options['epochs'], 'epoch')}: {run.folder}"
     )
+    command, names = f"salamandre generate {run.folder}", run.images.classes
+    if all(len(name) == 1 for name in names):
+        click.echo(f"draw with it:\n  {command} --word {''.join(names[:9])}")
+    else:
+        click.echo(f"draw its classes:\n  {command}")
 
 
 def _callbacks(run: Run, game: GanGame, sets: Sets, quiet: bool) -> list[Any]:
@@ -132,7 +137,12 @@ def _callbacks(run: Run, game: GanGame, sets: Sets, quiet: bool) -> list[Any]:
     from salamandre.runs.run import CHECKPOINT
 
     options, images, folder = run.options, run.images, run.folder
-    count, columns = sample_layout(len(images.classes))
+    # A column for each class with samples; or one sample of each of many classes.
+    columns = count = len(images.classes)
+    if count <= MANY:
+        count *= ROWS
+    else:
+        columns = math.ceil(math.sqrt(count))
     callbacks: list[Any] = []
     if not quiet:
         terminal = sys.stderr.isatty()
@@ -149,16 +159,6 @@ def _callbacks(run: Run, game: GanGame, sets: Sets, quiet: bool) -> list[Any]:
     seconds = training.Seconds(options["checkpoint_every"])
     callbacks.append(training.Checkpoint(folder / CHECKPOINT, seconds))
     return callbacks
-
-
-def sample_layout(classes: int) -> tuple[int, int]:
-    """Return the number of samples in a picture of a run, and of its columns.
-
-    Each column is a class; with more than ``MANY`` classes there is one sample of each.
-    """
-    if classes <= MANY:
-        return ROWS * classes, classes
-    return classes, math.ceil(math.sqrt(classes))
 
 
 def drawer(shape: tuple[int, ...], columns: int) -> Callable[[np.ndarray, Path], None]:

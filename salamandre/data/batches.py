@@ -37,6 +37,11 @@ class Source:
             :class:`salamandre.data.Shift`; applied on the host, before scaling.
         value_range: the values of black and white pixels of :class:`Images`. Default (0, 1).
 
+    Attributes:
+        name: of the data set, or a checksum of the arrays.
+        example_shape: of an input in the data set.
+        has_labels: whether the targets are class labels.
+
     Raises:
         ValueError: an empty set, different numbers of inputs and targets, NaN or infinity,
             a shape that does not fit.
@@ -72,7 +77,8 @@ class Source:
                 f"the network takes examples of shape {wanted}, the data set has {inputs.shape[1:]}"
                 + (f", which the transform makes {shape}" if shape != inputs.shape[1:] else "")
             )
-        self._reshapes = shape != inputs.shape[1:]
+        self.example_shape, self._reshapes = inputs.shape[1:], shape != inputs.shape[1:]
+        self.has_labels = targets.dtype.kind in "iu" and targets.ndim == 1
         for what, array in (("inputs", inputs), ("targets", targets)):
             if array.dtype.kind not in "fiub":
                 raise ValueError(f"the {what} must be real numbers, got dtype {array.dtype}")
@@ -93,22 +99,12 @@ class Source:
         return len(self._targets)
 
     @property
-    def example_shape(self) -> tuple[int, ...]:
-        """The shape of an example in the data set."""
-        return self._inputs.shape[1:]
-
-    @property
     def transform_name(self) -> str:
         """The transform with its settings, as a text."""
         transform = self._transform
         if transform is None:
             return "none"
         return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(transform))
-
-    @property
-    def has_labels(self) -> bool:
-        """Whether the targets are class labels."""
-        return self._targets.dtype.kind in "iu" and self._targets.ndim == 1
 
     def _as_batch(self, x: Array, targets: Array) -> tuple[Array, Array]:
         """Return scaled inputs of the network's input shape, and targets, on its backend."""

@@ -90,16 +90,14 @@ def _transfer(url: str, file: File, out: BinaryIO, timeout: float) -> None:
     headers = {"User-Agent": "salamandre", "Accept-Encoding": "identity"}
     if out.tell():
         headers["Range"] = f"bytes={out.tell()}-"
-    watch = _Watch(file, out, timeout)
-    with watch.bar:
-        fetch = HTTPDownloader(watch, timeout=timeout, headers=headers, hooks={"response": begin})
-        fetch(url, out, None)
+    fetch = HTTPDownloader(timeout=timeout, headers=headers, hooks={"response": begin})
+    watched = _Watched(file, out, timeout)
+    with watched.bar:
+        fetch(url, watched, None)
 
 
-class _Watch:
-    """A progress bar for pooch that stops a download which is too slow or too long."""
-
-    total = 0  # set by pooch
+class _Watched:
+    """A file being downloaded: shows a progress bar, and stops what is too slow or too long."""
 
     def __init__(self, file: File, out: BinaryIO, timeout: float) -> None:
         from tqdm.auto import tqdm
@@ -108,9 +106,11 @@ class _Watch:
         self.goal, self.deadline = 0.0, 0.0
         # disable=None: hidden where standard error is not a terminal
         self.bar = tqdm(total=file.bytes, desc=file.name, unit="B", unit_scale=True, disable=None)
+        self.flush = out.flush
 
-    def update(self, _: int) -> None:
-        """Show the number of received bytes; raise if they are too many or too slow."""
+    def write(self, data: bytes) -> None:
+        """Write received bytes; raise if they are too many or too slow."""
+        self.out.write(data)
         size, now = self.out.tell(), time.monotonic()
         self.bar.update(size - self.bar.n)
         if size > self.file.bytes:
@@ -120,9 +120,3 @@ class _Watch:
             self.goal, self.deadline = size + SLOWEST * self.timeout, now + self.timeout
         elif now > self.deadline:
             raise TimeoutError(f"sent less than {SLOWEST} bytes per second")
-
-    def reset(self) -> None:
-        """Do nothing: pooch resets a bar at the end to fill it."""
-
-    def close(self) -> None:
-        """Do nothing: the ``with`` block closes the bar."""

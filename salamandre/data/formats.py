@@ -44,11 +44,7 @@ class Stream:
 
     def read(self, size: int) -> bytes:
         """Return ``size`` bytes, or fewer at the end of the file."""
-        pieces = []
-        while size and (piece := self.file.read(size)):
-            pieces.append(piece)
-            size -= len(piece)
-        data = b"".join(pieces)
+        data = self.file.read(size)
         self._md5.update(data)
         return data
 

@@ -110,7 +110,12 @@ class Judge:
         try:
             classifier = Network.load(path, backend=backend)
         except (FileNotFoundError, ValueError):  # not trained yet, or damaged
-            cls._teach(classifier, train, epochs, seed)
+            shift = Shift(1 + convolutional) if min(train.shape[1:]) >= 16 else None
+            bar = [ProgressBar()]
+            engine = Engine(classifier, train, seed=seed, transform=shift, callbacks=bar)
+            engine.run(epochs)
+            if engine.interrupted:
+                raise KeyboardInterrupt from None
             with suppress(OSError):  # without a cache it is trained again next time
                 classifier.save(path)
         return cls(classifier, test)
@@ -136,15 +141,6 @@ class Judge:
             seed=seed,
             backend=backend,
         )
-
-    @staticmethod
-    def _teach(classifier: Network, train: Images, epochs: int, seed: int) -> None:
-        convolutional = len(classifier.input_shape) > 1
-        shift = Shift(1 + convolutional) if min(train.shape[1:]) >= 16 else None
-        engine = Engine(classifier, train, seed=seed, transform=shift, callbacks=[ProgressBar()])
-        engine.run(epochs)
-        if engine.interrupted:
-            raise KeyboardInterrupt
 
     def _classified(
         self, examples: np.ndarray, value_range: tuple[float, float]

@@ -1,6 +1,5 @@
 """Pictures: curves, grids of images, points, confusion matrices, decision maps."""
 
-from salamandre.plots.confusion import plot_confusion
 from salamandre.plots.curves import plot_bands, plot_comparison, plot_curves
-from salamandre.plots.images import animate, plot_images, save_grid
+from salamandre.plots.images import animate, plot_confusion, plot_images, save_grid
 from salamandre.plots.plane import plot_decision_maps, plot_points

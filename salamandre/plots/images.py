@@ -1,4 +1,4 @@
-"""Images in grids: with captions (Matplotlib), pixel by pixel, and as an animation (Pillow)."""
+"""Grids of images, with captions or pixel by pixel, and of counts; animations."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import io
 import math
 import os
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 
@@ -72,6 +71,35 @@ def save_grid(
     write_atomically(path, data.getvalue())
 
 
+def plot_confusion(
+    counts: np.ndarray, classes: Sequence[str], path: str | os.PathLike[str], title: str = ""
+) -> None:
+    """Draw a confusion matrix (row the true class, column the guess), shaded by row shares."""
+    shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
+    mistakes = np.where(np.eye(len(classes), dtype=bool), 0, shares)
+    size = 2.5 + 0.5 * len(classes)
+    figure, (ax,) = new_figure(size, size)
+    ax.imshow(mistakes, cmap="Reds", vmin=0, vmax=max(mistakes.max(), 1e-9))
+    for row, column in np.ndindex(*counts.shape):
+        right = row == column
+        dark = mistakes[row, column] > 0.6 * mistakes.max() > 0
+        ax.text(
+            column,
+            row,
+            f"{counts[row, column]}",
+            ha="center",
+            va="center",
+            fontsize=9,
+            color="tab:green" if right else "white" if dark else "black",
+            fontweight="bold" if right else "normal",
+        )
+    angle = 45 if max(map(len, classes)) > 2 else 0
+    ax.set_xticks(range(len(classes)), classes, rotation=angle, ha="right" if angle else "center")
+    ax.set_yticks(range(len(classes)), classes)
+    ax.set(xlabel="guessed", ylabel="true", title=title)
+    save_figure(figure, path)
+
+
 def animate(
     pictures: Sequence[str | os.PathLike[str]],
     path: str | os.PathLike[str],
@@ -91,7 +119,7 @@ def animate(
     chosen = np.unique(np.linspace(0, len(pictures) - 1, min(frames, len(pictures))).astype(int))
     images = []
     for index in chosen:
-        with Image.open(Path(pictures[index])) as image:
+        with Image.open(pictures[index]) as image:
             images.append(image.convert("P", palette=Image.Palette.ADAPTIVE))
     each = int(1000 * min(0.5, seconds / len(images)))
     data = io.BytesIO()

@@ -72,18 +72,11 @@ class RunName(click.ParamType):
         return [CompletionItem(name) for name in names if incomplete in name]
 
 
-def datasets() -> list[str]:
-    """Return the names of the catalogue."""
+def datasets(classes: int = 1) -> list[str]:
+    """Return the names of the data sets with at least so many classes."""
     from salamandre.data import CATALOGUE
 
-    return list(CATALOGUE)
-
-
-def labelled_datasets() -> list[str]:
-    """Return the names of the data sets with several classes."""
-    from salamandre.data import CATALOGUE
-
-    return [name for name, entry in CATALOGUE.items() if len(entry.classes) > 1]
+    return [name for name, entry in CATALOGUE.items() if len(entry.classes) >= classes]
 
 
 def architectures() -> list[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
@@ -39,12 +40,13 @@ def _data_set(value: str) -> str:
     if os.path.isdir(value):
         return value
     try:
-        return str(one_of("data set", value, kinds.labelled_datasets()))
+        return str(one_of("data set", value, LABELLED()))
     except ValueError as error:
         raise ValueError(f"{error}, or a folder with a sub-folder of each class") from None
 
 
-DATA_SET = kinds.Checked("data set", _data_set, kinds.labelled_datasets)
+LABELLED = partial(kinds.datasets, 2)
+DATA_SET = kinds.Checked("data set", _data_set, LABELLED)
 
 
 def click_type(of: Any) -> kinds.Checked:
@@ -236,7 +238,7 @@ def complete(
         return size
 
     if asks and "dataset" not in given:
-        click.echo(f"Data sets: {', '.join(kinds.labelled_datasets())}, or a folder.")
+        click.echo(f"Data sets: {', '.join(LABELLED())}, or a folder.")
     dataset = decide("dataset", "Data set", options["dataset"], DATA_SET)
     entry = training.entry_of(dataset)
     if entry and options["grey"]:

@@ -110,7 +110,9 @@ def difference(found: Any, wanted: Any, path: str = "") -> str:
         if found.get("class") != wanted.get("class"):
             return difference(found.get("class"), wanted.get("class"), path)
         known = Component._classes.get(wanted.get("class") or "")
-        renamed, defaults = (known.renamed, _defaults(known)) if known else ({}, {})
+        renamed = known.renamed if known else {}
+        parameters = known._signature().parameters.values() if known else ()
+        defaults = {p.name: encode(p.default) for p in parameters if p.default is not p.empty}
         found = {**defaults, **{renamed.get(name, name): value for name, value in found.items()}}
         wanted = {**defaults, **wanted}
         for name in {**wanted, **found}:
@@ -123,12 +125,6 @@ def difference(found: Any, wanted: Any, path: str = "") -> str:
         shown = [textwrap.shorten(str(value), 60, placeholder="...") for value in (found, wanted)]
         return f"{path.lstrip('.')} is {shown[0]}, here it is {shown[1]}"
     return next(filter(None, (difference(a, b, where) for where, a, b in pairs)), "")
-
-
-def _defaults(cls: type[Component]) -> dict[str, Any]:
-    """Return the encoded default arguments of a class."""
-    parameters = cls._signature().parameters
-    return {n: encode(p.default) for n, p in parameters.items() if p.default is not p.empty}
 
 
 def decode(value: Any) -> Any:

@@ -71,12 +71,11 @@ class CupyBackend(Backend):
 
     def run(self, operation: Operation, arguments: tuple[Any, ...]) -> None:
         """Run the operation's kernel, compiled at its first use, or the reference without one."""
-        kernel = operation.kernel
-        if kernel is None:
+        if operation.kernel is None:
             operation.reference(self.xp, *arguments)
             return
+        inputs, outputs, body, bind = operation.kernel
         if operation not in self._kernels:
-            self._kernels[operation] = self.xp.ElementwiseKernel(
-                kernel.inputs, kernel.outputs, kernel.body, f"salamandre_{operation.name}"
-            )
-        self._kernels[operation](*kernel.bind(*arguments))
+            name = f"salamandre_{operation.name}"
+            self._kernels[operation] = self.xp.ElementwiseKernel(inputs, outputs, body, name)
+        self._kernels[operation](*bind(*arguments))

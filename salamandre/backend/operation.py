@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 Array = Any  # an array of the backend: numpy.ndarray, cupy.ndarray or one of your own
 Pair = tuple[int, int]  # (vertical, horizontal)
@@ -15,15 +15,6 @@ class Runner(Protocol):
 
     def run(self, operation: Operation, arguments: tuple[Any, ...]) -> None:
         """Run the operation on arrays of this backend."""
-
-
-class Kernel(NamedTuple):
-    """Three arguments of a ``cupy.ElementwiseKernel``, and what it is called with."""
-
-    inputs: str
-    outputs: str
-    body: str
-    bind: Callable[..., tuple[Any, ...]]
 
 
 class Operation:
@@ -37,7 +28,7 @@ class Operation:
         name: that of the reference.
         reference: the plain array code.
         loop: the same as a loop over the elements for Numba, or ``None``.
-        kernel: the same as CUDA code, or ``None``.
+        kernel: the same as CUDA code, the arguments of :meth:`cuda`, or ``None``.
         elementwise: whether all arrays have one shape, and their order does not matter.
         least: elements of the first array below which the reference is done before a loop is
             called.
@@ -51,7 +42,7 @@ class Operation:
         self.name = reference.__name__
         self.reference = reference
         self.loop: Callable[..., None] | None = None
-        self.kernel: Kernel | None = None
+        self.kernel: tuple[str, str, str, Callable[..., tuple[Any, ...]]] | None = None
 
     def __call__(self, backend: Runner, *arguments: Any) -> None:
         """Run the operation."""
@@ -84,7 +75,7 @@ class Operation:
             body: the code; ``i`` is the index of the element.
             bind: turns the arguments of the operation into inputs and outputs.
         """
-        self.kernel = Kernel(inputs, outputs, body, bind)
+        self.kernel = inputs, outputs, body, bind
 
     @functools.cached_property
     def machine_code(self) -> Callable[..., None]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from salamandre.data import DataSet, Images
 
 NAMES = click.argument(
-    "names", metavar="[NAME]...", nargs=-1, type=kinds.Name("data set", kinds.datasets)
+    "names", metavar="[NAME]...", nargs=-1, type=kinds.one_of("data set", kinds.datasets)
 )
 DATA_DIR = click.option(
     "--data-dir",

@@ -9,41 +9,32 @@ from typing import Any
 import click
 from click.shell_completion import CompletionItem
 
+from salamandre import checks
+
 INTERRUPTED = 130  # the exit code that shells give a command ended by Ctrl-C
 BACKEND_HELP = "numpy or cupy. Default: SALAMANDRE_BACKEND, else numpy."
 
 
-class Name(click.ParamType):
-    """One of several names, which are looked up when they are needed.
+class Checked(click.ParamType):
+    """Values that a function returns, whose ValueError is the message for others.
 
     Args:
-        what: the kind of name, such as ``"architecture"``.
-        names: returns all names.
-        other: returns whether another text is accepted. Default: none is.
-        others: the end of an error message, which says what ``other`` accepts. Default empty.
+        name: the kind of values, such as ``"architecture"``.
+        check: returns the value of a text.
+        names: returns the names that the shell completes. Default none.
     """
 
     def __init__(
-        self,
-        what: str,
-        names: Callable[[], Iterable[str]],
-        other: Callable[[str], bool] = lambda text: False,
-        others: str = "",
+        self, name: str, check: Callable[[Any], Any], names: Callable[[], Iterable[str]] = tuple
     ) -> None:
-        self.name = what
-        self._names, self._other, self._others = names, other, others
+        self.name, self._check, self._names = name, check, names
 
-    def convert(self, value: Any, param: Any, ctx: click.Context | None) -> str:
-        """Return the name."""
-        from salamandre.checks import one_of
-
-        text = str(value)
-        if self._other(text):
-            return text
+    def convert(self, value: Any, param: Any, ctx: click.Context | None) -> Any:
+        """Return the value."""
         try:
-            return str(one_of(self.name, text, self._names()))
+            return self._check(value)
         except ValueError as error:
-            self.fail(str(error) + self._others, param, ctx)
+            self.fail(str(error), param, ctx)
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
@@ -52,24 +43,17 @@ class Name(click.ParamType):
         return [CompletionItem(name) for name in self._names() if name.startswith(incomplete)]
 
 
-class BackendName(click.ParamType):
-    """A backend that can be used here."""
+def one_of(what: str, names: Callable[[], Iterable[str]]) -> Checked:
+    """Return the type of one of several names, which are looked up when they are needed."""
+    return Checked(what, lambda value: checks.one_of(what, value, names()), names)
 
-    name = "name"
 
-    def convert(self, value: Any, param: Any, ctx: click.Context | None) -> str:
-        """Return the name.
+def _usable(backend: str) -> str:
+    """Return the name of a backend if what it needs is there."""
+    from salamandre.backend import get_backend
 
-        Raises:
-            RuntimeError: what it needs is missing.
-        """
-        from salamandre.backend import get_backend
-
-        try:
-            get_backend(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-        return str(value)
+    get_backend(backend)
+    return backend
 
 
 class RunName(click.ParamType):
@@ -88,18 +72,11 @@ class RunName(click.ParamType):
         return [CompletionItem(name) for name in names if incomplete in name]
 
 
-def datasets() -> list[str]:
-    """Return the names of the catalogue."""
+def datasets(classes: int = 1) -> list[str]:
+    """Return the names of the data sets with at least so many classes."""
     from salamandre.data import CATALOGUE
 
-    return list(CATALOGUE)
-
-
-def labelled_datasets() -> list[str]:
-    """Return the names of the data sets with several classes."""
-    from salamandre.data import CATALOGUE
-
-    return [name for name, entry in CATALOGUE.items() if len(entry.classes) > 1]
+    return [name for name, entry in CATALOGUE.items() if len(entry.classes) >= classes]
 
 
 def architectures() -> list[str]:
@@ -114,6 +91,7 @@ def on_terminal() -> bool:
     return sys.stdin.isatty()
 
 
+BACKEND = Checked("name", _usable)
 root_option = click.option(
     "--runs",
     "root",
@@ -125,7 +103,7 @@ root_option = click.option(
 )
 backend_option = click.option(
     "--backend",
-    type=BackendName(),
+    type=BACKEND,
     metavar="NAME",
     help=BACKEND_HELP,
 )

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import click
 from msgspec import Meta, ValidationError, convert, defstruct
 
+from salamandre.checks import one_of
 from salamandre.cli import options as kinds
 from salamandre.cli import training
 
@@ -30,27 +32,33 @@ WORDS = {
     str: "a text in quotes",
     bool: "true or false",
 }
-DATA_SET = kinds.Name(
-    "data set",
-    kinds.labelled_datasets,
-    os.path.isdir,
-    ", or a folder with a sub-folder of each class",
-)
-ARCHITECTURE = kinds.Name("architecture", kinds.architectures)
+ARCHITECTURE = kinds.one_of("architecture", kinds.architectures)
 
 
-class Kind(click.ParamType):
-    """The values of an option's type, from a text or a file."""
+def _data_set(value: str) -> str:
+    """Return a name or a folder."""
+    if os.path.isdir(value):
+        return value
+    try:
+        return str(one_of("data set", value, LABELLED()))
+    except ValueError as error:
+        raise ValueError(f"{error}, or a folder with a sub-folder of each class") from None
 
-    def __init__(self, of: Any) -> None:
-        self.of, self.name = of, WORDS[of]
 
-    def convert(self, value: Any, param: Any, ctx: click.Context | None) -> Any:
-        """Return the value."""
+LABELLED = partial(kinds.datasets, 2)
+DATA_SET = kinds.Checked("data set", _data_set, LABELLED)
+
+
+def click_type(of: Any) -> kinds.Checked:
+    """Return the click type of a type that :data:`WORDS` has."""
+
+    def check(value: Any) -> Any:
         try:
-            return convert(value, self.of, strict=False)
+            return convert(value, of, strict=False)
         except ValidationError:
-            self.fail(f"must be {self.name}, got {value!r}", param, ctx)
+            raise ValueError(f"must be {WORDS[of]}, got {value!r}") from None
+
+    return kinds.Checked(WORDS[of], check)
 
 
 class Option(NamedTuple):
@@ -101,7 +109,7 @@ OPTIONS = (
            "Give the discriminator no labels, for comparison."),
     Option("grey", bool, False, "Convert the pictures of a folder to grey."),
     Option("seed", Amount, 0, "Of all random numbers. Default: 0."),
-    Option("backend", str, None, kinds.BACKEND_HELP, "NAME", kinds.BackendName()),
+    Option("backend", str, None, kinds.BACKEND_HELP, "NAME", kinds.BACKEND),
     Option("data_dir", str, None,
            "A folder with the data set's files. Default: SALAMANDRE_DATA, the cache, the internet.",
            "DIR", at_resume=True),
@@ -126,7 +134,7 @@ def train_options(command: Callable[..., Any]) -> Callable[..., Any]:
         command = click.option(
             f"--{option.name.replace('_', '-')}",
             is_flag=flag,
-            type=option.kind or Kind(option.type),
+            type=option.kind or click_type(option.type),
             metavar=None if flag else option.metavar,
             help=option.help,
         )(command)
@@ -141,7 +149,6 @@ def read_config(ctx: click.Context, param: click.Parameter, path: str | None) ->
         import tomllib
     else:
         import tomli as tomllib
-    from salamandre.checks import one_of
 
     try:
         values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
@@ -218,7 +225,7 @@ def complete(
         The options, and the images if they had to be read.
     """
     options = {option.name: option.default for option in OPTIONS} | dict(given)
-    sets, whole = None, Kind(Count)
+    sets, whole = None, click_type(Count)
 
     def decide(name: str, text: str, default: Any, kind: Callable[[Any], Any]) -> Any:
         if name not in given:
@@ -231,7 +238,7 @@ def complete(
         return size
 
     if asks and "dataset" not in given:
-        click.echo(f"Data sets: {', '.join(kinds.labelled_datasets())}, or a folder.")
+        click.echo(f"Data sets: {', '.join(LABELLED())}, or a folder.")
     dataset = decide("dataset", "Data set", options["dataset"], DATA_SET)
     entry = training.entry_of(dataset)
     if entry and options["grey"]:

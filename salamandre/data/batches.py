@@ -41,6 +41,7 @@ class Source:
         name: of the data set, or a checksum of the arrays.
         example_shape: of an input in the data set.
         has_labels: whether the targets are class labels.
+        transform_name: the transform with its settings, as a text.
 
     Raises:
         ValueError: an empty set, different numbers of inputs and targets, NaN or infinity,
@@ -86,6 +87,8 @@ class Source:
                 raise ValueError(f"the {what} of the data set hold NaN or infinity")
         self._backend, self._dtype, self._input_shape = network.backend, network.dtype, wanted
         self._transform = transform
+        name = re.sub(r" at 0x[0-9a-fA-F]+", "", repr(transform))
+        self.transform_name = "none" if transform is None else name
         if self._scale is None:
             inputs = inputs.astype(self._dtype, copy=False)
         # Transforms run on the host; without one the data goes to the device once.
@@ -97,14 +100,6 @@ class Source:
 
     def __len__(self) -> int:
         return len(self._targets)
-
-    @property
-    def transform_name(self) -> str:
-        """The transform with its settings, as a text."""
-        transform = self._transform
-        if transform is None:
-            return "none"
-        return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(transform))
 
     def _as_batch(self, x: Array, targets: Array) -> tuple[Array, Array]:
         """Return scaled inputs of the network's input shape, and targets, on its backend."""

@@ -66,10 +66,6 @@ class Images:
         """Shape of one image: (C, H, W)."""
         return self.images.shape[1:]
 
-    def checksum(self) -> int:
-        """Return a checksum (CRC-32) of the images and labels."""
-        return checksum(self.images, self.labels)
-
     def __len__(self) -> int:
         return len(self.images)
 

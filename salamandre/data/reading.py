@@ -114,7 +114,11 @@ def _pieces(
                     found = f"{count[part, kind]:,} {kind} in {part.name}"
                     raise Unfit(f"holds {found}, not {part.count:,}")
         if not known and path.suffix != ".zip":  # whose members have checksums of their own
-            _read_to_the_end(path)
+            with tarfile.open(path) as tar:  # which has its own at its end, if it is compressed
+                rest = cast(BinaryIO, tar.fileobj)
+                rest.seek(0)
+                while rest.read(1 << 20):
+                    pass
     except Exception as error:  # damaged files raise many kinds of errors
         if isinstance(error, OSError) and error.filename:
             raise  # it could not be opened
@@ -157,12 +161,3 @@ def _open(file: BinaryIO, name: str, part: Part) -> Stream:
     if part.name.endswith(".gz") and peek(2)[:2] == b"\x1f\x8b":
         file = cast(BinaryIO, gzip.GzipFile(fileobj=file))
     return Stream(file, name, part)
-
-
-def _read_to_the_end(path: Path) -> None:
-    """Read a tar archive up to its last byte, where a compressed one has its own checksum."""
-    with tarfile.open(path) as tar:
-        assert tar.fileobj is not None
-        tar.fileobj.seek(0)
-        while tar.fileobj.read(1 << 20):
-            pass

@@ -13,4 +13,4 @@ from salamandre.evaluation.distances import (
     precision_recall,
 )
 from salamandre.evaluation.judge import Judge
-from salamandre.training.metrics import accuracy, predicted
+from salamandre.training.metrics import accuracy

@@ -113,19 +113,16 @@ def _covered(points: np.ndarray, manifold: np.ndarray, k: int) -> float:
     return inside / len(points)
 
 
-def mode_coverage(
-    samples: np.ndarray, modes: np.ndarray, std: float, deviations: float = 3.0
-) -> dict[str, float]:
+def mode_coverage(samples: np.ndarray, modes: np.ndarray, std: float) -> dict[str, float]:
     """Count modes and good samples (Srivastava et al. 2017, section 4.1; Lin et al. 2018, 4.1).
 
-    A sample is good if its distance to the nearest mode is at most ``deviations`` · std; a mode is
+    A sample is good if its distance to the nearest mode is at most 3 ``std``; a mode is
     found if it is the nearest one of at least one good sample.
 
     Args:
         samples: (N, dimensions).
         modes: (modes, dimensions).
         std: the standard deviation of each mode.
-        deviations: the largest distance of a good sample, in standard deviations. Default 3.
 
     Returns:
         ``modes``, the number found; ``quality``, the share of good samples; ``balance``, the
@@ -133,7 +130,7 @@ def mode_coverage(
     """
     distances = np.linalg.norm(samples[:, None] - modes[None], axis=2)
     nearest = distances.argmin(axis=1)
-    good = distances.min(axis=1) <= deviations * std
+    good = distances.min(axis=1) <= 3 * std
     counts = np.bincount(nearest[good], minlength=len(modes))
     shares = counts[counts > 0] / max(1, counts.sum())
     most = np.log(len(modes)) if len(modes) > 1 else 1.0

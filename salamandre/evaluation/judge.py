@@ -15,7 +15,7 @@ import numpy as np
 from salamandre.activations import ReLU, Softmax
 from salamandre.component import encode
 from salamandre.data import cache
-from salamandre.data.images import Images
+from salamandre.data.images import Images, checksum
 from salamandre.data.transforms import Shift
 from salamandre.evaluation.classes import class_divergence, class_shares, classifier_score
 from salamandre.evaluation.distances import frechet_distance, precision_recall
@@ -103,8 +103,24 @@ class Judge:
         """
         if convolutional is None:
             convolutional = train.shape[0] > 1
-        classifier = cls._new(train, convolutional, epochs, seed, backend)
-        settings = [encode(classifier), train.name, train.checksum(), epochs, seed]
+        layers: list[Layer] = []
+        if convolutional:
+            for channels, kernel, padding in ((32, 6, 2), (64, 4, 1)):
+                layers.append(ConvolutionalLayer(channels, kernel, 2, padding, bias=False))
+                layers += [BatchNorm(), ReLU()]
+            layers += [Dropout(0.2, channels=True), Flatten()]
+        else:
+            layers += [NeuronLayer(512, ReLU()), Dropout(0.2)]
+        classifier = Network(
+            [*layers, NeuronLayer(128, ReLU()), NeuronLayer(len(train.classes), Softmax())],
+            train.shape if convolutional else math.prod(train.shape),
+            CrossEntropy(),
+            Adam(CosineDecay(0.001, epochs * max(1, len(train) // 64))),
+            seed=seed,
+            backend=backend,
+        )
+        found = checksum(train.images, train.labels)
+        settings = [encode(classifier), train.name, found, epochs, seed]
         digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:16]
         path = cache.root(cache_dir) / "judges" / f"{train.name}-{digest}.safetensors"
         try:
@@ -119,28 +135,6 @@ class Judge:
             with suppress(OSError):  # without a cache it is trained again next time
                 classifier.save(path)
         return cls(classifier, test)
-
-    @staticmethod
-    def _new(
-        train: Images, convolutional: bool, epochs: int, seed: int, backend: str | None
-    ) -> Network:
-        steps = epochs * max(1, len(train) // 64)
-        layers: list[Layer] = []
-        if convolutional:
-            for channels, kernel, padding in ((32, 6, 2), (64, 4, 1)):
-                layers.append(ConvolutionalLayer(channels, kernel, 2, padding, bias=False))
-                layers += [BatchNorm(), ReLU()]
-            layers += [Dropout(0.2, channels=True), Flatten()]
-        else:
-            layers += [NeuronLayer(512, ReLU()), Dropout(0.2)]
-        return Network(
-            [*layers, NeuronLayer(128, ReLU()), NeuronLayer(len(train.classes), Softmax())],
-            train.shape if convolutional else math.prod(train.shape),
-            CrossEntropy(),
-            Adam(CosineDecay(0.001, steps)),
-            seed=seed,
-            backend=backend,
-        )
 
     def _classified(
         self, examples: np.ndarray, value_range: tuple[float, float]

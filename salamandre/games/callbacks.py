@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from salamandre.atomic import write_atomically
-from salamandre.checks import real, whole
+from salamandre.checks import whole
 from salamandre.games.game import GanGame
 from salamandre.training.loop import Callback
 from salamandre.training.triggers import Epochs, Steps, Trigger, trigger
@@ -184,14 +184,14 @@ def _publish(source: Path, target: Path) -> None:
 class Film(Callback):
     """Makes ``animation.mp4`` of the pictures of :class:`SampleGrids`, if there is an ffmpeg.
 
+    It lasts ten seconds, at most half a second a picture.
+
     Args:
         folder: the folder of :class:`SampleGrids`.
-        seconds: length of the film, at most half a second a picture. Default 10.
     """
 
-    def __init__(self, folder: str | os.PathLike[str], seconds: float = 10.0) -> None:
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)
-        self.seconds = real("Film seconds", seconds, 0, above=True)
 
     def on_end(self, game: GanGame) -> None:
         """Make the film, unless the game failed."""
@@ -199,7 +199,7 @@ class Film(Callback):
         pictures = sorted((self.folder / "samples").glob("*.png"))
         if game.error is not None or program is None or len(pictures) < 2:
             return
-        rate = max(2.0, len(pictures) / self.seconds)
+        rate = max(2.0, len(pictures) / 10)
         command = [program, "-v", "error", "-y", "-f", "image2pipe", "-framerate", f"{rate:g}"]
         # yuv420p has half as many colours as pixels along each axis and needs even sizes.
         command += ["-i", "-", "-vf", "pad=ceil(iw/2)*2:ceil(ih/2)*2:color=white"]

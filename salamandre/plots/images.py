@@ -100,28 +100,22 @@ def plot_confusion(
     save_figure(figure, path)
 
 
-def animate(
-    pictures: Sequence[str | os.PathLike[str]],
-    path: str | os.PathLike[str],
-    seconds: float = 10.0,
-    frames: int = 100,
-) -> None:
-    """Write pictures of one size as an animated GIF; the last one is shown for two seconds.
+def animate(pictures: Sequence[str | os.PathLike[str]], path: str | os.PathLike[str]) -> None:
+    """Write pictures of one size as an animated GIF of ten seconds, at most half a second each.
 
     Args:
-        pictures: files in order; of more than ``frames``, evenly spread ones are chosen.
+        pictures: files in order; of more than 100, evenly spread ones are chosen. The last one is
+            shown for two seconds.
         path: of the GIF file.
-        seconds: length of the animation, at most half a second a picture. Default 10.
-        frames: the largest number of pictures. Default 100.
     """
     from PIL import Image
 
-    chosen = np.unique(np.linspace(0, len(pictures) - 1, min(frames, len(pictures))).astype(int))
+    chosen = np.unique(np.linspace(0, len(pictures) - 1, min(100, len(pictures))).astype(int))
     images = []
     for index in chosen:
         with Image.open(pictures[index]) as image:
             images.append(image.convert("P", palette=Image.Palette.ADAPTIVE))
-    each = int(1000 * min(0.5, seconds / len(images)))
+    each = int(1000 * min(0.5, 10 / len(images)))
     data = io.BytesIO()
     durations = [each] * (len(images) - 1) + [2000]
     images[0].save(

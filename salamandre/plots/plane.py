@@ -10,50 +10,44 @@ import numpy as np
 from salamandre.network import Network
 from salamandre.plots.figure import COLOURS, new_figure, save_figure
 
+COLUMNS = 5  # panels in a row
+
 
 def plot_decision_maps(
     networks: Mapping[str, Network],
     path: str | os.PathLike[str],
     *,
-    low: float = -1.0,
-    high: float = 1.0,
-    threshold: float = 0.0,
-    columns: int = 5,
     points: np.ndarray | None = None,
     resolution: int = 101,
 ) -> None:
-    """Draw the output of networks with inputs (2,) and one output over a square.
+    """Draw the output of networks with inputs (2,) and one output over the square from -1 to 1.
+
+    A line is drawn where the output is 0.
 
     Args:
         networks: by the caption of their panels.
         path: of the PNG file.
-        low: the lower end of both axes.
-        high: the upper end of both axes.
-        threshold: the output at which the decision changes, drawn as a line.
-        columns: panels in a row.
         points: (N, 2), drawn as dots.
         resolution: points computed along an axis.
     """
-    pictures = [_outputs(network, low, high, resolution) for network in networks.values()]
-    largest = max(np.abs(picture - threshold).max() for picture in pictures)
-    place = {"origin": "lower", "extent": (low, high, low, high)}
-    ends = {"vmin": threshold - largest, "vmax": threshold + largest}
-    figure, axes = new_figure(2.4, 2.5, len(networks), min(columns, len(networks)))
+    pictures = [_outputs(network, 1, resolution) for network in networks.values()]
+    largest = max(np.abs(picture).max() for picture in pictures)
+    place = {"origin": "lower", "extent": (-1, 1, -1, 1)}
+    figure, axes = new_figure(2.4, 2.5, len(networks), min(COLUMNS, len(networks)))
     for ax, name, picture in zip(axes, networks, pictures, strict=True):
-        ax.imshow(picture, cmap="RdBu_r", **ends, **place)
-        if picture.min() < threshold < picture.max():
-            ax.contour(picture, levels=[threshold], colors="black", linewidths=1, **place)
+        ax.imshow(picture, cmap="RdBu_r", vmin=-largest, vmax=largest, **place)
+        if picture.min() < 0 < picture.max():
+            ax.contour(picture, levels=[0], colors="black", linewidths=1, **place)
         if points is not None:
             ax.plot(*points.T, "k.", markersize=4)
         ax.set_title(name, fontsize=8)
-        ax.set_xticks([low, high])
-        ax.set_yticks([low, high])
+        ax.set(xticks=[-1, 1], yticks=[-1, 1])
     save_figure(figure, path)
 
 
-def _outputs(network: Network, low: float, high: float, resolution: int) -> np.ndarray:
-    """Return the outputs (resolution, resolution) of a network over a square."""
-    line = np.linspace(low, high, resolution)
+def _outputs(network: Network, reach: float, resolution: int) -> np.ndarray:
+    """Return the outputs (resolution, resolution) of a network from -reach to reach."""
+    line = np.linspace(-reach, reach, resolution)
     plane = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
     outputs = network.backend.to_numpy(network.predict(plane, batch_size=len(plane)))
     return outputs.reshape(resolution, resolution)
@@ -66,8 +60,6 @@ def plot_points(
     modes: np.ndarray | None = None,
     field: Network | None = None,
     reach: float = 1.5,
-    columns: int = 5,
-    resolution: int = 81,
 ) -> None:
     """Draw sets of points (N, 2), a panel each.
 
@@ -78,17 +70,15 @@ def plot_points(
         field: a discriminator of points (2,): its scores colour the plane of each panel, from the
             colour of fake points (low) to that of real ones (high).
         reach: both axes run from -reach to reach. Default 1.5.
-        columns: panels in a row.
-        resolution: scores computed along an axis.
     """
     size = 4.0 if len(points) == 1 else 2.4
-    figure, axes = new_figure(size, size + 0.2, len(points), min(columns, len(points)))
+    figure, axes = new_figure(size, size + 0.2, len(points), min(COLUMNS, len(points)))
     real, fake = COLOURS["real"], COLOURS["fake"]
     if field is not None:
         from matplotlib.colors import LinearSegmentedColormap
 
         shades = LinearSegmentedColormap.from_list("scores", [fake, "white", real])
-        picture = _outputs(field, -reach, reach, resolution)
+        picture = _outputs(field, reach, 81)
         low, high = np.quantile(picture, [0.02, 0.98])
     for ax, (caption, drawn) in zip(axes, points.items(), strict=True):
         if field is not None:

@@ -59,8 +59,6 @@ def in_use(folder: Path) -> bool:
     try:
         with FileLock(folder / LOCK, timeout=0):
             owner.unlink(missing_ok=True)
-    except Timeout:
-        return True
-    except OSError:  # a folder that is not writable
-        return False
+    except OSError as error:  # or else the folder is not writable
+        return isinstance(error, Timeout)
     return False

@@ -113,7 +113,13 @@ def read_settings(folder: Path) -> Settings:
             f"{folder} was written by a newer Salamandre ({name or 'unnamed'}, run folders of "
             f"format {number}; this one reads up to {FORMAT}): install that version"
         )
-    return checked(_upgraded(held), Settings, file)
+    # Version 0.1 wrote format 1 for runs of the command, the bare options for those of examples.
+    if number == 1:
+        held |= {"program": COMMAND, "format": FORMAT}
+    elif "format" not in held:
+        options = {name: held[name] for name in held if name not in ("program", "output", "resume")}
+        held = {"program": held.get("program", ""), "options": options}
+    return checked(held, Settings, file)
 
 
 def checked(value: Any, kind: type[Kind], file: Path, part: str = "") -> Kind:
@@ -131,19 +137,6 @@ def checked(value: Any, kind: type[Kind], file: Path, part: str = "") -> Kind:
             f"{file} is damaged{f' at {field}' if field else ''}: {expected[0].lower()}"
             f"{expected[1:]}"
         ) from None
-
-
-def _upgraded(held: dict[str, Any]) -> dict[str, Any]:
-    """Return settings in the present format.
-
-    Version 0.1 wrote format 1 for runs of the command, and the bare options for those of examples.
-    """
-    if held.get("format") == 1:
-        return {**held, "program": COMMAND, "format": FORMAT}
-    if "format" not in held:
-        options = {name: held[name] for name in held if name not in ("program", "output", "resume")}
-        return {"program": held.get("program", ""), "options": options}
-    return held
 
 
 def _revision() -> str | None:

@@ -35,14 +35,9 @@ def direction(metric: str, mode: str | None = None) -> str:
     return DIRECTIONS[metric]
 
 
-def predicted(y: Array) -> Array:
-    """Return the label (N,) with the largest output of each row (N, classes)."""
-    return y.argmax(axis=1)
-
-
 def accuracy(y: Array, labels: Array) -> float:
     """Return the share of rows of y (N, classes) whose largest output is that of the label."""
-    guesses = predicted(y)
+    guesses = y.argmax(axis=1)
     if guesses.shape != labels.shape:
         raise ValueError(f"accuracy needs labels of shape {guesses.shape}, got {labels.shape}")
     return float((guesses == labels).mean())

@@ -8,50 +8,45 @@ from typing import Any
 from salamandre.checks import real, whole
 
 
+@dataclass(frozen=True)
 class Trigger:
-    """Base of :class:`Steps`, :class:`Seconds` and :class:`Epochs`, which are plain values."""
+    """Base of :class:`Steps`, :class:`Seconds` and :class:`Epochs`, which are plain values.
+
+    Args:
+        count: of steps, seconds or epochs.
+    """
+
+    count: float
+
+    def __post_init__(self) -> None:
+        whole(type(self).__name__, self.count)
 
     def due(self, step: int, steps_per_epoch: int, seconds: float) -> bool:
         """Return whether it is time after ``step`` steps, ``seconds`` after the last time."""
         raise NotImplementedError
 
 
-@dataclass(frozen=True)
 class Steps(Trigger):
     """Every ``count`` steps; a game's step is a round."""
-
-    count: int
-
-    def __post_init__(self) -> None:
-        whole("Steps", self.count)
 
     def due(self, step: int, steps_per_epoch: int, seconds: float) -> bool:
         """Return whether ``step`` is a multiple of ``count``."""
         return step % self.count == 0
 
 
-@dataclass(frozen=True)
 class Seconds(Trigger):
-    """``seconds`` after the last time or the start of the run; 0: after every step."""
-
-    seconds: float
+    """``count`` seconds after the last time or the start of the run; 0: after every step."""
 
     def __post_init__(self) -> None:
-        real("Seconds", self.seconds, 0)
+        real("Seconds", self.count, 0)
 
     def due(self, step: int, steps_per_epoch: int, seconds: float) -> bool:
         """Return whether enough seconds have passed."""
-        return seconds >= self.seconds
+        return seconds >= self.count
 
 
-@dataclass(frozen=True)
 class Epochs(Trigger):
     """Every ``count`` epochs."""
-
-    count: int
-
-    def __post_init__(self) -> None:
-        whole("Epochs", self.count)
 
     def due(self, step: int, steps_per_epoch: int, seconds: float) -> bool:
         """Return whether ``step`` ends an epoch whose number is a multiple of ``count``."""

@@ -70,7 +70,7 @@ def folder(
     def write(file: BinaryIO) -> None:
         broken[:] = _write(place, pictures, labels, shape, file)
 
-    stamp = cache.key(listing, size, channels, len(names))
+    stamp = cache.key(str(place.resolve()), listing, size, channels, len(names))
     pair = cache.keep(cache.root(cache_dir) / "folders" / f"{stamp}.bytes", shape, write)
     if len(pair[0]) < len(listing):
         warnings.warn(

@@ -129,7 +129,16 @@ def test_it_is_decoded_once_until_something_changes(tmp_path, monkeypatch):
     assert decoded()[1] == 0
     shutil.move(path.parent, tmp_path / "moved")
     path = tmp_path / "moved" / "a.png"
-    assert decoded()[1] == 0
+    assert decoded()[1] == 2
+
+
+def test_folders_that_look_alike_are_told_apart(tmp_path):
+    for name, colour in (("one", (255, 0, 0)), ("two", (0, 255, 0))):
+        path = draw(tmp_path / name / "a.png", colour)
+        path.write_bytes(path.read_bytes().ljust(200, b"\0"))
+        os.utime(path, ns=(1, 1))
+    assert folder(tmp_path / "one", 8).images[0, :, 0, 0].tolist() == [255, 0, 0]
+    assert folder(tmp_path / "two", 8).images[0, :, 0, 0].tolist() == [0, 255, 0]
 
 
 def test_it_is_mapped(tmp_path):

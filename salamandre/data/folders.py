@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import math
 import os
+import stat
 import warnings
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +23,7 @@ from salamandre.data.pictures import square
 SUFFIXES = (".png", ".jpg", ".jpeg")
 BLOCK = 1 << 25  # bytes of pixels at a time
 NAMED = 5  # broken pictures that a warning names
+NO_PICTURE = (None, errno.ENOENT, errno.ELOOP)  # an error of Pillow's; a link to nothing
 MOST = 256  # classes, since a label is one byte
 
 
@@ -53,6 +56,7 @@ def folder(
     Raises:
         ValueError: no folder, one without a readable picture, or with pictures both in classes and
             outside of them.
+        OSError: a file cannot be read; one that can, but is damaged, is left out.
     """
     place = Path(path).expanduser()
     whole("size", size)
@@ -89,8 +93,10 @@ def _listing(place: Path) -> list[tuple[str, int, int]]:
         for name in files:
             if name.lower().endswith(SUFFIXES) and not name.startswith("."):
                 path = Path(root) / name
-                stat = path.stat() if path.exists() else path.lstat()  # a link to nothing
-                found.append((path.relative_to(place).as_posix(), stat.st_size, stat.st_mtime_ns))
+                info = path.stat() if path.exists() else path.lstat()  # a link to nothing
+                if stat.S_ISREG(info.st_mode) or stat.S_ISLNK(info.st_mode):  # no pipe or device
+                    name = path.relative_to(place).as_posix()
+                    found.append((name, info.st_size, info.st_mtime_ns))
     return sorted(found)
 
 
@@ -129,7 +135,12 @@ def _write(
     def decoded(name: str) -> NDArray[np.uint8] | Exception:
         try:
             return square(place / name, shape[1], shape[0])
+        except MemoryError:
+            raise
         except Exception as error:  # Pillow raises many kinds of errors for damaged pictures
+            if isinstance(error, OSError) and error.errno not in NO_PICTURE:
+                error.filename = error.filename or str(place / name)
+                raise  # of the system, not of the picture; it may be readable the next time
             return error
 
     broken, readable = [], np.ones(len(pictures), bool)

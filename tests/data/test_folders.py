@@ -166,6 +166,41 @@ def test_broken_pictures_are_named_and_left_out(tmp_path):
     np.testing.assert_array_equal(again.labels, images.labels)
 
 
+@pytest.mark.parametrize(
+    "error", [PermissionError(13, "denied"), OSError(5, "Input/output error"), MemoryError()]
+)
+def test_a_passing_error_is_raised_and_not_remembered(tmp_path, monkeypatch, error):
+    draw(tmp_path / "a.png")
+    draw(tmp_path / "b.png")
+
+    def fail(path, *how):
+        if path.name == "b.png":
+            raise error
+        return pictures.square(path, *how)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(folders, "square", fail)
+        named = None if isinstance(error, MemoryError) else r"b\.png"
+        with pytest.raises(type(error), match=named):
+            folder(tmp_path, 8)
+    assert len(folder(tmp_path, 8)) == 2
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
+def test_pipes_are_no_pictures(tmp_path):
+    draw(tmp_path / "a.png")
+    os.mkfifo(tmp_path / "b.png")
+    (tmp_path / "c.png").symlink_to("b.png")
+    assert len(folder(tmp_path, 8)) == 1
+
+
+def test_a_link_to_itself_is_left_out(tmp_path):
+    draw(tmp_path / "a.png")
+    (tmp_path / "b.png").symlink_to("b.png")
+    with pytest.warns(UserWarning, match=r"1 of 2 pictures"):
+        assert len(folder(tmp_path, 8)) == 1
+
+
 def test_many_broken_pictures_make_a_short_warning(tmp_path):
     draw(tmp_path / "good.png")
     for number in range(20):

@@ -69,6 +69,9 @@ def folder(
         raise ValueError(f"{place} holds no picture: put PNG or JPEG files into it")
     pictures = [name for name, _, _ in listing]
     names, labels = _classes(place, pictures, classes)
+    for name in names:
+        if name != name.encode(errors="replace").decode():  # surrogates stand for undecodable bytes
+            raise ValueError(f"the name of the folder {name!r} is not valid text: rename it")
     shape, broken = (channels, size, size), list[str]()
 
     def write(file: BinaryIO) -> None:

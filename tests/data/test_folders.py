@@ -237,6 +237,15 @@ def test_too_many_classes(tmp_path):
         folder(tmp_path)
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="the file system takes no such names")
+def test_a_class_with_an_undecodable_name(tmp_path):
+    draw(tmp_path / os.fsdecode(b"caf\xe9") / "a.png")
+    draw(tmp_path / "thé" / "a.png")
+    with pytest.raises(ValueError, match=r"folder 'caf\\udce9' is not valid text: rename it"):
+        folder(tmp_path)
+    assert len(folder(tmp_path, classes=False)) == 2
+
+
 def test_memory_is_bounded(tmp_path, monkeypatch):
     monkeypatch.setattr(folders, "BLOCK", 10 * 3 * 64 * 64)
     file = io.BytesIO()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import tempfile
+import warnings
 from typing import TYPE_CHECKING
 
 import click
@@ -74,12 +75,17 @@ def verify(ctx: click.Context, names: tuple[str, ...], data_dir: str | None) -> 
     bad = False
     for name in names or kinds.datasets():
         try:
-            found = _read_anew(name, data_dir)
+            with warnings.catch_warnings(record=True) as doubts:
+                warnings.simplefilter("always", UserWarning)
+                found = _read_anew(name, data_dir)
         except data.CorruptData as error:
             click.echo(f"{name}: {error}", err=True)
             bad = True
             continue
-        if found is not None:
+        if doubts:
+            click.echo(f"{name}: could not be verified: {doubts[0].message}", err=True)
+            bad = True
+        elif found is not None:
             click.echo(f"{_told(name, *found)}, as published")
         else:
             click.echo(f"{name}: not here", err=bool(names))

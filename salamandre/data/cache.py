@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from salamandre.atomic import replacing
 
 VARIABLE = "SALAMANDRE_CACHE"
-SEAL = 946_684_800  # 2000-01-01 in seconds; even, because FAT stores times in steps of two
+SEAL = 946_684_800  # modification time, 2000-01-01 in seconds; even, as FAT stores 2 s steps
 
 Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 

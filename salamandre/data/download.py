@@ -67,7 +67,7 @@ def download(form: Form, file: File, folder: Path, timeout: float = 20.0) -> Pat
                 os.replace(partial, target)
                 return target
             partial.unlink()
-            failures.append(f"{url}: sent a file that has not the MD5 {file.md5}")
+            failures.append(f"{url}: sent a file whose MD5 is not {file.md5}")
             if start:  # the kept part may have been wrong
                 urls.appendleft(url)
     reasons = "; ".join(dict.fromkeys(failures))

@@ -1,7 +1,7 @@
 """The formats of the parts of data sets, each read block by block.
 
 A reader takes an open stream and yields blocks of images (n, C, H, W) and of labels (n,). If the
-stream holds something else, it raises :class:`Unfit`.
+stream holds something else, it raises :class:`WrongFormat`.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ BLOCK = 1 << 22  # bytes
 Piece = tuple[Kind, NDArray[np.uint8]]
 
 
-class Unfit(ValueError):
-    """A part of another format; the message continues a sentence that begins with its name."""
+class WrongFormat(ValueError):
+    """A part of another format; message without the file's name."""
 
 
 class Stream:
@@ -55,16 +55,18 @@ class Stream:
             wanted = min(step, count - found) * size
             data = self.read(wanted)
             if len(data) < wanted:
-                raise Unfit(f"ends after {found + len(data) // size:,} of {count:,} examples")
+                raise WrongFormat(f"ends after {found + len(data) // size:,} of {count:,} examples")
             found += wanted // size
             yield np.frombuffer(data, np.uint8).reshape(-1, size)
         if self.read(1):
-            raise Unfit(f"goes on after {count:,} examples")
+            raise WrongFormat(f"has more than {count:,} examples")
 
     def verify(self) -> None:
-        """Raise Unfit if what was read has another checksum than the part."""
+        """Raise WrongFormat if what was read has another checksum than the part."""
         if self.part.md5 and self._md5.hexdigest() != self.part.md5:
-            raise Unfit(f"was changed (it has MD5 {self._md5.hexdigest()}, not {self.part.md5})")
+            raise WrongFormat(
+                f"was changed (it has MD5 {self._md5.hexdigest()}, not {self.part.md5})"
+            )
 
 
 def plain(stream: Stream, form: Form, entry: DataSet) -> Iterator[Piece]:
@@ -89,7 +91,7 @@ def idx(stream: Stream, form: Form, entry: DataSet) -> Iterator[Piece]:
     header = stream.read(4 * len(expected))
     found = struct.unpack(f">{len(header) // 4}I", header[: len(header) // 4 * 4])
     if found != expected:
-        raise Unfit(f"has the IDX header {found}, not {expected}")
+        raise WrongFormat(f"has the IDX header {found}, not {expected}")
     yield from plain(stream, form, entry)
 
 
@@ -107,20 +109,20 @@ def pickles(stream: Stream, form: Form, entry: DataSet) -> Iterator[Piece]:
     limit = count * (size + 256) + BLOCK
     data = stream.read(limit + 1)
     if len(data) > limit:
-        raise Unfit(f"has more than the {limit:,} bytes that it can have")
+        raise WrongFormat(f"has more than the {limit:,} bytes that it can have")
     stream.verify()  # before the pickle is read
     try:
         content = unpickle(data)
     except ValueError as error:
-        raise Unfit(str(error)) from None
+        raise WrongFormat(str(error)) from None
     images, labels = content.get("data"), content.get(form.labels, [])
     if not isinstance(images, np.ndarray) or images.dtype != np.uint8:
-        raise Unfit("holds no array 'data' of bytes")
+        raise WrongFormat("holds no array 'data' of bytes")
     if images.shape != (count, size):
-        raise Unfit(f"holds data of shape {images.shape}, not {(count, size)}")
+        raise WrongFormat(f"holds data of shape {images.shape}, not {(count, size)}")
     numbers = isinstance(labels, list) and all(type(label) is int for label in labels)
     if not numbers or len(labels) != count or min(labels) < 0 or max(labels) > 255:
-        raise Unfit(f"holds no list {form.labels!r} of {count:,} labels")
+        raise WrongFormat(f"holds no list {form.labels!r} of {count:,} labels")
     yield "images", images.reshape(-1, *entry.shape)
     yield "labels", np.array(labels, np.uint8)
 
@@ -129,11 +131,11 @@ def picture(stream: Stream, form: Form, entry: DataSet) -> Iterator[Piece]:
     """Read one of the pictures ``PART/CLASS/NAME``."""
     name = stream.name.removeprefix(stream.part.name + "/").split("/")[0]
     if name not in entry.classes:
-        raise Unfit(f"belongs to none of the {len(entry.classes)} classes")
+        raise WrongFormat(f"belongs to none of the {len(entry.classes)} classes")
     try:
         pixels = decode(io.BytesIO(stream.read(BLOCK)), entry.shape)
     except Exception as error:  # Pillow raises many kinds of errors for damaged pictures
-        raise Unfit(f"is no readable picture of shape {entry.shape} ({error})") from None
+        raise WrongFormat(f"is no readable picture of shape {entry.shape} ({error})") from None
     yield "images", pixels[None]
     yield "labels", np.array([entry.classes.index(name)], np.uint8)
 

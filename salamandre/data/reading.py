@@ -21,7 +21,7 @@ import numpy as np
 
 from salamandre.data.catalogue import CorruptData, DataSet, Form, Kind, Part, Split
 from salamandre.data.download import is_published
-from salamandre.data.formats import READERS, Stream, Unfit
+from salamandre.data.formats import READERS, Stream, WrongFormat
 
 
 def find(entry: DataSet, form: Form, split: Split, folder: Path) -> dict[Part, Path]:
@@ -90,8 +90,8 @@ def _pieces(
     known = not packed or all(part.md5 for part in parts) or is_published(path, file)
     if not known:
         warnings.warn(
-            f"{path} is not the published archive (its MD5 is not {file.md5}): its form is "
-            f"checked, its content cannot be",
+            f"{path} is not the published archive (its MD5 is not {file.md5}): shapes and "
+            f"counts are checked, bytes are not",
             stacklevel=2,
         )
     count: Counter[tuple[Part, Kind]] = Counter()
@@ -100,19 +100,23 @@ def _pieces(
             try:
                 for kind, block in READERS[form.format](stream, form, entry):
                     if kind == "labels" and block.max() >= len(entry.classes):
-                        raise Unfit(f"has a label that is none of the {len(entry.classes)} classes")
+                        raise WrongFormat(
+                            f"has a label that is none of the {len(entry.classes)} classes"
+                        )
                     count[stream.part, kind] += len(block)
                     if count[stream.part, kind] > stream.part.count:
-                        raise Unfit(f"is one of more than {stream.part.count:,} {kind}")
+                        raise WrongFormat(f"is one of more than {stream.part.count:,} {kind}")
                     yield stream.part, kind, block
                 stream.verify()
-            except Unfit as error:
-                raise Unfit(f"holds a {stream.name} that {error}") if packed else error from None
+            except WrongFormat as error:
+                raise (
+                    WrongFormat(f"holds a {stream.name} that {error}") if packed else error
+                ) from None
         for part in parts:
             for kind in part.kinds:
                 if count[part, kind] != part.count:
                     found = f"{count[part, kind]:,} {kind} in {part.name}"
-                    raise Unfit(f"holds {found}, not {part.count:,}")
+                    raise WrongFormat(f"holds {found}, not {part.count:,}")
         if not known and path.suffix != ".zip":  # whose members have checksums of their own
             with tarfile.open(path) as tar:  # which has its own at its end, if it is compressed
                 rest = cast(BinaryIO, tar.fileobj)
@@ -123,7 +127,7 @@ def _pieces(
         if isinstance(error, OSError) and error.filename:
             raise  # it could not be opened
         reason = str(error).split("\n")[0].rstrip(":") or type(error).__name__
-        problem = reason if isinstance(error, Unfit) else f"is damaged ({reason})"
+        problem = reason if isinstance(error, WrongFormat) else f"is damaged ({reason})"
         raise CorruptData(
             f"{path} {problem}: replace it with a good copy of {file.name} of {entry.title} "
             f"(MD5 {file.md5})"

@@ -98,7 +98,7 @@ def unpickle(data: bytes) -> dict[str, Any]:
         for count, (instruction, place, _) in enumerate(pickletools.genops(data)):
             # The unpickler would allocate room for so many objects, gigabytes of it.
             if instruction.name.endswith("PUT") and int(place or 0) > count:
-                raise pickle.UnpicklingError(f"it remembers something as number {place}")
+                raise pickle.UnpicklingError(f"memo index {place} out of range")
         content = _Unpickler(io.BytesIO(data), encoding="bytes").load()
         if not isinstance(content, dict):
             raise ValueError(f"it holds a {type(content).__name__}, not a dictionary")

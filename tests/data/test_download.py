@@ -26,8 +26,8 @@ BAD = {
     "stalling": "timed out",
     "dripping": "less than 1000000 bytes per second",
     "truncated": r"IncompleteRead\(\d+ bytes read",
-    "wrong": r"sent a file that has not the MD5 \w+",
-    "changed": r"sent a file that has not the MD5 \w+",
+    "wrong": r"sent a file whose MD5 is not \w+",
+    "changed": r"sent a file whose MD5 is not \w+",
     "oversized": r"sent more than the [\d,]+ bytes",
 }
 

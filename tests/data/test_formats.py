@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command import call
 from msgspec.structs import replace
 from PIL import Image
 
@@ -154,8 +155,14 @@ def test_an_archive_that_was_packed_again(small, tmp_path, form):
     made.agrees_with(*data.load("cifar-10", data_dir=folder))  # its content has a known checksum
     made = small(form=form, checksums=False)
     folder = made.write(tmp_path / "unknown", Small.pack(made.members, "xz"))
-    with pytest.warns(UserWarning, match="is not the published archive .* its form is checked"):
+    with pytest.warns(
+        UserWarning,
+        match="is not the published archive .* shapes and counts are checked, bytes are not",
+    ):
         made.agrees_with(*data.load("cifar-10", data_dir=folder))
+    output = call("datasets", "verify", "cifar-10", "--data-dir", folder, code=1)
+    assert "cifar-10: could not be verified: " in output
+    assert "as published" not in output
 
 
 def test_a_changed_byte_of_an_archive_is_found_by_its_own_checksum(small, tmp_path):
@@ -179,7 +186,7 @@ def change(position, value):
 
 BAD = {
     "cut": (lambda c: c[:-1], False, "ends after 3 of 4 examples"),
-    "long": (lambda c: c + b"x", False, "goes on after 4 examples"),
+    "long": (lambda c: c + b"x", False, "has more than 4 examples"),
     "unknown label": (change(0, 10), False, "has a label that is none of the 10 classes"),
     "changed": (lambda c: c[:-1] + b"?", True, "was changed .it has MD5 .*, not "),
 }

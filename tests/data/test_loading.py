@@ -37,8 +37,8 @@ BAD = {
         "is damaged .",
     ),
     "cut payload": (header(lambda c: c[:-1]), TRAIN_IMAGES, "ends after 39 of 40 examples"),
-    "long payload": (header(lambda c: c + b"x"), TRAIN_IMAGES, "goes on after 40 examples"),
-    "a bomb": (header(lambda c: c + bytes(10**7)), TRAIN_IMAGES, "goes on after 40 examples"),
+    "long payload": (header(lambda c: c + b"x"), TRAIN_IMAGES, "has more than 40 examples"),
+    "a bomb": (header(lambda c: c + bytes(10**7)), TRAIN_IMAGES, "has more than 40 examples"),
     "cut header": (header(lambda c: c[:9]), TRAIN_IMAGES, r"has the IDX header \(2051, 40\), not"),
     "empty": (put(TRAIN_LABELS, lambda f: b""), TRAIN_LABELS, r"has the IDX header \(\), not"),
     "unknown magic number": (

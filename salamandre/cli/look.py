@@ -31,8 +31,8 @@ def runs(root: str) -> None:
     """List the runs, the newest first, with the epochs whose networks are kept."""
     from salamandre.runs import find_runs
 
-    rows = []
-    for run in find_runs(root):
+    rows, found = [], find_runs(root)
+    for run in found:
         try:
             read_options(run)
             rows.append(_row(run))
@@ -41,7 +41,7 @@ def runs(root: str) -> None:
     if rows:
         head = ("run", "state", "program", "played", "losses", "metrics", "networks of epochs")
         click.echo(table([head, *rows]))
-    else:
+    if not found:
         click.echo(f"no runs in {root}: begin one with salamandre train", err=True)
 
 

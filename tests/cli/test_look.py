@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
+import pytest
 from command import call, error_of, small_run
 
 
@@ -27,3 +30,26 @@ def test_runs_are_compared_in_one_picture(place):
     assert "two runs or more" in error_of("compare", first.folder, code=2)
     (second.folder / "curves.csv").unlink()
     assert "has not played" in error_of("compare", first.folder, second.folder, code=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"grey": True}, "settings.json is damaged: --grey is for a folder of pictures"),
+        ({"architecture": "cgn"}, "settings.json is damaged: unknown architecture 'cgn'"),
+        ({"dataset": "digit"}, "settings.json is damaged: unknown data set 'digit'"),
+    ],
+)
+def test_a_damaged_run_is_left_out_and_refused(place, options, message):
+    damaged, whole = small_run(), small_run()
+    file = damaged.folder / "settings.json"
+    settings = json.loads(file.read_text())
+    settings["options"] |= options
+    file.write_text(json.dumps(settings))
+    listed = call("runs")
+    assert f"{damaged.name} is left out: " in listed and message in listed
+    assert f"\n{whole.name} " in listed
+    for command in (("show",), ("generate",), ("train", "--resume")):
+        assert message in error_of(*command, damaged.folder, code=1)
+    shutil.rmtree(whole.folder)
+    assert len(call("runs").splitlines()) == 1

@@ -159,6 +159,8 @@ class Run:
 def read_rows(path: Path, count: int = 0) -> list[dict[str, float]]:
     """Return the last complete rows of a table, or all; none if there is no table.
 
+    An empty cell is NaN.
+
     Raises:
         ValueError: the table is damaged.
     """
@@ -169,7 +171,8 @@ def read_rows(path: Path, count: int = 0) -> list[dict[str, float]]:
     header, *rows = text[: text.rfind("\n") + 1].splitlines() or [""]
     names = header.split(",")
     try:
-        read = [dict(zip(names, map(float, row.split(",")), strict=True)) for row in rows[-count:]]
+        cells = [[cell or "nan" for cell in row.split(",")] for row in rows[-count:]]
+        read = [dict(zip(names, map(float, row), strict=True)) for row in cells]
     except ValueError:
         read = []
     if (header and not {"round", "step"} & set(names)) or len(read) < len(rows[-count:]):

@@ -14,6 +14,17 @@ from typing import BinaryIO
 SUFFIX = ".part"
 
 
+def numbered(folder: Path, prefix: str, suffix: str) -> dict[int, Path]:
+    """Return the files of a folder named by a number between two texts, in its order."""
+    named = {path.name[len(prefix) : -len(suffix)]: path for path in folder.glob(f"*{suffix}")}
+    found = {
+        int(text): path
+        for text, path in named.items()
+        if text.isdecimal() and path.name.startswith(prefix)
+    }
+    return dict(sorted(found.items()))
+
+
 @contextlib.contextmanager
 def replacing(path: Path, modified: float | None = None) -> Iterator[BinaryIO]:
     """Open a new file that takes the name ``path`` when the block ends well.

@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from salamandre.atomic import numbered
 from salamandre.runs.lock import LOCK, OWNER, in_use
 from salamandre.runs.settings import FILE, LearnedImages, Settings, checked, read_settings
 
@@ -82,8 +83,7 @@ class Run:
     @property
     def checkpoints(self) -> list[int]:
         """The epochs whose networks are kept."""
-        files = (self.folder / "networks").glob("generator-*.safetensors")
-        return sorted(int(file.stem.partition("-")[2]) for file in files)
+        return list(numbered(self.folder / "networks", "generator-", ".safetensors"))
 
     def generator(self, epoch: int | None = None) -> Path:
         """Return the file of the generator after an epoch. Default: the latest one.
@@ -112,7 +112,7 @@ class Run:
     @property
     def samples(self) -> list[Path]:
         """The pictures of samples, the earliest first."""
-        return sorted((self.folder / "samples").glob("*.png"))
+        return list(numbered(self.folder / "samples", "", ".png").values())
 
     @property
     def unit(self) -> str:

@@ -148,11 +148,11 @@ class Run:
         return {name: value for name, value in named if name not in TIMES}
 
     def state(self) -> str:
-        """Return ``"playing"``, ``"complete"`` or ``"stopped"``, and of a study ``"over"``."""
+        """Return ``"playing"``, ``"complete"`` or ``"stopped"``, and of a study ``"finished"``."""
         if in_use(self.folder):
             return "playing"
         if (self.folder / STUDY).exists():
-            return "over"
+            return "finished"
         return "complete" if self.planned and self.played() >= self.planned else "stopped"
 
 

@@ -184,4 +184,6 @@ class EarlyStopping(Callback):
     def on_end(self, run: Loop) -> None:
         """Warn of a metric that no record has."""
         if run.error is None and run.history.records and not run.history.column(self.metric):
-            warnings.warn(f"no record has {self.metric!r}, which EarlyStopping watches", stacklevel=2)
+            warnings.warn(
+                f"no record has {self.metric!r}, which EarlyStopping watches", stacklevel=2
+            )

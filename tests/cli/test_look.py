@@ -28,8 +28,13 @@ def test_runs_are_compared_in_one_picture(place):
     output = call("compare", first.folder, second.folder, "--to", "two.png")
     assert output.splitlines()[-1] == "two.png" and Path("two.png").stat().st_size > 10_000
     assert "two runs or more" in error_of("compare", first.folder, code=2)
+    assert len(output.split("g_loss")) == 3 and "distance" not in output  # as in the list of runs
     (second.folder / "curves.csv").unlink()
     assert "has not played" in error_of("compare", first.folder, second.folder, code=1)
+    settings = json.loads((second.folder / "settings.json").read_text())
+    (second.folder / "settings.json").write_text(json.dumps({**settings, "program": ""}))
+    message = error_of("train", "--resume", second.folder, code=2)
+    assert "is a run of an example: continue it there" in message
 
 
 @pytest.mark.parametrize(

@@ -157,9 +157,7 @@ class Run:
 
 
 def read_rows(path: Path, count: int = 0) -> list[dict[str, float]]:
-    """Return the last complete rows of a table, or all; none if there is no table.
-
-    An empty cell is NaN.
+    """Return the last complete rows of a table, or all; an empty cell is NaN. No table: none.
 
     Raises:
         ValueError: the table is damaged.

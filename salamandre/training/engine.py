@@ -112,10 +112,7 @@ class Engine(Loop):
         self.history.append(loss=self.network.learn(x, targets))
 
     def test(self) -> dict[str, float]:
-        """Evaluate on the test set, and append a record of it to the history.
-
-        The record has no ``loss`` if there was no step since the one before.
-        """
+        """Evaluate on the test set, and append a record of it to the history."""
         assert self.network.optimizer is not None
         records = self.history.records
         since = self.step - int(records[-1]["step"]) if records else self.step
@@ -123,7 +120,7 @@ class Engine(Loop):
             "epoch": self.step / self.steps_per_epoch,
             "learning_rate": self.network.optimizer.learning_rate,
         }
-        if since:
+        if since:  # no step has a loss otherwise
             before["loss"] = self.history.mean("loss", since)
         metrics = self.evaluate()
         if not math.isfinite(metrics.get("test_loss", 0.0)):

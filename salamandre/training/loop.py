@@ -93,11 +93,7 @@ class Loop:
         self._stopping = True
 
     def record(self, metrics: Mapping[str, float], **others: float) -> None:
-        """Append a record of the current step to the history; tell the callbacks.
-
-        Args:
-            metrics: by name.
-            others: other entries of the record.
+        """Append metrics and ``others`` of the current step to the records; tell the callbacks.
 
         Raises:
             ValueError: a metric has the name of another entry; nothing is recorded.

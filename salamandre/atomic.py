@@ -1,4 +1,4 @@
-"""Files that are whole or absent under their name, at whatever moment the process is killed."""
+"""Files: whole or absent, at whatever moment the process is killed; and numbered by their names."""
 
 from __future__ import annotations
 
@@ -12,6 +12,13 @@ from pathlib import Path
 from typing import BinaryIO
 
 SUFFIX = ".part"
+
+
+def numbered(folder: Path, prefix: str, suffix: str) -> dict[int, Path]:
+    """Return the files of a folder named by a number between two texts, in its order."""
+    paths = folder.glob(f"{prefix}*{suffix}")
+    named = {path.name[len(prefix) : -len(suffix)]: path for path in paths}
+    return dict(sorted((int(text), path) for text, path in named.items() if text.isdecimal()))
 
 
 @contextlib.contextmanager

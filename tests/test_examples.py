@@ -350,7 +350,7 @@ def test_gaussians_are_counted_and_animated(tmp_path):
     done = run("gan_gaussians.py", *options, cwd=tmp_path)
     assert "mean of 2 runs" in done.stdout
     (study,) = sal.runs.find_runs(tmp_path / "runs")
-    assert study.state() == "over" and study.settings.program == "gan_gaussians.py"
+    assert study.state() == "finished" and study.settings.program == "gan_gaussians.py"
     folder = only_folder(tmp_path)
     assert {"ring.png", "runs.csv", "ring-0", "ring-1"} < {path.name for path in folder.iterdir()}
     assert (folder / "ring-1" / "animation.gif").exists()

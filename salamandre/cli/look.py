@@ -15,7 +15,7 @@ from salamandre.cli.train_options import read_options, the_run
 if TYPE_CHECKING:
     from salamandre.runs import Run
 
-SHOWN = 3  # metrics in the list of runs
+SHOWN = 3  # losses, and metrics, of a run in a list
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
@@ -31,8 +31,8 @@ def runs(root: str) -> None:
     """List the runs, the newest first, with the epochs whose networks are kept."""
     from salamandre.runs import find_runs
 
-    rows = []
-    for run in find_runs(root):
+    rows, found = [], find_runs(root)
+    for run in found:
         try:
             read_options(run)
             rows.append(_row(run))
@@ -41,18 +41,20 @@ def runs(root: str) -> None:
     if rows:
         head = ("run", "state", "program", "played", "losses", "metrics", "networks of epochs")
         click.echo(table([head, *rows]))
-    else:
+    if not found:
         click.echo(f"no runs in {root}: begin one with salamandre train", err=True)
 
 
 def _row(run: Run) -> tuple[str, ...]:
-    metrics = _named(run.metrics(), ("right", "frechet", "test_loss", "accuracy"))
+    start = (run.name, run.state(), _program(run), _played(run))
+    return (*start, *_values(run), _ranges(run.checkpoints) or "-")
+
+
+def _values(run: Run) -> tuple[str, str]:
+    """Return the main losses and metrics of a run."""
     losses = _named(run.losses(), ("d_loss", "g_loss"))
-    return (
-        *(run.name, run.state(), _program(run), _played(run)),
-        *(", ".join(losses[:SHOWN]) or "-", ", ".join(metrics[:SHOWN]) or "-"),
-        _ranges(run.checkpoints) or "-",
-    )
+    metrics = _named(run.metrics(), ("right", "frechet", "test_loss", "accuracy"))
+    return ", ".join(losses[:SHOWN]) or "-", ", ".join(metrics[:SHOWN]) or "-"
 
 
 def _program(run: Run) -> str:
@@ -66,7 +68,7 @@ def _played(run: Run) -> str:
     return f"{run.played():,.4g}{planned} {run.unit}" if run.played() or planned else "-"
 
 
-def _named(values: Mapping[str, float], first: Sequence[str] = ()) -> list[str]:
+def _named(values: Mapping[str, float], first: Sequence[str]) -> list[str]:
     """Return values with their names; only those of ``first``, if there are any."""
     names = [name for name in first if name in values] or list(values)
     return [f"{name} {values[name]:.3g}" for name in names]
@@ -154,7 +156,7 @@ def compare(runs: tuple[str, ...], to: str | None, root: str) -> None:
     for run in found:
         if not run.played():
             raise click.ClickException(f"{run.name} has not played a round: nothing to compare")
-        values = (", ".join(_named(what)) or "-" for what in (run.losses(), run.metrics()))
+        values = _values(run)
         options = (_shown(run.options[name]) for name in differing)
         rows.append((run.name, _program(run), _played(run), *values, *options))
     compare_runs(found, path)

@@ -84,7 +84,8 @@ def _resume(name: str, output: str, quiet: bool, given: dict[str, Any]) -> None:
 
     run = the_run(name, output, "'--resume'")
     if run.settings.program != COMMAND:
-        raise click.UsageError(f"{run.name} is a run of {run.settings.program}: continue it there")
+        program = run.settings.program or "an example"
+        raise click.UsageError(f"{run.name} is a run of {program}: continue it there")
     given = {option: settled(option, value) for option, value in given.items()}
     for option, value in given.items():
         if option not in AT_RESUME and value != run.options[option]:

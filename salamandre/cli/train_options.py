@@ -193,15 +193,22 @@ def the_run(name: str, root: str, hint: str = "'RUN'") -> Run:
 
 def read_options(run: Run) -> None:
     """Check the options of a run of the command; missing ones get their default."""
-    from salamandre.runs.settings import COMMAND
+    from salamandre.runs.settings import COMMAND, FILE
 
     if run.settings.program != COMMAND:
         return
+    damaged = f"{run.folder / FILE} is damaged:"
     if not run.images.count:
-        raise ValueError(f"{run.folder}/settings.json is damaged: it says nothing of the images")
+        raise ValueError(f"{damaged} it says nothing of the images")
     run.check_options(TrainOptions)
     known = {name: value for name, value in run.options.items() if value is not None}
-    run.settings.options = complete(known, count=run.images.count)[0]
+    try:
+        one_of("architecture", run.options["architecture"], kinds.architectures())
+        if not os.path.dirname(run.options["dataset"]):  # a name: folders are absolute
+            _data_set(run.options["dataset"])
+        run.settings.options = complete(known, count=run.images.count)[0]
+    except (ValueError, click.ClickException) as error:
+        raise ValueError(f"{damaged} {error}") from None
 
 
 def settled(option: str, value: Any) -> Any:

@@ -152,7 +152,7 @@ def _callbacks(run: Run, game: GanGame, sets: Sets, quiet: bool) -> list[Any]:
     callbacks.append(Film(folder))
     if options["evaluate"]:
         every = training.Epochs(options["evaluate"])
-        callbacks.append(Evaluation({"judge": _judge(sets, options["backend"])}, every))
+        callbacks.append(Evaluation({"judge": _judge(sets, options["backend"], quiet)}, every))
     keep = None if options["keep"] == "all" else int(options["keep"])
     callbacks.append(training.Curves(folder, training.Steps(min(100, images.rounds_per_epoch))))
     callbacks.append(EpochNetworks(folder, keep))
@@ -173,13 +173,15 @@ def drawer(shape: tuple[int, ...], columns: int) -> Callable[[np.ndarray, Path],
     return draw
 
 
-def _judge(sets: Sets, backend: str) -> Any:
+def _judge(sets: Sets, backend: str, quiet: bool) -> Any:
     """Return a metric: that of a classifier of the real images."""
     from salamandre.evaluation import Judge
 
     train, test = sets
     assert test is not None
-    click.echo("a classifier of the real images is trained, or found in the cache:")
-    judge = Judge.trained(train, test, convolutional=True, backend=backend)
-    click.echo(f"its accuracy on {len(test):,} test images is {judge.accuracy:.2%}")
+    if not quiet:
+        click.echo("a classifier of the real images is trained, or found in the cache:")
+    judge = Judge.trained(train, test, convolutional=True, backend=backend, quiet=quiet)
+    if not quiet:
+        click.echo(f"its accuracy on {len(test):,} test images is {judge.accuracy:.2%}")
     return judge.of_game()

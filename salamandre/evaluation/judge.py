@@ -84,6 +84,7 @@ class Judge:
         seed: int = 0,
         cache_dir: str | os.PathLike[str] | None = None,
         backend: str | None = None,
+        quiet: bool = False,
     ) -> Judge:
         """Return a judge with a classifier of ``train``, trained now or found in the cache.
 
@@ -100,6 +101,7 @@ class Judge:
             seed: of the training. Default 0.
             cache_dir: default as for data sets.
             backend: of the classifier. Default as for networks.
+            quiet: show no progress of the training. Default False.
         """
         if convolutional is None:
             convolutional = train.shape[0] > 1
@@ -127,7 +129,7 @@ class Judge:
             classifier = Network.load(path, backend=backend)
         except (FileNotFoundError, ValueError):  # not trained yet, or damaged
             shift = Shift(1 + convolutional) if min(train.shape[1:]) >= 16 else None
-            bar = [ProgressBar()]
+            bar = [] if quiet else [ProgressBar()]
             engine = Engine(classifier, train, seed=seed, transform=shift, callbacks=bar)
             engine.run(epochs)
             if engine.interrupted:

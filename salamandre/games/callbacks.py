@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
-from salamandre.atomic import write_atomically
+from salamandre.atomic import numbered, write_atomically
 from salamandre.checks import whole
 from salamandre.games.game import GanGame
 from salamandre.training.loop import Callback
@@ -49,14 +49,17 @@ class SampleGrids(Callback):
         self._draw = draw
 
     def on_start(self, game: GanGame) -> None:
-        """Draw the initial images; remove the final picture of a run that is continued."""
+        """Draw the initial images; remove later pictures, and a final one that is not due."""
         if self._draw is None and len(game.image_shape) != 3:
             raise ValueError(
                 f"SampleGrids draws images (C, H, W), the examples are of shape "
                 f"{game.image_shape}: give it a draw(examples, path)"
             )
-        for path in (self.folder / "samples").glob("*.png"):
-            if not self.every.due(int(path.stem), game.steps_per_epoch, math.inf):
+        pictures = numbered(self.folder / "samples", "", ".png")
+        final = max((number for number in pictures if number <= game.rounds), default=0)
+        for number, path in pictures.items():
+            due = self.every.due(number, game.steps_per_epoch, math.inf)
+            if number > game.rounds or (number == final and not due):
                 path.unlink()
         self._latest = -1
         if game.rounds == 0:
@@ -85,7 +88,7 @@ class SampleGrids(Callback):
         if game.error is None:
             if self._latest != game.rounds:
                 self.on_step(game)
-            pictures = sorted((self.folder / "samples").glob("*.png"))
+            pictures = list(numbered(self.folder / "samples", "", ".png").values())
             if len(pictures) > 1:
                 animate(pictures, self.folder / "animation.gif")
 
@@ -106,8 +109,8 @@ class Evaluation(Callback):
         """Remove the final record of a run that is continued."""
         records = game.history.records
         if records and game.rounds < game.planned:
-            latest = int(records[-1]["round"])
-            if not self.every.due(latest, game.steps_per_epoch, math.inf):
+            final = records[-1]["round"] == game.rounds
+            if final and not self.every.due(game.rounds, game.steps_per_epoch, math.inf):
                 records.pop()
 
     def on_step(self, game: GanGame) -> None:
@@ -154,10 +157,11 @@ class EpochNetworks(Callback):
                 self.folder / f"{player}.safetensors",
             )
         spread = math.ceil(game.epochs / 10)
-        for path in (self.folder / "networks").glob("*-*.safetensors"):
-            number = int(path.stem.partition("-")[2])
-            if self.keep is not None and number <= epoch - self.keep and number % spread:
-                path.unlink()
+        for player in ("generator", "discriminator"):
+            saved = numbered(self.folder / "networks", f"{player}-", ".safetensors")
+            for number, path in saved.items():
+                if self.keep is not None and number <= epoch - self.keep and number % spread:
+                    path.unlink()
 
     def on_end(self, game: GanGame) -> None:
         """Save the final networks, unless the game failed."""
@@ -196,7 +200,7 @@ class Film(Callback):
     def on_end(self, game: GanGame) -> None:
         """Make the film, unless the game failed."""
         program = shutil.which("ffmpeg")
-        pictures = sorted((self.folder / "samples").glob("*.png"))
+        pictures = numbered(self.folder / "samples", "", ".png").values()
         if game.error is not None or program is None or len(pictures) < 2:
             return
         rate = max(2.0, len(pictures) / 10)

@@ -20,10 +20,10 @@ def locked(folder: Path) -> Iterator[None]:
     """Lock a run folder for this process within the block.
 
     The operating system releases the lock when the process ends, however it ends. Meanwhile
-    ``run.pid`` holds the number of the process.
+    ``run.pid`` holds the ID of the process.
 
     Raises:
-        RunInUse: another process has the lock; its number is in the message.
+        RunInUse: another process has the lock; its ID is in the message.
     """
     from filelock import FileLock, Timeout
 
@@ -34,7 +34,7 @@ def locked(folder: Path) -> Iterator[None]:
     except Timeout:
         number = ""
         with contextlib.suppress(OSError, ValueError):
-            number = f" (number {int(owner.read_text())})"
+            number = f" (process ID {int(owner.read_text())})"
         raise RunInUse(
             f"{folder} is being played by another process{number}: wait for its end or stop it"
         ) from None

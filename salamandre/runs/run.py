@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from salamandre.atomic import numbered
 from salamandre.runs.lock import LOCK, OWNER, in_use
 from salamandre.runs.settings import FILE, LearnedImages, Settings, checked, read_settings
 
@@ -82,8 +83,7 @@ class Run:
     @property
     def checkpoints(self) -> list[int]:
         """The epochs whose networks are kept."""
-        files = (self.folder / "networks").glob("generator-*.safetensors")
-        return sorted(int(file.stem.partition("-")[2]) for file in files)
+        return list(numbered(self.folder / "networks", "generator-", ".safetensors"))
 
     def generator(self, epoch: int | None = None) -> Path:
         """Return the file of the generator after an epoch. Default: the latest one.
@@ -112,7 +112,7 @@ class Run:
     @property
     def samples(self) -> list[Path]:
         """The pictures of samples, the earliest first."""
-        return sorted((self.folder / "samples").glob("*.png"))
+        return list(numbered(self.folder / "samples", "", ".png").values())
 
     @property
     def unit(self) -> str:
@@ -148,16 +148,16 @@ class Run:
         return {name: value for name, value in named if name not in TIMES}
 
     def state(self) -> str:
-        """Return ``"playing"``, ``"complete"`` or ``"stopped"``, and of a study ``"over"``."""
+        """Return ``"playing"``, ``"complete"`` or ``"stopped"``, and of a study ``"finished"``."""
         if in_use(self.folder):
             return "playing"
         if (self.folder / STUDY).exists():
-            return "over"
+            return "finished"
         return "complete" if self.planned and self.played() >= self.planned else "stopped"
 
 
 def read_rows(path: Path, count: int = 0) -> list[dict[str, float]]:
-    """Return the last complete rows of a table, or all; none if there is no table.
+    """Return the last complete rows of a table, or all; an empty cell is NaN. No table: none.
 
     Raises:
         ValueError: the table is damaged.
@@ -169,7 +169,8 @@ def read_rows(path: Path, count: int = 0) -> list[dict[str, float]]:
     header, *rows = text[: text.rfind("\n") + 1].splitlines() or [""]
     names = header.split(",")
     try:
-        read = [dict(zip(names, map(float, row.split(",")), strict=True)) for row in rows[-count:]]
+        cells = [[cell or "nan" for cell in row.split(",")] for row in rows[-count:]]
+        read = [dict(zip(names, map(float, row), strict=True)) for row in cells]
     except ValueError:
         read = []
     if (header and not {"round", "step"} & set(names)) or len(read) < len(rows[-count:]):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -165,14 +166,24 @@ class EarlyStopping(Callback):
 
     def on_record(self, run: Loop) -> None:
         """Count the records since the best one."""
-        records = run.history.records
-        if self.metric not in records[-1]:
+        records = [record for record in run.history.records if self.metric in record]
+        latest = run.history.records[-1]
+        if self.metric not in latest:
+            if records or run.unit != "step":  # of a game, another evaluation may have it
+                return
             raise ValueError(
                 f"EarlyStopping watches {self.metric!r}, which the records lack "
-                f"(they hold {', '.join(records[-1])})"
+                f"(they hold {', '.join(latest)})"
             )
         best = -1
         if not all(map(math.isnan, run.history.column(self.metric))):
             best = records.index(run.history.best(self.metric, self.mode))
         if len(records) - 1 - best >= self.patience:
             run.stop()
+
+    def on_end(self, run: Loop) -> None:
+        """Warn of a metric that no record has."""
+        if run.error is None and run.history.records and not run.history.column(self.metric):
+            warnings.warn(
+                f"no record has {self.metric!r}, which EarlyStopping watches", stacklevel=2
+            )

@@ -12,7 +12,7 @@ from salamandre.component import encode
 from salamandre.data.batches import Data, EndlessBatches, Source, Transform
 from salamandre.network import Diverged, Network
 from salamandre.training.checkpoint import State
-from salamandre.training.history import NOT_METRICS, History
+from salamandre.training.history import NOT_METRICS, History, require_free
 from salamandre.training.loop import Callback, Loop
 from salamandre.training.metrics import accuracy
 from salamandre.training.triggers import Epochs, Trigger, trigger
@@ -75,9 +75,7 @@ class Engine(Loop):
             classes = self.train.has_labels and network.output_shape[-1] > 1
             metrics = {"accuracy": accuracy} if classes else {}
         self.metrics = dict(metrics)
-        for name in self.metrics:
-            if name in (*NOT_METRICS, "test_loss"):
-                raise ValueError(f"a metric cannot be called {name!r}: the history has one already")
+        require_free(self.metrics, (*NOT_METRICS, "test_loss"))
         self._tests = _Tests(test_every)
 
     def _check(self, targets: Any, shape: tuple[int, ...]) -> Any:
@@ -121,12 +119,13 @@ class Engine(Loop):
         before = {
             "epoch": self.step / self.steps_per_epoch,
             "learning_rate": self.network.optimizer.learning_rate,
-            "loss": self.history.mean("loss", since),
         }
+        if since:  # no step has a loss otherwise
+            before["loss"] = self.history.mean("loss", since)
         metrics = self.evaluate()
         if not math.isfinite(metrics.get("test_loss", 0.0)):
             raise Diverged(f"the test loss became {metrics['test_loss']} after step {self.step}")
-        self.record({**before, **metrics})
+        self.record(metrics, **before)
         return metrics
 
     def evaluate(self, batch_size: int = 1000) -> dict[str, float]:

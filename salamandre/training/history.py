@@ -17,6 +17,13 @@ from salamandre.training.metrics import direction
 NOT_METRICS = ("epoch", "step", "round", "learning_rate", "loss", "seconds")
 
 
+def require_free(metrics: Iterable[str], taken: Iterable[str] = NOT_METRICS) -> None:
+    """Raise ValueError for a name of a metric that other entries of a record have."""
+    for name in metrics:
+        if name in taken:
+            raise ValueError(f"a metric cannot be called {name!r}: the history has one already")
+
+
 class History:
     """The values of all steps by name, and a record of each test or evaluation.
 
@@ -144,10 +151,10 @@ class History:
         return text.getvalue()
 
     def records_csv(self) -> str:
-        """Return a table of all records with a header."""
+        """Return a table of all records with a header; NaN for what a record lacks."""
         text = io.StringIO()
         names = list(dict.fromkeys(name for record in self.records for name in record))
-        writer = csv.DictWriter(text, names, lineterminator="\n")
+        writer = csv.DictWriter(text, names, restval="nan", lineterminator="\n")
         writer.writeheader()
         writer.writerows(self.records)
         return text.getvalue()

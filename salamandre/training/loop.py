@@ -12,7 +12,7 @@ from typing import Any, ClassVar
 
 from salamandre.data.batches import EndlessBatches
 from salamandre.training.checkpoint import State, read_checkpoint, write_checkpoint
-from salamandre.training.history import History
+from salamandre.training.history import History, require_free
 from salamandre.training.triggers import Steps, Trigger, trigger
 
 
@@ -92,9 +92,14 @@ class Loop:
         """End the run after the current step."""
         self._stopping = True
 
-    def record(self, metrics: Mapping[str, float]) -> None:
-        """Append a record with metrics of the current step to the history; tell the callbacks."""
-        values = {name: float(value) for name, value in metrics.items()}
+    def record(self, metrics: Mapping[str, float], **others: float) -> None:
+        """Append metrics and ``others`` of the current step to the records; tell the callbacks.
+
+        Raises:
+            ValueError: a metric has the name of another entry; nothing is recorded.
+        """
+        require_free(metrics)
+        values = {name: float(value) for name, value in {**others, **metrics}.items()}
         record = {self.unit: self.step, **values, "seconds": round(self.seconds, 3)}
         self.history.records.append(record)
         for callback in self._watchers:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
+import pytest
 from command import call, error_of, small_run
 
 
@@ -25,5 +28,33 @@ def test_runs_are_compared_in_one_picture(place):
     output = call("compare", first.folder, second.folder, "--to", "two.png")
     assert output.splitlines()[-1] == "two.png" and Path("two.png").stat().st_size > 10_000
     assert "two runs or more" in error_of("compare", first.folder, code=2)
+    assert len(output.split("g_loss")) == 3 and "distance" not in output  # as in the list of runs
     (second.folder / "curves.csv").unlink()
     assert "has not played" in error_of("compare", first.folder, second.folder, code=1)
+    settings = json.loads((second.folder / "settings.json").read_text())
+    (second.folder / "settings.json").write_text(json.dumps({**settings, "program": ""}))
+    message = error_of("train", "--resume", second.folder, code=2)
+    assert "is a run of an example: continue it there" in message
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"grey": True}, "settings.json is damaged: --grey is for a folder of pictures"),
+        ({"architecture": "cgn"}, "settings.json is damaged: unknown architecture 'cgn'"),
+        ({"dataset": "digit"}, "settings.json is damaged: unknown data set 'digit'"),
+    ],
+)
+def test_a_damaged_run_is_left_out_and_refused(place, options, message):
+    damaged, whole = small_run(), small_run()
+    file = damaged.folder / "settings.json"
+    settings = json.loads(file.read_text())
+    settings["options"] |= options
+    file.write_text(json.dumps(settings))
+    listed = call("runs")
+    assert f"{damaged.name} is left out: " in listed and message in listed
+    assert f"\n{whole.name} " in listed
+    for command in (("show",), ("generate",), ("train", "--resume")):
+        assert message in error_of(*command, damaged.folder, code=1)
+    shutil.rmtree(whole.folder)
+    assert len(call("runs").splitlines()) == 1

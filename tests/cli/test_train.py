@@ -110,6 +110,8 @@ def test_a_judge_can_be_asked(place):
     (last,) = table(only("runs") / "metrics.csv")[-1:]
     assert int(last["round"]) == 6 and 0 <= float(last["right"]) <= 1
     assert "right 0." in call("runs")
+    output = call("train", *FAST, "--epochs", 1, "--evaluate", 1, "--quiet")
+    assert "classifier" not in output and "accuracy" not in output and "it/s" not in output
 
 
 def result(folder):
@@ -151,7 +153,7 @@ def test_ctrl_c_saves_and_a_run_belongs_to_one_process(place):
     process = started("train", *given)
     after_epoch(process, 2)
     message = error_of("train", "--resume", "latest", code=1)
-    assert f"is being played by another process (number {process.pid}): wait" in message
+    assert f"is being played by another process (process ID {process.pid}): wait" in message
     assert "playing" in call("runs") and "playing" in call("show", "latest")
     process.send_signal(signal.SIGINT)
     output, errors = process.communicate(timeout=60)

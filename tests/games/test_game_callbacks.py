@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from players import game
 
 import salamandre as sal
 from salamandre import games
+from salamandre.runs.run import Run
 
 
 def test_metrics_of_any_number_are_saved(tmp_path):
@@ -106,3 +108,59 @@ def test_pictures_and_evaluations_of_an_end_that_was_none_are_forgotten(tmp_path
     grids = games.SampleGrids(tmp_path, sal.Epochs(1), draw=lambda examples, path: None)
     grids.on_start(play)
     assert [path.name for path in (tmp_path / "samples").iterdir()] == ["00000003.png"]
+
+
+def test_another_trigger_keeps_what_is_earlier(tmp_path):
+    def draw(examples, path):
+        path.touch()
+
+    def names():
+        return sorted(path.name for path in (tmp_path / "samples").iterdir())
+
+    (tmp_path / "samples").mkdir()
+    (tmp_path / "samples" / "best.png").touch()  # is nobody's business
+    for number in (2, 4, 5, 9):
+        draw(None, tmp_path / "samples" / f"{number:08d}.png")
+    play = game()
+    play.play(5, [games.Evaluation({"b": lambda game: game.rounds}, sal.Steps(2))])
+    games.SampleGrids(tmp_path, sal.Steps(3), draw=draw).on_start(play)
+    assert names() == ["00000002.png", "00000004.png", "best.png"]
+    play.play(7, [games.Evaluation({"b": lambda game: game.rounds}, sal.Steps(3))])
+    assert play.history.column("round") == [2, 4, 6, 7]
+
+
+def test_files_of_another_name_are_ignored(tmp_path):
+    (tmp_path / "networks").mkdir()
+    stray = tmp_path / "networks" / "generator-best.safetensors"
+    stray.touch()
+    play = game(batch_size=64)  # 3 rounds an epoch
+    play.play(15, [games.EpochNetworks(tmp_path, keep=2)])
+    assert stray.exists() and Run(tmp_path, "name").checkpoints == [1, 2, 3, 4, 5]
+
+
+def test_evaluations_of_different_metrics_share_a_table(tmp_path):
+    play, values = game(), iter([3.0, 1.0, 2.0, 2.0, 2.0])
+    callbacks = [
+        games.Evaluation({"a": lambda game: 1.0}, every=sal.Steps(1)),
+        games.Evaluation({"frechet": lambda game: next(values)}, every=sal.Steps(2)),
+        sal.EarlyStopping("frechet", patience=2),
+        sal.Curves(tmp_path),
+    ]
+    play.play(100, callbacks)
+    assert play.rounds == 8  # the best at 4, then two that are no better
+    latest = Run(tmp_path, "name").metrics()
+    assert latest["frechet"] == 2 and np.isnan(latest["a"])
+
+
+def test_a_metric_that_no_record_of_a_game_has_is_told():
+    watch = games.Evaluation({"a": lambda game: 1.0}, every=sal.Steps(1))
+    with pytest.warns(UserWarning, match="no record has 'frechet', which EarlyStopping watches"):
+        game().play(2, [watch, sal.EarlyStopping("frechet")])
+
+
+@pytest.mark.parametrize("name", ["round", "step", "seconds", "loss"])
+def test_a_metric_cannot_have_the_name_of_another_entry(name):
+    play = game()
+    with pytest.raises(ValueError, match=f"a metric cannot be called '{name}'"):
+        play.play(2, [games.Evaluation({"all": lambda game: {"a": 1, name: 2}}, sal.Steps(1))])
+    assert play.history.records == []

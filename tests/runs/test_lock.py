@@ -37,7 +37,7 @@ def holder(tmp_path):
 
 def test_the_process_that_has_a_run_is_named(tmp_path, holder):
     assert in_use(tmp_path)
-    message = rf"another process \(number {holder.pid}\): wait"
+    message = rf"another process \(process ID {holder.pid}\): wait"
     with pytest.raises(RunInUse, match=message), locked(tmp_path):
         raise AssertionError
     holder.communicate("")

@@ -85,6 +85,14 @@ def test_records_agree_with_a_computation_by_hand():
     assert record["test_loss"] == pytest.approx(-np.log(chosen).mean(), rel=1e-5)
 
 
+def test_a_second_test_of_a_step_has_no_training_loss(tmp_path):
+    run = engine(callbacks=[sal.Checkpoint(tmp_path / "checkpoint")])
+    run.run(1)
+    run.test()
+    first, second = run.history.records
+    assert first["step"] == second["step"] and "loss" in first and "loss" not in second
+
+
 def test_it_learns():
     network = sal.Network(
         [sal.NeuronLayer(16, sal.Tanh()), sal.NeuronLayer(2, sal.Softmax())],

@@ -81,7 +81,7 @@ def test_tables_can_be_read_again():
     assert [float(row["g_loss"]) for row in rows] == history.steps["g_loss"]
     history.records += [{"round": 2, "frechet": 0.1 + 0.2}, {"round": 5, "right": 1.0}]
     first, second = csv.DictReader(io.StringIO(history.records_csv()))
-    assert float(first["frechet"]) == 0.1 + 0.2 and second["frechet"] == ""
+    assert float(first["frechet"]) == 0.1 + 0.2 and second["frechet"] == "nan"
     assert history.column("frechet") == [0.1 + 0.2] and history.metrics() == {"right": 1}
 
 

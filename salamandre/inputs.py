@@ -33,8 +33,9 @@ def checked_input(x: Any, shape: Any, dtype: Any, backend: Backend, finite: bool
     """
     if not (shape and isinstance(shape[0], tuple)):
         return _checked_array(x, shape, dtype, backend, finite)
-    if not isinstance(x, (tuple, list)) or len(x) != len(shape):
-        raise ValueError(f"expected a tuple of {len(shape)} inputs, got {_described(x)}")
+    got = f"{len(x)} of them" if isinstance(x, (tuple, list)) else f"a {type(x).__name__}"
+    if got != f"{len(shape)} of them":
+        raise ValueError(f"expected a tuple of {len(shape)} inputs, got {got}")
     inputs = tuple(
         _checked_array(array, part, dtype, backend, finite)
         for array, part in zip(x, shape, strict=True)
@@ -44,10 +45,6 @@ def checked_input(x: Any, shape: Any, dtype: Any, backend: Backend, finite: bool
             f"expected as many examples in each input, got {[len(array) for array in inputs]}"
         )
     return inputs
-
-
-def _described(x: Any) -> str:
-    return f"{len(x)} of them" if isinstance(x, (tuple, list)) else f"a {type(x).__name__}"
 
 
 def _checked_array(x: Any, shape: Shape, dtype: Any, backend: Backend, finite: bool) -> Array:

@@ -6,6 +6,7 @@ import os
 from typing import Any
 
 from salamandre.component import decode, encode
+from salamandre.inputs import checked_shape
 from salamandre.storage import StoredFile, read_file, write_file
 
 
@@ -34,7 +35,7 @@ def _compare_sizes(description: dict[str, Any], stored: StoredFile) -> None:
     shape = description.get("input_shape")
     if not isinstance(shape, (int, list)):
         raise ValueError(f"its input_shape is {shape!r}")
-    sketch.build(_tuple(shape))
+    sketch.build(checked_shape(shape))
     wanted = {p + d.name: d.shape for p, layer in sketch.walk() for d in layer.declared}
     found = {name: stored.tensors[name].shape for name in wanted if name in stored.tensors}
     if wanted != found:
@@ -55,11 +56,3 @@ def _without_memory(value: Any) -> Any:
     if found.get("class") == "layers.Network":
         found |= {"input_shape": None, "optimizer": None, "loss": None, "frozen": []}
     return found
-
-
-def _tuple(shape: Any) -> tuple[Any, ...]:
-    return tuple(_tuple(part) if isinstance(part, list) else part for part in _listed(shape))
-
-
-def _listed(shape: Any) -> list[Any]:
-    return shape if isinstance(shape, list) else [shape]

@@ -28,8 +28,8 @@ ROOMS = """
     storage
     optimizer
     optimizers
-    inputs model_files
-    vectors
+    inputs
+    vectors model_files
     network
     gradient_checking pytorch
     plots

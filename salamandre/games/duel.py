@@ -22,14 +22,18 @@ class Duel:
         self._passes = [discriminator.new_pass(input_gradient=False)]
         if self._coupled:
             self._passes.append(discriminator.new_pass(input_gradient=False, accumulate=True))
+            self._fooled = self._passes[1]  # the memory of a third pass of images would be large
+        else:
+            self._fooled = discriminator.new_pass(parameter_gradients=False, statistics=False)
 
     def scores(self, real: Array, fake: Array, labels: Array | None) -> tuple[Array, Array]:
         """Return the scores (N, 1) of real and of fake examples (N, ...) with the same labels."""
         d, concatenate = self.network, self.network.backend.xp.concatenate
         labels = labels if d.classes else None
-        self._learns(True)
         if self._coupled:
             first, second = self._passes
+            second.statistics = True
+            second.want(input_gradient=False)
             return d.compute(real, first, labels=labels), d.compute(fake, second, labels=labels)
         if labels is not None:
             labels = concatenate([labels, labels])
@@ -46,17 +50,12 @@ class Duel:
             d.backprop(d.backend.xp.concatenate([d_real, d_fake]), self._passes[0])
 
     def fake_scores(self, fake: Array, labels: Array | None) -> Array:
-        """Return the scores of fake examples in the generator's step."""
-        self._learns(False)
-        labels = labels if self.network.classes else None
-        return self.network.compute(fake, self._passes[-1], labels=labels)
+        """Return the scores of fake examples, in the generator's step."""
+        labels, run = labels if self.network.classes else None, self._fooled
+        run.statistics = False
+        run.want(parameter_gradients=False)
+        return self.network.compute(fake, run, labels=labels)
 
     def fake_gradient(self, gradient: Array) -> Array:
-        """Return dE/dfake from dE/dscores; nothing of the discriminator changes."""
-        return self.network.backprop(gradient, self._passes[-1])
-
-    def _learns(self, learns: bool) -> None:
-        """Prepare the pass for the discriminator's step, or for the generator's."""
-        run = self._passes[-1]
-        run.statistics = learns
-        run.want(parameter_gradients=learns, input_gradient=not learns)
+        """Return dE/dfake from dE/dscores; the discriminator stays as it is."""
+        return self.network.backprop(gradient, self._fooled)

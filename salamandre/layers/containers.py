@@ -36,7 +36,8 @@ class Container(Layer):
                     f"each of a {owner}'s {self.argument} must be a salamandre.Layer, got {layer!r}"
                 )
         if names is not None:
-            if len({*names}) != len(self.children) or not all(_is_name(name) for name in names):
+            texts = {name for name in names if isinstance(name, str) and name and "." not in name}
+            if not len(texts) == len(names) == len(self.children):
                 raise ValueError(
                     f"{owner} names must be {len(self.children)} different texts without a dot, "
                     f"got {list(names)}"
@@ -90,10 +91,6 @@ class Container(Layer):
                     part.built = False
                     part.declared.clear()
                     part.declared_state.clear()
-
-
-def _is_name(name: Any) -> bool:
-    return isinstance(name, str) and bool(name) and "." not in name
 
 
 class Sequential(Container):

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 from command import COMMAND, FAST, call, error_of, needs_signals, only, small_run, table
 
+import salamandre as sal
 from salamandre.cli.train_options import OPTIONS
 from salamandre.runs import find_runs
 from salamandre.runs.settings import FORMAT
@@ -194,7 +195,8 @@ def test_damaged_settings_are_named_with_the_field(written):
         assert "is left out" in call("runs")
     write("options", "fog", 3)
     message = error_of("train", "--resume", "latest", code=1)
-    assert "written by Salamandre 0.1.0, has an option 'fog' that this version" in message
+    version = sal.__version__
+    assert f"written by Salamandre {version}, has an option 'fog' that this version" in message
     file = run.folder / "settings.json"
     settings = json.loads(file.read_text())
     for damaged in ({**settings, "images": {}}, {**settings, "images": None}, {"format": "x"}, []):

@@ -62,7 +62,7 @@ class Layer(Component):
         children: the layers that this one is made of, if any.
         names: theirs, in the names of parameters; by default their numbers.
         built: whether the layer belongs to a network.
-        trainable: whether its parameters may change (:meth:`Network.freeze`).
+        trainable: set it to False before a network is made of it, then use :meth:`Network.freeze`.
         couples_examples: whether an output depends on the other examples of its batch.
         owns_vectors: whether it is a network that keeps its vectors as a layer of another one.
         fresh_output: whether y is always memory of its own that it does not read again, so that

@@ -72,7 +72,8 @@ class FlatVectors(Sequential):
             self._check_shared()
             self.random = self.backend.stream([self.seed, 1])
             self.allocate()
-            self.freeze(*frozen)
+            still = [p.rstrip(".") for p, layer in self.walk(shared=False) if not layer.trainable]
+            self.freeze(*frozen, *still)
         except ValueError:
             self._unbuild(len(self.children) - 1)
             raise

@@ -285,3 +285,14 @@ def test_a_penalty_leaves_frozen_parts_alone(backend, host):
     (10 * ((g.norm(dim=1) - 1) ** 2).mean()).backward()
     for ours, theirs in zip(critic.named_gradients().values(), gradients(module), strict=True):
         assert close(host(ours), theirs, 1e-9)
+
+
+def test_a_layer_that_is_not_trainable_begins_frozen():
+    layers = [sal.NeuronLayer(3, sal.Tanh()), sal.NeuronLayer(2)]
+    layers[0].trainable = False
+    network = sal.Network(layers, 4, sal.MeanSquaredError(), sal.SGD(0.1))
+    assert network.frozen == ("0",)
+    before = network.tensors()
+    network.learn(np.ones((5, 4)), np.zeros((5, 2)))
+    for name, array in network.tensors().items():
+        assert np.array_equal(array, before[name]) == name.startswith("0."), name

@@ -64,7 +64,8 @@ def _program(run: Run) -> str:
 
 
 def _played(run: Run) -> str:
-    planned = "" if run.planned is None else f" of {run.planned:,}"
+    study = run.state() == "finished"  # the tables are those of its runs
+    planned = "" if run.planned is None or study else f" of {run.planned:,}"
     return f"{run.played():,.4g}{planned} {run.unit}" if run.played() or planned else "-"
 
 

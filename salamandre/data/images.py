@@ -6,14 +6,14 @@ import unicodedata
 import zlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from salamandre.checks import unmasked, whole
+from salamandre.checks import real, unmasked, whole
 
 LABEL_TYPES = (np.uint8, np.uint16)
 MOST = 1 << 16  # classes, since a label has at most 16 bits
@@ -87,6 +87,70 @@ class Images:
     def checksum(self) -> int:
         """A checksum (CRC-32) of pixels and labels; it reads all of them, once."""
         return checksum(self.images, self.labels)
+
+    def train_test_split(self, test_share: float, seed: int = 0) -> tuple[Images, Images]:
+        """Return two disjoint parts of the images, with the same shares of each class.
+
+        The parts are copies in memory, in the order of the images.
+
+        Args:
+            test_share: the share of the images in the second part, above 0 and below 1. The first
+                keeps at least one image of each class that it has.
+            seed: of the choice. Default 0.
+
+        Returns:
+            The parts as the splits ``"train"`` and ``"test"``.
+
+        Raises:
+            ValueError: a share that leaves one of them empty.
+        """
+        share = real("test_share", test_share, 0, 1, above=True, below=True)
+        random = np.random.default_rng(whole("seed", seed, 0))
+        counts = np.bincount(self.labels, minlength=len(self.classes))
+        most = np.maximum(counts - 1, 0)
+        wanted = share * counts
+        taken = np.minimum(np.floor(wanted).astype(int), most)
+        # The rest goes to the classes with the largest remainders; chance decides between equals.
+        by_chance = random.permutation(len(counts))
+        order = by_chance[np.argsort(-(wanted % 1)[by_chance], kind="stable")]
+        order = order[(taken < most)[order]]
+        taken[order[: max(0, round(share * len(self)) - taken.sum())]] += 1
+        if not taken.any():
+            raise ValueError(
+                f"test_share {share:g} of {len(self):,} images in {np.count_nonzero(counts):,} "
+                f"classes leaves the test split empty: give a larger share or more images"
+            )
+        shuffled = random.permutation(len(self))
+        shuffled = shuffled[np.argsort(self.labels[shuffled], kind="stable")]  # class after class
+        rank = np.arange(len(self)) - (np.cumsum(counts) - counts)[self.labels[shuffled]]
+        test = np.zeros(len(self), bool)
+        test[shuffled[rank < taken[self.labels[shuffled]]]] = True
+        return self._rows(~test, "train"), self._rows(test, "test")
+
+    def _rows(self, chosen: NDArray[np.bool_], split: str) -> Images:
+        return replace(self, images=self.images[chosen], labels=self.labels[chosen], split=split)
+
+    def relabelled(self, classes: Sequence[str]) -> Images:
+        """Return the same images with the labels that their classes have in another list.
+
+        Args:
+            classes: names, such as the classes of the training split; there may be more than those
+                of these images.
+
+        Raises:
+            ValueError: a class of these images is not among them.
+        """
+        names = tuple(composed(name) for name in classes)
+        if names == self.classes:
+            return self
+        if missing := [name for name in self.classes if name not in set(names)]:
+            raise ValueError(
+                f"the {self.split} images of {self.name!r} have a class {listed(missing)} that the "
+                f"others lack: theirs are {listed(self.classes)}, the others {listed(names)}"
+            )
+        label = {name: number for number, name in enumerate(names)}
+        table = np.array([label[name] for name in self.classes], label_type(len(names)))
+        return replace(self, labels=table[self.labels], classes=names)
 
     def __len__(self) -> int:
         return len(self.images)

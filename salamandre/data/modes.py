@@ -71,7 +71,8 @@ def _key(opened: Any) -> Any:
 
 def _raw_mode(opened: Any) -> str:
     """Return the layout of the pixels in a file, as Pillow's decoders name it."""
-    arguments = opened.tile[0][3] if opened.tile else ""
+    tiles = getattr(opened, "tile", None)  # a picture made in memory has none
+    arguments = tiles[0][3] if tiles else ""
     first = arguments[0] if isinstance(arguments, tuple) and arguments else arguments
     return str(first)
 

@@ -94,8 +94,9 @@ def plain(picture: Image, form: Form) -> Image:
         values = np.asarray(picture)
         if form.unsigned:
             values = values.view(np.uint32)
-        deep = values.itemsize == 2  # a table of all values needs less memory
-        grey = _grey(np.arange(1 << 16), form)[values] if deep else _grey(values, form)
+        large = values.itemsize == 2 and values.size > 1 << 16
+        # For a large picture a table of all values takes less memory and time.
+        grey = _grey(np.arange(1 << 16), form)[values] if large else _grey(values, form)
         if form.key is not None:
             grey[values == form.key] = 255
         return Image.fromarray(grey)

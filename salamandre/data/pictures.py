@@ -138,7 +138,6 @@ def write_squares(
         ValueError: there is none.
         OSError: a file cannot be read for a reason that may pass.
     """
-    from PIL import Image
     from tqdm.auto import tqdm
 
     def decoded(name: str) -> NDArray[np.uint8] | Exception:
@@ -159,8 +158,8 @@ def write_squares(
         ThreadPoolExecutor(os.cpu_count()) as pool,
         tqdm(total=len(pictures), desc=place.name, unit=" pictures", disable=None) as bar,
     ):
-        # Pillow warns at half of the limit; such pictures are read.
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        # Of pictures that can be read Pillow may warn too: of half the limit, of damaged EXIF data.
+        warnings.filterwarnings("ignore", module=r"PIL\.")
         for start in range(0, len(pictures), step):
             for number, result in enumerate(pool.map(decoded, pictures[start : start + step])):
                 bar.update()

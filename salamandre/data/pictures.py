@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+LARGEST = 1 << 24  # pixels of a picture that keeps its size
 MODES = {1: "L", 3: "RGB"}
 FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")  # not EPS: Ghostscript would run it as a program
 
@@ -32,13 +33,32 @@ def decode(file: BinaryIO, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
     return pixels.reshape(height, width, channels).transpose(2, 0, 1)
 
 
-def square(path: Path, size: int, channels: int) -> NDArray[np.uint8]:
+def shape_of(
+    file: BinaryIO, size: int | None = None, channels: int | None = None
+) -> tuple[int, int, int]:
+    """Return the shape (C, H, W) of a picture, of which size and channels may be given.
+
+    Raises:
+        ValueError: it has more than 4096×4096 pixels and no size is given.
+        OSError: it cannot be read; Pillow raises other exceptions too.
+    """
+    from PIL import Image
+
+    with Image.open(file, formats=FORMATS) as picture:
+        width, height = (size, size) if size else picture.size
+        if not size and width * height > LARGEST:
+            raise ValueError(f"it has {height}×{width} pixels: give a size")
+        grey = picture.mode in ("1", "L", "LA", "La") or picture.mode.startswith("I")
+    return channels or (1 if grey else 3), height, width
+
+
+def square(path: Path | BinaryIO, size: int, channels: int) -> NDArray[np.uint8]:
     """Return the square in the middle of a picture, resized with antialiasing.
 
     The picture is turned as its EXIF orientation says; transparent pixels become white.
 
     Args:
-        path: the file.
+        path: of the file, or the open file.
         size: height and width of the result.
         channels: 3 for colour, 1 for grey.
 

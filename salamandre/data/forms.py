@@ -55,7 +55,7 @@ def reading(path: Path, form: str) -> Iterator[None]:
     """
     try:
         yield
-    except (CorruptData, ImportError):
+    except (CorruptData, ImportError, Warning):  # warnings are errors where a user wants them so
         raise
     except WrongFormat as error:
         raise CorruptData(f"{path} {error}") from None

@@ -12,16 +12,15 @@ from salamandre.checks import nearest, real, whole
 from salamandre.data import array_files, csv_files, matlab, parquet_files
 from salamandre.data.catalogue import CATALOGUE, SPLITS
 from salamandre.data.conversion import to_classes, to_pixels, with_channels
-from salamandre.data.folders import folder
+from salamandre.data.folders import Names, both, names_of
 from salamandre.data.forms import Found, Wanted, reading
 from salamandre.data.images import Images, listed
 from salamandre.data.loading import load
 from salamandre.data.transforms import Crop, Resize, apply
 
 FOLDER_SIZE = 64  # of pictures in a folder, which have many sizes
-NAMES_FILE = 1 << 20  # bytes, at most
-FORMS: dict[str, Callable[[list[Path], Wanted], Found]] = {
-    "idx": array_files.idx,
+Reader = Callable[[list[Path], Wanted], Found]
+FORMS: dict[str, Reader] = {  # by the end of their names
     "npz": array_files.npz,
     "npy": array_files.npy,
     "mat": matlab.mat,
@@ -39,7 +38,7 @@ def open(
     channels: int | None = None,
     test_share: float = 0.0,
     seed: int = 0,
-    class_names: str | os.PathLike[str] | Sequence[str] | None = None,
+    class_names: Names = None,
     label_column: str | None = None,
     data_dir: str | os.PathLike[str] | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
@@ -67,8 +66,8 @@ def open(
         test_share: the share of the images that becomes the test split, the same of each class,
             if the source has none. Default 0: the test split is then None.
         seed: of that choice. Default 0.
-        class_names: a text file with a name in each line, or the names, in the order of the labels.
-            Default: those of the source, else the labels.
+        class_names: the names in the order of the labels, or the path of a text file with one in
+            each line. Default: those of the source, else the labels.
         label_column: of a CSV or Parquet file: its name, or ``"first"`` or ``"last"``. Default: the
             one named ``label`` or similarly, or that looks like it.
         data_dir: as of :func:`salamandre.data.load`, for a name.
@@ -86,7 +85,7 @@ def open(
         raise ValueError(f"channels must be 1 for grey or 3 for colour, got {channels!r}")
     share = real("test_share", test_share, 0, 1, below=True)
     whole("seed", seed, least=0)
-    names = None if class_names is None else _class_names(class_names)
+    names = _distinct(names_of(class_names))
     train: Images
     test: Images | None
     if source in CATALOGUE:
@@ -95,13 +94,18 @@ def open(
         train, test = _renamed(train, names), _renamed(test, names)
     else:
         place = _place(source)
-        form, paths = _find(place)
-        if form == "pictures":
-            train = folder(place, size or FOLDER_SIZE, channels or 3, cache_dir=cache_dir)
-            train, test = _renamed(train, names), None
+        read, paths = _find(place)
+        if read is None:
+            train, test = both(
+                place,
+                size or FOLDER_SIZE,
+                channels or 3,
+                class_names=names,
+                cache_dir=cache_dir,
+            )
         else:
             with reading(place, "data set"):
-                found = FORMS[form](paths, Wanted(label_column, size, channels))
+                found = read(paths, Wanted(label_column, size, channels))
                 train, test = _as_images(place, found, names)
     train = _fitted(train, size, channels)
     test = test and _fitted(test, size, channels)
@@ -123,28 +127,17 @@ def _place(source: str | os.PathLike[str]) -> Path:
     return place
 
 
-def _class_names(given: str | os.PathLike[str] | Sequence[str]) -> tuple[str, ...]:
-    """Return names from a text file or a sequence."""
-    if isinstance(given, (str, os.PathLike)):
-        path = Path(given).expanduser()
-        if path.stat().st_size > NAMES_FILE:
-            raise ValueError(f"{path} has more than {NAMES_FILE:,} bytes, expected class names")
-        with reading(path, "text file"):
-            text = path.read_text(encoding="utf-8-sig")
-        names = tuple(line.strip() for line in text.splitlines() if line.strip())
-        where = str(path)
-    else:
-        names, where = tuple(given), "class_names"
-        if not all(isinstance(name, str) for name in names):
-            raise ValueError(f"class_names must be strings or the path of a text file, got {given}")
-    if not names or len(set(names)) < len(names):
+def _distinct(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
+    if names is not None and len(set(names)) < max(1, len(names)):
         wrong = f"{max(names, key=names.count)!r} twice" if names else "none"
-        raise ValueError(f"{where} must hold different names of classes, got {wrong}")
+        raise ValueError(f"class_names must be different names, got {wrong}")
     return names
 
 
-def _find(place: Path) -> tuple[str, list[Path]]:
-    """Return the form of a file, or of the files of a folder, and their paths.
+def _find(place: Path) -> tuple[Reader | None, list[Path]]:
+    """Return the reader of a file, or of the files of a folder, and their paths.
+
+    There is none for a folder of pictures.
 
     Raises:
         ValueError: a file of another form, or a folder with IDX files of several sets.
@@ -158,16 +151,16 @@ def _find(place: Path) -> tuple[str, list[Path]]:
             f"instead of the folder"
         )
     for paths in chosen.values():
-        return "idx", paths
+        return array_files.idx, paths
     inside = sorted(place.iterdir()) if whole else [place]
     inside = [path for path in inside if not path.name.startswith(".")]
-    for form in FORMS:
+    for form, read in FORMS.items():
         paths = [path for path in inside if path.suffix.lower() == f".{form}" and path.is_file()]
         # A table beside folders of pictures describes them.
         if paths and not (form == "csv" and any(path.is_dir() for path in inside)):
-            return form, paths
+            return read, paths
     if whole:
-        return "pictures", []
+        return None, []
     raise ValueError(
         f"{place} is of no known form: expected IDX files with names such as "
         f"train-images-idx3-ubyte, or a name that ends in .{', .'.join(FORMS)}"
@@ -181,7 +174,10 @@ def _as_images(place: Path, found: Found, names: Sequence[str] | None) -> Splits
         WrongFormat: they are no images with labels.
     """
     first = next(split for split in ("train", "", "test", "val") if split in found)
-    others = [split for split in ("test", "val") if split in found and split != first][:1]
+    others = [split for split in ("test", "val") if split in found and split != first]
+    if unused := others[1:]:
+        warnings.warn(f"{place}: passed over the split {unused[0]!r}", stacklevel=3)
+    others = others[:1]
     if others and found[first].labels is not None and found[others[0]].labels is None:
         warnings.warn(f"{place} has no labels for its {others[0]} images: left out", stacklevel=3)
         others = []
@@ -191,7 +187,10 @@ def _as_images(place: Path, found: Found, names: Sequence[str] | None) -> Splits
     if sets[0].labels is None:
         warnings.warn(f"{place} has no labels: all images are of one class", stacklevel=3)
     home = place.resolve()
-    name = home.name if home.is_dir() else home.name.split(".")[0]
+    if (match := array_files.IDX.fullmatch(home.name)) and not home.is_dir():
+        name = match["set"] or home.parent.name
+    else:
+        name = home.name if home.is_dir() else home.name.split(".")[0]
     train, *test = (
         Images(images, numbers, classes, name, split)
         for images, numbers, split in zip(pixels, labels, SPLITS, strict=False)

@@ -94,7 +94,7 @@ def shape_of(
     """
     from PIL import Image
 
-    with Image.open(file, formats=FORMATS) as picture:
+    with Image.open(file, formats=_formats()) as picture:
         width, height = (size, size) if size else picture.size
         if not size and width * height > LARGEST:
             raise ValueError(f"it has {height}×{width} pixels: give a size")

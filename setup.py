@@ -9,7 +9,7 @@ HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "salamandre/__init__.py").read_text()).group(1)
 
 EXAMPLES = ["numba>=0.60"]
-DATA = ["scipy>=1.11", "pyarrow>=15"]  # files of MATLAB and Parquet
+DATA = ["pyarrow>=15"]  # files of Parquet
 TEST = [
     *EXAMPLES,
     *DATA,
@@ -19,6 +19,7 @@ TEST = [
     "pytest-xdist>=3.6",
     "ruff>=0.6",
     "scikit-learn>=1.4",
+    "scipy>=1.11",
     "torch==2.13.0",  # one version: trajectories are compared to the last digits
 ]
 

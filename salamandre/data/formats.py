@@ -139,7 +139,7 @@ def _lines(lines: list[bytes], size: int, form: Form, entry: DataSet) -> Iterato
 
 def matlab(stream: Stream, form: Form, entry: DataSet) -> Iterator[Piece]:
     """Read SVHN: ``X`` (H, W, C, N) and ``y`` (N, 1), in which 10 is the digit 0."""
-    content = read_mat(stream.file, stream.name)
+    content = read_mat(stream.file)
     images, labels = (np.asarray(content.get(name)) for name in "Xy")
     channels, height, width = entry.shape
     shape = (height, width, channels, stream.part.count)

@@ -78,7 +78,7 @@ def open(
         ValueError: the source is none of these, or a file in it is damaged; or the options do not
             fit it.
         OSError: a file cannot be read.
-        ImportError: SciPy or PyArrow is needed and not installed.
+        ImportError: PyArrow is needed and not installed.
     """
     size = None if image_size is None else whole("image_size", image_size)
     if channels not in (None, 1, 3):

@@ -1,9 +1,9 @@
 """Small valid files of every reader of data, and ways to damage them.
 
 ``SAMPLES[name]()`` returns the files of one form by name, and a function that reads them from a
-folder. Run as a program, it damages each of them so many times::
+folder. Run as a program, it damages each of them so many times, or those named::
 
-    python tests/data/damaged.py 1000
+    python tests/data/damaged.py 1000 [NAME]...
 """
 
 from __future__ import annotations
@@ -390,9 +390,9 @@ def check(name: str, seed: int, folder: Path) -> str:
     return outcome
 
 
-def main(count: int) -> None:
+def main(count: int, names: list[str]) -> None:
     failures = 0
-    for name in SAMPLES:
+    for name in names or SAMPLES:
         read = 0
         for seed in range(count):
             with tempfile.TemporaryDirectory() as folder:
@@ -400,10 +400,10 @@ def main(count: int) -> None:
                     read += check(name, seed, Path(folder)) == "read"
                 except Failure as failure:
                     failures += 1
-                    print(failure)
-        print(f"{name}: {count} damaged, {read} read all the same")
+                    print(failure, flush=True)
+        print(f"{name}: {count} damaged, {read} read all the same", flush=True)
     print(f"{failures} failures")
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), sys.argv[2:])

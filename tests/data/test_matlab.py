@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
+
 import numpy as np
 import pytest
 from damaged import CLASSES, COUNT, IMAGES, LABELS, emnist, mat, svhn
 
 from salamandre import data
 from salamandre.data import CorruptData
+from salamandre.data.matlab import read_mat
 
 RANDOM = np.random.default_rng(0)
 
@@ -46,6 +49,21 @@ def test_other_names(tmp_path):
     train, test = data.open(write(tmp_path / "digits.mat", variables))
     np.testing.assert_array_equal(train.images, IMAGES[0][:, None])
     np.testing.assert_array_equal(test.labels, LABELS[1])
+
+
+@pytest.mark.parametrize("packed", [True, False])
+def test_numbers_of_every_type_are_those_that_scipy_wrote(packed):
+    codes = ("u1", "i1", "u2", "i2", "u4", "i4", "u8", "i8", "f4", "f8", "?")
+    arrays = {
+        f"a_{code.strip('?')}": RANDOM.integers(0, 2, (3, 4, 2)).astype(code) for code in codes
+    }
+    arrays |= {"row": np.arange(5), "complex": np.array([[1 + 2j]]), "empty": np.zeros((0, 3))}
+    others = {"text": "abc", "cell": np.array([1, "a"], object), "inner": {"x": 1, "y": {"z": [2]}}}
+    found = read_mat(io.BytesIO(mat(arrays | others, packed)))
+    assert found.keys() == {*arrays, "inner"}
+    for name, array in arrays.items():
+        np.testing.assert_array_equal(found[name], np.atleast_2d(array).real)
+    assert (found["inner"]["x"], found["inner"]["y"]["z"]) == (1, 2)
 
 
 def test_other_files_are_refused(tmp_path):

@@ -133,7 +133,7 @@ def _write(
     file: BinaryIO,
 ) -> list[str]:
     """Write the readable pictures, block by block, then their labels; return the broken ones."""
-    from tqdm.auto import tqdm
+    from salamandre.progress import progress
 
     def decoded(name: str) -> NDArray[np.uint8] | Exception:
         try:
@@ -150,7 +150,7 @@ def _write(
     step = max(1, BLOCK // math.prod(shape))
     with (
         ThreadPoolExecutor(os.cpu_count()) as pool,
-        tqdm(total=len(pictures), desc=place.name, unit=" pictures", disable=None) as bar,
+        progress(len(pictures), place.name, "picture") as bar,
     ):
         for start in range(0, len(pictures), step):
             for number, result in enumerate(pool.map(decoded, pictures[start : start + step])):

@@ -158,7 +158,7 @@ def write_squares(
         ValueError: there is none.
         OSError: a file cannot be read for a reason that may pass.
     """
-    from tqdm.auto import tqdm
+    from salamandre.progress import progress
 
     def decoded(name: str) -> NDArray[np.uint8] | Exception:
         try:
@@ -176,7 +176,7 @@ def write_squares(
     with (
         warnings.catch_warnings(),  # not in the threads, which share the filters
         ThreadPoolExecutor(os.cpu_count()) as pool,
-        tqdm(total=len(pictures), desc=place.name, unit=" pictures", disable=None) as bar,
+        progress(len(pictures), place.name, "picture") as bar,
     ):
         # Of pictures that can be read Pillow may warn too: of half the limit, of damaged EXIF data.
         warnings.filterwarnings("ignore", module=r"PIL\.")

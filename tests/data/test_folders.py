@@ -378,6 +378,12 @@ def test_class_names_that_do_not_fit(pets, names, fault):
         folder(pets, 8, class_names=names)
 
 
+def test_class_names_without_classes(pets):
+    for place, how in ((pets / "cat", {}), (pets, {"classes": False})):
+        with pytest.raises(ValueError, match=r"is read without: leave out 'cat', 'dog'$"):
+            folder(place, 8, class_names=("cat", "dog"), **how)
+
+
 def test_a_file_of_class_names_that_cannot_be_read(pets, tmp_path):
     with pytest.raises(FileNotFoundError, match="nowhere"):
         folder(pets, 8, class_names=tmp_path / "nowhere.txt")

@@ -107,25 +107,37 @@ class Evaluation(Callback):
         self.every = trigger("Evaluation every", every)
 
     def on_start(self, game: GanGame) -> None:
-        """Remove the final record of a run that is continued."""
+        """Remove the final record of a run that is continued, but no other evaluation's."""
+        self.recorded = None
+        due = self.every.due(game.rounds, game.steps_per_epoch, math.inf)
         records = game.history.records
-        if records and game.rounds < game.planned:
-            final = records[-1]["round"] == game.rounds
-            if final and not self.every.due(game.rounds, game.steps_per_epoch, math.inf):
-                records.pop()
+        if game.rounds == game.planned:
+            due = True
+        latest = [record for record in records if record["round"] == game.rounds]
+        self._latest = game.rounds if due and latest else -1
+        if latest and not due:
+            names = self._evaluated(game).keys()
+            for record in reversed(latest):
+                if names <= record.keys():
+                    records.remove(record)
+                    break
+
+    def _evaluated(self, game: GanGame) -> dict[str, float]:
+        values: dict[str, float] = {}
+        for name, metric in self.metrics.items():
+            value = metric(game)
+            values |= value if isinstance(value, Mapping) else {name: value}
+        self.recorded = values.keys()
+        return values
 
     def on_step(self, game: GanGame) -> None:
         """Evaluate."""
-        record: dict[str, float] = {}
-        for name, metric in self.metrics.items():
-            value = metric(game)
-            record |= value if isinstance(value, Mapping) else {name: value}
-        game.record(record)
+        game.record(self._evaluated(game))
+        self._latest = game.rounds
 
     def on_end(self, game: GanGame) -> None:
         """Evaluate the final networks, unless that is done."""
-        records = game.history.records
-        if game.error is None and game.rounds > (records[-1]["round"] if records else 0):
+        if game.error is None and game.rounds > max(self._latest, 0):
             self.on_step(game)
 
 
@@ -136,7 +148,7 @@ class EpochNetworks(Callback):
     ``networks/discriminator-EPOCH.safetensors``; the latest are also ``generator.safetensors`` and
     ``discriminator.safetensors``. Kept are those of the last epochs, and of ten epochs spread
     evenly over the run, so that their size does not grow with its length. When a game goes on with
-    another length or ``keep``, all networks that were there stay; ``networks/plan.json`` lists them.
+    another length or ``keep``, all that were there stay; ``networks/plan.json`` lists them.
 
     Args:
         folder: made if it does not exist.

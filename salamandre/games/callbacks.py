@@ -37,6 +37,8 @@ class SampleGrids(Callback):
             Default: a grid of images (count, C, H, W) in the game's value range.
     """
 
+    recorded = ()
+
     def __init__(
         self,
         folder: str | os.PathLike[str],
@@ -105,40 +107,46 @@ class Evaluation(Callback):
     def __init__(self, metrics: Mapping[str, Metric], every: Trigger = Steps(1000)) -> None:
         self.metrics = dict(metrics)
         self.every = trigger("Evaluation every", every)
+        self.recorded = None  # until the first evaluation
 
     def on_start(self, game: GanGame) -> None:
-        """Remove the final record of a run that is continued, but no other evaluation's."""
-        self.recorded = None
+        """Remove its final record of a run that is continued."""
+        self._latest = 0  # round of this run that it has evaluated
         due = self.every.due(game.rounds, game.steps_per_epoch, math.inf)
         records = game.history.records
-        if game.rounds == game.planned:
-            due = True
-        latest = [record for record in records if record["round"] == game.rounds]
-        self._latest = game.rounds if due and latest else -1
-        if latest and not due:
-            names = self._evaluated(game).keys()
-            for record in reversed(latest):
-                if names <= record.keys():
-                    records.remove(record)
-                    break
+        if (
+            game.rounds < game.planned
+            and not due
+            and any(r["round"] == game.rounds for r in records)
+        ):
+            final = self._recorded(game, self._evaluate(game))
+            if final is not None:
+                records.remove(final)
 
-    def _evaluated(self, game: GanGame) -> dict[str, float]:
+    def _evaluate(self, game: GanGame) -> dict[str, float]:
         values: dict[str, float] = {}
         for name, metric in self.metrics.items():
             value = metric(game)
             values |= value if isinstance(value, Mapping) else {name: value}
-        self.recorded = values.keys()
+        self.recorded = tuple(values)
         return values
+
+    def _recorded(self, game: GanGame, values: Mapping[str, float]) -> dict[str, float] | None:
+        """Return the record of these metrics in the latest round, if there is one."""
+        latest = [r for r in game.history.records if r["round"] == game.rounds]
+        return next((r for r in reversed(latest) if values.keys() <= r.keys()), None)
 
     def on_step(self, game: GanGame) -> None:
         """Evaluate."""
-        game.record(self._evaluated(game))
+        game.record(self._evaluate(game))
         self._latest = game.rounds
 
     def on_end(self, game: GanGame) -> None:
         """Evaluate the final networks, unless that is done."""
-        if game.error is None and game.rounds > max(self._latest, 0):
-            self.on_step(game)
+        if game.error is None and game.rounds > self._latest:
+            values = self._evaluate(game)
+            if self._recorded(game, values) is None:
+                game.record(values)
 
 
 class EpochNetworks(Callback):
@@ -156,6 +164,7 @@ class EpochNetworks(Callback):
     """
 
     every = Epochs(1)
+    recorded = ()
 
     def __init__(self, folder: str | os.PathLike[str], keep: int | None = 3) -> None:
         self.folder = Path(folder)
@@ -224,6 +233,8 @@ class Film(Callback):
     Args:
         folder: the folder of :class:`SampleGrids`.
     """
+
+    recorded = ()
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         self.folder = Path(folder)

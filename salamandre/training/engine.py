@@ -193,6 +193,10 @@ class _Tests(Callback):
     def __init__(self, every: Trigger) -> None:
         self.every = trigger("test_every", every)
 
+    def on_start(self, run: Engine) -> None:
+        """Say what a test records."""
+        self.recorded = ("loss", *(("test_loss", *run.metrics) if run.test_set else ()))
+
     def on_step(self, run: Engine) -> None:
         """Test."""
         run.test()

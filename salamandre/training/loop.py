@@ -8,7 +8,7 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, ClassVar
 
@@ -25,9 +25,11 @@ class Callback:
 
     Attributes:
         every: how often :meth:`on_step` is called, such as ``Epochs(1)``. Default every step.
+        recorded: the names of the metrics that it records. Default ``None``, not known.
     """
 
     every: Trigger = Steps(1)
+    recorded: Collection[str] | None = None
 
     def __repr__(self) -> str:
         known = {name: value for name, value in vars(self).items() if not name.startswith("_")}
@@ -134,6 +136,16 @@ class Loop:
     def _networks(self) -> dict[str, Network]:
         """The networks that learn, by name."""
         return {}
+
+    @property
+    def recorded(self) -> list[str] | None:
+        """The names of the metrics that callbacks record; ``None``: that of one is not known."""
+        names: list[str] = []
+        for callback in self._watchers:
+            if callback.recorded is None:
+                return None
+            names += callback.recorded
+        return names
 
     def stop(self) -> None:
         """End the run after the current step."""
@@ -260,6 +272,16 @@ class Loop:
             Diverged: there is NaN or infinity in it; the file stays as it was.
         """
         write_checkpoint(path, self._state(), self.history, self.batches.drawn, self.seconds)
+
+    def restore(self, path: str | os.PathLike[str]) -> None:
+        """Put networks, optimizers and random streams back as they were in a checkpoint.
+
+        The history stays, and the next step takes the next batch.
+
+        Raises:
+            FileNotFoundError, ValueError: see :meth:`resume`.
+        """
+        read_checkpoint(path, self._state(), self.unit)
 
     def resume(self, path: str | os.PathLike[str]) -> None:
         """Restore the state that :meth:`save` wrote; this run must have the same settings.

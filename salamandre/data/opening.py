@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from salamandre.checks import nearest, real, whole
-from salamandre.data import array_files, csv_files, matlab, parquet_files
+from salamandre.data import array_files, cache, csv_files, matlab, parquet_files, tables_cache
 from salamandre.data.catalogue import CATALOGUE, SPLITS
 from salamandre.data.conversion import to_classes, to_pixels, with_channels
 from salamandre.data.folders import Names, both, names_of
@@ -27,6 +27,8 @@ FORMS: dict[str, Reader] = {  # by the end of their names
     "parquet": parquet_files.parquet,
     "csv": csv_files.csv,
 }
+TABLES = (parquet_files.parquet, csv_files.csv)
+READING = 1  # raised when tables become other images than before
 
 Splits = tuple[Images, Images | None]
 
@@ -71,7 +73,8 @@ def open(
         label_column: of a CSV or Parquet file: its name, or ``"first"`` or ``"last"``. Default: the
             one named ``label`` or similarly, or that looks like it.
         data_dir: as of :func:`salamandre.data.load`, for a name.
-        cache_dir: as of :func:`salamandre.data.load`.
+        cache_dir: as of :func:`salamandre.data.load`; pictures and tables are kept there, until one
+            of their files changes.
         download: as of :func:`salamandre.data.load`, for a name.
 
     Raises:
@@ -104,9 +107,9 @@ def open(
                 cache_dir=cache_dir,
             )
         else:
-            with reading(place, "data set"):
-                found = read(paths, Wanted(label_column, size, channels))
-                train, test = _as_images(place, found, names)
+            train, test = _read(
+                place, read, paths, Wanted(label_column, size, channels), names, cache_dir
+            )
     train = _fitted(train, size, channels)
     test = test and _fitted(test, size, channels)
     if share and test is not None:
@@ -167,8 +170,37 @@ def _find(place: Path) -> tuple[Reader | None, list[Path]]:
     )
 
 
-def _as_images(place: Path, found: Found, names: Sequence[str] | None) -> Splits:
-    """Return the arrays of a source as images.
+def _read(
+    place: Path,
+    read: Reader,
+    paths: list[Path],
+    wanted: Wanted,
+    names: Sequence[str] | None,
+    cache_dir: str | os.PathLike[str] | None,
+) -> Splits:
+    """Return the splits of a source; tables, which are slow to read, from the cache."""
+    home = place.resolve()
+    if (match := array_files.IDX.fullmatch(home.name)) and not home.is_dir():
+        name = match["set"] or home.parent.name
+    else:
+        name = home.name if home.is_dir() else home.name.split(".")[0]
+
+    def converted() -> list[Images]:
+        with reading(place, "data set"):
+            return _as_images(place, name, read(paths, wanted), names)
+
+    if read in TABLES:
+        stats = [(str(path.resolve()), path.stat()) for path in paths]
+        origin = [(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats]
+        stamp = cache.root(cache_dir) / "tables" / cache.key(origin, wanted, names, READING)
+        train, *test = tables_cache.keep(stamp, name, converted)
+    else:
+        train, *test = converted()
+    return train, test[0] if test else None
+
+
+def _as_images(place: Path, name: str, found: Found, names: Sequence[str] | None) -> list[Images]:
+    """Return the arrays of a source as images of the training and, if there is one, the test split.
 
     Raises:
         WrongFormat: they are no images with labels.
@@ -186,16 +218,10 @@ def _as_images(place: Path, found: Found, names: Sequence[str] | None) -> Splits
     labels, classes = to_classes(sets, names)
     if sets[0].labels is None:
         warnings.warn(f"{place} has no labels: all images are of one class", stacklevel=3)
-    home = place.resolve()
-    if (match := array_files.IDX.fullmatch(home.name)) and not home.is_dir():
-        name = match["set"] or home.parent.name
-    else:
-        name = home.name if home.is_dir() else home.name.split(".")[0]
-    train, *test = (
+    return [
         Images(images, numbers, classes, name, split)
         for images, numbers, split in zip(pixels, labels, SPLITS, strict=False)
-    )
-    return train, test[0] if test else None
+    ]
 
 
 def _renamed(images: Images, names: Sequence[str] | None) -> Images:

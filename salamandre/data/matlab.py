@@ -16,7 +16,7 @@ import numpy as np
 
 from salamandre.data.catalogue import WrongFormat
 from salamandre.data.conversion import Arrays
-from salamandre.data.forms import DENSEST, Found, Load, Wanted, check_claim, reading, sort_out
+from salamandre.data.own_files import DENSEST, Found, Load, Wanted, check_claim, refusing, sort_out
 
 HEADER = 128  # bytes
 TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
@@ -34,7 +34,7 @@ def mat(paths: Sequence[Path], wanted: Wanted) -> Found:
     found: Found = {}
     named: list[tuple[str, str, Load]] = []
     for path in paths:
-        with reading(path, "MATLAB file"):
+        with refusing(path, "MATLAB file"):
             with path.open("rb") as file:
                 content = read_mat(file)
             if isinstance(dataset := content.get("dataset"), dict):
@@ -45,7 +45,7 @@ def mat(paths: Sequence[Path], wanted: Wanted) -> Found:
                     named.append((path.stem, name, lambda value=value: value))  # type: ignore[misc]
     if found and not named:
         return found
-    with reading(paths[0] if len(paths) == 1 else paths[0].parent, "MATLAB file"):
+    with refusing(paths[0] if len(paths) == 1 else paths[0].parent, "MATLAB file"):
         return found | {split: _last_axis(one) for split, one in sort_out(named).items()}
 
 

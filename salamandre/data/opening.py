@@ -13,9 +13,9 @@ from salamandre.data import array_files, cache, csv_files, matlab, parquet_files
 from salamandre.data.catalogue import CATALOGUE, SPLITS
 from salamandre.data.conversion import to_classes, to_pixels, with_channels
 from salamandre.data.folders import Names, both, names_of
-from salamandre.data.forms import Found, Wanted, reading
 from salamandre.data.images import Images, listed
 from salamandre.data.loading import load
+from salamandre.data.own_files import Found, Wanted, refusing
 from salamandre.data.transforms import Crop, Resize, apply
 
 FOLDER_SIZE = 64  # of pictures in a folder, which have many sizes
@@ -186,7 +186,7 @@ def _read(
         name = home.name if home.is_dir() else home.name.split(".")[0]
 
     def converted() -> list[Images]:
-        with reading(place, "data set"):
+        with refusing(place, "data set"):
             return _as_images(place, name, read(paths, wanted), names)
 
     if read in TABLES:

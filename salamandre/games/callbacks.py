@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import shutil
@@ -134,7 +135,8 @@ class EpochNetworks(Callback):
     They are ``networks/generator-EPOCH.safetensors`` (the moving average, if the game has one) and
     ``networks/discriminator-EPOCH.safetensors``; the latest are also ``generator.safetensors`` and
     ``discriminator.safetensors``. Kept are those of the last epochs, and of ten epochs spread
-    evenly over the run, so that their size does not grow with its length.
+    evenly over the run, so that their size does not grow with its length. When a game goes on with
+    another length or ``keep``, all networks that were there stay; ``networks/plan.json`` lists them.
 
     Args:
         folder: made if it does not exist.
@@ -147,6 +149,21 @@ class EpochNetworks(Callback):
         self.folder = Path(folder)
         self.keep = None if keep is None else whole("EpochNetworks keep", keep)
 
+    def on_start(self, game: GanGame) -> None:
+        """Keep what is there for good, if it was saved by another plan."""
+        epoch = game.rounds // game.steps_per_epoch
+        there = numbered(self.folder / "networks", "generator-", ".safetensors")
+        file = self.folder / "networks" / "plan.json"
+        plan = {"epochs": game.epochs, "keep": self.keep}
+        try:
+            before = json.loads(file.read_bytes())
+            self._kept = set(map(int, before.pop("kept")))
+        except (FileNotFoundError, ValueError, TypeError, AttributeError, KeyError):
+            before, self._kept = None, set()  # none yet, or one that was damaged
+        if before != plan:
+            self._kept.update(number for number in there if number <= epoch)
+            write_atomically(file, json.dumps({**plan, "kept": sorted(self._kept)}).encode())
+
     def on_step(self, game: GanGame) -> None:
         """Save."""
         epoch = game.rounds // game.steps_per_epoch
@@ -156,11 +173,13 @@ class EpochNetworks(Callback):
                 self.folder / "networks" / f"{player}-{epoch:04d}.safetensors",
                 self.folder / f"{player}.safetensors",
             )
+        if self.keep is None:
+            return
         spread = math.ceil(game.epochs / 10)
         for player in ("generator", "discriminator"):
             saved = numbered(self.folder / "networks", f"{player}-", ".safetensors")
             for number, path in saved.items():
-                if self.keep is not None and number <= epoch - self.keep and number % spread:
+                if number <= epoch - self.keep and number % spread and number not in self._kept:
                     path.unlink()
 
     def on_end(self, game: GanGame) -> None:

@@ -23,10 +23,10 @@ def _described(run: Loop, last: int) -> str:
 
 
 class ProgressBar(Callback):
-    """A bar on the terminal or in a notebook: losses, the latest metrics and the time left.
+    """A bar with the time left, losses and the latest metrics, see :mod:`salamandre.progress`.
 
     Args:
-        every: how often it is redrawn. Default ``Seconds(0.1)``.
+        every: how often it is brought up to date. Default ``Seconds(0.1)``.
     """
 
     def __init__(self, every: Trigger = Seconds(0.1)) -> None:
@@ -35,11 +35,9 @@ class ProgressBar(Callback):
 
     def on_start(self, run: Loop) -> None:
         """Open the bar at the current step."""
-        from tqdm.auto import tqdm
+        from salamandre.progress import progress
 
-        # Redrawn at each update: ``every`` decides how often that is.
-        options = {"unit": run.unit, "dynamic_ncols": True, "mininterval": 0, "miniters": 1}
-        self._bar = tqdm(total=run.planned, initial=run.step, smoothing=0.05, **options)
+        self._bar = progress(run.planned, unit=run.unit, initial=run.step)
 
     def on_step(self, run: Loop) -> None:
         """Advance."""

@@ -39,7 +39,13 @@ def _csv_table(path: Path, wanted: str | None) -> Arrays:
     Raises:
         WrongFormat: other rows, or the label column is not clear.
     """
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    from tqdm.auto import tqdm
+
+    size = path.stat().st_size
+    with (
+        path.open(encoding="utf-8-sig", newline="") as file,
+        tqdm(total=size, desc=path.name, unit="B", unit_scale=True, disable=None) as bar,
+    ):
         first = file.readline(LONGEST)
         separator = max(SEPARATORS, key=first.count)
         header = _cells(first, separator)
@@ -65,6 +71,7 @@ def _csv_table(path: Path, wanted: str | None) -> Arrays:
             if column is not None:
                 labels += (_cells(line, separator)[column] for line in block)
             row += len(block)
+            bar.update(sum(map(len, block)))
             block = list(islice(lines, rows))
     return Arrays(np.concatenate(images), _values(labels) if column is not None else None)
 

@@ -87,17 +87,17 @@ def read_mat(file: BinaryIO) -> dict[str, Any]:
     Raises:
         WrongFormat: it is of another version, or damaged.
     """
-    data = memoryview(file.read())
-    if bytes(data[:10]) == b"MATLAB 7.3" or bytes(data[:4]) == b"\x89HDF":
+    start = file.read(HEADER)
+    if start.startswith((b"MATLAB 7.3", b"\x89HDF")):
         raise WrongFormat(
             "is a MATLAB file of version 7.3 (HDF5), which is not read: save it in MATLAB with "
             "save(..., '-v7')"
         )
-    order = {b"IM": "<", b"MI": ">"}.get(bytes(data[HEADER - 2 : HEADER]))
+    order = {b"IM": "<", b"MI": ">"}.get(start[HEADER - 2 :])
     if order is None:
         raise WrongFormat("does not start as a MATLAB file of the versions 5 to 7")
     found = {}
-    for kind, content in _elements(data[HEADER:], order):
+    for kind, content in _elements(memoryview(file.read()), order):
         if kind == COMPRESSED:
             ((kind, content),) = _elements(_inflated(content, order), order)
         if kind == MATRIX:

@@ -49,7 +49,8 @@ def open(
     """Return the training and the test split of a data set of the catalogue or of one's own.
 
     Args:
-        source: a name of :data:`salamandre.data.CATALOGUE`; or a folder of pictures in folders of
+        source: a name of :data:`salamandre.data.CATALOGUE`, which goes before a folder of that
+            name; or a folder of pictures in folders of
             classes, which may be in ``train`` and ``test`` (or ``val``); or a folder with, or one
             of, files in one of these forms:
 
@@ -98,6 +99,8 @@ def open(
     else:
         place = _place(source)
         read, paths = _find(place)
+        if label_column is not None and read not in TABLES:
+            raise ValueError(f"label_column is for CSV and Parquet files, and {place} has none")
         if read is None:
             train, test = both(
                 place,
@@ -146,8 +149,10 @@ def _find(place: Path) -> tuple[Reader | None, list[Path]]:
         ValueError: a file of another form, or a folder with IDX files of several sets.
     """
     whole = place.is_dir()
-    sets = array_files.idx_files(place if whole else place.parent)
-    chosen = {name: paths for name, paths in sets.items() if whole or place in paths}
+    chosen = {}
+    if whole or array_files.IDX.fullmatch(place.name):
+        sets = array_files.idx_files(place if whole else place.parent)
+        chosen = {name: paths for name, paths in sets.items() if whole or place in paths}
     if len(chosen) > 1:
         raise ValueError(
             f"{place} holds IDX files of several sets ({', '.join(chosen)}): name one of the files "

@@ -52,7 +52,12 @@ def _parquet_table(path: Path, wanted: Wanted) -> Arrays:
         import pyarrow.parquet as pq
     except ImportError:
         raise ImportError(f"{path} is a Parquet file, which needs PyArrow: {INSTALL}") from None
-    with pq.ParquetFile(path) as file:
+    from tqdm.auto import tqdm
+
+    with (
+        pq.ParquetFile(path) as file,
+        tqdm(total=file.metadata.num_rows, desc=path.name, unit=" pictures", disable=None) as bar,
+    ):
         schema = file.schema_arrow
         features = _features(schema.metadata or {})
         structs = [name for name in schema.names if pa.types.is_struct(schema.field(name).type)]
@@ -78,6 +83,7 @@ def _parquet_table(path: Path, wanted: Wanted) -> Arrays:
                     number = sum(map(len, images)) + len(block) + 1
                     raise WrongFormat(f"has an unreadable picture {number:,} ({error})") from None
             images.append(np.stack(block))
+            bar.update(len(block))
             if label is not None:
                 labels += batch.column(label).to_pylist()
     if not images:

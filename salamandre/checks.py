@@ -68,3 +68,8 @@ def unmasked(what: str, array: Any) -> Any:
     if hasattr(array, "mask") and hasattr(array, "filled"):
         raise ValueError(f"{what} are a masked array: fill or drop what is masked first")
     return array
+
+
+def counted(number: int, what: str) -> str:
+    """Return a number with its noun: ``"1 epoch"``, ``"1,200 rounds"``."""
+    return f"{number:,} {what}{'' if number == 1 else 's'}"

@@ -206,8 +206,67 @@ def test_evaluations_of_different_metrics_share_a_table(tmp_path):
 
 def test_a_metric_that_no_record_of_a_game_has_is_told():
     watch = games.Evaluation({"a": lambda game: 1.0}, every=sal.Steps(1))
-    with pytest.warns(UserWarning, match="no record has 'frechet', which EarlyStopping watches"):
-        game().play(2, [watch, sal.EarlyStopping("frechet")])
+    play = game()
+    with pytest.raises(
+        ValueError, match=r"watches 'frechet', which the records lack .they hold a\)"
+    ):
+        play.play(9, [watch, sal.EarlyStopping("frechet")])
+    assert play.rounds == 1
+    play = game()
+    with pytest.raises(ValueError, match=r"they hold no metrics.*a game an Evaluation with it"):
+        play.play(9, [sal.EarlyStopping("frechet"), sal.ProgressBar()])
+    assert play.rounds == 0
+
+
+def evaluations():
+    """Two evaluations, of which the second returns names that only a call tells."""
+    return [
+        games.Evaluation({"a": lambda game: game.rounds}, sal.Steps(3)),
+        games.Evaluation({"all": lambda game: {"b": game.rounds, "c": np.nan}}, sal.Steps(2)),
+    ]
+
+
+def columns(play):
+    return play.history.column("a"), play.history.column("b")
+
+
+@pytest.mark.parametrize("end", [5, 6, 8, 9])
+def test_two_evaluations_both_record_the_end_and_only_that_one_is_forgotten(end, tmp_path):
+    play = game()
+    play.play(end, evaluations())
+    third, second = list(range(3, end, 3)), list(range(2, end, 2))
+    assert columns(play) == ([*third, end], [*second, end])
+    play.save(tmp_path / "game")
+    again = game()
+    again.resume(tmp_path / "game")
+    again.play(13, evaluations())
+    assert columns(again) == ([3, 6, 9, 12, 13], [2, 4, 6, 8, 10, 12, 13])
+
+
+def test_a_game_killed_in_a_round_of_one_evaluation_keeps_its_record(tmp_path):
+    play = game()
+    play.play(20, [*evaluations(), Killed(6, tmp_path / "game")])
+    again = game()
+    again.resume(tmp_path / "game")
+    again.play(7, evaluations())
+    assert columns(again) == ([3, 6, 7], [2, 4, 6, 7])
+    play = game()
+    play.play(20, [*evaluations(), Killed(8, tmp_path / "game")])
+    again = game()
+    again.resume(tmp_path / "game")
+    again.play(9, evaluations())
+    assert columns(again) == ([3, 6, 9], [2, 4, 6, 8, 9])
+
+
+class Killed(sal.Callback):
+    """Saves the game in a round, as the last checkpoint before a process is killed."""
+
+    def __init__(self, rounds, path):
+        self.rounds, self.path = rounds, path
+
+    def on_step(self, game):
+        if game.rounds == self.rounds:
+            game.save(self.path)
 
 
 @pytest.mark.parametrize("name", ["round", "step", "seconds", "loss"])

@@ -39,12 +39,12 @@ def _csv_table(path: Path, wanted: str | None) -> Arrays:
     Raises:
         WrongFormat: other rows, or the label column is not clear.
     """
-    from tqdm.auto import tqdm
+    from salamandre.progress import progress
 
     size = path.stat().st_size
     with (
         path.open(encoding="utf-8-sig", newline="") as file,
-        tqdm(total=size, desc=path.name, unit="B", unit_scale=True, disable=None) as bar,
+        progress(size, path.name, "B", scale=True) as bar,
     ):
         first = file.readline(LONGEST)
         separator = max(SEPARATORS, key=first.count)

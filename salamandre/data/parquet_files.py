@@ -52,11 +52,11 @@ def _parquet_table(path: Path, wanted: Wanted) -> Arrays:
         import pyarrow.parquet as pq
     except ImportError:
         raise ImportError(f"{path} is a Parquet file, which needs PyArrow: {INSTALL}") from None
-    from tqdm.auto import tqdm
+    from salamandre.progress import progress
 
     with (
         pq.ParquetFile(path) as file,
-        tqdm(total=file.metadata.num_rows, desc=path.name, unit=" pictures", disable=None) as bar,
+        progress(file.metadata.num_rows, path.name, "picture") as bar,
     ):
         schema = file.schema_arrow
         features = _features(schema.metadata or {})

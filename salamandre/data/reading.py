@@ -19,9 +19,11 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 
+from salamandre.data.cache import stored
 from salamandre.data.catalogue import CorruptData, DataSet, Form, Kind, Part, Split
 from salamandre.data.download import is_published
 from salamandre.data.formats import READERS, Stream, WrongFormat
+from salamandre.data.images import label_type
 
 
 def find(entry: DataSet, form: Form, split: Split, folder: Path) -> dict[Part, Path]:
@@ -61,7 +63,8 @@ def write(entry: DataSet, form: Form, files: Mapping[Part, Path], out: BinaryIO)
         for kind in part.kinds:
             row[part, kind] = total[kind]
             total[kind] += part.count
-    size, labels = math.prod(entry.shape), np.zeros(total["images"], np.uint8)
+    size = math.prod(entry.shape)
+    labels = np.zeros(total["images"], label_type(len(entry.classes)))
     written = 0  # images before the position of the file
     with tqdm(total=len(labels), desc=entry.title, unit=" images", disable=None) as bar:
         for path in dict.fromkeys(files.values()):
@@ -78,7 +81,7 @@ def write(entry: DataSet, form: Form, files: Mapping[Part, Path], out: BinaryIO)
                 written = start + len(block)
                 bar.update(len(block))
     out.seek(len(labels) * size)
-    out.write(labels.data)
+    out.write(stored(labels, len(entry.classes)))
 
 
 def _pieces(

@@ -17,7 +17,7 @@ from salamandre.checks import array, nearest
 Names = tuple[str, ...]
 SIGNS: Names = ("-1", "1")  # of two classes whose labels are -1 and 1
 TRUTHS: Names = ("False", "True")
-SHOWN = 20  # names in a message
+SHOWN = 3  # names at each end of a list that is shortened
 
 
 def checked_names(names: Sequence[str] | None) -> Names | None:
@@ -26,15 +26,22 @@ def checked_names(names: Sequence[str] | None) -> Names | None:
         return None
     if isinstance(names, str) or not all(isinstance(name, str) for name in names) or not len(names):
         raise ValueError(f"class_names must be a sequence of texts, or None, got {names!r}")
-    if len({*map(_normal, names)}) < len(names):
+    if len({*map(composed, names)}) < len(names):
         raise ValueError(f"class_names must be different names, got {listed(names)}")
     return tuple(map(str, names))
 
 
+def composed(name: str) -> str:
+    """Return a name in Unicode's composed form (NFC), in which names are compared."""
+    return unicodedata.normalize("NFC", name)
+
+
 def listed(names: Sequence[str]) -> str:
-    """Return names for a message."""
-    more = f", ... ({len(names)} in all)" if len(names) > SHOWN else ""
-    return f"({', '.join(map(repr, names[:SHOWN]))}{more})"
+    """Return names in quotes; of many the first and the last ones."""
+    quoted = [repr(name) for name in names]
+    if len(quoted) > 2 * SHOWN + 1:
+        quoted[SHOWN:-SHOWN] = ["..."]
+    return ", ".join(quoted)
 
 
 def matched(
@@ -51,15 +58,14 @@ def matched(
     Raises:
         ValueError: a name that ``wanted`` lacks; both lists are named.
     """
-    ours, theirs = [*map(_normal, names)], [*map(_normal, wanted)]
+    ours, theirs = [*map(composed, names)], [*map(composed, wanted)]
     if ours == theirs:
         return None
     known = {name: label for label, name in reversed([*enumerate(theirs)])}
-    missing = [name for name in ours if name not in known]
-    if missing:
+    if missing := [name for name in ours if name not in known]:
         raise ValueError(
-            f"{what} has the classes {listed(names)}, {whose} {listed(wanted)}, which has no "
-            f"{missing[0]!r}: labels are matched by name"
+            f"{what} has a class {listed(missing)} that {whose} lacks: its classes are "
+            f"{listed(names)}, those of {whose} {listed(wanted)}"
         )
     return np.array([known[name] for name in ours])
 
@@ -80,21 +86,20 @@ def by_name(what: str, labels: Any, names: Names | None) -> Any:
     labels = array(what, labels)
     if labels.dtype.kind == "U":
         if names is None:
+            first = f"such as {str(labels.flat[0])!r}" if labels.size else "of none"
             raise ValueError(
-                f"{what} are text such as {str(labels.flat[0])!r}, and the network has no class_names "
-                f"yet: give whole numbers, or set network.class_names"
-                if labels.size
-                else f"{what} must be whole numbers, got none"
+                f"{what} are text {first}, and the network has no class_names yet: give whole "
+                f"numbers, or set network.class_names"
             )
-        known = {_normal(name): label for label, name in enumerate(names)}
+        known = {composed(name): label for label, name in enumerate(names)}
         found, places = np.unique(labels, return_inverse=True)
         for name in found:
-            if _normal(name) not in known:
+            if composed(name) not in known:
                 raise ValueError(
                     f"{what} hold {str(name)!r}{nearest(name, names)}: the classes are "
                     f"{listed(names)}"
                 )
-        return np.array([known[_normal(name)] for name in found])[places].reshape(labels.shape)
+        return np.array([known[composed(name)] for name in found])[places].reshape(labels.shape)
     if names == SIGNS and labels.dtype.kind in "if":
         signs = abs(labels) == 1
         if isinstance(signs, np.ndarray) and signs.all():
@@ -112,8 +117,3 @@ def names_within(labels: np.ndarray) -> Names | None:
     if kind in "if" and labels.size and labels.min() == -1 and (abs(labels) == 1).all():
         return SIGNS
     return None
-
-
-def _normal(name: str) -> str:
-    """Return a name with composed letters: file systems write the same one in two ways."""
-    return unicodedata.normalize("NFC", name)

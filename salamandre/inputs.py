@@ -35,6 +35,9 @@ class Pixels(NamedTuple):
         return x
 
 
+BYTES = Pixels()
+
+
 class Meaning:
     """What the labels and the images of a network mean; saved with it.
 
@@ -43,7 +46,7 @@ class Meaning:
             learns in. Default to 0..1.
     """
 
-    pixels = Pixels()
+    pixels: Pixels = BYTES
     _class_names: Names | None = None
 
     @property
@@ -78,7 +81,7 @@ def checked_shape(sizes: Any) -> tuple[Any, ...]:
 
 
 def checked_input(
-    x: Any, shape: Any, dtype: Any, backend: Backend, finite: bool = True, pixels: Pixels = Pixels()
+    x: Any, shape: Any, dtype: Any, backend: Backend, finite: bool = True, pixels: Pixels = BYTES
 ) -> Any:
     """Return a batch x (N, *shape), or a tuple of such, as an array of the backend and dtype.
 

@@ -181,9 +181,7 @@ class CrossEntropy(Loss):
         """Return labels in 0..classes-1 of shape (N,), or rows of probabilities."""
         if len(y_shape) != 2:
             raise ValueError(f"CrossEntropy expects outputs (N, classes), got shape {y_shape}")
-        labels = _whole(array("the targets", target), backend)
-        if labels.ndim == 2 and labels.shape[1] == 1:
-            labels = labels.reshape(-1)
+        labels = backend.asarray(whole_labels(array("the targets", target)))
         if labels.ndim == 2:
             target = super().check(target, y_shape, dtype, backend)
             off = backend.xp.abs(target.sum(axis=1) - 1) > 1e-3
@@ -264,14 +262,18 @@ def _mean(values: Array, weights: Array | None) -> Array:
     return _weighted(values, weights).mean()
 
 
-def _whole(labels: Array, backend: Backend) -> Array:
-    """Return truths, and whole numbers that are floats, as integers; others as they are."""
+def whole_labels(labels: Array) -> Array:
+    """Return labels (N,) or (N, 1) that are whole numbers or truths as integers (N,).
+
+    Other arrays are returned as they are.
+    """
     kind = labels.dtype.kind
-    if kind == "b":
-        labels = labels.astype(np.int64)
-    elif kind == "f" and (labels.ndim == 1 or labels.shape[1:] == (1,)):
-        on_host = labels if isinstance(labels, np.ndarray) else backend.to_numpy(labels)
+    if kind not in "fiub" or (labels.ndim != 1 and labels.shape[1:] != (1,)):
+        return labels
+    if kind in "fb":
         with np.errstate(invalid="ignore"):  # what is no number is not equal to itself
-            rounded = on_host.astype(np.int64)
-        labels = rounded if (rounded == on_host).all() else labels
-    return backend.asarray(labels)
+            numbers = labels.astype(np.int64)
+        if not bool((numbers == labels).all()):
+            return labels
+        labels = numbers
+    return labels.reshape(-1)

@@ -7,7 +7,7 @@ from typing import Any
 
 from salamandre.class_names import checked_names
 from salamandre.component import decode, encode
-from salamandre.inputs import Pixels, checked_pixels, checked_shape
+from salamandre.inputs import BYTES, checked_pixels, checked_shape
 from salamandre.storage import StoredFile, read_file, write_file
 
 
@@ -16,7 +16,7 @@ def save(network: Any, path: str | os.PathLike[str]) -> None:
     description = encode(network)
     if network.class_names is not None:
         description["class_names"] = list(network.class_names)
-    if network.pixels != Pixels():
+    if network.pixels != BYTES:
         description["pixels"] = list(network.pixels)
     write_file(path, "network", description, network.tensors())
 
@@ -29,7 +29,7 @@ def load(cls: Any, path: str | os.PathLike[str], backend: Any) -> Any:
         if not isinstance(description, dict) or description.get("class") != "layers.Network":
             raise ValueError("it does not describe a Network")
         names = checked_names(description.pop("class_names", None))
-        pixels = checked_pixels(description.pop("pixels", Pixels()))
+        pixels = checked_pixels(description.pop("pixels", BYTES))
         _compare_sizes(description, stored)
         arguments = {name: decode(v) for name, v in description.items() if name != "class"}
         network = cls(**arguments, backend=backend)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from salamandre.backend import Array, Backend, get_backend
+from salamandre.checks import array as as_array
 from salamandre.checks import nearest, one_of, whole
 from salamandre.inputs import checked_shape
 from salamandre.layer import Declared, Layer, Shape
@@ -236,7 +237,7 @@ class FlatVectors(Sequential):
         for name, array in arrays.items():
             if name not in tensors:
                 raise ValueError(f"no value was given for the network's array {name!r}")
-            given = np.asarray(tensors[name])
+            given = np.asarray(as_array(f"the values of {name!r}", tensors[name]))
             if given.dtype.kind != "f" or not np.isfinite(given).all():
                 raise ValueError(
                     f"{name!r} must hold finite floating-point numbers, got dtype {given.dtype}"

@@ -16,7 +16,7 @@ def test_shares_and_divergence_agree_with_scipy(random):
     expected = stats.entropy(shares, reference)
     assert evaluation.class_divergence(shares, reference) == pytest.approx(expected)
     assert evaluation.class_divergence(np.array([0, 1.0]), np.array([1.0, 0])) == np.inf
-    with pytest.raises(ValueError, match=r"all of them in 0\.\.2"):
+    with pytest.raises(ValueError, match=r"must lie in 0\.\.2"):
         evaluation.class_shares(np.array([0, 3]), 3)
 
 

@@ -268,7 +268,7 @@ def test_shift_moves_each_image_by_whole_pixels():
         (lambda: sal.Engine(perceptron(), (X[:, :5], LABELS)), r"shape \(6,\).*\(5,\)"),
         (lambda: sal.Engine(perceptron(), (X * np.nan, LABELS)), "NaN"),
         (lambda: sal.Engine(perceptron(), (X, LABELS + 1)), r"labels must lie in 0\.\.1"),
-        (lambda: sal.Engine(perceptron(), (X, LABELS * 1.0)), "whole-number labels"),
+        (lambda: sal.Engine(perceptron(), (X, LABELS + 0.5)), "whole-number labels"),
         (lambda: sal.Engine(sal.Network([sal.NeuronLayer(1)], 6), (X, LABELS)), "a loss and an"),
     ],
 )

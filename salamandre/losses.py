@@ -22,7 +22,7 @@ from salamandre.component import Component
 from salamandre.layer import Shape
 
 
-class Loss(Component):
+class Loss(Component, abstract=True):
     """Base of losses. Your own one needs :meth:`compute`."""
 
     kind = "losses"

@@ -26,7 +26,7 @@ from salamandre.component import Component
 from salamandre.layer import Shape
 
 
-class Loss(Component):
+class Loss(Component, abstract=True):
     """Base of losses. Your own one needs :meth:`compute`; ``weights`` may be left out of it.
 
     Attributes:

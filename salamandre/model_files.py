@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from salamandre.backend import get_backend
 from salamandre.class_names import checked_names
 from salamandre.component import decode, encode
 from salamandre.inputs import BYTES, checked_pixels, checked_shape
@@ -24,6 +25,7 @@ def save(network: Any, path: str | os.PathLike[str]) -> None:
 def load(cls: Any, path: str | os.PathLike[str], backend: Any) -> Any:
     """See :meth:`Network.load`."""
     stored = read_file(path, "network")
+    backend = get_backend(backend)  # what is missing here is no fault of the file
     with stored.blame():
         description = stored.architecture
         if not isinstance(description, dict) or description.get("class") != "layers.Network":

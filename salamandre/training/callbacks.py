@@ -95,11 +95,12 @@ class Curves(Callback):
     def on_step(self, run: Loop) -> None:
         """Append the new rows."""
         history, table = run.history, self.folder / "curves.csv"
-        if self._rows == 0:
+        rows, self._rows = self._rows, 0  # after a failure the whole table is written
+        if rows == 0 or not table.exists():
             write_atomically(table, history.to_csv().encode())
         else:
             with table.open("a", encoding="utf-8", newline="") as file:
-                file.write(history.to_csv(self._rows))
+                file.write(history.to_csv(rows))
         self._rows = len(history)
         if len(history.records) != self._records:
             write_atomically(self.folder / "metrics.csv", history.records_csv().encode())

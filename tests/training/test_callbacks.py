@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import shutil
 
 import numpy as np
 import pytest
@@ -78,6 +79,25 @@ def test_curves_and_progress(tmp_path, capsys):
     assert f"loss {run.history.mean('loss'):.4g}" in shown
     assert f"accuracy {run.history.records[-1]['accuracy']:.4g}" in shown
     assert "12/12" in shown
+
+
+def test_a_table_that_was_lost_or_cut_is_written_anew(tmp_path, monkeypatch):
+    """The folder may vanish in mid-run, and a full disk may take half a row."""
+    file = tmp_path / "run" / "curves.csv"
+    curves = sal.Curves(file.parent, every=sal.Steps(1))
+    Counting().run(9, curves, At(4, lambda run: shutil.rmtree(file.parent)))
+    assert [row["step"] for row in table(file)] == [str(n) for n in range(1, 10)]
+
+    def fail(run):
+        with monkeypatch.context() as context:
+            context.setattr(run.history, "to_csv", lambda start: "7,0.")
+            curves.on_step(run)
+            context.setattr(run.history, "to_csv", lambda start: 1 / 0)
+            curves.on_step(run)
+
+    with pytest.raises(ZeroDivisionError):
+        Counting().run(9, curves, At(4, fail))
+    assert [row["step"] for row in table(file)] == [str(n) for n in range(1, 5)]
 
 
 def test_a_bar_that_is_drawn_rarely_ends_where_the_run_does(capsys):

@@ -24,18 +24,18 @@ def test_what_one_of_the_two_lacks_is_not_compared(found, wanted):
         (
             NEW,
             {"train": ["digits (train)", 1500, "1badcafe"]},
-            r"examples of digits \(train\) have",
+            r"examples of digits \(train\) ",
         ),
         (
             NEW,
             {"train": ["digits (train)", 1501, "0badcafe"]},
-            r"train\[1\] is 1500, here it is 1501",
+            r"train\[1\] is 1500, here it is",
         ),
         (OLD, {"train": ["mnist (train)", 1500, "0badcafe"]}, "train"),
         (
             NEW,
             {"transform": "Shift(pixels=2) #4321abcd"},
-            r"code of the transform Shift\(pixels=2\)",
+            r"code of the transform Shift\(p",
         ),
         (NEW, {"transform": "Shift(pixels=3) #1234abcd"}, "its transform is Shift"),
         (OLD, {"transform": "none"}, "its transform is Shift"),

@@ -68,6 +68,9 @@ def examples(data: Data, network: Network, names: Names | None, labelled: bool) 
                 + (f" of {len(data)}" if isinstance(data, (tuple, list)) else "")
             )
         inputs, given = array("the inputs", data[0]), array("the targets", data[1])
+        for what, values in (("inputs", inputs), ("targets", given)):
+            if values.dtype.kind not in ("fiub" if what == "inputs" else "fiubU"):
+                raise ValueError(f"the {what} must be real numbers, got dtype {values.dtype}")
         targets, own = named_labels(given, names, labelled)
         if labelled and network.output_shape[-1] > 1:
             targets = whole_labels(targets)
@@ -114,8 +117,6 @@ def _check(found: Examples) -> None:
             f"got {inputs_given} inputs and {given} targets"
         )
     for what, values in (("inputs", inputs), ("targets", targets)):
-        if values.dtype.kind not in "fiub":
-            raise ValueError(f"the {what} must be real numbers, got dtype {values.dtype}")
         if values.dtype.kind == "f" and not np.isfinite(values).all():
             raise ValueError(f"the {what} of the data set hold NaN or infinity")
 

@@ -102,7 +102,9 @@ def damaged_arrays(arrays: dict[str, np.ndarray], random: Random) -> dict[str, n
     elif kind == "twice":
         changed |= {name: array, random.choice((name + "2", "x/state/y", "metrics")): array}
     elif kind == "shape":
-        changed[name] = random.choice((array.reshape(-1), array.T, array[None], array.reshape(-1, 1)))
+        changed[name] = random.choice(
+            (array.reshape(-1), array.T, array[None], array.reshape(-1, 1))
+        )
     elif kind == "type":
         with np.errstate(all="ignore"):
             changed[name] = array.astype(random.choice(("f8", "f4", "f2", "i4", "u1", "?")))

@@ -24,7 +24,9 @@ def test_labels_are_translated_by_name():
     assert matched("a", ("x", "y"), "b", ("x", "y")) is None
     assert matched("a", ("y", "x"), "b", ("x", "y", "z")).tolist() == [1, 0]
     assert matched("a", ("a\u0308",), "b", ("\u00e4",)) is None  # macOS writes the first one
-    with pytest.raises(ValueError, match=r"a has a class 'w' that b lacks: .* 'y', 'w', .* 'x', 'y'"):
+    with pytest.raises(
+        ValueError, match=r"a has a class 'w' that b lacks: .* 'y', 'w', .* 'x', 'y'"
+    ):
         matched("a", ("y", "w"), "b", ("x", "y"))
 
 
@@ -36,7 +38,7 @@ def test_labels_in_words_signs_and_truths():
         assert names_within(np.array(labels)) is None
     assert by_name("l", ["dog", "cat"], ("cat", "dog")).tolist() == [1, 0]
     assert by_name("l", [-1, 1, 1], ("-1", "1")).tolist() == [0, 1, 1]
-    with pytest.raises(ValueError, match="l hold 'dgo', did you mean 'dog'.* 'cat', 'dog'"):
+    with pytest.raises(ValueError, match=r"l hold 'dgo', did you mean 'dog'.* 'cat', 'dog'"):
         by_name("l", ["dgo"], ("cat", "dog"))
 
 

@@ -219,7 +219,7 @@ def each_by_pytorch(loss, y, target):
 
 @pytest.mark.parametrize("loss, y, target, _", THEIRS, ids=[repr(row[0]) for row in THEIRS])
 def test_weighted_losses_against_pytorch(loss, y, target, _, backend, host):
-    """The weighted mean, and its gradient through a last activation where learn has a closed form."""
+    """The weighted mean, and its gradient through the closed forms that learn has."""
     of_logits = getattr(loss, "from_logits", True)
     last = {"CrossEntropy": sal.Softmax(), "BinaryCrossEntropy": sal.Sigmoid()}
     layer = sal.Identity() if of_logits else last[type(loss).__name__]

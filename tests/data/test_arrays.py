@@ -118,7 +118,7 @@ def test_pandas_words_and_missing_values():
         assert network.class_names == ("no", "yes")
     holes = pandas.DataFrame({"a": [1, None], "b": ["x", "y"]})
     for inputs in (holes, pandas.array([1, None], dtype="Int64")):
-        with pytest.raises(ValueError, match="missing values|NaN or infinity"):
+        with pytest.raises(ValueError, match=r"missing values|NaN or infinity"):
             sal.Engine(classifier(2), (inputs, [0, 1]))
 
 
@@ -172,7 +172,12 @@ OF_BYTES = RANDOM.integers(0, 2, 30)
 
 def test_images_of_bytes_are_scaled_wherever_they_come_from():
     images = Images(BYTES, OF_BYTES.astype(np.uint8), ("a", "b"), "made", "train")
-    kinds = (images, (BYTES, OF_BYTES), (BYTES[:, 0], OF_BYTES), (BYTES / np.float32(255), OF_BYTES))
+    kinds = (
+        images,
+        (BYTES, OF_BYTES),
+        (BYTES[:, 0], OF_BYTES),
+        (BYTES / np.float32(255), OF_BYTES),
+    )
     found = []
     for kind in kinds:
         network = convolution()

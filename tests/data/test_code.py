@@ -58,7 +58,10 @@ OTHERS = [
     (lambda: lambda x: x + 1, lambda: lambda x: x - 1),
     (lambda: defined("def f(x): return x + 1"), lambda: defined("def f(x): return x + 2")),
     (lambda: defined("def f(x, a=1): return a"), lambda: defined("def f(x, a=2): return a")),
-    (lambda: defined("def f(x): return x * k", k=1), lambda: defined("def f(x): return x * k", k=2)),
+    (
+        lambda: defined("def f(x): return x * k", k=1),
+        lambda: defined("def f(x): return x * k", k=2),
+    ),
     (
         lambda: defined("def g(x): return 1\ndef f(x): return g(x)"),
         lambda: defined("def g(x): return 2\ndef f(x): return g(x)"),

@@ -180,19 +180,25 @@ def test_xor_compares_learning_rates(tmp_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGINT for one process")
 def test_xor_that_is_interrupted_draws_what_is_done(tmp_path):
     command = [sys.executable, EXAMPLES / "xor.py", "--structure", "2-4-1", "--runs", "500"]
+    import pty  # not on Windows
+
+    terminal, end = pty.openpty()  # a bar elsewhere is a line now and then
     process = subprocess.Popen(
         [*command, "--steps", "2000"],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=end,
         text=True,
         start_new_session=True,
     )
     bar = ""
     while not re.search(r"\b[1-9]\d*/500", bar):  # the first runs are done
-        bar += process.stderr.read(1)
+        bar += os.read(terminal, 1000).decode()
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all processes
-    out, err = process.communicate(timeout=60)
+    out, _ = process.communicate(timeout=60)
+    err = os.read(terminal, 10000).decode()
+    os.close(terminal)
+    os.close(end)
     assert process.returncode == 0, err
     assert "interrupted" in out
     assert len(table(only_folder(tmp_path) / "runs.csv")) >= 1

@@ -7,6 +7,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from salamandre.checks import counted
 from salamandre.cli import options as kinds
 from salamandre.cli import training
 from salamandre.cli.train_options import (
@@ -17,7 +18,6 @@ from salamandre.cli.train_options import (
     the_run,
     train_options,
 )
-from salamandre.cli.training import counted
 
 
 @click.command()

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from salamandre.checks import counted
 from salamandre.cli.options import INTERRUPTED
 
 if TYPE_CHECKING:
@@ -32,11 +33,6 @@ def entry_of(dataset: str) -> DataSet | None:
     from salamandre.data import CATALOGUE
 
     return CATALOGUE.get(dataset)
-
-
-def counted(number: int, what: str) -> str:
-    """Return a number with its noun: ``"1 epoch"``, ``"1,200 rounds"``."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def load_images(options: Mapping[str, Any]) -> Sets:

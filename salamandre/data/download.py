@@ -100,12 +100,11 @@ class _Watched:
     """A file being downloaded: shows a progress bar, and stops what is too slow or too long."""
 
     def __init__(self, file: File, out: BinaryIO, timeout: float) -> None:
-        from tqdm.auto import tqdm
+        from salamandre.progress import progress
 
         self.file, self.out, self.timeout = file, out, timeout
         self.goal, self.deadline = 0.0, 0.0
-        # disable=None: hidden where standard error is not a terminal
-        self.bar = tqdm(total=file.bytes, desc=file.name, unit="B", unit_scale=True, disable=None)
+        self.bar = progress(file.bytes, file.name, "B", scale=True)
         self.flush = out.flush
 
     def write(self, data: bytes) -> None:

@@ -55,7 +55,7 @@ def write(entry: DataSet, form: Form, files: Mapping[Part, Path], out: BinaryIO)
     Raises:
         CorruptData: a file holds something else.
     """
-    from tqdm.auto import tqdm
+    from salamandre.progress import progress
 
     row: dict[tuple[Part, Kind], int] = {}  # of the next example of a part
     total: Counter[Kind] = Counter()
@@ -66,7 +66,7 @@ def write(entry: DataSet, form: Form, files: Mapping[Part, Path], out: BinaryIO)
     size = math.prod(entry.shape)
     labels = np.zeros(total["images"], label_type(len(entry.classes)))
     written = 0  # images before the position of the file
-    with tqdm(total=len(labels), desc=entry.title, unit=" images", disable=None) as bar:
+    with progress(len(labels), entry.title, "image") as bar:
         for path in dict.fromkeys(files.values()):
             parts = [part for part in files if files[part] == path]
             for part, kind, block in _pieces(entry, form, path, parts):

@@ -8,7 +8,6 @@ import signal
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, suppress
-from functools import partial
 from typing import TypeVar
 
 import numpy as np
@@ -34,16 +33,16 @@ def repeat(
         processes: runs at a time. Default: the number of cores. Each has one BLAS thread.
         description: shown before the bar. Default none.
     """
-    from tqdm import tqdm
+    from salamandre.progress import progress
 
     seeds = list(seeds)
     processes = min(processes or os.cpu_count() or 1, len(seeds))
-    bar = partial(tqdm, total=len(seeds), desc=description, unit="run")
     results: list[Result] = []
     if processes <= 1:
-        with suppress(KeyboardInterrupt):
-            for seed in bar(seeds):
+        with suppress(KeyboardInterrupt), progress(len(seeds), description, "run") as bar:
+            for seed in seeds:
                 results.append(experiment(seed))
+                bar.update()
         return results
     with _one_thread_each():
         context = multiprocessing.get_context("spawn")
@@ -51,8 +50,10 @@ def repeat(
         ignore = (signal.SIGINT, signal.SIG_IGN)
         pool = ProcessPoolExecutor(processes, context, signal.signal, ignore)
         try:
-            for result in bar(pool.map(experiment, seeds)):
-                results.append(result)
+            with progress(len(seeds), description, "run") as bar:
+                for result in pool.map(experiment, seeds):
+                    results.append(result)
+                    bar.update()
         except KeyboardInterrupt:
             for process in multiprocessing.active_children():
                 process.terminate()

@@ -16,8 +16,9 @@ from salamandre.data.transforms import Transform
 from salamandre.inputs import BYTES
 from salamandre.network import Diverged, Network
 from salamandre.training.checkpoint import State
+from salamandre.training.divergence import HUGE, NotFinite
 from salamandre.training.history import NOT_METRICS, History, require_free
-from salamandre.training.loop import Callback, Loop
+from salamandre.training.loop import Callback, Loop, checked_callbacks
 from salamandre.training.metrics import accuracy
 from salamandre.training.triggers import Epochs, Trigger, trigger
 
@@ -76,7 +77,7 @@ class Engine(Loop):
             raise ValueError("an Engine needs a Network with a loss and an optimizer")
         self.network = network
         self.batch_size = whole("batch_size", batch_size)
-        self.callbacks = tuple(callbacks)
+        self.callbacks = checked_callbacks(callbacks)
         self.seed = whole("seed", seed, least=0)
         self.train = Source(
             train,
@@ -121,13 +122,16 @@ class Engine(Loop):
     def run(self, epochs: int) -> History:
         """Train until ``epochs`` epochs are done in all, those of earlier runs included.
 
+        A second ``run(epochs=3)`` has nothing to do, and says so.
+
         Returns:
             The history.
 
         Raises:
-            Diverged: the loss became NaN or infinite; the step is named.
+            Diverged: the loss became NaN or infinite; the step is named, and why.
         """
         planned = whole("epochs", epochs) * self.steps_per_epoch
+        self._tell_if_done("epochs", epochs, self.steps_per_epoch)
         if self.batches.drawn != self.step:  # the latest step failed
             self.batches.drawn = self.step
         return self._run(planned, (self._tests, *self.callbacks))
@@ -135,7 +139,30 @@ class Engine(Loop):
     def _take_step(self) -> None:
         x, targets, *weights = next(self.batches)
         given = {"weights": weights[0]} if weights else {}
-        self.history.append(loss=self.network.learn(x, targets, **given))
+        try:
+            loss = self.network.learn(x, targets, **given)
+        except Diverged as error:
+            what, _, _ = str(error).partition(" at step")
+            number = f"{what} in step {self.step + 1}".removeprefix("the ")
+            raise NotFinite(number, self.step, *self._outputs(x)) from None
+        self.history.append(loss=loss)
+
+    def _outputs(self, x: Array) -> tuple[str, str]:
+        """Return what the network makes of a batch whose loss is not finite, and a cure."""
+        network, run = self.network, self.network.new_pass(statistics=False)
+        run.draw_from(None)
+        xp = network.backend.xp
+        largest = float(xp.abs(network.compute(x, run)).max())
+        if math.isfinite(largest) and largest < HUGE:
+            loss = type(network.loss).__name__
+            cure = f"rewrite {loss}, which computes what {network.dtype} cannot hold"
+            return f"the outputs of its batch are finite, at most {largest:.3g}", cure
+        parameter = float(xp.abs(network.parameters).max())
+        return f"the outputs of its batch reach {largest:.3g}, the parameters {parameter:.3g}", ""
+
+    @property
+    def _networks(self) -> dict[str, Network]:
+        return {"network": self.network}
 
     def test(self) -> dict[str, float]:
         """Evaluate on the test set, and append a record of it to the history."""
@@ -150,31 +177,29 @@ class Engine(Loop):
             before["loss"] = self.history.mean("loss", since)
         metrics = self.evaluate()
         if not math.isfinite(metrics.get("test_loss", 0.0)):
-            raise Diverged(f"the test loss became {metrics['test_loss']} after step {self.step}")
+            loss = f"test_loss became {metrics['test_loss']} after step {self.step}"
+            raise NotFinite(loss, self.step)
         self.record(metrics, **before)
         return metrics
 
     def evaluate(self, batch_size: int = 1000) -> dict[str, float]:
-        """Return ``test_loss`` and the metrics on the test set.
-
-        The metrics get the outputs for all examples at once, which are computed block by block.
-        """
+        """Return ``test_loss`` and the metrics on the test set, which is read block by block."""
         if self.test_set is None:
             return {}
-        network, total, kept = self.network, 0.0, []
+        network, total, outputs, answers = self.network, 0.0, [], []
         assert network.loss is not None
+        xp = network.backend.xp
         for x, targets in self.test_set.in_order(batch_size):
             y = network.predict(x)
-            loss, _ = network.loss.compute(y, self._check(targets, y.shape), network.backend.xp)
+            loss, _ = network.loss.compute(y, self._check(targets, y.shape), xp)
             total += float(loss) * len(y)
             if self.metrics:
-                kept.append((y, targets))
-        found = {"test_loss": total / len(self.test_set)}
-        together = network.backend.xp.concatenate
-        for name, metric in self.metrics.items():  # each has its own arrays: it may write to them
-            y, targets = (together(parts) for parts in zip(*kept, strict=True))
-            found[name] = metric(y, targets)
-        return found
+                outputs.append(y)
+                answers.append(targets)
+        values = {"test_loss": total / len(self.test_set)}
+        for name, metric in self.metrics.items():  # each has arrays of its own to work on
+            values[name] = metric(xp.concatenate(outputs), xp.concatenate(answers))
+        return values
 
     def _state(self) -> State:
         identity: dict[str, Any] = {
@@ -189,7 +214,7 @@ class Engine(Loop):
             identity["weights"] = checksum(self.train.weights)
         if self.train.pixels is not None and self.train.pixels[1:] != BYTES[1:]:
             identity["pixels"] = list(self.train.pixels)
-        return State(identity, {"network": self.network})
+        return State(identity, self._networks)
 
 
 class _Tests(Callback):
@@ -197,6 +222,10 @@ class _Tests(Callback):
 
     def __init__(self, every: Trigger) -> None:
         self.every = trigger("test_every", every)
+
+    def on_start(self, run: Engine) -> None:
+        """Say what a test records."""
+        self.recorded = ("loss", *(("test_loss", *run.metrics) if run.test_set else ()))
 
     def on_step(self, run: Engine) -> None:
         """Test."""

@@ -233,6 +233,40 @@ def test_a_diverged_run_stops_and_leaves_the_last_good_checkpoint(tmp_path):
     assert all(math.isfinite(loss) for loss in resumed.history.steps["loss"])
 
 
+def test_epochs_are_a_total_and_a_second_call_says_so():
+    run = engine()
+    run.run(3)
+    with pytest.warns(UserWarning, match=r"epochs=3 counts all .* 3 are done: .* give epochs=6"):
+        run.run(epochs=3)
+    assert run.step == 18
+    run.run(epochs=6)
+    assert run.step == 36
+
+
+def test_a_metric_sees_the_whole_test_set_and_changes_nothing():
+    seen = []
+
+    def largest(y, targets):
+        seen.append((len(y), targets.sum()))
+        error = float(abs(y.argmax(axis=1) - targets).max())
+        y *= 0
+        targets *= 0
+        return error
+
+    run = engine(metrics={"a": largest, "b": largest})
+    expected = (run.network.predict(X).argmax(axis=1) != LABELS).max()
+    assert run.evaluate(batch_size=7)["b"] == expected
+    run.evaluate(batch_size=7)
+    assert seen == [(50, LABELS.sum())] * 4
+
+
+def test_callbacks_are_checked_when_an_engine_is_made():
+    with pytest.raises(TypeError, match=r"make one, ProgressBar\(\)"):
+        engine(callbacks=[sal.ProgressBar])
+    with pytest.raises(TypeError, match="callbacks must be a list"):
+        engine(callbacks=sal.ProgressBar())
+
+
 def test_images_are_scaled_and_flattened_for_the_network():
     pixels = np.array([[[[0, 51], [102, 255]]]] * 4, dtype=np.uint8)
     data = Images(pixels, np.zeros(4, np.uint8), ("0", "1"), "made", "train")

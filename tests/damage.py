@@ -107,6 +107,8 @@ def watched(name: str, seed: int, first: int, count: int) -> list[tuple[str, str
         command = [sys.executable, __file__, "--worker", name, "--seed", str(seed)]
         command += ["--first", rest[0], "--count", rest[1]]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+        if done.returncode > 0:  # an error of this program itself
+            raise RuntimeError(f"{' '.join(command)} failed")
         results += [tuple(json.loads(line)) for line in done.stdout.splitlines()]
         if len(results) < count:
             results.append(("wrong", f"the process ended with {done.returncode}"))

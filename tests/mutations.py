@@ -79,8 +79,8 @@ def damaged_json(value: object, random: Random) -> str:
 def _places(value: object, path: tuple = ()) -> list[tuple]:
     """Return the paths of all values in a value."""
     found = [path]
-    items = value.items() if isinstance(value, dict) else enumerate(value)
-    for key, item in items if isinstance(value, (dict, list)) else ():
+    items = enumerate(value) if isinstance(value, list) else ()
+    for key, item in value.items() if isinstance(value, dict) else items:
         found += _places(item, (*path, key))
     return found
 

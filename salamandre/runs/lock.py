@@ -38,9 +38,7 @@ def locked(folder: Path) -> Iterator[None]:
         who = f"another process (process ID {number})" if number else "another process"
         if number == os.getpid():
             who = "this process already"
-        raise RunInUse(
-            f"{folder} is being played by {who}: wait for its end or stop it"
-        ) from None
+        raise RunInUse(f"{folder} is being played by {who}: wait for its end or stop it") from None
     try:
         owner.write_text(str(os.getpid()))
         yield

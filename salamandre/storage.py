@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import math
 import os
+import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -40,7 +41,7 @@ class StoredFile:
         except KeyError as error:
             raise ValueError(f"{self.path} cannot be loaded: it lacks {error}") from error
         except Exception as error:  # of any component that gets arguments it does not expect
-            text = " ".join(f"{error}".split()) or type(error).__name__
+            text = shortened(error) or type(error).__name__
             raise ValueError(f"{self.path} cannot be loaded: {text}") from error
 
 
@@ -84,7 +85,9 @@ def read_file(path: str | os.PathLike[str], *kinds: str) -> StoredFile:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except Exception as error:  # also what a type that NumPy has not, such as bfloat16, raises
-        raise ValueError(f"{path} is damaged or not a safetensors file: {error}") from None
+        raise ValueError(
+            f"{path} is damaged or not a safetensors file: {shortened(error)}"
+        ) from None
     if metadata.get("format") != FORMAT:
         raise ValueError(
             f"{path} was not saved by Salamandre (its metadata names no such format): to take "
@@ -92,11 +95,11 @@ def read_file(path: str | os.PathLike[str], *kinds: str) -> StoredFile:
         )
     if metadata.get("version") != VERSION:
         raise ValueError(
-            f"{path} has version {metadata.get('version')} of the format, this Salamandre reads "
-            f"version {VERSION}: load it with the release that wrote it"
+            f"{path} has version {shortened(metadata.get('version'))} of the format, this "
+            f"Salamandre reads version {VERSION}: load it with the release that wrote it"
         )
     if metadata.get("kind") not in kinds:
-        raise ValueError(f"{path} holds a {metadata.get('kind')}, not a {kinds[0]}")
+        raise ValueError(f"{path} holds a {shortened(metadata.get('kind'))}, not a {kinds[0]}")
     description = metadata.get("architecture", "")
     if metadata.get("checksum") != _checksum(description, tensors):
         raise ValueError(f"{path} is damaged: its contents do not match its checksum")
@@ -124,6 +127,11 @@ def checked(value: Any, kind: type[Kind], file: Path, part: str = "") -> Kind:
             f"{file} is damaged{f' at {field}' if field else ''}: {expected[0].lower()}"
             f"{expected[1:]}"
         ) from None
+
+
+def shortened(value: Any) -> str:
+    """Return a value as a text of one line with 300 characters at most."""
+    return textwrap.shorten(str(value), 300, placeholder="...")
 
 
 def _named(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

@@ -5,8 +5,8 @@
 
 Every form of ``saved_forms.py`` gets an equal share of ``--count`` files, in processes of their
 own. A file is wrong if it is refused by anything but a ValueError or an OSError of one line with
-its name; if a state has changed although it was refused; if reading takes more than a second or
-200 MB; if it is taken and its use fails. Memory is measured on Linux only.
+its name or that of its folder; if a state has changed although it was refused; if reading takes
+more than a second or 200 MB; if it is taken and its use fails. Memory is measured on Linux only.
 """
 
 from __future__ import annotations
@@ -33,7 +33,8 @@ STUCK = 60  # seconds after which a process is given up
 
 def examine(form, random: Random) -> tuple[str, str]:
     """Return ``"refused"``, ``"accepted"`` or ``"wrong"`` for a damaged file, and why."""
-    form.path.write_bytes(form.damaged(random))
+    content = form.damaged(random)
+    form.path.write_bytes(content)
     before, memory, started = form.state(), _memory(), time.process_time()
     found, error = None, None
     try:
@@ -53,7 +54,7 @@ def examine(form, random: Random) -> tuple[str, str]:
             form.renew()
         return "accepted", ""
     text = str(error)
-    if not isinstance(error, (ValueError, OSError)) or form.path.name not in text:
+    if not isinstance(error, (ValueError, OSError)) or str(form.path.parent) not in text:
         return "wrong", _said(error)
     if "\n" in text or len(text) > LONGEST:
         return "wrong", f"no sentence: {text!r}"
@@ -78,23 +79,22 @@ def _memory(name: str = "VmRSS") -> int:
     return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(name)), 0)
 
 
-def examined(kind, seed: int, first: int, count: int) -> Iterator[tuple[str, str]]:
+def examined(name: str, seed: int, first: int, count: int) -> Iterator[tuple[str, str]]:
     """Examine files of one form, in a folder of their own."""
+    import saved_forms
+
     with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
         warnings.simplefilter("ignore")
         warnings.simplefilter("error", RuntimeWarning)
-        form = kind(Path(folder))
+        form = saved_forms.forms()[name](Path(folder))
         for number in range(first, first + count):
-            yield examine(form, Random(f"{kind.__name__} {seed} {number}"))
+            yield examine(form, Random(f"{name} {seed} {number}"))
 
 
 def work(name: str, seed: int, first: int, count: int) -> None:
     """Print the results of one form, a line each; a file that is never read ends the process."""
-    import saved_forms
-
-    kind = getattr(saved_forms, name)
     signal.alarm(STUCK)
-    for result in examined(kind, seed, first, count):
+    for result in examined(name, seed, first, count):
         signal.alarm(STUCK)
         print(json.dumps(result), flush=True)
 
@@ -107,6 +107,8 @@ def watched(name: str, seed: int, first: int, count: int) -> list[tuple[str, str
         command = [sys.executable, __file__, "--worker", name, "--seed", str(seed)]
         command += ["--first", rest[0], "--count", rest[1]]
         done = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+        if done.returncode > 0:  # an error of this program itself
+            raise RuntimeError(f"{' '.join(command)} failed")
         results += [tuple(json.loads(line)) for line in done.stdout.splitlines()]
         if len(results) < count:
             results.append(("wrong", f"the process ended with {done.returncode}"))
@@ -130,7 +132,7 @@ def main() -> int:
         return 0
     import saved_forms
 
-    names = options.only or [kind.__name__ for kind in saved_forms.forms()]
+    names = options.only or list(saved_forms.forms())
     totals: Counter[str] = Counter()
     with ThreadPoolExecutor(options.processes) as pool:
         each = -(-options.count // len(names))

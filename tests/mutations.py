@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
+import io
 import json
+import zipfile
 from random import Random
 
 import numpy as np
@@ -21,7 +25,7 @@ EXTREMES = [
 
 def damaged_bytes(content: bytes, random: Random) -> bytes:
     """Return bytes with one place flipped, cut, filled, doubled, moved or made random."""
-    data, size = bytearray(content), len(content)
+    data, size = bytearray(content or b"\0"), len(content) or 1
     kind = random.choice(("flip", "flip", "cut", "fill", "double", "move", "random", "insert"))
     start = random.choice((0, random.randrange(size), random.randrange(min(size, 64))))
     end = min(size, start + random.choice((1, 2, 4, 8, 64, size // 4 + 1)))
@@ -43,6 +47,27 @@ def damaged_bytes(content: bytes, random: Random) -> bytes:
     else:
         data[start:start] = random.randbytes(random.choice((1, 8, 1000)))
     return bytes(data)
+
+
+def damaged_inside(content: bytes, random: Random) -> bytes:
+    """Return a packed file whose unpacked content is damaged, and whose checksums are right."""
+    if content[:2] == b"\x1f\x8b":
+        inside = gzip.decompress(content)
+        end = random.choice((min(1024, len(inside)), len(inside)))  # the header of a tar's member
+        return gzip.compress(damaged_bytes(inside[:end], random) + inside[end:], 1, mtime=0)
+    if content[:3] == b"BZh":
+        return bz2.compress(damaged_bytes(bz2.decompress(content), random))
+    if content[:2] != b"PK":
+        return damaged_bytes(damaged_bytes(content, random), random)
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    name = random.choice(sorted(members))
+    members[name] = damaged_inside(members[name], random)
+    file = io.BytesIO()
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, inside in members.items():
+            archive.writestr(name, inside)
+    return file.getvalue()
 
 
 def damaged_json(value: object, random: Random) -> str:
@@ -79,8 +104,8 @@ def damaged_json(value: object, random: Random) -> str:
 def _places(value: object, path: tuple = ()) -> list[tuple]:
     """Return the paths of all values in a value."""
     found = [path]
-    items = value.items() if isinstance(value, dict) else enumerate(value)
-    for key, item in items if isinstance(value, (dict, list)) else ():
+    items = enumerate(value) if isinstance(value, list) else ()
+    for key, item in value.items() if isinstance(value, dict) else items:
         found += _places(item, (*path, key))
     return found
 

@@ -6,11 +6,11 @@ that it takes must be good for use.
 
 from __future__ import annotations
 
-import gzip
 import json
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable
+from functools import partial
 from hashlib import blake2b
 from pathlib import Path
 from random import Random
@@ -18,28 +18,20 @@ from typing import Any
 
 import mutations
 import numpy as np
-import pytest
 from msgspec import Struct
-from msgspec.structs import replace
 
 TESTS = Path(__file__).parent
 sys.path += [str(TESTS / "training"), str(TESTS / "data")]
 
-import conftest as tiny_set  # noqa: E402  of tests/data
 import runs_of_0_1 as old  # noqa: E402
-import test_formats as cifar  # noqa: E402
-import test_stl10_emnist as emnist  # noqa: E402
+from damaged import SAMPLES  # noqa: E402
 
 import salamandre as sal  # noqa: E402
 from salamandre import data, runs  # noqa: E402
-from salamandre.data import CATALOGUE  # noqa: E402
 from salamandre.runs.lock import OWNER, in_use  # noqa: E402
 from salamandre.runs.run import read_rows  # noqa: E402
 from salamandre.runs.settings import FILE, LearnedImages  # noqa: E402
 from salamandre.storage import _checksum, _serialized, read_file  # noqa: E402
-
-PATCH = pytest.MonkeyPatch()
-MISSED = {FloatingPointError, MemoryError}  # what may become of a use of what was taken
 
 
 class Form:
@@ -99,7 +91,7 @@ class Stored(Form):
 class Model(Stored):
     """A saved network; judges in the cache and the generators of runs are of the same kind."""
 
-    uses = (ValueError, FloatingPointError, MemoryError)
+    uses = (ValueError, FloatingPointError, MemoryError, RuntimeWarning)
 
     def __init__(self, folder: Path) -> None:
         layers = [
@@ -139,7 +131,7 @@ class Checkpoint(Stored):
     """A checkpoint of a run, as this version writes it."""
 
     name = "engine"
-    uses = (FloatingPointError,)
+    uses = (FloatingPointError, RuntimeWarning)
 
     def __init__(self, folder: Path) -> None:
         self.path = folder / "checkpoint.safetensors"
@@ -291,122 +283,28 @@ class Owner(Form):
         assert not in_use(self.path.parent)
 
 
-class Read(Form):
-    """A file of a data set, read into an empty cache."""
+class Sample(Form):
+    """A file of a data set or of data of one's own; packed ones are damaged inside too."""
 
-    name: str
+    def __init__(self, name: str, folder: Path) -> None:
+        files, self._read = SAMPLES[name]()
+        self.folder = folder / "data"
+        self.folder.mkdir()
+        for file, content in files.items():
+            (self.folder / file).write_bytes(content)
+        self.files, self.path = files, self.folder / min(files)
+
+    def damaged(self, random: Random) -> bytes:
+        for file, content in self.files.items():
+            (self.folder / file).write_bytes(content)
+        self.path = self.folder / random.choice(sorted(self.files))
+        content = self.files[self.path.name]
+        if random.random() < 0.5:
+            return mutations.damaged_bytes(content, random)
+        return mutations.damaged_inside(content, random)
 
     def read(self) -> Any:
-        cache = self.path.parents[1] / "cache"
-        for kept in sorted(cache.rglob("*"), reverse=True):
-            kept.rmdir() if kept.is_dir() else kept.unlink()
-        return data.load(self.name, data_dir=self.path.parent, cache_dir=cache)
-
-    def use(self, splits: Any) -> None:
-        for split in splits:
-            assert split.labels.max() < len(split.classes)
-            split.images.sum()
-
-    def state(self) -> bytes:
-        kept = (self.path.parents[1] / "cache").rglob("*")
-        return b"".join(path.name.encode() for path in kept if path.is_file())
-
-
-class Idx(Read):
-    """A packed IDX file whose checksum is not known."""
-
-    name, part = "tiny", "train-images-idx3-ubyte.gz"
-
-    def __init__(self, folder: Path) -> None:
-        made = tiny_set.make()
-        (form,) = made.entry.forms
-        parts = tuple(replace(part, md5="") for part in form.parts)
-        CATALOGUE["tiny"] = replace(made.entry, forms=(replace(form, parts=parts),))
-        made.write(folder / "data")
-        self.path = folder / "data" / self.part
-        self.content = self.path.read_bytes()
-
-    def damaged(self, random: Random) -> bytes:
-        if random.random() < 0.4:
-            return super().damaged(random)
-        content = gzip.decompress(self.content)
-        return gzip.compress(mutations.damaged_bytes(content, random), mtime=0)
-
-
-class IdxLabels(Idx):
-    part = "train-labels-idx1-ubyte.gz"
-
-
-class Cifar(Read):
-    """An archive of records, or of pickles, whose members have no known checksums."""
-
-    name, form = "cifar-10", "records"
-
-    def __init__(self, folder: Path) -> None:
-        self.made = cifar.Small(self.name, self.form, checksums=False)
-        CATALOGUE[self.name] = self.made.entry
-        self.made.write(folder / "data")
-        self.path = folder / "data" / self.made.file.name
-        self.content = self.path.read_bytes()
-
-    def damaged(self, random: Random) -> bytes:
-        choice = random.random()
-        if choice < 0.2:
-            return super().damaged(random)
-        members = dict(self.made.members)
-        if choice < 0.6:  # of the headers of its members too
-            content = self.made.pack(members, "")
-            head = content[: random.choice((1024, len(content)))]
-            return gzip.compress(mutations.damaged_bytes(head, random) + content[len(head) :])
-        name = random.choice(sorted(members))
-        members[name] = mutations.damaged_bytes(members[name], random)
-        return self.made.pack(members)
-
-
-class Pickles(Cifar):
-    form = "pickles"
-
-
-class Emnist(Read):
-    """The zip of EMNIST."""
-
-    name = "emnist-letters"
-
-    def __init__(self, folder: Path) -> None:
-        self.made = emnist.Emnist(PATCH, self.name)
-        self.path = self.made.write(folder / "data") / "gzip.zip"
-        self.content, self.members = self.path.read_bytes(), dict(self.made.content)
-
-    def damaged(self, random: Random) -> bytes:
-        choice = random.random()
-        if choice < 0.4:
-            return super().damaged(random)
-        if choice < 0.6:  # the list of its members, at its end
-            tail = self.content[-800:]
-            return self.content[:-800] + mutations.damaged_bytes(tail, random)
-        name = random.choice([name for name in self.members if "letters" in name])
-        content = mutations.damaged_bytes(gzip.decompress(self.members[name]), random)
-        self.made.content = {**self.members, name: gzip.compress(content)}
-        self.made.write(self.path.parent)
-        return self.path.read_bytes()
-
-
-class Stl(Read):
-    """The archive of STL-10; what is damaged is in its first 2 kB or in its last."""
-
-    name = "stl-10"
-
-    def __init__(self, folder: Path) -> None:
-        made = emnist.Stl(PATCH, unlabeled=1)
-        (folder / "data").mkdir()
-        made.write(folder / "data")
-        self.path = folder / "data" / "stl10_binary.tar.gz"
-        self.content = self.path.read_bytes()
-        self.plain = gzip.decompress(self.content)
-
-    def damaged(self, random: Random) -> bytes:
-        head = mutations.damaged_bytes(self.plain[:2048], random)
-        return gzip.compress(head + self.plain[2048:], 1)
+        return self._read(self.folder)
 
 
 class Picture(Form):
@@ -438,11 +336,12 @@ class Jpeg(Picture):
     suffix = ".jpg"
 
 
-def forms() -> Iterator[type[Form]]:
-    """Yield all kinds of files that have a reader of their own."""
-    bases = {Form, Stored, Read}
-    yield from (
-        kind
-        for kind in globals().values()
+def forms() -> dict[str, Callable[[Path], Form]]:
+    """Return all kinds of files that have a reader, by their names."""
+    bases = {Form, Stored, Sample}
+    found: dict[str, Callable[[Path], Form]] = {
+        name: kind
+        for name, kind in globals().items()
         if isinstance(kind, type) and issubclass(kind, Form) and kind not in bases
-    )
+    }
+    return found | {name: partial(Sample, name) for name in SAMPLES}

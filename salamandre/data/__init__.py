@@ -6,4 +6,5 @@ from salamandre.data.catalogue import CATALOGUE, CorruptData, DataSet, DataUnava
 from salamandre.data.folders import folder
 from salamandre.data.images import Images
 from salamandre.data.loading import load
+from salamandre.data.opening import open
 from salamandre.data.transforms import Chain, Crop, Flip, RandomCrop, Resize, Shift, apply

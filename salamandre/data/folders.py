@@ -137,7 +137,7 @@ def _read(
             f"into it that end in one of {', '.join(suffixes())}"
         )
     by_folder = by_folder and _has_classes(place, found)
-    wanted = _names(class_names)
+    wanted = names_of(class_names)
     names, labels = _classes(place, found, wanted) if by_folder else ((name,), _zeros(pictures))
     shape, broken = (channels, size, size), list[str]()
 
@@ -192,7 +192,7 @@ def _has_classes(place: Path, found: Listing) -> bool:
     return True
 
 
-def _names(given: Names) -> tuple[str, ...] | None:
+def names_of(given: Names) -> tuple[str, ...] | None:
     """Return names of classes from a list or a text file."""
     if given is None:
         return None

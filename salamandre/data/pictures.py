@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from salamandre.data.listing import named
 from salamandre.data.modes import Unusable, form_of, plain
 
+LARGEST = 1 << 24  # pixels of a picture that keeps its size
 MODES = {1: "L", 3: "RGB"}
 # Of Pillow's formats those that begin with a signature of their own and that only decode: not EPS,
 # which Ghostscript would run as a program.
@@ -82,14 +83,33 @@ def decode(file: BinaryIO, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
     return pixels.reshape(height, width, channels).transpose(2, 0, 1)
 
 
-def square(path: Path, size: int, channels: int) -> NDArray[np.uint8]:
+def shape_of(
+    file: BinaryIO, size: int | None = None, channels: int | None = None
+) -> tuple[int, int, int]:
+    """Return the shape (C, H, W) of a picture, of which size and channels may be given.
+
+    Raises:
+        ValueError: it has more than 4096×4096 pixels and no size is given.
+        OSError: it cannot be read; Pillow raises other exceptions too.
+    """
+    from PIL import Image
+
+    with Image.open(file, formats=_formats()) as picture:
+        width, height = (size, size) if size else picture.size
+        if not size and width * height > LARGEST:
+            raise ValueError(f"it has {height}×{width} pixels: give a size")
+        grey = picture.mode in ("1", "L", "LA", "La") or picture.mode.startswith("I")
+    return channels or (1 if grey else 3), height, width
+
+
+def square(path: Path | BinaryIO, size: int, channels: int) -> NDArray[np.uint8]:
     """Return the square in the middle of a picture, resized with antialiasing.
 
     The picture is turned as its EXIF orientation says; transparent pixels become white. Of several
     pictures in a file it is the first.
 
     Args:
-        path: the file.
+        path: of the file, or the open file.
         size: height and width of the result.
         channels: 3 for colour, 1 for grey.
 

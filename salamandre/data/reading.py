@@ -7,6 +7,7 @@ has the form of the data set.
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import math
 import tarfile
@@ -20,9 +21,9 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 
 from salamandre.data.cache import stored
-from salamandre.data.catalogue import CorruptData, DataSet, Form, Kind, Part, Split
+from salamandre.data.catalogue import CorruptData, DataSet, Form, Kind, Part, Split, WrongFormat
 from salamandre.data.download import is_published
-from salamandre.data.formats import READERS, Stream, WrongFormat
+from salamandre.data.formats import READERS, Stream
 from salamandre.data.images import label_type
 
 
@@ -90,8 +91,9 @@ def _pieces(
     """Yield the blocks of images and labels in a file, and the part that each is of."""
     file = form.file(parts[0])
     packed = path.name == file.name != parts[0].name
-    known = not packed or all(part.md5 for part in parts) or is_published(path, file)
-    if not known:
+    alone = file.name == parts[0].name
+    known = all(part.md5 for part in parts) or not (packed or alone) or is_published(path, file)
+    if not known and not alone:
         warnings.warn(
             f"{path} is not the published archive (its MD5 is not {file.md5}): shapes and "
             f"counts are checked, bytes are not",
@@ -99,6 +101,8 @@ def _pieces(
         )
     count: Counter[tuple[Part, Kind]] = Counter()
     try:
+        if not known and alone:  # its content has no known checksum, and others use its name
+            raise WrongFormat("is not the published file")
         for stream in _streams(path, parts, packed):
             try:
                 for kind, block in READERS[form.format](stream, form, entry):
@@ -131,9 +135,10 @@ def _pieces(
             raise  # it could not be opened
         reason = str(error).split("\n")[0].rstrip(":") or type(error).__name__
         problem = reason if isinstance(error, WrongFormat) else f"is damaged ({reason})"
+        own = f"; other images are read with salamandre.data.open({str(path.parent)!r})"
         raise CorruptData(
             f"{path} {problem}: replace it with a good copy of {file.name} of {entry.title} "
-            f"(MD5 {file.md5})"
+            f"(MD5 {file.md5}){own if alone else ''}"
         ) from None
 
 
@@ -146,9 +151,11 @@ def _streams(path: Path, parts: Sequence[Part], packed: bool) -> Iterator[Stream
     if path.suffix == ".zip":
         with zipfile.ZipFile(path) as archive:
             for part in parts:
-                if part.name in archive.namelist():
-                    with archive.open(part.name) as member:
-                        yield _open(cast(BinaryIO, member), part.name, part)
+                for name in sorted(archive.namelist()):
+                    inside = name.startswith(f"{part.name}/") and "/." not in name
+                    if name == part.name or (inside and not name.endswith("/")):
+                        with archive.open(name) as member:
+                            yield _open(cast(BinaryIO, member), name, part)
         return
     wanted = {part.name: part for part in parts}
     with tarfile.open(path) as tar:
@@ -165,6 +172,8 @@ def _streams(path: Path, parts: Sequence[Part], packed: bool) -> Iterator[Stream
 def _open(file: BinaryIO, name: str, part: Part) -> Stream:
     """Return a stream of the content; a file ``.gz`` may be unpacked already."""
     peek = cast(Any, file).peek
+    if part.name.endswith(".bz2"):
+        file = cast(BinaryIO, bz2.BZ2File(file))
     if part.name.endswith(".gz") and peek(2)[:2] == b"\x1f\x8b":
         file = cast(BinaryIO, gzip.GzipFile(fileobj=file))
     return Stream(file, name, part)

@@ -39,8 +39,8 @@ def plot_images(
         picture = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
         ax.imshow(picture, cmap="gray_r" if ink else "gray", vmin=0, vmax=1)
         if captions:
-            ax.set_title(captions[index], fontsize=7, pad=2)
-    figure.suptitle(title, fontsize=10)
+            ax.set_title(captions[index], fontsize=7, pad=2, parse_math=False)
+    figure.suptitle(title, fontsize=10, parse_math=False)
     save_figure(figure, path)
 
 

@@ -149,19 +149,24 @@ def _told(name: str, train: Images, test: Images) -> str:
     metavar="N",
     help="Height and width of the images. Default: the set's own, 64 for pictures.",
 )
-@click.option("--grey", is_flag=True, help="Convert pictures to grey.")
+@click.option("--grey", is_flag=True, help="Convert images to grey.")
 @DATA_DIR
 def show(
     source: str, to: str | None, image_size: int | None, grey: bool, data_dir: str | None
 ) -> None:
     """Count and describe the images of a data set, by its NAME or its PATH, and draw some.
 
+    PATH is a folder of pictures, or files in one of the forms that salamandre.data.open knows.
     Values, mean and standard deviation are those of each channel, scaled to 0..1.
     """
+    from salamandre import data
+
     path = Path(to).expanduser() if to else None
     if path and path.suffix.lower() != ".png":
         raise click.BadParameter(f"{path} must end in .png", param_hint="'--to'")
-    splits = [split for split in _opened(source, image_size, grey, data_dir) if split is not None]
+    channels = 1 if grey else None
+    opened = data.open(source, image_size=image_size, channels=channels, data_dir=data_dir)
+    splits = [split for split in opened if split is not None]
     click.echo("\n\n".join(table(rows) for rows in _description(splits)))
     if path:
         from salamandre.data.summary import some_of_each
@@ -171,21 +176,6 @@ def show(
         captions = [n if len(n) <= CAPTION else f"{n[: CAPTION - 1]}…" for n in names]
         plot_images(pixels, path, captions=captions, columns=columns, title=splits[0].name)
         click.echo(f"\n{path}")
-
-
-def _opened(
-    source: str, size: int | None, grey: bool, data_dir: str | None
-) -> tuple[Images, Images | None]:
-    """Return the training and the test split of a data set or a folder of pictures."""
-    from salamandre import data
-    from salamandre.data import folders
-
-    if source not in data.CATALOGUE:
-        return folders.both(source, size or 64, 1 if grey else 3)
-    train, test = data.load(source, data_dir=data_dir)
-    if size:
-        train, test = (data.apply(split, data.Resize(size)) for split in (train, test))
-    return train, test
 
 
 def _description(splits: Sequence[Images]) -> Iterator[list[tuple[str, ...]]]:

@@ -129,7 +129,7 @@ def _read(
     name = name or place.resolve().name
     home = cache.root(cache_dir)
     found = search(place, suffixes(), home)
-    pictures, passed = [path for path, _, _ in found.pictures], found.passed_over()
+    pictures, passed = [path for path, *_ in found.pictures], found.passed_over()
     if not pictures:
         told = "; ".join(passed)
         raise ValueError(
@@ -174,7 +174,7 @@ def _has_classes(place: Path, found: Listing) -> bool:
     Raises:
         ValueError: some are, or the sub-folders are splits.
     """
-    outside = [name for name, _, _ in found.pictures if "/" not in name]
+    outside = [name for name, *_ in found.pictures if "/" not in name]
     if len(outside) == len(found.pictures):
         return False
     if outside:
@@ -182,8 +182,8 @@ def _has_classes(place: Path, found: Listing) -> bool:
             f"{place} holds {counted(len(outside), 'picture')} outside of its class folders, such "
             f"as {outside[0]}: move them into one, or give classes=False to have no classes"
         )
-    tops = {name.split("/")[0] for name, _, _ in found.pictures}
-    deep = any(name.count("/") > 1 for name, _, _ in found.pictures)
+    tops = {name.split("/")[0] for name, *_ in found.pictures}
+    deep = any(name.count("/") > 1 for name, *_ in found.pictures)
     if all(top.lower() in SPLIT_NAMES for top in tops) and (deep or len(tops) > 1):
         raise ValueError(
             f"{place} holds splits ({', '.join(sorted(tops))}) in place of classes: name one of "
@@ -216,7 +216,7 @@ def _classes(
     Raises:
         ValueError: a name that is no text, names other than those wanted, or too many.
     """
-    own = [composed(path.split("/")[0]) for path, _, _ in found.pictures]
+    own = [composed(path.split("/")[0]) for path, *_ in found.pictures]
     names, numbers = np.unique(own, return_inverse=True)
     for name in names.tolist():
         if name != name.encode(errors="replace").decode():  # surrogates stand for undecodable bytes

@@ -25,6 +25,7 @@ SYSTEM = {  # folders and files that systems put into folders of pictures, besid
     "icon\r",
 }
 RUN = "settings.json"  # is in the folder of each run of the library
+SETTINGS = 1 << 24  # bytes of it, at most
 
 
 @dataclass
@@ -32,7 +33,8 @@ class Listing:
     """The pictures of a folder.
 
     Attributes:
-        pictures: path below the folder, size and modification time of each, sorted.
+        pictures: path below the folder, size, and times of modification and of the last change of
+            any kind of each, sorted. A copy that keeps size and date has a new time of change.
         folders: names of the sub-folders, those of the system and runs left out, sorted.
         broken_links: paths of links to nothing.
         unreadable: paths of folders that cannot be read.
@@ -41,7 +43,7 @@ class Listing:
         other_kinds: how many files have which suffix that is none of a picture.
     """
 
-    pictures: list[tuple[str, int, int]] = field(default_factory=list)
+    pictures: list[tuple[str, int, int, int]] = field(default_factory=list)
     folders: list[str] = field(default_factory=list)
     broken_links: list[str] = field(default_factory=list)
     unreadable: list[str] = field(default_factory=list)
@@ -132,7 +134,7 @@ def search(place: Path, suffixes: Sequence[str], cache: Path | None = None) -> L
             found.repeated.append(path)
             continue
         listed.add(real)
-        found.pictures.append((path, info.st_size, info.st_mtime_ns))
+        found.pictures.append((path, info.st_size, info.st_mtime_ns, info.st_ctime_ns))
     found.pictures.sort()
     found.folders.sort()
     return found
@@ -146,7 +148,8 @@ def is_hidden(name: str) -> bool:
 def is_run(folder: Path) -> bool:
     """Return whether a folder is that of a run of the library, of any version."""
     try:
-        settings = json.loads((folder / RUN).read_bytes())
+        with (folder / RUN).open("rb") as file:
+            settings = json.loads(file.read(SETTINGS))
     except (OSError, ValueError, RecursionError):
         return False
     # The examples of version 0.1 wrote the bare options.

@@ -5,8 +5,8 @@
 - Grey of 16 bits is scaled by its full range: 65535 becomes 255; in TIFF files of 12 bits 4095
   does.
 - Grey of 32 bits and floats have no full range. White is the first of 1 (for floats only), 255 and
-  65535 that no value exceeds. If there is none, or a value is below 0, the smallest value becomes
-  black and the largest white.
+  65535 that no value of the part in use exceeds. If there is none, or a value is below 0, the
+  smallest value becomes black and the largest white.
 - Colours of 16 bits keep their upper eight. CMYK, YCbCr, LAB and HSV are converted by Pillow.
 """
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 PHOTOMETRIC, BITS = 262, 258  # tags of TIFF
+BLOCK = 1 << 20  # values at a time, which take eight times their memory
 GREY_STEPS = {"1": 255, "L;2": 85, "L;4": 17}  # between the levels of PNG files of 1, 2, 4 bits
 
 
@@ -94,8 +95,7 @@ def plain(picture: Image, form: Form) -> Image:
         values = np.asarray(picture)
         if form.unsigned:
             values = values.view(np.uint32)
-        deep = values.itemsize == 2  # a table of all values needs less memory
-        grey = _grey(np.arange(1 << 16), form)[values] if deep else _grey(values, form)
+        grey = _grey(values, form)
         if form.key is not None:
             grey[values == form.key] = 255
         return Image.fromarray(grey)
@@ -127,5 +127,10 @@ def _grey(values: NDArray[Any], form: Form) -> NDArray[np.uint8]:
         if not high:
             low, high = smallest, largest
     span = float(high) - float(low) or 1.0
-    shares = np.clip((values - np.float64(low)) / span, 0, 1)
-    return np.rint(255 * (1 - shares if form.inverted else shares)).astype(np.uint8)
+    grey = np.empty(values.shape, np.uint8)
+    rows = max(1, BLOCK // values.shape[1])
+    for start in range(0, len(values), rows):
+        part = slice(start, start + rows)
+        shares = np.clip((values[part] - np.float64(low)) / span, 0, 1)
+        grey[part] = np.rint(255 * (1 - shares if form.inverted else shares))
+    return grey

@@ -22,8 +22,8 @@ from salamandre.data.modes import Unusable, form_of, plain
 
 LARGEST = 1 << 24  # pixels of a picture that keeps its size
 MODES = {1: "L", 3: "RGB"}
-# Of Pillow's formats those that begin with a signature of their own and that only decode: not EPS,
-# which Ghostscript would run as a program.
+# Of Pillow's formats those with a signature of their own, whose reading is safe: not EPS, which
+# Ghostscript would run as a program, nor JPEG 2000, whose damaged files take any amount of memory.
 FORMATS = {
     "PNG": (".png", ".apng"),
     "JPEG": (".jpg", ".jpeg", ".jpe", ".jfif", ".mpo"),
@@ -33,13 +33,13 @@ FORMATS = {
     "TIFF": (".tif", ".tiff"),
     "PPM": (".pgm", ".ppm", ".pbm", ".pnm", ".pfm"),
     "AVIF": (".avif",),
-    "JPEG2000": (".jp2", ".j2k", ".jpx"),
     "QOI": (".qoi",),
     "HEIF": (".heic", ".heif", ".hif"),  # where its plugin is installed
 }
 PLUGIN = "pillow_heif"
 BLOCK = 1 << 25  # bytes of pixels at a time
-NO_PICTURE = (None, errno.ENOENT, errno.ELOOP)  # an error of Pillow's; a file that has gone
+# An error of Pillow's; a position that a damaged file names; a file that has gone.
+NO_PICTURE = (None, errno.EINVAL, errno.ENOENT, errno.ELOOP)
 
 
 def suffixes() -> tuple[str, ...]:
@@ -127,7 +127,7 @@ def square(path: Path | BinaryIO, size: int, channels: int) -> NDArray[np.uint8]
             # JPEG can be decoded at 1/2, 1/4 or 1/8 of its size; twice the final one loses nothing.
             opened.draft(MODES[channels], (2 * size, 2 * size))
             form = form_of(opened)
-            picture = plain(ImageOps.exif_transpose(opened), form).convert(MODES[channels])
+            picture = ImageOps.exif_transpose(opened)
     except Image.DecompressionBombError:
         raise Unusable(
             f"more than {pixel_limit():,} pixels, which is twice PIL.Image.MAX_IMAGE_PIXELS: "
@@ -135,8 +135,8 @@ def square(path: Path | BinaryIO, size: int, channels: int) -> NDArray[np.uint8]
         ) from None
     side = min(picture.size)
     left, top = ((length - side) // 2 for length in picture.size)
-    middle = picture.crop((left, top, left + side, top + side))
-    pixels = middle.resize((size, size), Image.Resampling.LANCZOS)
+    middle = plain(picture.crop((left, top, left + side, top + side)), form)
+    pixels = middle.convert(MODES[channels]).resize((size, size), Image.Resampling.LANCZOS)
     return np.asarray(pixels).reshape(size, size, channels).transpose(2, 0, 1)
 
 
@@ -158,8 +158,7 @@ def write_squares(
         ValueError: there is none.
         OSError: a file cannot be read for a reason that may pass.
     """
-    from PIL import Image
-    from tqdm.auto import tqdm
+    from salamandre.progress import progress
 
     def decoded(name: str) -> NDArray[np.uint8] | Exception:
         try:
@@ -177,10 +176,10 @@ def write_squares(
     with (
         warnings.catch_warnings(),  # not in the threads, which share the filters
         ThreadPoolExecutor(os.cpu_count()) as pool,
-        tqdm(total=len(pictures), desc=place.name, unit=" pictures", disable=None) as bar,
+        progress(len(pictures), place.name, "picture") as bar,
     ):
-        # Pillow warns at half of the limit; such pictures are read.
-        warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+        # Of pictures that can be read Pillow may warn too: of half the limit, of damaged EXIF data.
+        warnings.filterwarnings("ignore", module=r"PIL\.")
         for start in range(0, len(pictures), step):
             for number, result in enumerate(pool.map(decoded, pictures[start : start + step])):
                 bar.update()

@@ -66,8 +66,10 @@ def some_of_each(
         Pixels (N, C, H, W) scaled to 0..1, white where a class has too few; the name of the class
         of each, empty for the white ones; and the columns of the grid.
     """
-    classes = np.flatnonzero(class_sizes(images))
+    sizes = class_sizes(images)
+    classes = np.flatnonzero(sizes)
     each = each * each if len(classes) == 1 else max(1, min(each, most // len(classes)))
+    each = min(each, int(sizes.max()))
     if len(classes) > most:
         classes = classes[np.linspace(0, len(classes) - 1, most).astype(int)]
     pixels = np.ones((len(classes) * each, *images.shape), np.float32)
@@ -78,5 +80,5 @@ def some_of_each(
         first = number * each
         pixels[first : first + len(rows)] = images.images[rows] / np.float32(images.white)
         names[first : first + len(rows)] = [images.classes[label]] * len(rows)
-    columns = math.isqrt(each) if len(classes) == 1 else each * max(1, 8 // each)
+    columns = math.ceil(math.sqrt(each)) if len(classes) == 1 else each * max(1, 8 // each)
     return pixels, names, columns

@@ -22,7 +22,7 @@ def touch(path):
 
 def listed(place):
     found = search(place, (".png", ".jpg"))
-    return [path for path, _, _ in found.pictures], found.passed_over()
+    return [path for path, *_ in found.pictures], found.passed_over()
 
 
 def test_files_by_their_suffix(tmp_path):
@@ -39,7 +39,9 @@ def test_files_by_their_suffix(tmp_path):
 
 def test_size_and_date(tmp_path):
     os.utime(touch(tmp_path / "a.png"), ns=(1, 5))
-    assert search(tmp_path, (".png",)).pictures == [("a.png", 1, 5)]
+    ((name, size, modified, changed),) = search(tmp_path, (".png",)).pictures
+    assert (name, size, modified) == ("a.png", 1, 5)
+    assert changed == (tmp_path / "a.png").stat().st_ctime_ns
 
 
 def test_links_to_files_and_folders_are_followed(tmp_path):

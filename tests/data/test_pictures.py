@@ -12,7 +12,7 @@ from PIL import Image, features
 from salamandre.data import folder, pictures
 
 LEFT, RIGHT = (200, 30, 60), (20, 90, 250)
-OPTIONAL = {"webp": "webp", "avif": "avif", "jp2": "jpg_2000"}  # what Pillow may be built without
+OPTIONAL = {"webp": "webp", "avif": "avif"}  # what Pillow may be built without
 EPS = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 32 32\n%%EndComments\nshowpage\n%%EOF\n"
 
 
@@ -40,7 +40,6 @@ def drawn():
         "pbm",
         "pnm",
         "avif",
-        "jp2",
         "qoi",
         "heic",
     ],

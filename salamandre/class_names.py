@@ -84,6 +84,8 @@ def by_name(what: str, labels: Any, names: Names | None) -> Any:
         ValueError: text that is no class's name.
     """
     labels = array(what, labels)
+    if names is None and labels.dtype.kind in "fiub":  # nearly always
+        return labels
     if labels.dtype.kind == "U":
         if names is None:
             first = f"such as {str(labels.flat[0])!r}" if labels.size else "of none"

@@ -276,4 +276,4 @@ def whole_labels(labels: Array) -> Array:
         if not bool((numbers == labels).all()):
             return labels
         labels = numbers
-    return labels.reshape(-1)
+    return labels if labels.ndim == 1 else labels.reshape(-1)

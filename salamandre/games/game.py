@@ -196,7 +196,8 @@ class GanGame(Loop):
 
     def _shown(self, x: Array) -> Array:
         for remedy in self.remedies:
-            x = remedy.show(x, self.random)
+            if type(remedy).show is not Remedy.show:  # it may write to the copy
+                x = remedy.show(self.backend.xp.array(x), self.random)
         return x
 
     def _target(self, is_real: bool) -> Any:

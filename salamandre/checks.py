@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import operator
+import textwrap
 from collections.abc import Iterable
 from typing import Any
 
@@ -17,6 +18,11 @@ def nearest(name: Any, names: Iterable[str]) -> str:
     by_lower = {known.lower(): known for known in names}
     close = difflib.get_close_matches(str(name).lower(), by_lower, n=1)
     return f", did you mean {by_lower[close[0]]!r}?" if close else ""
+
+
+def shortened(value: Any) -> str:
+    """Return a value as a text of one line with 300 characters at most."""
+    return textwrap.shorten(str(value), 300, placeholder="...")
 
 
 def one_of(what: str, name: Any, names: Iterable[str]) -> Any:

@@ -72,7 +72,7 @@ def _pairs(network: Network, state_dict: Mapping[str, Any]) -> dict[str, str]:
     if sorted(wanted) == sorted(theirs):
         theirs = wanted
     for (name, (other, declared)), found in zip(ours.items(), theirs, strict=False):
-        kind, shape = other.rpartition(".")[2], tuple(state_dict[found].shape)
+        kind, shape = other.rpartition(".")[2], tuple(np.shape(state_dict[found]))
         if found.rpartition(".")[2] != kind or shape != declared.shape:
             raise ValueError(
                 f"the network's {name!r} of shape {declared.shape} does not fit PyTorch's "

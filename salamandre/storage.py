@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import textwrap
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import msgspec
 import numpy as np
 
 from salamandre.atomic import write_atomically
+from salamandre.checks import shortened
 
 FORMAT, VERSION = "salamandre", "1"
 Kind = TypeVar("Kind")
@@ -127,11 +127,6 @@ def checked(value: Any, kind: type[Kind], file: Path, part: str = "") -> Kind:
             f"{file} is damaged{f' at {field}' if field else ''}: {expected[0].lower()}"
             f"{expected[1:]}"
         ) from None
-
-
-def shortened(value: Any) -> str:
-    """Return a value as a text of one line with 300 characters at most."""
-    return textwrap.shorten(str(value), 300, placeholder="...")
 
 
 def _named(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

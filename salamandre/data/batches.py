@@ -82,7 +82,7 @@ class Source:
         if self.pixels is not None and value_range is not None:
             self.pixels = self.pixels._replace(low=value_range[0], high=value_range[1])
         inputs, targets = found.inputs, found.targets
-        self.transform_name = "none" if transform is None else _named(transform)
+        self.transform_name = "none" if transform is None else named(transform)
         wanted, self.example_shape = network.input_shape, inputs.shape[1:]
         self._transformed_pixels, shape = self.pixels, self.example_shape
         if transform is not None:
@@ -188,9 +188,9 @@ class Source:
 
 
 def _named(transform: Transform) -> str:
-    """Return a transform with its settings, and the checksum of its code, as a text."""
-    name = re.sub(r" at 0x[0-9a-fA-F]+", "", repr(transform))
-    return f"{name} #{code_checksum(transform):08x}"
+    """Return a function with its settings, and the checksum of its code, as a text."""
+    name = re.sub(r" at 0x[0-9a-fA-F]+", "", repr(function))
+    return f"{name} #{code_checksum(function):08x}"
 
 
 class EndlessBatches:

@@ -198,11 +198,11 @@ def _history(noted: _Description, tensors: Mapping[str, np.ndarray], unit: str) 
         raise ValueError(f"it must hold the values of the steps {noted.steps}, and no others")
     columns = {name: tensors[prefix + name] for name in noted.steps}
     shapes = {(values.shape, values.dtype.kind) for values in columns.values()}
-    for values in columns.values():  # NaN stands for steps before the first value of a name
-        if not np.isfinite(values[np.isnan(values).sum() :]).all():
-            raise ValueError("its history holds NaN or infinity")
     if len(shapes) > 1 or any(len(shape) != 1 or kind != "f" for shape, kind in shapes):
         raise ValueError("its history must hold a number of each name for each step")
+    for column in columns.values():  # NaN stands for steps before the first value of a name
+        if not np.isfinite(column[np.isnan(column).sum() :]).all():
+            raise ValueError("its history holds NaN or infinity")
     numbers = tensors["records"].astype(np.float64).ravel().tolist()
     names = [name for record in noted.records for name in record]
     if len(names) != len(numbers) or any(len({*r}) < len(r) for r in noted.records):

@@ -98,7 +98,7 @@ OPTIONS = (
     Option("epochs", Count, None,
            "In all. Default: about 20,000 rounds, at most 200 epochs.", at_resume=True),
     Option("sample_every", Count, None,
-           "Rounds between two pictures of samples. Default: an epoch."),
+           "Rounds between two pictures of samples. Default: an epoch, at least 5 rounds."),
     Option("keep", Keep, "3",
            "The number of last epochs whose networks are kept, beside ten epochs spread over the "
            "run; or all. Default: 3.", "N|all", at_resume=True),
@@ -266,7 +266,8 @@ def complete(
     usual = min(training.BATCH_SIZE, count)
     batch = decide("batch_size", "Batch size", usual, click.IntRange(1, count))
     batches = training.rounds_per_epoch(options["architecture"], count, batch)
-    decide("sample_every", f"Rounds between samples (an epoch has {batches:,})", batches, whole)
+    usual = -(-training.LEAST_SAMPLE_EVERY // batches) * batches  # whole epochs
+    decide("sample_every", f"Rounds between samples (an epoch has {batches:,})", usual, whole)
     epochs = min(training.MOST_EPOCHS, max(1, round(training.ROUNDS / batches)))
     decide("epochs", "Epochs", epochs, whole)
     return options, sets

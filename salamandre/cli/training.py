@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 BATCH_SIZE, FOLDER_SIZE, FOLDER_LATENT = 64, 64, 100
 ROUNDS, MOST_EPOCHS = 20_000, 200  # of a run, by default
+LEAST_SAMPLE_EVERY = 5  # rounds by default, of a folder so small that it is one batch
 MANY = 20  # classes; more do not fit side by side
 ROWS = 8  # of a picture of samples, each with one sample of each class
 

@@ -130,6 +130,12 @@ def test_one_epoch_is_not_epochs(place):
     assert "1 round an epoch, 1 epoch: runs" in output and "\n1 round, 1 epoch: runs" in output
 
 
+def test_a_set_of_one_batch_has_a_picture_every_five_rounds(place):
+    call("train", *FAST, "--quiet", "--epochs", 12, "--batch-size", 1000)
+    names = sorted(int(path.stem) for path in place.glob("runs/*/*/samples/*.png"))
+    assert names == [0, 5, 10, 12]
+
+
 @pytest.fixture
 def written(place):
     """A run, and a function that writes its settings anew with a change."""

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 import os
 import shutil
 import signal
+import sys
 
 import numpy as np
 import pytest
@@ -184,6 +186,18 @@ def test_lines_of_epochs(capsys):
     first, second = capsys.readouterr().out.splitlines()
     assert first.startswith("epoch 1 of 3, 0 s, 0 s left: number 2")
     assert second.startswith("epoch 2 of 3") and second.endswith("left: number 5, a 0.5")
+
+
+@pytest.mark.parametrize("stream", [None, "closed"])
+def test_bars_and_lines_need_no_output(monkeypatch, stream):
+    if stream:
+        stream = io.StringIO()
+        stream.close()
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setattr(sys, "stderr", stream)
+    loop = Counting()
+    loop.run(7, sal.ProgressBar(every=sal.Seconds(0)), sal.training.EpochLines())
+    assert loop.step == 7
 
 
 def test_the_table_is_appended_to_and_what_was_played_for_nothing_is_replaced(tmp_path):

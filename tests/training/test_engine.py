@@ -233,9 +233,16 @@ def test_a_diverged_run_stops_and_leaves_the_last_good_checkpoint(tmp_path):
     assert all(math.isfinite(loss) for loss in resumed.history.steps["loss"])
 
 
-def test_epochs_are_a_total_and_a_second_call_says_so():
+def test_epochs_are_a_total_and_a_second_call_says_so(tmp_path):
     run = engine()
     run.run(3)
+    run.save(tmp_path / "run")
+    again = engine()
+    again.resume(tmp_path / "run")
+    again.run(3)  # a program that is started again is complete
+    again.resume(tmp_path / "run")
+    with pytest.warns(UserWarning, match="3 are done: .* for 2 more give epochs=5"):
+        again.run(2)
     with pytest.warns(UserWarning, match=r"epochs=3 counts all .* 3 are done: .* give epochs=6"):
         run.run(epochs=3)
     assert run.step == 18

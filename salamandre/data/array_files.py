@@ -18,7 +18,7 @@ from typing import BinaryIO, cast
 import numpy as np
 
 from salamandre.data.catalogue import WrongFormat
-from salamandre.data.forms import DENSEST, Found, Load, Wanted, check_claim, reading, sort_out
+from salamandre.data.own_files import DENSEST, Found, Load, Wanted, check_claim, refusing, sort_out
 
 TYPES = {8: ">u1", 9: ">i1", 11: ">i2", 12: ">i4", 13: ">f4", 14: ">f8"}  # of IDX, by their code
 IDX = re.compile(r"(?:(?P<set>.+)-)?(?P<split>train|t10k|test)-(?P<kind>images|labels)[-.]idx\d-.+")
@@ -54,7 +54,7 @@ def idx(paths: Sequence[Path], wanted: Wanted) -> Found:
 
 def _idx_loader(path: Path, kind: str, family: str) -> Load:
     def load() -> np.ndarray:
-        with reading(path, "IDX file"):
+        with refusing(path, "IDX file"):
             array = read_idx(path)
             if array.ndim not in ((1, 2) if kind == "labels" else (3, 4)):
                 raise WrongFormat(f"holds an array of shape {array.shape} as {kind}")
@@ -106,7 +106,7 @@ def npy(paths: Sequence[Path], wanted: Wanted) -> Found:
 
 def _npy_loader(path: Path) -> Load:
     def load() -> np.ndarray:
-        with reading(path, ".npy file"), path.open("rb") as file:
+        with refusing(path, ".npy file"), path.open("rb") as file:
             _check_header(file, os.path.getsize(path))
             file.seek(0)
             return np.load(file, allow_pickle=False)
@@ -135,7 +135,7 @@ def npz(paths: Sequence[Path], wanted: Wanted) -> Found:
     """Return the splits in ``.npz`` files, with the names of MedMNIST, Keras and others."""
     named = []
     for path in paths:
-        with reading(path, ".npz file"), zipfile.ZipFile(path) as archive:
+        with refusing(path, ".npz file"), zipfile.ZipFile(path) as archive:
             for info in archive.infolist():
                 if info.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
                     raise WrongFormat(f"packs {info.filename} in a way that NumPy does not use")
@@ -148,7 +148,7 @@ def npz(paths: Sequence[Path], wanted: Wanted) -> Found:
 
 def _npz_loader(path: Path, info: zipfile.ZipInfo) -> Load:
     def load() -> np.ndarray:
-        with reading(path, ".npz file"), zipfile.ZipFile(path) as archive:
+        with refusing(path, ".npz file"), zipfile.ZipFile(path) as archive:
             packed = min(info.compress_size, os.path.getsize(path))
             check_claim(info.file_size, packed * DENSEST)
             with archive.open(info) as member:

@@ -14,11 +14,11 @@ import numpy as np
 
 from salamandre.data.catalogue import WrongFormat
 from salamandre.data.conversion import Arrays, square_of
-from salamandre.data.forms import Found, Wanted, splits_of
+from salamandre.data.own_files import Found, Wanted, label_array, splits_of
 
 LABELS = ("label", "labels", "class", "target", "y")
 NUMBERS = {"", "id", "index", "unnamed: 0"}  # columns that number the rows
-ROWS = 256  # at a time
+BLOCK = 1 << 18  # numbers at a time
 LONGEST = 1 << 22  # characters of a row
 SEPARATORS = ",;\t"
 
@@ -39,14 +39,21 @@ def _csv_table(path: Path, wanted: str | None) -> Arrays:
     Raises:
         WrongFormat: other rows, or the label column is not clear.
     """
-    with path.open(encoding="utf-8-sig", newline="") as file:
+    from tqdm.auto import tqdm
+
+    size = path.stat().st_size
+    with (
+        path.open(encoding="utf-8-sig", newline="") as file,
+        tqdm(total=size, desc=path.name, unit="B", unit_scale=True, disable=None) as bar,
+    ):
         first = file.readline(LONGEST)
         separator = max(SEPARATORS, key=first.count)
         header = _cells(first, separator)
         columns = len(header)
         named = _is_header(header)
         lines = _lines(file, columns, separator)
-        block = list(islice(lines, ROWS - 1))
+        rows = max(1, BLOCK // columns)
+        block = list(islice(lines, rows))
         if not named:
             block.insert(0, first)
         if not block:
@@ -64,7 +71,8 @@ def _csv_table(path: Path, wanted: str | None) -> Arrays:
             if column is not None:
                 labels += (_cells(line, separator)[column] for line in block)
             row += len(block)
-            block = list(islice(lines, ROWS))
+            bar.update(sum(map(len, block)))
+            block = list(islice(lines, rows))
     return Arrays(np.concatenate(images), _values(labels) if column is not None else None)
 
 
@@ -176,9 +184,8 @@ def _pixels(block: Sequence[str], separator: str, columns: list[int], row: int) 
 
 def _values(labels: list[str]) -> np.ndarray:
     """Return labels as numbers, if all are."""
-    if "" in labels:
-        raise WrongFormat(f"has no label for image {labels.index('') + 1:,}")
+    found = label_array(labels)
     try:
-        return np.array(labels).astype(np.float64)
+        return found.astype(np.float64)
     except ValueError:
-        return np.array(labels)
+        return found

@@ -138,7 +138,15 @@ def _read(
         )
     by_folder = by_folder and _has_classes(place, found)
     wanted = names_of(class_names)
-    names, labels = _classes(place, found, wanted) if by_folder else ((name,), _zeros(pictures))
+    if by_folder:
+        names, labels = _classes(place, found, wanted)
+    elif wanted is None:
+        names, labels = (name,), np.zeros(len(pictures), np.uint8)
+    else:
+        raise ValueError(
+            f"class names are for sub-folders that are classes, and {place} is read without: leave "
+            f"out {listed(wanted)}"
+        )
     shape, broken = (channels, size, size), list[str]()
 
     def write(file: BinaryIO) -> None:
@@ -164,10 +172,6 @@ def _read(
     return Images(images, kept, names, name, split)
 
 
-def _zeros(pictures: Sequence[str]) -> NDArray[np.uint8]:
-    return np.zeros(len(pictures), np.uint8)
-
-
 def _has_classes(place: Path, found: Listing) -> bool:
     """Return whether the pictures are in sub-folders that are classes.
 
@@ -187,7 +191,7 @@ def _has_classes(place: Path, found: Listing) -> bool:
     if all(top.lower() in SPLIT_NAMES for top in tops) and (deep or len(tops) > 1):
         raise ValueError(
             f"{place} holds splits ({', '.join(sorted(tops))}) in place of classes: name one of "
-            f"them, such as {place / min(tops)}, or read both with data.folders.both"
+            f"them, such as {place / min(tops)}, or read both with data.open"
         )
     return True
 

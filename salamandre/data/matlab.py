@@ -16,7 +16,7 @@ import numpy as np
 
 from salamandre.data.catalogue import WrongFormat
 from salamandre.data.conversion import Arrays
-from salamandre.data.forms import DENSEST, Found, Load, Wanted, check_claim, reading, sort_out
+from salamandre.data.own_files import DENSEST, Found, Load, Wanted, check_claim, refusing, sort_out
 
 HEADER = 128  # bytes
 TYPES = {1: "i1", 2: "u1", 3: "i2", 4: "u2", 5: "i4", 6: "u4", 7: "f4", 9: "f8", 12: "i8", 13: "u8"}
@@ -34,7 +34,7 @@ def mat(paths: Sequence[Path], wanted: Wanted) -> Found:
     found: Found = {}
     named: list[tuple[str, str, Load]] = []
     for path in paths:
-        with reading(path, "MATLAB file"):
+        with refusing(path, "MATLAB file"):
             with path.open("rb") as file:
                 content = read_mat(file)
             if isinstance(dataset := content.get("dataset"), dict):
@@ -45,7 +45,7 @@ def mat(paths: Sequence[Path], wanted: Wanted) -> Found:
                     named.append((path.stem, name, lambda value=value: value))  # type: ignore[misc]
     if found and not named:
         return found
-    with reading(paths[0] if len(paths) == 1 else paths[0].parent, "MATLAB file"):
+    with refusing(paths[0] if len(paths) == 1 else paths[0].parent, "MATLAB file"):
         return found | {split: _last_axis(one) for split, one in sort_out(named).items()}
 
 
@@ -87,17 +87,17 @@ def read_mat(file: BinaryIO) -> dict[str, Any]:
     Raises:
         WrongFormat: it is of another version, or damaged.
     """
-    data = memoryview(file.read())
-    if bytes(data[:10]) == b"MATLAB 7.3" or bytes(data[:4]) == b"\x89HDF":
+    start = file.read(HEADER)
+    if start.startswith((b"MATLAB 7.3", b"\x89HDF")):
         raise WrongFormat(
             "is a MATLAB file of version 7.3 (HDF5), which is not read: save it in MATLAB with "
             "save(..., '-v7')"
         )
-    order = {b"IM": "<", b"MI": ">"}.get(bytes(data[HEADER - 2 : HEADER]))
+    order = {b"IM": "<", b"MI": ">"}.get(start[HEADER - 2 :])
     if order is None:
         raise WrongFormat("does not start as a MATLAB file of the versions 5 to 7")
     found = {}
-    for kind, content in _elements(data[HEADER:], order):
+    for kind, content in _elements(memoryview(file.read()), order):
         if kind == COMPRESSED:
             ((kind, content),) = _elements(_inflated(content, order), order)
         if kind == MATRIX:

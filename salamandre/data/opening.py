@@ -9,13 +9,13 @@ from dataclasses import replace
 from pathlib import Path
 
 from salamandre.checks import nearest, real, whole
-from salamandre.data import array_files, csv_files, matlab, parquet_files
+from salamandre.data import array_files, cache, csv_files, matlab, parquet_files, tables_cache
 from salamandre.data.catalogue import CATALOGUE, SPLITS
 from salamandre.data.conversion import to_classes, to_pixels, with_channels
 from salamandre.data.folders import Names, both, names_of
-from salamandre.data.forms import Found, Wanted, reading
 from salamandre.data.images import Images, listed
 from salamandre.data.loading import load
+from salamandre.data.own_files import Found, Wanted, refusing
 from salamandre.data.transforms import Crop, Resize, apply
 
 FOLDER_SIZE = 64  # of pictures in a folder, which have many sizes
@@ -27,6 +27,8 @@ FORMS: dict[str, Reader] = {  # by the end of their names
     "parquet": parquet_files.parquet,
     "csv": csv_files.csv,
 }
+TABLES = (parquet_files.parquet, csv_files.csv)
+READING = 1  # raised when tables become other images than before
 
 Splits = tuple[Images, Images | None]
 
@@ -47,7 +49,8 @@ def open(
     """Return the training and the test split of a data set of the catalogue or of one's own.
 
     Args:
-        source: a name of :data:`salamandre.data.CATALOGUE`; or a folder of pictures in folders of
+        source: a name of :data:`salamandre.data.CATALOGUE`, which goes before a folder of that
+            name; or a folder of pictures in folders of
             classes, which may be in ``train`` and ``test`` (or ``val``); or a folder with, or one
             of, files in one of these forms:
 
@@ -71,7 +74,8 @@ def open(
         label_column: of a CSV or Parquet file: its name, or ``"first"`` or ``"last"``. Default: the
             one named ``label`` or similarly, or that looks like it.
         data_dir: as of :func:`salamandre.data.load`, for a name.
-        cache_dir: as of :func:`salamandre.data.load`.
+        cache_dir: as of :func:`salamandre.data.load`; pictures and tables are kept there, until one
+            of their files changes.
         download: as of :func:`salamandre.data.load`, for a name.
 
     Raises:
@@ -95,6 +99,8 @@ def open(
     else:
         place = _place(source)
         read, paths = _find(place)
+        if label_column is not None and read not in TABLES:
+            raise ValueError(f"label_column is for CSV and Parquet files, and {place} has none")
         if read is None:
             train, test = both(
                 place,
@@ -104,9 +110,9 @@ def open(
                 cache_dir=cache_dir,
             )
         else:
-            with reading(place, "data set"):
-                found = read(paths, Wanted(label_column, size, channels))
-                train, test = _as_images(place, found, names)
+            train, test = _read(
+                place, read, paths, Wanted(label_column, size, channels), names, cache_dir
+            )
     train = _fitted(train, size, channels)
     test = test and _fitted(test, size, channels)
     if share and test is not None:
@@ -143,8 +149,10 @@ def _find(place: Path) -> tuple[Reader | None, list[Path]]:
         ValueError: a file of another form, or a folder with IDX files of several sets.
     """
     whole = place.is_dir()
-    sets = array_files.idx_files(place if whole else place.parent)
-    chosen = {name: paths for name, paths in sets.items() if whole or place in paths}
+    chosen = {}
+    if whole or array_files.IDX.fullmatch(place.name):
+        sets = array_files.idx_files(place if whole else place.parent)
+        chosen = {name: paths for name, paths in sets.items() if whole or place in paths}
     if len(chosen) > 1:
         raise ValueError(
             f"{place} holds IDX files of several sets ({', '.join(chosen)}): name one of the files "
@@ -167,8 +175,37 @@ def _find(place: Path) -> tuple[Reader | None, list[Path]]:
     )
 
 
-def _as_images(place: Path, found: Found, names: Sequence[str] | None) -> Splits:
-    """Return the arrays of a source as images.
+def _read(
+    place: Path,
+    read: Reader,
+    paths: list[Path],
+    wanted: Wanted,
+    names: Sequence[str] | None,
+    cache_dir: str | os.PathLike[str] | None,
+) -> Splits:
+    """Return the splits of a source; tables, which are slow to read, from the cache."""
+    home = place.resolve()
+    if (match := array_files.IDX.fullmatch(home.name)) and not home.is_dir():
+        name = match["set"] or home.parent.name
+    else:
+        name = home.name if home.is_dir() else home.name.split(".")[0]
+
+    def converted() -> list[Images]:
+        with refusing(place, "data set"):
+            return _as_images(place, name, read(paths, wanted), names)
+
+    if read in TABLES:
+        stats = [(str(path.resolve()), path.stat()) for path in paths]
+        origin = [(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats]
+        stamp = cache.root(cache_dir) / "tables" / cache.key(origin, wanted, names, READING)
+        train, *test = tables_cache.keep(stamp, name, converted)
+    else:
+        train, *test = converted()
+    return train, test[0] if test else None
+
+
+def _as_images(place: Path, name: str, found: Found, names: Sequence[str] | None) -> list[Images]:
+    """Return the arrays of a source as images of the training and, if there is one, the test split.
 
     Raises:
         WrongFormat: they are no images with labels.
@@ -186,16 +223,10 @@ def _as_images(place: Path, found: Found, names: Sequence[str] | None) -> Splits
     labels, classes = to_classes(sets, names)
     if sets[0].labels is None:
         warnings.warn(f"{place} has no labels: all images are of one class", stacklevel=3)
-    home = place.resolve()
-    if (match := array_files.IDX.fullmatch(home.name)) and not home.is_dir():
-        name = match["set"] or home.parent.name
-    else:
-        name = home.name if home.is_dir() else home.name.split(".")[0]
-    train, *test = (
+    return [
         Images(images, numbers, classes, name, split)
         for images, numbers, split in zip(pixels, labels, SPLITS, strict=False)
-    )
-    return train, test[0] if test else None
+    ]
 
 
 def _renamed(images: Images, names: Sequence[str] | None) -> Images:

@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import io
-import json
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from salamandre.data.catalogue import WrongFormat
 from salamandre.data.conversion import Arrays
-from salamandre.data.forms import DENSEST, INSTALL, Found, Wanted, check_claim, splits_of
+from salamandre.data.own_files import (
+    DENSEST,
+    INSTALL,
+    Found,
+    Wanted,
+    check_claim,
+    label_array,
+    splits_of,
+)
 from salamandre.data.pictures import decode, shape_of, square
 
 LABELS = ("label", "labels", "fine_label")
@@ -44,7 +52,12 @@ def _parquet_table(path: Path, wanted: Wanted) -> Arrays:
         import pyarrow.parquet as pq
     except ImportError:
         raise ImportError(f"{path} is a Parquet file, which needs PyArrow: {INSTALL}") from None
-    with pq.ParquetFile(path) as file:
+    from tqdm.auto import tqdm
+
+    with (
+        pq.ParquetFile(path) as file,
+        tqdm(total=file.metadata.num_rows, desc=path.name, unit=" pictures", disable=None) as bar,
+    ):
         schema = file.schema_arrow
         features = _features(schema.metadata or {})
         structs = [name for name in schema.names if pa.types.is_struct(schema.field(name).type)]
@@ -70,24 +83,25 @@ def _parquet_table(path: Path, wanted: Wanted) -> Arrays:
                     number = sum(map(len, images)) + len(block) + 1
                     raise WrongFormat(f"has an unreadable picture {number:,} ({error})") from None
             images.append(np.stack(block))
+            bar.update(len(block))
             if label is not None:
                 labels += batch.column(label).to_pylist()
     if not images:
         raise WrongFormat("has no rows")
-    if None in labels:
-        raise WrongFormat(f"has no label for image {labels.index(None) + 1:,}")
     names = features.get(label or "", {}).get("names")
     return Arrays(
-        np.concatenate(images), np.array(labels) if label else None, tuple(names) if names else None
+        np.concatenate(images),
+        label_array(labels) if label else None,
+        tuple(names) if names else None,
     )
 
 
 def _features(metadata: dict[bytes, bytes]) -> dict[str, dict[str, Any]]:
     """Return what Hugging Face's metadata say of the columns."""
     try:
-        features = json.loads(metadata[b"huggingface"])["info"]["features"]
+        features = msgspec.json.decode(metadata[b"huggingface"])["info"]["features"]
         return {name: kind for name, kind in features.items() if isinstance(kind, dict)}
-    except (KeyError, ValueError, TypeError, AttributeError):  # written by something else
+    except (KeyError, TypeError, AttributeError, msgspec.DecodeError):  # written by something else
         return {}
 
 

@@ -13,6 +13,7 @@ import gzip
 import hashlib
 import io
 import json
+import os
 import pickle
 import resource
 import struct
@@ -73,9 +74,9 @@ def tar(members: Files, mode: str = "gz") -> bytes:
     return written(write)
 
 
-def zipped(members: Files) -> bytes:
+def zipped(members: Files, packing: int = zipfile.ZIP_DEFLATED) -> bytes:
     def write(file: io.BytesIO) -> None:
-        with zipfile.ZipFile(file, "w", zipfile.ZIP_DEFLATED) as archive:
+        with zipfile.ZipFile(file, "w", packing) as archive:
             for name, content in members.items():
                 archive.writestr(name, content)
 
@@ -175,14 +176,14 @@ def halves(make: Callable[[np.ndarray, np.ndarray], bytes], *names: str, colours
     return {name: make(*pair) for name, *pair in zip(names, images, LABELS, strict=True)}
 
 
-def emnist_zip() -> tuple[Files, Read]:
+def emnist_zip(packing: int = zipfile.ZIP_DEFLATED) -> tuple[Files, Read]:
     members, parts = {}, []
     for i, split in enumerate(("train", "test")):
         for kind, array in (("images", IMAGES[i]), ("labels", LABELS[i])):
             name = f"gzip/emnist-{split}-{kind}-idx{array.ndim}-ubyte.gz"
             members[name] = gzip.compress(idx(array), mtime=0)
             parts.append(Part(name, split, (kind,), COUNT))
-    return published("idx", {"gzip.zip": zipped(members)}, parts)
+    return published("idx", {"gzip.zip": zipped(members, packing)}, parts)
 
 
 def qmnist_files() -> tuple[Files, Read]:
@@ -198,9 +199,11 @@ def qmnist_files() -> tuple[Files, Read]:
     return published("idx", files, parts)
 
 
-def cifar(form: str, make: Callable[[np.ndarray, np.ndarray], bytes]) -> tuple[Files, Read]:
+def cifar(
+    form: str, make: Callable[[np.ndarray, np.ndarray], bytes], mode: str = "gz"
+) -> tuple[Files, Read]:
     names = "batches/train", "batches/test"
-    packed = tar(halves(make, *names, colours=True))
+    packed = tar(halves(make, *names, colours=True), mode)
     return published(form, {"cifar.tar.gz": packed}, both(names), (3, SIZE, SIZE))
 
 
@@ -296,9 +299,13 @@ SAMPLES: dict[str, Callable[[], tuple[Files, Read]]] = {
     "plain mat": lambda: own({"letters.mat": mat(emnist(IMAGES, LABELS), packed=False)}),
     "parquet": lambda: own(halves(parquet, "train-00000.parquet", "test-00000.parquet")),
     "catalogue: idx in zip": emnist_zip,
+    "catalogue: idx in zip, stored": lambda: emnist_zip(zipfile.ZIP_STORED),
     "catalogue: qmnist": qmnist_files,
     "catalogue: records": lambda: cifar("records", records),
+    "catalogue: records in plain tar": lambda: cifar("records", records, ""),
+    "catalogue: records in tar.xz": lambda: cifar("records", records, "xz"),
     "catalogue: pickles": lambda: cifar("pickles", pickled),
+    "catalogue: pickles in plain tar": lambda: cifar("pickles", pickled, ""),
     "catalogue: bytes": stl,
     "catalogue: pictures in zip": omniglot,
     "catalogue: pictures in tar": cifar_pictures,
@@ -392,6 +399,7 @@ def check(name: str, seed: int, folder: Path) -> str:
 
 def main(count: int, names: list[str]) -> None:
     failures = 0
+    os.environ["SALAMANDRE_CACHE"] = tempfile.mkdtemp()
     for name in names or SAMPLES:
         read = 0
         for seed in range(count):

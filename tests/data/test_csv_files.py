@@ -27,7 +27,7 @@ def names(first=0):
 
 
 def test_the_digits_of_kaggle(tmp_path, monkeypatch):
-    monkeypatch.setattr(csv_files, "ROWS", 4)  # blocks end within the file
+    monkeypatch.setattr(csv_files, "BLOCK", 4 * 65)  # blocks end within the file
     for header in (f"label,{names()}", f"label,{','.join(map(str, range(64)))}"):
         train, test = data.open(table(tmp_path, LABELS[0], ROWS, header=header))
         np.testing.assert_array_equal(train.images, IMAGES[0][:, None])
@@ -88,6 +88,7 @@ def test_numbers_in_0_to_1_and_colours(tmp_path):
         ("label,a,b,c,d\n1,2,3,4,5\n\n1,2,3,4\n", "has 4 fields in row 4, not 5"),
         ("label,a,b,c,d\n1,2,x,4,5\n", r"a pixel that is no number in rows 2 to 2 .*'x'"),
         ("label,a,b,c,d\n,2,3,4,5\n", "has no label for image 1"),
+        (f"label,a,b,c,d\n{'x' * 300},2,3,4,5\n", "a label of 300 characters"),
         ("1,2,3,4,5\n2,3,4,5,6\n", "say which with label_column"),
         ("label,a,b,c,d\n1,2,3,4,nan\n", r"pixels in nan\.\.nan"),
         (b"label,a,b,c,d\n1,\xff,3,4,5\n", "is damaged or no CSV file"),

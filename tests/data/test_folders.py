@@ -190,6 +190,25 @@ def test_a_passing_error_is_raised_and_not_remembered(tmp_path, monkeypatch, err
     assert len(folder(tmp_path, 8)) == 2
 
 
+def test_a_damaged_picture_may_name_a_position_that_no_file_has(tmp_path, monkeypatch):
+    """Which is an error of the system, but of this picture alone."""
+    draw(tmp_path / "a.png")
+    draw(tmp_path / "b.png")
+    square = pictures.square
+
+    def seek(path, *how):
+        if path.name == "b.png":
+            with path.open("rb") as file:
+                file.seek(-1)
+        return square(path, *how)
+
+    monkeypatch.setattr(pictures, "square", seek)
+    with pytest.warns(
+        UserWarning, match=r"1 of 2 pictures that cannot be read \(b\.png: OSError\)"
+    ):
+        assert len(folder(tmp_path, 8)) == 1
+
+
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="the system has no named pipes")
 def test_pipes_are_no_pictures(tmp_path):
     draw(tmp_path / "a.png")
@@ -357,6 +376,12 @@ def test_a_named_class_without_pictures_stays_one(pets):
 def test_class_names_that_do_not_fit(pets, names, fault):
     with pytest.raises(ValueError, match=fault):
         folder(pets, 8, class_names=names)
+
+
+def test_class_names_without_classes(pets):
+    for place, how in ((pets / "cat", {}), (pets, {"classes": False})):
+        with pytest.raises(ValueError, match=r"is read without: leave out 'cat', 'dog'$"):
+            folder(place, 8, class_names=("cat", "dog"), **how)
 
 
 def test_a_file_of_class_names_that_cannot_be_read(pets, tmp_path):

@@ -334,6 +334,8 @@ def test_sources_that_are_nothing(tmp_path):
         data.open(tmp_path / "notes.txt")
     with pytest.raises(ValueError, match="holds no picture"):
         data.open(tmp_path)
+    with pytest.raises(ValueError, match=r"label_column is for CSV and Parquet files, and .*npz"):
+        data.open(save(tmp_path, x=IMAGES[0], y=LABELS[0]), label_column="y")
     for options, message in (
         ({"channels": 2}, "channels must be 1 for grey or 3"),
         ({"image_size": 0}, "image_size must be a whole number"),

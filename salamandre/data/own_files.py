@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -26,6 +26,7 @@ WORDS = {
     "images": {"x", "images", "image", "imgs", "img", "data"},
     "labels": {"y", "labels", "label", "targets", "target"},
 }
+LONGEST = 256  # characters of a label
 INSTALL = "pip install 'salamandre[data]'"
 
 Found = dict[str, Arrays]  # by split: "train", "test", "val", or "" if its name says none
@@ -47,7 +48,7 @@ class Wanted(NamedTuple):
 
 
 @contextmanager
-def reading(path: Path, form: str) -> Iterator[None]:
+def refusing(path: Path, form: str) -> Iterator[None]:
     """Turn the errors of reading a file into ones that name it.
 
     Raises:
@@ -117,6 +118,20 @@ def check_claim(size: int, most: int) -> None:
         raise WrongFormat(f"claims an array of {size:,} bytes, more than the file can hold")
 
 
+def label_array(labels: Sequence[Any]) -> np.ndarray:
+    """Return the labels of a table, which may lack none.
+
+    Raises:
+        WrongFormat: one is missing, or is a text too long for a label.
+    """
+    for row, label in enumerate(labels):
+        if label is None or label == "":
+            raise WrongFormat(f"has no label for image {row + 1:,}")
+        if isinstance(label, str) and len(label) > LONGEST:  # an array has room for it in each row
+            raise WrongFormat(f"has a label of {len(label):,} characters, at most {LONGEST} fit")
+    return np.array(labels)
+
+
 def splits_of(paths: Sequence[Path], form: str, read: Callable[[Path], Arrays]) -> Found:
     """Return the splits in tables, which the words in their names tell; parts are joined."""
     splits: dict[str, list[Path]] = {}
@@ -128,7 +143,7 @@ def splits_of(paths: Sequence[Path], form: str, read: Callable[[Path], Arrays]) 
     for split, some in splits.items():
         parts = []
         for path in some:
-            with reading(path, form):
+            with refusing(path, form):
                 parts.append(read(path))
         found[split] = _joined(parts)
     return found

@@ -55,7 +55,7 @@ def _row(entry: DataSet) -> tuple[str, ...]:
     images = f"{entry.train:,} + {entry.test:,}"
     classes, latent = str(len(entry.classes)), str(entry.latent)
     sizes = [file.bytes for form in entry.forms[:1] for file in form.files]
-    download = f"{sum(sizes) / 1e6:,.0f} MB" if sizes else "built in"
+    download = "built in" if not sizes else f"{sum(sizes) / 1e6:,.0f} MB" if all(sizes) else "?"
     return entry.name, images, size, classes, latent, download, entry.licence
 
 

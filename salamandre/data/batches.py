@@ -187,7 +187,7 @@ class Source:
             yield self._as_batch(x, self._targets[part], pixels)
 
 
-def _named(transform: Transform) -> str:
+def named(function: Any) -> str:
     """Return a function with its settings, and the checksum of its code, as a text."""
     name = re.sub(r" at 0x[0-9a-fA-F]+", "", repr(function))
     return f"{name} #{code_checksum(function):08x}"

@@ -121,7 +121,7 @@ def run(
         judge = evaluation.Judge.trained(train, test, backend=options.backend)
         print(f"its accuracy on {len(test)} test images is {judge.accuracy:.2%}")
     name = f"{images.name}-{program.removesuffix('_mnist')}"
-    kept = runs.open_run(options, name, images)
+    kept = runs.open_run(options, name, images, loops={".": game})
     folder = kept.folder
     runs.play(
         game,

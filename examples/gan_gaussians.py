@@ -149,9 +149,9 @@ def main() -> None:
     """Play on each mixture and print the paths of the pictures."""
     options = parse_arguments()
     names = list(MIXTURES) if options.distribution == "both" else [options.distribution]
-    build_game(names[0], options.seed, options.rounds, options.plain, options.backend)
+    first = build_game(names[0], options.seed, options.rounds, options.plain, options.backend)
     rows: list[list[object]] = []
-    run = runs.open_run(options, "gaussians")
+    run = runs.open_run(options, "gaussians", loops={f"{names[0]}-{options.seed}": first})
     folder = run.folder
     for name in names:
         found = study(name, options, folder)

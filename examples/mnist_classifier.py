@@ -245,10 +245,9 @@ def main() -> None:
         transform=transform,
     )
     name = f"{train.name}-classifier"
-    run = runs.open_run(options, name, train, engine.steps_per_epoch)
+    run = runs.open_run(options, name, train, engine.steps_per_epoch, {".": engine})
     folder = run.folder
-    if (folder / "checkpoint.safetensors").exists():
-        engine.resume(folder / "checkpoint.safetensors")
+    if engine.step:
         print(f"continuing after step {engine.step}")
     engine.callbacks = (
         sal.ProgressBar(),

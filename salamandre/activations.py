@@ -20,7 +20,7 @@ from salamandre.layer import Layer, Shape
 from salamandre.passes import Context
 
 
-class Activation(Layer):
+class Activation(Layer, abstract=True):
     """Base of activations. Your own one needs :meth:`function` and :meth:`gradient`.
 
     Attributes:
@@ -95,7 +95,7 @@ class Activation(Layer):
         return dx, self.gradient(dy_dot, x, y, empty_like(dy_dot), ctx)
 
 
-class ActivatedLayer(Layer):
+class ActivatedLayer(Layer, abstract=True):
     """Base of layers that apply an activation to their own output: y = f(z).
 
     The activation is their only child; it may write over z.

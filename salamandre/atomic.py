@@ -48,6 +48,10 @@ def replacing(path: Path, modified: float | None = None) -> Iterator[BinaryIO]:
             if modified is not None:
                 os.utime(file.name, (modified, modified))
             os.replace(file.name, path)
+    except OSError as error:
+        if error.errno is None or error.filename not in (None, file.name):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error  # the name asked for
     finally:
         Path(file.name).unlink(missing_ok=True)
 

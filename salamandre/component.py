@@ -31,8 +31,11 @@ class Component:
     _classes: ClassVar[dict[str, type[Component]]] = {}
     _arguments: dict[str, Any]
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, abstract: bool = False, **kwargs: Any) -> None:
+        """Note the class by its name; an ``abstract`` one, a base of others, is in no file."""
         super().__init_subclass__(**kwargs)
+        if abstract:
+            return
         name = f"{cls.kind}.{cls.__name__}"
         known = Component._classes.get(name)
         if known is not None and known.__module__ != cls.__module__:

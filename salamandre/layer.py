@@ -44,7 +44,7 @@ class Declared:
         return array.transpose([self.memory.index(axis) for axis in range(len(self.shape))])
 
 
-class Layer(Component):
+class Layer(Component, abstract=True):
     """Base of layers. A layer of your own is three methods.
 
     - :meth:`build` gets the shape of one example, declares parameters with
@@ -208,7 +208,7 @@ class Layer(Component):
         return {name: value for name, value in self.__dict__.items() if name not in views}
 
 
-class Linear(Layer):
+class Linear(Layer, abstract=True):
     """Base of layers without parameters whose y is linear in x, once a pass has chosen how.
 
     :meth:`apply` is y = A x, :meth:`adjoint` Aᵀ: backprop, tangents and second-order backprop

@@ -9,10 +9,13 @@ from typing import Any
 
 from salamandre.backend import Array, Backend
 from salamandre.checks import whole
+from salamandre.class_names import by_name
 from salamandre.inputs import (
+    Meaning,
     checked_gradient,
     checked_input,
     checked_labels,
+    checked_weights,
     example_count,
 )
 from salamandre.layers.conditional import Conditional
@@ -27,7 +30,7 @@ class Diverged(FloatingPointError):
     """The loss became NaN or infinite; the parameters are those before that step."""
 
 
-class Network(FlatVectors):
+class Network(FlatVectors, Meaning):
     """Layers in a row, their parameters in one flat vector, with a loss and an optimizer.
 
     A network may be a layer of another one: without an ``input_shape`` as a part of it; with one
@@ -50,6 +53,7 @@ class Network(FlatVectors):
         parameters, gradients: the flat vectors of all parameters and of dE/dparameters.
         output_shape: of one example.
         random: the stream of noise and dropout.
+        class_names, pixels: what labels and images mean, see :class:`salamandre.inputs.Meaning`.
 
     Raises:
         ValueError: layers whose shapes do not fit, wrong sizes, unknown names.
@@ -133,13 +137,13 @@ class Network(FlatVectors):
         """Return the outputs (N, ...) for a batch x (N, *input_shape).
 
         Args:
-            x: an array of the backend or of the host (of several inputs a tuple); it is kept for
-                :meth:`backprop`.
+            x: an array of the backend or of the host (of several inputs a tuple), see
+                :meth:`predict`; it is kept for :meth:`backprop`.
             ctx: a pass of this network. Then what is returned is memory of the pass, which holds
                 until its next compute, and x is not searched for NaN. Default: a pass of the
                 network's own; then the array that is returned is the caller's.
             training: False turns dropout off and lets batch-norm use its running statistics.
-            labels: whole numbers (N,), for a network with conditional layers.
+            labels: whole numbers (N,) or names of classes, for a network with conditional layers.
             stop: go through the first so many layers only. Default: all.
         """
         if isinstance(ctx, Context) and not isinstance(ctx, Pass):  # a layer of another network
@@ -197,7 +201,10 @@ class Network(FlatVectors):
         gets what it gets alone, by parameters as they are between two steps.
 
         Args:
-            x: (N, *input_shape).
+            x: (N, *input_shape), or :class:`salamandre.data.Images`. Images of unsigned bytes are
+                scaled as those that the network learned from (``pixels``), and are made vectors
+                for a network that takes vectors; images (N, H, W) have one channel. Arrays of other
+                types are taken as they are.
             batch_size: examples in a block. Default 256.
             labels: see :meth:`compute`.
             seed: of the noise of layers that have some: equal calls give equal answers. Default 0.
@@ -281,13 +288,16 @@ class Network(FlatVectors):
 
     # -- learning ------------------------------------------------------------------------------
 
-    def learn(self, x: Any, target: Any, labels: Any = None) -> Any:
+    def learn(self, x: Any, target: Any, labels: Any = None, weights: Any = None) -> Any:
         """Take one step on a batch: compute, loss, backprop, optimizer.
 
         Args:
-            x: (N, *input_shape).
-            target: what the loss compares with: labels (N,) or values (N, *output_shape).
+            x: (N, *input_shape), see :meth:`predict`.
+            target: what the loss compares with: labels (N,), whole numbers or names of classes, or
+                values (N, *output_shape).
             labels: see :meth:`compute`.
+            weights: of the examples (N,), at least 0: the loss is Σ_i w_i E_i / Σ_i w_i, E_i the
+                loss of example i. Default: all are 1.
 
         Returns:
             The loss before the step: a float (on a GPU an array that ``float`` reads).
@@ -301,14 +311,18 @@ class Network(FlatVectors):
             raise ValueError("learn needs a Network with a loss and an optimizer")
         x = self._input(x)
         count = example_count(x)
+        target = by_name("the targets", target, self.class_names)
         target = self.loss.check(target, (count, *self.output_shape), self.dtype, self.backend)
-        labels = self._labels(labels, x)
+        labels, weighted = self._labels(labels, x), []
+        if weights is not None:
+            self.loss.require_weights()
+            weighted = [checked_weights(weights, count, self.dtype, self.backend)]
         run, of_logits = self._take_pass(), self.loss.on_logits(self.output_activation)
         try:
             run.draw_from(self.random)
             run.want(input_gradient=False, logits=of_logits is not None)
             y = self._forward(x, run, True, labels)
-            value, dy = (of_logits or self.loss).compute(y, target, self.backend.xp)
+            value, dy = (of_logits or self.loss).compute(y, target, self.backend.xp, *weighted)
             value = self.backend.scalar(value)
             if isinstance(value, float) and not math.isfinite(value):
                 raise Diverged(
@@ -337,10 +351,12 @@ class Network(FlatVectors):
 
     def _input(self, x: Any, finite: bool = True) -> Any:
         self._require_vectors()
-        return checked_input(x, self.input_shape, self.dtype, self.backend, finite)
+        return checked_input(x, self.input_shape, self.dtype, self.backend, finite, self.pixels)
 
     def _labels(self, labels: Any, x: Any) -> Array | None:
-        return checked_labels(labels, self.classes, example_count(x), self.backend)
+        return checked_labels(
+            labels, self.classes, example_count(x), self.backend, self.class_names
+        )
 
     def _copy(self, array: Any) -> Any:
         """Return a copy for the caller, row by row in memory: passes reuse theirs."""

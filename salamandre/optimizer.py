@@ -19,7 +19,7 @@ from salamandre.component import Component
 from salamandre.schedules import Constant, Schedule
 
 
-class Optimizer(Component):
+class Optimizer(Component, abstract=True):
     """Base of optimizers. Your own one needs ``slots``, :meth:`scalars` and :meth:`rule`.
 
     Args:

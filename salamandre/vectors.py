@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from salamandre.backend import Array, Backend, get_backend
+from salamandre.checks import array as as_array
 from salamandre.checks import nearest, one_of, whole
 from salamandre.inputs import checked_shape
 from salamandre.layer import Declared, Layer, Shape
@@ -18,7 +19,7 @@ from salamandre.passes import Gate
 Declarations = list[tuple[str, slice, Layer, Declared]]
 
 
-class FlatVectors(Sequential):
+class FlatVectors(Sequential, abstract=True):
     """One vector of all parameters, one of their gradients, one of the state.
 
     Attributes:
@@ -236,15 +237,19 @@ class FlatVectors(Sequential):
         for name, array in arrays.items():
             if name not in tensors:
                 raise ValueError(f"no value was given for the network's array {name!r}")
-            given = np.asarray(tensors[name])
-            if given.dtype.kind != "f" or not np.isfinite(given).all():
+            given = np.asarray(as_array(f"the values of {name!r}", tensors[name]))
+            if given.dtype.kind != "f":
                 raise ValueError(
-                    f"{name!r} must hold finite floating-point numbers, got dtype {given.dtype}"
-                    + ("" if given.dtype.kind != "f" else " with NaN or infinity")
+                    f"{name!r} must hold floating-point numbers, got dtype {given.dtype}"
                 )
             if given.shape != array.shape:
                 raise ValueError(f"{name!r} must have the shape {array.shape}, got {given.shape}")
-            values[name] = given.astype(self.dtype)
+            with np.errstate(over="ignore"):  # of numbers that float32 cannot hold
+                values[name] = given.astype(self.dtype)
+            if not np.isfinite(values[name]).all():
+                raise ValueError(
+                    f"{name!r} must hold finite numbers of {self.dtype}, got NaN, infinity or more"
+                )
         return values
 
     def load_tensors(self, tensors: Mapping[str, Any]) -> None:

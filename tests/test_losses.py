@@ -195,3 +195,104 @@ def test_a_loss_derived_from_a_cross_entropy_is_what_is_learned():
     (value, gradients), (expected, ones) = first(Ten()), first(sal.BinaryCrossEntropy())
     assert value == pytest.approx(10 * expected)
     assert np.allclose(gradients, 10 * ones, rtol=1e-5)
+
+
+WEIGHTS = np.array([0.5, 2, 0, 1, 3, 1, 0.25])
+EACH = {
+    "MeanSquaredError": lambda y, t: ((y - t) ** 2).mean(axis=1),
+    "MeanAbsoluteError": lambda y, t: (y - t).abs().mean(axis=1),
+}
+
+
+def each_by_pytorch(loss, y, target):
+    """Return PyTorch's loss of each example, (N,)."""
+    name, smoothing = type(loss).__name__, getattr(loss, "label_smoothing", 0)
+    if name in EACH:
+        return EACH[name](y, target)
+    if name == "BinaryCrossEntropy":
+        logits = F.binary_cross_entropy_with_logits
+        each = logits if loss.from_logits else F.binary_cross_entropy
+        return each(y, target, reduction="none").mean(axis=1)
+    logits = y if loss.from_logits else y.log()
+    return F.cross_entropy(logits, target, reduction="none", label_smoothing=smoothing)
+
+
+@pytest.mark.parametrize("loss, y, target, _", THEIRS, ids=[repr(row[0]) for row in THEIRS])
+def test_weighted_losses_against_pytorch(loss, y, target, _, backend, host):
+    """The weighted mean, and its gradient through the closed forms that learn has."""
+    of_logits = getattr(loss, "from_logits", True)
+    last = {"CrossEntropy": sal.Softmax(), "BinaryCrossEntropy": sal.Sigmoid()}
+    layer = sal.Identity() if of_logits else last[type(loss).__name__]
+    z = as_torch(y).requires_grad_()
+    made = z if of_logits else z.softmax(1) if isinstance(layer, sal.Softmax) else z.sigmoid()
+    weights = as_torch(WEIGHTS)
+    value = (weights * each_by_pytorch(loss, made, as_torch(target))).sum() / weights.sum()
+    value.backward()
+    network = sal.Network(
+        [sal.NeuronLayer(3, layer)], 3, loss, sal.SGD(1), backend=backend, dtype="float64"
+    )
+    for name, start in (("0.weights", np.eye(3)), ("0.bias", np.zeros(3))):
+        network.named_parameters()[name][...] = network.backend.asarray(start)
+    found = network.learn(y, target, weights=WEIGHTS)
+    assert float(found) == pytest.approx(float(value.detach()), abs=1e-12)
+    d_weights = host(network.named_gradients()["0.weights"])
+    np.testing.assert_allclose(d_weights, z.grad.numpy().T @ y, atol=1e-12)
+
+
+def test_weights_of_one_class_are_those_of_pytorch():
+    of_class = np.array([1.0, 3, 0.5])
+    network = sal.Network(
+        [sal.Identity()], 3, sal.CrossEntropy(from_logits=True), sal.SGD(), dtype="float64"
+    )
+    found = network.learn(9 * P, CLASSES, weights=of_class[CLASSES])
+    wanted = F.cross_entropy(as_torch(9 * P), as_torch(CLASSES), weight=as_torch(of_class))
+    assert found == pytest.approx(float(wanted), abs=1e-12)
+
+
+@pytest.mark.parametrize("activation, loss, target, labels", SHORT_CUTS)
+def test_gradients_of_weighted_losses(activation, loss, target, labels):
+    target, weights = target[:, 0] if labels else target, WEIGHTS[:5]
+    layers = [sal.NeuronLayer(3, sal.Tanh()), sal.NeuronLayer(4, activation)]
+    network = sal.Network(layers, 4, loss, sal.SGD(0.0), dtype="float64")
+    energy = lambda: float(network.learn(X, target, weights=weights))  # noqa: E731
+    assert gradient_error(network, energy, h=1e-5) < 1e-6
+
+
+class Unweighted(sal.Loss):
+    """A loss from before there were weights."""
+
+    def compute(self, y, target, xp):
+        return ((y - target) ** 2).mean(), 2 * (y - target) / y.size
+
+
+def test_a_loss_of_one_s_own_needs_no_weights():
+    network = sal.Network([sal.NeuronLayer(3)], 3, Unweighted(), sal.SGD(0.1))
+    network.learn(P, T)
+    before = snapshot(network)
+    with pytest.raises(ValueError, match="Unweighted takes no weights of examples"):
+        network.learn(P, T, weights=WEIGHTS)
+    assert unchanged(network, before)
+
+
+@pytest.mark.parametrize(
+    "weights, message",
+    [
+        (WEIGHTS[:3], "one number for each of the 7 examples, got shape"),
+        (-WEIGHTS, "at least 0"),
+        (WEIGHTS * np.nan, "finite numbers"),
+        (np.ma.masked_array(WEIGHTS, WEIGHTS > 1), "a masked array"),
+    ],
+)
+def test_weights_that_are_none(weights, message):
+    network = sal.Network([sal.NeuronLayer(3)], 3, sal.MeanSquaredError(), sal.SGD(0.1))
+    before = snapshot(network)
+    with pytest.raises(ValueError, match=message):
+        network.learn(P, T, weights=weights)
+    assert unchanged(network, before)
+
+
+def test_a_batch_without_weight_teaches_nothing():
+    network = sal.Network([sal.NeuronLayer(3)], 3, sal.MeanSquaredError(), sal.SGD(0.1))
+    before = network.parameters.copy()
+    assert network.learn(P, T, weights=np.zeros(7)) == 0
+    np.testing.assert_array_equal(network.parameters, before)

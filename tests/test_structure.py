@@ -16,6 +16,7 @@ PACKAGE = Path(sal.__file__).parent
 # A room may import from those above it; rooms of a line may not know each other.
 ROOMS = """
     checks progress
+    class_names
     component
     backend
     initializers schedules

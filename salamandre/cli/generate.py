@@ -73,7 +73,7 @@ def generate(
     except UnknownRun as error:
         raise click.UsageError(str(error)) from None
     generator = Network.load(file, backend=backend)
-    names = found.images.classes if generator.classes else ()
+    names = (generator.class_names or found.images.classes) if generator.classes else ()
     word_labels = _labels(names, word, classes)
     shape = found.images.shape or _shape(generator.output_shape)
     folder = Path(to) if to else found.folder / "generated"

@@ -1,5 +1,6 @@
 """Labelled images: published data sets by name, and 8×8 digits that need no download."""
 
+from salamandre.data.arrays import split
 from salamandre.data.batches import prefetch
 from salamandre.data.catalogue import CATALOGUE, CorruptData, DataSet, DataUnavailable
 from salamandre.data.folders import folder

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import unicodedata
 import zlib
 from collections import Counter
 from collections.abc import Sequence
@@ -13,11 +12,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from salamandre.checks import real, unmasked, whole
+from salamandre.checks import array as as_array
+from salamandre.checks import whole
+from salamandre.class_names import composed, listed, matched
+from salamandre.data.splitting import chosen_rows
 
 LABEL_TYPES = (np.uint8, np.uint16)
 MOST = 1 << 16  # classes, since a label has at most 16 bits
-SHOWN = 3  # names of classes at each end of a list that is shortened
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -51,7 +52,7 @@ class Images:
             ("images", (np.uint8,), "(N, C, H, W)"),
             ("labels", LABEL_TYPES, "(N)"),
         ):
-            array = np.asarray(unmasked(what, getattr(self, what)))
+            array = np.asarray(as_array(what, getattr(self, what)))
             if array.dtype not in types or array.ndim != dimensions.count(",") + 1:
                 raise ValueError(
                     f"{what} must be a {' or '.join(kind.__name__ for kind in types)} array of "
@@ -104,28 +105,19 @@ class Images:
         Raises:
             ValueError: a share that leaves one of them empty.
         """
-        share = real("test_share", test_share, 0, 1, above=True, below=True)
-        random = np.random.default_rng(whole("seed", seed, 0))
-        counts = np.bincount(self.labels, minlength=len(self.classes))
-        most = np.maximum(counts - 1, 0)
-        wanted = share * counts
-        taken = np.minimum(np.floor(wanted).astype(int), most)
-        # The rest goes to the classes with the largest remainders; chance decides between equals.
-        by_chance = random.permutation(len(counts))
-        order = by_chance[np.argsort(-(wanted % 1)[by_chance], kind="stable")]
-        order = order[(taken < most)[order]]
-        taken[order[: max(0, round(share * len(self)) - taken.sum())]] += 1
-        if not taken.any():
-            raise ValueError(
-                f"test_share {share:g} of {len(self):,} images in {np.count_nonzero(counts):,} "
-                f"classes leaves the test split empty: give a larger share or more images"
-            )
-        shuffled = random.permutation(len(self))
-        shuffled = shuffled[np.argsort(self.labels[shuffled], kind="stable")]  # class after class
-        rank = np.arange(len(self)) - (np.cumsum(counts) - counts)[self.labels[shuffled]]
-        test = np.zeros(len(self), bool)
-        test[shuffled[rank < taken[self.labels[shuffled]]]] = True
+        test = chosen_rows(self.labels, test_share, seed)
         return self._rows(~test, "train"), self._rows(test, "test")
+
+    def __getitem__(self, index: Any) -> Images:
+        """Return some of the images as :class:`Images`: ``test[0]``, ``test[:10]``, ``test[mask]``.
+
+        Iteration gives the images one by one, each likewise.
+        """
+        if isinstance(index, (int, np.integer)):
+            if not -len(self) <= index < len(self):
+                raise IndexError(f"there are {len(self):,} images, got index {index}")
+            index = slice(index, index + 1 or None)
+        return replace(self, images=self.images[index], labels=self.labels[index])
 
     def _rows(self, chosen: NDArray[np.bool_], split: str) -> Images:
         return replace(self, images=self.images[chosen], labels=self.labels[chosen], split=split)
@@ -143,13 +135,11 @@ class Images:
         names = tuple(composed(name) for name in classes)
         if names == self.classes:
             return self
-        if missing := [name for name in self.classes if name not in set(names)]:
-            raise ValueError(
-                f"the {self.split} images of {self.name!r} have a class {listed(missing)} that the "
-                f"others lack: theirs are {listed(self.classes)}, the others {listed(names)}"
-            )
-        label = {name: number for number, name in enumerate(names)}
-        table = np.array([label[name] for name in self.classes], label_type(len(names)))
+        found = matched(
+            f"the {self.split} split of {self.name!r}", self.classes, "the other set", names
+        )
+        assert found is not None
+        table = found.astype(label_type(len(names)))
         return replace(self, labels=table[self.labels], classes=names)
 
     def __len__(self) -> int:
@@ -167,19 +157,6 @@ class Images:
 def label_type(classes: int) -> type[np.uint8 | np.uint16]:
     """Return the type of labels of so many classes: one byte if that is enough, else two."""
     return LABEL_TYPES[classes > 256]
-
-
-def composed(name: str) -> str:
-    """Return a name in Unicode's composed form (NFC), in which names are compared."""
-    return unicodedata.normalize("NFC", name)
-
-
-def listed(names: Sequence[str]) -> str:
-    """Return names in quotes; of many the first and the last ones."""
-    quoted = [repr(name) for name in names]
-    if len(quoted) > 2 * SHOWN + 1:
-        quoted[SHOWN:-SHOWN] = ["..."]
-    return ", ".join(quoted)
 
 
 def checksum(*arrays: np.ndarray) -> int:

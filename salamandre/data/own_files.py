@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from salamandre.checks import shortened
 from salamandre.data.catalogue import CorruptData, WrongFormat
 from salamandre.data.conversion import Arrays
 
@@ -63,7 +64,7 @@ def refusing(path: Path, form: str) -> Iterator[None]:
     except Exception as error:  # damaged files raise many kinds of errors
         if isinstance(error, OSError) and error.filename:
             raise  # it could not be opened
-        reason = str(error).split("\n")[0].rstrip(":.") or type(error).__name__
+        reason = shortened(str(error).split("\n")[0].rstrip(":.")) or type(error).__name__
         raise CorruptData(f"{path} is damaged or no {form} ({reason})") from None
 
 

@@ -107,6 +107,10 @@ class GanGame(Loop):
         self.backend = generator.backend
         self.value_range = checks.output_range(generator)
         source = checks.examples(generator, discriminator, images, labels, self.batch_size)
+        for player in (generator, discriminator):
+            if player.classes:
+                player.class_names = source.class_names
+        discriminator.pixels = source.pixels or discriminator.pixels
         self.image_shape = source.example_shape
         self.batches = EndlessBatches(source, self.batch_size, self.seed)
         self.random = self.backend.stream([self.seed, 2])
@@ -192,7 +196,8 @@ class GanGame(Loop):
 
     def _shown(self, x: Array) -> Array:
         for remedy in self.remedies:
-            x = remedy.show(x, self.random)
+            if type(remedy).show is not Remedy.show:  # it may write to the copy
+                x = remedy.show(self.backend.xp.array(x), self.random)
         return x
 
     def _target(self, is_real: bool) -> Any:
@@ -225,8 +230,8 @@ class GanGame(Loop):
             count: the number of examples. Default: that of the labels or latent vectors.
             seed: of the latent vectors.
             latent: latent vectors (count, size), instead of drawn ones.
-            labels: the classes of the examples (count,). Default for conditional players: all
-                classes in turn.
+            labels: the classes of the examples (count,), as labels or names. Default for
+                conditional players: all classes in turn.
         """
         if count is None:
             given = labels if latent is None else latent
@@ -291,11 +296,12 @@ class GanGame(Loop):
 
     def _state(self) -> State:
         names = ("batch_size", "discriminator_steps", "generator_steps", "seed")
+        source = self.batches.source
         identity: dict[str, Any] = {
             "game": type(self).__name__,
             "generator": encode(self.generator),
             "discriminator": encode(self.discriminator),
-            "images": [self.batches.source.name, len(self.batches.source)],
+            "images": [source.name, len(source), source.checksum],
             "classes": self.classes,
             "latent": encode(self.latent),
             "objective": encode(self.objective),

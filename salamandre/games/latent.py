@@ -9,7 +9,7 @@ from salamandre.checks import whole
 from salamandre.component import Component
 
 
-class Latent(Component):
+class Latent(Component, abstract=True):
     """Base of latent spaces.
 
     Args:

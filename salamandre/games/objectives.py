@@ -15,7 +15,7 @@ from salamandre.component import Component
 from salamandre.stable import sigmoid, softplus
 
 
-class Objective(Component):
+class Objective(Component, abstract=True):
     """Base of objectives: :meth:`discriminator` and :meth:`generator`.
 
     Where the discriminator's loss is a sum over real and fake scores, :meth:`loss` is enough.

@@ -13,7 +13,7 @@ from salamandre.passes import Context
 Layers = Sequence[Layer] | Mapping[str, Layer]
 
 
-class Container(Layer):
+class Container(Layer, abstract=True):
     """Base of layers made of layers.
 
     Args:

@@ -20,7 +20,7 @@ from salamandre.layers.window import Pair, Window, pair
 from salamandre.passes import Context
 
 
-class _Convolution(ActivatedLayer):
+class _Convolution(ActivatedLayer, abstract=True):
     """What a convolution and its transpose share: y = f(z), z = product of x and the weights + b.
 
     The product of one is the adjoint of the other; with x and dz exchanged they have the same
@@ -247,7 +247,7 @@ class TransposedConvolutionalLayer(_Convolution):
         return self._declare(weights, initializer, image)
 
 
-class _Swapped(Initializer):
+class _Swapped(Initializer, abstract=True):
     """Weights (inputs, outputs, ...) as another initializer draws them (outputs, inputs, ...)."""
 
     def __init__(self, initializer: Initializer) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import atexit
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -12,11 +12,12 @@ from msgspec import Struct, defstruct
 
 from salamandre.runs.finding import run_in
 from salamandre.runs.lock import locked
-from salamandre.runs.run import Run, new_run
+from salamandre.runs.run import CHECKPOINT, Run, new_run
 from salamandre.runs.settings import LearnedImages, Settings
 
 if TYPE_CHECKING:
     from salamandre.data import Images
+    from salamandre.training import Loop
 
 OF_THE_FOLDER = ("help", "output", "resume", "program")  # not kept in it
 
@@ -64,29 +65,41 @@ def parse_options(
 
 
 def open_run(
-    options: argparse.Namespace, name: str, images: Images | None = None, rounds_per_epoch: int = 1
+    options: argparse.Namespace,
+    name: str,
+    images: Images | None = None,
+    rounds_per_epoch: int = 1,
+    loops: Mapping[str, Loop] | None = None,
 ) -> Run:
     """Return a new run, or the one to be resumed, locked until this process ends.
+
+    Changed options are written only if the checkpoints are those of the same engines and games.
 
     Args:
         options: as :func:`parse_options` returns them.
         name: of the folder that contains a new run's folder.
         images: the training images. Default none.
         rounds_per_epoch: rounds or steps of an epoch, if the run counts epochs. Default 1.
+        loops: new engines and games by their folders in that of the run (``"."``: itself); they
+            are resumed from the checkpoints there, if there are some. Default none.
 
     Raises:
-        RunInUse: another process plays the run.
+        RunInUse: the run is being played already.
+        ValueError: a checkpoint is damaged, or of another engine or game; nothing has changed.
     """
     kept = {name: value for name, value in vars(options).items() if name not in OF_THE_FOLDER}
     noted = LearnedImages() if images is None else LearnedImages.of(images, rounds_per_epoch)
     new = Settings.new(options.program, kept, noted)
     run = run_in(options.resume) if options.resume else new_run(options.output, name, new)
-    lock = ExitStack()
-    lock.enter_context(locked(run.folder))
-    atexit.register(lock.close)
-    if options.resume:
-        run.settings.program, run.settings.images = new.program, new.images
-        run.change_options(**kept)
+    with ExitStack() as lock:
+        lock.enter_context(locked(run.folder))
+        if options.resume:
+            for folder, loop in (loops or {}).items():
+                if (run.folder / folder / CHECKPOINT).exists():
+                    loop.resume(run.folder / folder / CHECKPOINT)
+            run.settings.program, run.settings.images = new.program, new.images
+            run.change_options(**kept)
+        atexit.register(lock.pop_all().close)
     return run
 
 

@@ -14,7 +14,8 @@ from msgspec.structs import asdict
 
 from salamandre.atomic import numbered
 from salamandre.runs.lock import LOCK, OWNER, in_use
-from salamandre.runs.settings import FILE, LearnedImages, Settings, checked, read_settings
+from salamandre.runs.settings import FILE, LearnedImages, Settings, read_settings
+from salamandre.storage import checked
 
 CHECKPOINT, TABLE, METRICS = "checkpoint.safetensors", "curves.csv", "metrics.csv"
 STUDY = "runs.csv"  # the table of a study, whose runs have folders or rows of their own

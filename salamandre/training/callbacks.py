@@ -6,6 +6,7 @@ import math
 import os
 import warnings
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -66,11 +67,12 @@ class EpochLines(Callback):
     def on_step(self, run: Loop) -> None:
         """Print the means over the epoch, the latest metrics and the time left."""
         per_epoch = run.steps_per_epoch
-        print(
+        line = (
             f"epoch {run.step // per_epoch} of {run.epochs}, {run.seconds:.0f} s, "
-            f"{run.seconds_left:.0f} s left: {_described(run, per_epoch)}",
-            flush=True,
+            f"{run.seconds_left:.0f} s left: {_described(run, per_epoch)}"
         )
+        with suppress(OSError, ValueError):  # an output that is closed or full ends no run
+            print(line, flush=True)
 
 
 class Curves(Callback):
@@ -99,11 +101,12 @@ class Curves(Callback):
     def on_step(self, run: Loop) -> None:
         """Append the new rows."""
         history, table = run.history, self.folder / "curves.csv"
-        if self._rows == 0:
+        rows, self._rows = self._rows, 0  # after a failure the whole table is written
+        if rows == 0 or not table.exists():
             write_atomically(table, history.to_csv().encode())
         else:
             with table.open("a", encoding="utf-8", newline="") as file:
-                file.write(history.to_csv(self._rows))
+                file.write(history.to_csv(rows))
         self._rows = len(history)
         if len(history.records) != self._records:
             write_atomically(self.folder / "metrics.csv", history.records_csv().encode())

@@ -9,7 +9,11 @@ from typing import Any
 from salamandre.backend import Array
 from salamandre.checks import whole
 from salamandre.component import encode
-from salamandre.data.batches import Data, EndlessBatches, Source, Transform
+from salamandre.data.arrays import Data
+from salamandre.data.batches import EndlessBatches, Source
+from salamandre.data.images import checksum
+from salamandre.data.transforms import Transform
+from salamandre.inputs import BYTES
 from salamandre.network import Diverged, Network
 from salamandre.training.checkpoint import State
 from salamandre.training.divergence import HUGE, NotFinite
@@ -28,17 +32,24 @@ class Engine(Loop):
     (a last batch smaller than the others is left out). Ctrl-C ends the run after the current step.
 
     Args:
-        network: has a loss and an optimizer.
-        train: :class:`salamandre.data.Images` or a pair (inputs, targets).
-        test: likewise, or ``None``.
+        network: has a loss and an optimizer. Where it has no ``class_names``, it gets those of the
+            training set; where it has some, labels are matched with them by name.
+        train: :class:`salamandre.data.Images` or a pair (inputs, targets), see
+            :class:`salamandre.data.batches.Source`.
+        test: likewise, or ``None``. Its labels are matched by name with those of ``train``.
         batch_size: examples a step. Default 64.
         callbacks: see :mod:`salamandre.training.callbacks`. Default none.
         seed: of the order of examples and of transforms. Default 0.
         transform: a random transform of the training inputs, such as
             ``salamandre.data.Shift(2)``. Default none.
-        metrics: functions of (outputs, targets) of the whole test set by name. Default accuracy,
-            where the targets are labels.
+        metrics: functions of (outputs, targets) by name, each given copies of those of the whole
+            test set. Default accuracy, where the targets are labels or one-hot.
         test_every: how often to test. Default ``Epochs(1)``.
+        class_weights: in the training loss, of the examples of each class: numbers by class names
+            or labels (1 for the others), one number for each class, or ``"balanced"``: N /
+            (classes · count of the class). Default none.
+        sample_weights: in the training loss, of each training example (N,); they multiply
+            ``class_weights``. Default none. The loss of a step divides by the sum of its weights.
 
     Attributes:
         history: its ``steps["loss"]`` are the training losses, its ``records`` the tests.
@@ -58,6 +69,8 @@ class Engine(Loop):
         transform: Transform | None = None,
         metrics: Mapping[str, Metric] | None = None,
         test_every: Trigger = Epochs(1),
+        class_weights: Mapping[Any, float] | Sequence[float] | str | None = None,
+        sample_weights: Any = None,
     ) -> None:
         super().__init__()
         if network.loss is None or network.optimizer is None:
@@ -66,8 +79,17 @@ class Engine(Loop):
         self.batch_size = whole("batch_size", batch_size)
         self.callbacks = checked_callbacks(callbacks)
         self.seed = whole("seed", seed, least=0)
-        self.train = Source(train, network, transform)
-        self.test_set = None if test is None else Source(test, network)
+        self.train = Source(
+            train,
+            network,
+            transform,
+            class_weights=class_weights,
+            sample_weights=sample_weights,
+        )
+        names = self.train.class_names
+        self.test_set = None if test is None else Source(test, network, class_names=names)
+        if self.train.weights is not None:
+            network.loss.require_weights()
         for source in filter(None, (self.train, self.test_set)):
             for _, targets in source.in_order(8192):  # refused here, not by a step
                 self._check(targets, (len(targets), *network.output_shape))
@@ -78,6 +100,9 @@ class Engine(Loop):
         self.metrics = dict(metrics)
         require_free(self.metrics, (*NOT_METRICS, "test_loss"))
         self._tests = _Tests(test_every)
+        network.class_names = names
+        if self.train.pixels is not None:
+            network.pixels = self.train.pixels
 
     def _check(self, targets: Any, shape: tuple[int, ...]) -> Any:
         network = self.network
@@ -112,9 +137,10 @@ class Engine(Loop):
         return self._run(planned, (self._tests, *self.callbacks))
 
     def _take_step(self) -> None:
-        x, targets = next(self.batches)
+        x, targets, *weights = next(self.batches)
+        given = {"weights": weights[0]} if weights else {}
         try:
-            loss = self.network.learn(x, targets)
+            loss = self.network.learn(x, targets, **given)
         except Diverged as error:
             what, _, _ = str(error).partition(" at step")
             number = f"{what} in step {self.step + 1}".removeprefix("the ")
@@ -178,12 +204,16 @@ class Engine(Loop):
     def _state(self) -> State:
         identity: dict[str, Any] = {
             "network": encode(self.network),
-            "train": [self.train.name, len(self.train)],
+            "train": [self.train.name, len(self.train), self.train.checksum],
             "transform": self.train.transform_name,
             "batch_size": self.batch_size,
             "seed": self.seed,
             "backend": self.network.backend.name,
         }
+        if self.train.weights is not None:
+            identity["weights"] = checksum(self.train.weights)
+        if self.train.pixels is not None and self.train.pixels[1:] != BYTES[1:]:
+            identity["pixels"] = list(self.train.pixels)
         return State(identity, self._networks)
 
 

@@ -103,7 +103,7 @@ class Loop:
         self.seconds = 0.0
         self.interrupted = False
         self.error: BaseException | None = None
-        self._stopping = False
+        self._stopping = self._resumed = False
         self._watchers: tuple[Callback, ...] = ()
 
     def __repr__(self) -> str:
@@ -180,7 +180,8 @@ class Loop:
             raise RuntimeError(f"{self!r} is running: a callback cannot start it again")
         callbacks = checked_callbacks(callbacks)
         self.planned = planned
-        self.interrupted, self.error, self._stopping = False, None, False
+        self.interrupted, self.error = False, None
+        self._stopping = self._resumed = False
         started = time.perf_counter() - self.seconds
         latest = [self.seconds] * len(callbacks)  # of the latest ``on_step`` of each
         per_epoch = self.steps_per_epoch
@@ -207,9 +208,12 @@ class Loop:
         return "; ".join(filter(None, parts))
 
     def _tell_if_done(self, what: str, count: int, steps: int) -> None:
-        """Warn if so many epochs or rounds, of so many steps each, are done already."""
+        """Warn if so many epochs or rounds, of so many steps each, are done already.
+
+        That a resumed run was complete is no reason to warn: a program may be started again.
+        """
         done = self.step // steps
-        if done >= count:
+        if done > count or (done == count and not self._resumed):
             warnings.warn(
                 f"{what}={count} counts all {what} of earlier runs too, and {done:,} are done: "
                 f"nothing is left to do; for {count:,} more give {what}={done + count}",
@@ -296,3 +300,4 @@ class Loop:
         self.history, self.batches.drawn, self.seconds = read_checkpoint(
             path, self._state(), self.unit
         )
+        self._resumed = True

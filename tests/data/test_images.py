@@ -160,6 +160,6 @@ def test_labels_are_matched_by_the_names_of_classes():
     assert many.labels.tolist() == [300, 301]
     with pytest.raises(
         ValueError,
-        match=r"of 'mine' have a class 'red' .* theirs are 'blue', 'red', .* 'blue', 'green'",
+        match=r"of 'mine' has a class 'red' .* are 'blue', 'red', those .* 'blue', 'green'",
     ):
         made.relabelled(("blue", "green"))

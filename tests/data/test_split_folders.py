@@ -93,7 +93,7 @@ def test_both_splits_have_the_labels_of_the_training_classes(parted):
 def test_a_class_of_the_test_split_alone_is_refused(parted):
     draw(parted / "VAL" / "grey" / "a.png", 100)
     with pytest.raises(
-        ValueError, match=r"class 'grey' .*theirs are 'blue', 'grey', 'red', .* 'green', 'red'$"
+        ValueError, match=r"class 'grey' .* are 'blue', 'grey', 'red', .* 'green', 'red'$"
     ):
         folders.both(parted, 8)
 

@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import json
 
+import numpy as np
 import pytest
 
+import salamandre as sal
 from salamandre.runs import open_run, parse_options
 
 
@@ -55,6 +57,24 @@ def test_a_run_goes_on_with_its_options_and_other_rounds(run, released):
     again = open_run(options, "name")
     assert again.folder == run.folder and again.options["rounds"] == 20
     assert options_of("--resume", run.folder).rounds == 20
+
+
+def test_a_refused_resume_writes_nothing(run, released):
+    """The checkpoint is of another engine than the options now make."""
+    released.pop()()
+
+    def engine(rate):
+        network = sal.Network([sal.NeuronLayer(1)], 2, sal.MeanSquaredError(), sal.SGD(rate))
+        return sal.Engine(network, (np.eye(2), np.eye(2)[:, :1]), batch_size=2)
+
+    engine(0.5).save(run.folder / "checkpoint.safetensors")
+    before = (run.folder / "settings.json").read_bytes()
+    given = options_of("--resume", run.folder, "--rounds", 20)
+    with pytest.raises(ValueError, match=r"belongs to another run: its network\.optim"):
+        open_run(given, "name", loops={".": engine(0.1)})
+    assert (run.folder / "settings.json").read_bytes() == before
+    assert run.state() == "stopped"
+    assert open_run(given, "name", loops={".": engine(0.5)}).options["rounds"] == 20
 
 
 def test_an_option_that_the_run_had_not_yet_has_its_default(run):

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
 import os
+import shutil
 import signal
+import sys
 
 import numpy as np
 import pytest
@@ -153,6 +156,25 @@ def test_curves_and_progress(tmp_path, capsys):
     assert "12/12" in shown
 
 
+def test_a_table_that_was_lost_or_cut_is_written_anew(tmp_path, monkeypatch):
+    """The folder may vanish in mid-run, and a full disk may take half a row."""
+    file = tmp_path / "run" / "curves.csv"
+    curves = sal.Curves(file.parent, every=sal.Steps(1))
+    Counting().run(9, curves, At(4, lambda run: shutil.rmtree(file.parent)))
+    assert [row["step"] for row in table(file)] == [str(n) for n in range(1, 10)]
+
+    def fail(run):
+        with monkeypatch.context() as context:
+            context.setattr(run.history, "to_csv", lambda start: "7,0.")
+            curves.on_step(run)
+            context.setattr(run.history, "to_csv", lambda start: 1 / 0)
+            curves.on_step(run)
+
+    with pytest.raises(ZeroDivisionError):
+        Counting().run(9, curves, At(4, fail))
+    assert [row["step"] for row in table(file)] == [str(n) for n in range(1, 5)]
+
+
 def test_a_bar_that_is_drawn_rarely_ends_where_the_run_does(capsys):
     loop = Counting()
     loop.run(7, sal.ProgressBar(every=sal.Seconds(3600)))
@@ -164,6 +186,18 @@ def test_lines_of_epochs(capsys):
     first, second = capsys.readouterr().out.splitlines()
     assert first.startswith("epoch 1 of 3, 0 s, 0 s left: number 2")
     assert second.startswith("epoch 2 of 3") and second.endswith("left: number 5, a 0.5")
+
+
+@pytest.mark.parametrize("stream", [None, "closed"])
+def test_bars_and_lines_need_no_output(monkeypatch, stream):
+    if stream:
+        stream = io.StringIO()
+        stream.close()
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setattr(sys, "stderr", stream)
+    loop = Counting()
+    loop.run(7, sal.ProgressBar(every=sal.Seconds(0)), sal.training.EpochLines())
+    assert loop.step == 7
 
 
 def test_the_table_is_appended_to_and_what_was_played_for_nothing_is_replaced(tmp_path):

@@ -26,6 +26,7 @@ class Loss(Component):
     """Base of losses. Your own one needs :meth:`compute`."""
 
     kind = "losses"
+    required = {"compute": ""}
 
     def check(self, target: Any, y_shape: Shape, dtype: Any, backend: Backend) -> Array:
         """Return ``target`` as an array that fits outputs of ``y_shape``, or raise ValueError."""

@@ -19,6 +19,7 @@ from salamandre.layers.conditional import Conditional
 from salamandre.layers.containers import Layers
 from salamandre.losses import Loss
 from salamandre.optimizers import Optimizer
+from salamandre.parts import checked_part
 from salamandre.passes import Context, Pass
 from salamandre.vectors import FlatVectors
 
@@ -69,8 +70,8 @@ class Network(FlatVectors):
         frozen: Sequence[str] = (),
     ) -> None:
         for what, value, base in (("loss", loss, Loss), ("optimizer", optimizer, Optimizer)):
-            if not (value is None or isinstance(value, base)):
-                raise TypeError(f"{what} must be a salamandre.{base.__name__}, got {value!r}")
+            if value is not None:
+                checked_part(what, value, base)
         if optimizer is not None:
             optimizer.require_free()
         super().__init__(layers, input_shape, seed, backend, dtype, names, frozen)

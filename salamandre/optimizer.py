@@ -9,6 +9,7 @@ and returns them; its scalars come in as arguments, already of the right precisi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
@@ -16,6 +17,7 @@ from salamandre.backend import Array, Backend
 from salamandre.backend.operations.update import update
 from salamandre.checks import real
 from salamandre.component import Component
+from salamandre.parts import checked_part, takes
 from salamandre.schedules import Constant, Schedule
 
 
@@ -41,6 +43,8 @@ class Optimizer(Component):
     """
 
     kind = "optimizers"
+    required = {"rule": "step"}
+    sets = "schedule"
 
     slots: ClassVar[tuple[str, ...]] = ()
     _OPTIONS = ("weight_decay", "clip_norm", "clip_value", "clip_weights")
@@ -52,9 +56,10 @@ class Optimizer(Component):
                 f"{type(self).__name__} has no option {sorted(unknown)[0]!r} "
                 f"(options: {', '.join(self._OPTIONS)})"
             )
-        if not isinstance(learning_rate, Schedule):
-            learning_rate = Constant(learning_rate)
-        self.schedule = learning_rate
+        if isinstance(learning_rate, Schedule) or callable(learning_rate):
+            self.schedule = checked_part("a learning_rate that changes", learning_rate, Schedule)
+        else:
+            self.schedule = Constant(learning_rate)
         self.weight_decay = real("weight_decay", options.get("weight_decay") or 0.0, 0)
         self.clip_norm = _positive("clip_norm", options.get("clip_norm"))
         self.clip_value = _positive("clip_value", options.get("clip_value"))
@@ -65,8 +70,22 @@ class Optimizer(Component):
 
     @property
     def learning_rate(self) -> float:
-        """The learning rate of the next step; set it to a number to hold it there."""
-        return self.schedule(self.steps)
+        """The learning rate of the next step; set it to a number to hold it there.
+
+        Raises:
+            ValueError: the schedule gives none, such as a negative one.
+        """
+        try:
+            rate = self.schedule(self.steps)
+            fits = 0 <= rate < math.inf
+        except (OverflowError, TypeError) as error:
+            rate, fits = error, False  # type: ignore[assignment]
+        if not fits:
+            raise ValueError(
+                f"{self.schedule!r} must give a finite learning rate of at least 0, got {rate!r} "
+                f"for step {self.steps}"
+            )
+        return rate
 
     @learning_rate.setter
     def learning_rate(self, rate: float) -> None:
@@ -75,6 +94,12 @@ class Optimizer(Component):
     def attach(self, backend: Backend, parameters: Array) -> None:
         """Allocate the memory for these parameters; a network calls this once."""
         self.require_free()
+        count = 2 + len(self.slots) + len(self.scalars())
+        if not takes(self.rule, count):
+            raise TypeError(
+                f"{type(self).__name__}.rule must take {count} arguments: p, g, the slots "
+                f"{self.slots}, and as many numbers as scalars() returns"
+            )
         self._backend = backend
         self.memory = {name: backend.xp.zeros_like(parameters) for name in self.slots}
 

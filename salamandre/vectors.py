@@ -28,6 +28,8 @@ class FlatVectors(Sequential):
         frozen: names of the parts of the network that are.
     """
 
+    fixed = ("parameters", "gradients", "state")  # the layers have views of them
+
     parameters: Array
     gradients: Array
     state: Array
@@ -116,10 +118,10 @@ class FlatVectors(Sequential):
     def hand_out_views(self) -> None:
         """Let each layer have its views of the vectors; no copy takes them along."""
         for _, part, layer, declared in self.declarations():
-            setattr(layer, declared.name, declared.view(self.parameters[part]))
-            setattr(layer, f"d_{declared.name}", declared.view(self.gradients[part]))
+            layer.__dict__[declared.name] = declared.view(self.parameters[part])
+            layer.__dict__[f"d_{declared.name}"] = declared.view(self.gradients[part])
         for _, part, layer, declared in self._declared_state():
-            setattr(layer, declared.name, declared.view(self.state[part]))
+            layer.__dict__[declared.name] = declared.view(self.state[part])
         self.gate = Gate()
         self.owners = self._find_owners()
 

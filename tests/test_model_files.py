@@ -225,6 +225,9 @@ def test_arguments_that_json_cannot_hold_are_refused_when_saving(tmp_path):
         def build(self, input_shape):
             return input_shape
 
+        def compute(self, x, ctx):
+            return x
+
     net = sal.Network([Odd(lambda x: x)], 3)
     with pytest.raises(TypeError, match="of type function cannot be saved"):
         net.save(tmp_path / "odd")

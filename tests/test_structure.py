@@ -17,6 +17,7 @@ PACKAGE = Path(sal.__file__).parent
 ROOMS = """
     checks
     component
+    parts
     backend
     initializers schedules
     passes

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from salamandre.backend import Array
-from salamandre.checks import one_of
+from salamandre.checks import one_of, whole
 from salamandre.layer import Layer, Shape
+from salamandre.parts import checked_part, held
 from salamandre.passes import Context
 
 Layers = Sequence[Layer] | Mapping[str, Layer]
@@ -29,12 +30,13 @@ class Container(Layer):
         if isinstance(layers, Mapping):
             names, layers = tuple(layers), tuple(layers.values())
         owner = type(self).__name__
+        if isinstance(layers, Layer):
+            raise TypeError(
+                f"{owner} {self.argument} must be a list, got one layer: write [{layers!r}]"
+            )
         self.children = tuple(layers)
         for layer in self.children:
-            if not isinstance(layer, Layer):
-                raise TypeError(
-                    f"each of a {owner}'s {self.argument} must be a salamandre.Layer, got {layer!r}"
-                )
+            checked_part(f"each of a {owner}'s {self.argument}", layer, Layer)
         if names is not None:
             texts = {name for name in names if isinstance(name, str) and name and "." not in name}
             if not len(texts) == len(names) == len(self.children):
@@ -59,17 +61,21 @@ class Container(Layer):
         if child.built and not child.owns_vectors:
             self._unbuild(index - 1)
             raise ValueError(
-                f"layer {name} ({child!r}) is in a network already: make a new one for each "
-                f"network, or share the whole network"
+                f"layer {name} ({child!r}) is in a network already, or stands twice in this one: "
+                f"make a new one for each place, or share a whole network"
             )
         child.built = True
         try:
             shape = child.build(input_shape)
-            self._outputs[index] = shape
+            self._outputs[index] = shape = _checked_shape(shape)
+            _check_children(child)
             return shape
         except ValueError as error:
             self._unbuild(index)
             raise ValueError(f"layer {name} ({type(child).__name__}): {error}") from None
+        except BaseException:
+            self._unbuild(index)
+            raise
 
     def summary_rows(self, indent: str) -> list[tuple[str, str, str]]:
         """Return the name, output shape and parameter count of each layer and of those inside."""
@@ -88,9 +94,31 @@ class Container(Layer):
         for child in self.children[: last + 1]:
             if not child.owns_vectors:
                 for _, part in child.walk(shared=False):
-                    part.built = False
-                    part.declared.clear()
-                    part.declared_state.clear()
+                    part.unbuild()
+
+
+def _checked_shape(shape: Any) -> Shape:
+    """Return the shape that a build has returned."""
+    if not isinstance(shape, (tuple, list)) or not shape:
+        raise ValueError(
+            f"its build must return the shape of one output, such as (3,), got {shape!r}"
+        )
+    return tuple(whole("each number of the shape that its build returns", size) for size in shape)
+
+
+def _check_children(layer: Layer) -> None:
+    """Check that a layer tells of the layers that it holds: others would not learn."""
+    children = layer.children
+    if not (isinstance(children, Sequence) and all(isinstance(c, Layer) for c in children)):
+        raise ValueError(f"its children must be a list of layers, got {children!r}")
+    for name, inner in held(layer, Layer):
+        own = inner.built or inner.owns_vectors or any(inner is child for child in children)
+        if not own and "function" not in inner.required:
+            raise ValueError(
+                f"its attribute {name!r} holds {inner!r}, which is not among its children and "
+                f"would not learn: derive the class from salamandre.Sequential, or set "
+                f"self.children = (self.{name},)"
+            )
 
 
 class Sequential(Container):
@@ -109,7 +137,7 @@ class Sequential(Container):
 
     def plan(self, ctx: Context) -> None:
         """Ask each layer for dE/dx if it or a layer before it has a use for that."""
-        wanted: bool | slice = ctx.input_gradient
+        wanted = self.inner_gradient(ctx)
         ctx.needed = []  # the layers that backprop goes through, the last one first
         ctx.pairs = tuple(zip(self.children, ctx.parts, strict=True))
         for index, (layer, part) in enumerate(ctx.pairs):
@@ -124,8 +152,9 @@ class Sequential(Container):
 
     @property
     def output_activation(self) -> Layer | None:
-        """The last layer's."""
-        return self.children[-1].output_activation if self.children else None
+        """The last layer's, unless a compute of a user's own makes something else of it."""
+        last = self.children and self.is_standard("compute")
+        return self.children[-1].output_activation if last else None
 
     def compute(self, x: Array, ctx: Context) -> Array:
         """Compute the layers one after another."""

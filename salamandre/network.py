@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from salamandre.inputs import (
     checked_labels,
     example_count,
 )
+from salamandre.layers.checks import output_mistake
 from salamandre.layers.conditional import Conditional
 from salamandre.layers.containers import Layers
 from salamandre.losses import Loss
@@ -76,7 +78,12 @@ class Network(FlatVectors):
             optimizer.require_free()
         super().__init__(layers, input_shape, seed, backend, dtype, names, frozen)
         self.loss, self.optimizer = loss, optimizer
-        if optimizer is not None and self.owns_vectors:
+        if not self.owns_vectors:
+            return
+        advice = loss.advice(self.output_activation, self.output_shape) if loss else ""
+        if advice:
+            warnings.warn(advice, stacklevel=2)
+        if optimizer is not None:
             optimizer.attach(self.backend, self.parameters)
 
     def hand_out_views(self) -> None:
@@ -176,10 +183,13 @@ class Network(FlatVectors):
         run.output_shape, run.is_training, run.batch_labels = None, training, labels
         run.updates.clear()
         pairs = run.pairs[:stop]
-        for layer, part in pairs:
-            x = layer.compute(x, part)
-        run.output_shape, run.left_out = x.shape, len(run.pairs) - len(pairs)
-        return x
+        y = self._through(x, pairs)
+        shape = (example_count(x), *self._outputs[len(pairs) - 1]) if pairs else x.shape
+        if getattr(y, "shape", None) != shape:
+            self._blame(pairs[-1][0], "compute", y, run, None)
+            raise TypeError(f"expected outputs of shape {shape}, got {y.shape}")
+        run.output_shape, run.left_out = shape, len(run.pairs) - len(pairs)
+        return y
 
     def _commit(self, run: Pass) -> None:
         """Change running statistics as the layers asked for."""
@@ -248,6 +258,11 @@ class Network(FlatVectors):
         elif not update:
             raise ValueError("a pass says itself whether it wants gradients: leave update out")
         dx = self._backward(dy, run)
+        if run.input_gradient and not isinstance(dx, tuple):
+            dtype = getattr(dx, "dtype", self.dtype)
+            mistake = output_mistake(self.children[0], "backprop", dx, self.input_shape, dtype)
+            if mistake:
+                raise TypeError(f"layer {self.child_names[0]}: {mistake}")
         return dx if ctx is not None else self._copy(dx)
 
     def _backward(self, dy: Array, run: Pass) -> Any:
@@ -256,8 +271,7 @@ class Network(FlatVectors):
             dy = dy + 0
             if run.parameter_gradients:
                 self.gradients[...] = 0
-        for layer, part in run.needed[run.left_out :]:
-            dy = layer.backprop(dy, part)
+        dy = self._back(dy, run.needed[run.left_out :])
         if before is not None:
             self.gradients += before
         return dy if run.input_gradient else None
@@ -309,7 +323,9 @@ class Network(FlatVectors):
             run.draw_from(self.random)
             run.want(input_gradient=False, logits=of_logits is not None)
             y = self._forward(x, run, True, labels)
-            value, dy = (of_logits or self.loss).compute(y, target, self.backend.xp)
+            if of_logits is None:
+                self.loss.check_outputs(y, self.backend)
+            value, dy = (of_logits or self.loss).evaluate(y, target, self.backend.xp)
             value = self.backend.scalar(value)
             if isinstance(value, float) and not math.isfinite(value):
                 raise Diverged(

@@ -97,7 +97,7 @@ def test_values_and_gradients_against_pytorch(loss, y, target, theirs, backend, 
     value = theirs(logits, as_torch(target))
     value.backward()
     # A network of the identity hands y to the loss and gives back dE/dy.
-    network = sal.Network([sal.Identity()], 3, loss, sal.SGD(), backend=backend, dtype="float64")
+    network = sal.Network([sal.Identity()], 3, backend=backend, dtype="float64")
     side = network.backend
     checked = loss.check(target, y.shape, network.dtype, side)
     ours, dy = loss.compute(network.compute(y), checked, side.xp)
@@ -121,7 +121,7 @@ def test_losses_are_stable_far_out(logits, backend, host):
         (sal.CrossEntropy(from_logits=True), np.array([0]), max(0.0, -2 * logits)),
         (sal.BinaryCrossEntropy(from_logits=True), np.ones((1, 3)), (abs(logits) + np.log(2)) / 3),
     ):
-        network = sal.Network([sal.Identity()], 3, loss, sal.SGD(), backend=backend)
+        network = sal.Network([sal.Identity()], 3, backend=backend)
         side = network.backend
         checked = loss.check(target, (1, 3), network.dtype, side)
         value, dz = loss.compute(side.asarray(z), checked, side.xp)

@@ -6,9 +6,10 @@ from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 from salamandre.backend import Array
-from salamandre.checks import one_of, whole
+from salamandre.checks import one_of
 from salamandre.layer import Layer, Shape
-from salamandre.parts import checked_part, held
+from salamandre.layers.checks import check_children, checked_output_shape, output_mistake
+from salamandre.parts import checked_part
 from salamandre.passes import Context
 
 Layers = Sequence[Layer] | Mapping[str, Layer]
@@ -67,8 +68,8 @@ class Container(Layer):
         child.built = True
         try:
             shape = child.build(input_shape)
-            self._outputs[index] = shape = _checked_shape(shape)
-            _check_children(child)
+            self._outputs[index] = shape = checked_output_shape(shape)
+            check_children(child)
             return shape
         except ValueError as error:
             self._unbuild(index)
@@ -95,30 +96,6 @@ class Container(Layer):
             if not child.owns_vectors:
                 for _, part in child.walk(shared=False):
                     part.unbuild()
-
-
-def _checked_shape(shape: Any) -> Shape:
-    """Return the shape that a build has returned."""
-    if not isinstance(shape, (tuple, list)) or not shape:
-        raise ValueError(
-            f"its build must return the shape of one output, such as (3,), got {shape!r}"
-        )
-    return tuple(whole("each number of the shape that its build returns", size) for size in shape)
-
-
-def _check_children(layer: Layer) -> None:
-    """Check that a layer tells of the layers that it holds: others would not learn."""
-    children = layer.children
-    if not (isinstance(children, Sequence) and all(isinstance(c, Layer) for c in children)):
-        raise ValueError(f"its children must be a list of layers, got {children!r}")
-    for name, inner in held(layer, Layer):
-        own = inner.built or inner.owns_vectors or any(inner is child for child in children)
-        if not own and "function" not in inner.required:
-            raise ValueError(
-                f"its attribute {name!r} holds {inner!r}, which is not among its children and "
-                f"would not learn: derive the class from salamandre.Sequential, or set "
-                f"self.children = (self.{name},)"
-            )
 
 
 class Sequential(Container):
@@ -158,15 +135,47 @@ class Sequential(Container):
 
     def compute(self, x: Array, ctx: Context) -> Array:
         """Compute the layers one after another."""
-        for layer, part in ctx.pairs:
-            x = layer.compute(x, part)
-        return x
+        return self._through(x, ctx.pairs)
 
     def backprop(self, dy: Array, ctx: Context) -> Array:
         """Go back through the layers, as far as a gradient is wanted."""
-        for layer, part in ctx.needed:
-            dy = layer.backprop(dy, part)
+        return self._back(dy, ctx.needed)
+
+    def _through(self, x: Any, pairs: Sequence[tuple[Layer, Context]]) -> Array:
+        """Compute some of the layers; if one cannot, say whether the one before is to blame."""
+        before = None
+        try:
+            for layer, part in pairs:
+                x = layer.compute(x, part)
+                before = layer
+        except Exception as error:
+            self._blame(before, "compute", x, pairs[0][1], error)
+            raise
+        return x
+
+    def _back(self, dy: Array, pairs: Sequence[tuple[Layer, Context]]) -> Array:
+        """Go back through some of the layers; see :meth:`_through`."""
+        before = None
+        try:
+            for layer, part in pairs:
+                dy = layer.backprop(dy, part)
+                before = layer
+        except Exception as error:
+            self._blame(before, "backprop", dy, pairs[0][1], error)
+            raise
         return dy
+
+    def _blame(
+        self, layer: Layer | None, method: str, found: Any, ctx: Context, error: Exception | None
+    ) -> None:
+        """Raise TypeError if a layer, whose result another one was given, has returned no such."""
+        if layer is None:
+            return
+        index = next(i for i, child in enumerate(self.children) if child is layer)
+        shape = self._outputs[index if method == "compute" else index - 1]
+        mistake = output_mistake(layer, method, found, shape, ctx.dtype)
+        if mistake:
+            raise TypeError(f"layer {self.child_names[index]}: {mistake}") from error
 
     def compute_tangent(self, x_dot: Array, ctx: Context) -> Array:
         """Return the derivative of the latest outputs along x_dot."""

@@ -19,9 +19,7 @@ def checked_part(what: str, value: Any, base: type[Component]) -> Any:
             method, takes other arguments, or does not call ``super().__init__()``.
     """
     if not isinstance(value, base):
-        raise TypeError(
-            f"{what} must be a {_public(base)}, got {value!r}{_cure(value, base)}"
-        )
+        raise TypeError(f"{what} must be a {_public(base)}, got {value!r}{_cure(value, base)}")
     cls = type(value)
     check_methods(cls)
     if cls.sets and not hasattr(value, cls.sets):

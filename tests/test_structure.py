@@ -32,6 +32,7 @@ ROOMS = """
     inputs
     vectors model_files
     network
+    gradient_mistakes
     gradient_checking pytorch
     plots
     data

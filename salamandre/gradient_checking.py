@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -113,11 +113,11 @@ def gradient_check(
         errors = _errors(trial, random, step)
         trial.probe()
         mistakes |= trial.mistakes
-        for when, other in trial.others().items():
-            mistakes |= _other_mistakes(when, other, random, step, tolerance)
+        report = GradientReport(errors, tolerance, tuple(mistakes))
+        found = [_mistake(*row, random, step, tolerance) for row in trial.others() if report]
+        return replace(report, mistakes=report.mistakes + tuple(filter(None, found)))
     finally:
         trial.restore()
-    return GradientReport(errors, tolerance, tuple(mistakes))
 
 
 def _errors(
@@ -145,19 +145,16 @@ def _errors(
     return errors
 
 
-def _other_mistakes(
+def _mistake(
     when: str, trial: Trial, random: np.random.Generator, step: float, tolerance: float
-) -> dict[str, None]:
-    """Return a sentence for each gradient that is wrong in other circumstances."""
+) -> str:
+    """Return a sentence if gradients are wrong in other circumstances."""
     try:
         errors = _errors(trial, random, step, along=True)
     except ValueError:
-        return {}  # a layer may refuse the batch
-    wrong = {name: error for name, error in errors.items() if not error <= 10 * tolerance}
-    return {
-        f"{name}: {when} its gradient is wrong, by {error:.1e}": None
-        for name, error in wrong.items()
-    }
+        return ""  # a layer may refuse the batch
+    wrong = [name for name, error in errors.items() if not error <= 10 * tolerance]
+    return f"{when} the gradients of {', '.join(wrong)} are wrong" if wrong else ""
 
 
 def _check_loss(

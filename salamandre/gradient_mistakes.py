@@ -165,18 +165,16 @@ class Trial:
         learning = [row for row in declarations if self.network.learns(row[1])]
         return {name: declared.view(vector[part]) for name, part, _, declared in learning}
 
-    def others(self) -> dict[str, Trial]:
-        """Return trials of the same network in other circumstances, which are keys."""
-        found = {}
+    def others(self) -> Iterator[tuple[str, Trial]]:
+        """Yield circumstances in words, and a trial of the same network in them."""
         if self.training:
-            found["with training=False"] = Trial(self.network, self.x, self.labels, False)
+            yield "with training=False", Trial(self.network, self.x, self.labels, False)
         count = len(in_tuple(self.x)[0]) - 1
         if count > 1:  # of one example there are no statistics
             inputs = tuple(a[:count] for a in in_tuple(self.x))
             x = inputs if isinstance(self.x, tuple) else inputs[0]
             labels = None if self.labels is None else self.labels[:count]
-            found[f"for {count} examples"] = Trial(self.network, x, labels, self.training)
-        return found
+            yield f"for {count} examples", Trial(self.network, x, labels, self.training)
 
     def probe(self) -> None:
         """Look for mistakes."""
@@ -218,16 +216,14 @@ class Trial:
 
     def _writes(self) -> None:
         """See that backprop writes each gradient, whatever was there, where it is wanted."""
-        arrays = self.network.named_gradients()
         found = []
         for fill, wanted in ((0, True), (1, True), (7, False)):
             self._pass(fill, parameter_gradients=wanted)
-            found.append({name: copied(array) for name, array in arrays.items()})
-        for name, part, layer, declared in self.network.declarations():
+            found.append(self._parts(self.network.gradients + 0))
+        for name in found[0]:
             zeros, ones, unwanted = (gradients[name] for gradients in found)
-            where, what = name.rpartition(".")[0], f"d_{declared.name}"
-            if not self.network.learns(part):
-                continue
+            where, what = name.rpartition(".")[0], f"d_{name.rpartition('.')[2]}"
+            layer = self.layers[where]
             kept = abs(ones - zeros - 1) < 1e-6
             if bool(kept.any()):
                 adds = bool(kept.all()) and bool((zeros != 0).any())

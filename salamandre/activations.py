@@ -67,6 +67,8 @@ class Activation(Layer):
             return x
         over = ctx.may_overwrite and self.from_output
         ctx.x, ctx.y = x, self.function(x, x if over else ctx.buffer_like("y", x), ctx)
+        if ctx.y is None:
+            raise TypeError(f"{type(self).__name__}.function must return y, got None")
         return ctx.y
 
     def backprop(self, dy: Array, ctx: Context) -> Array:
@@ -74,7 +76,10 @@ class Activation(Layer):
         if ctx.logits:
             return dy
         dx = dy if ctx.may_overwrite_gradient else ctx.buffer_like("dx", dy)
-        return self.gradient(dy, ctx.x, ctx.y, dx, ctx)
+        dx = self.gradient(dy, ctx.x, ctx.y, dx, ctx)
+        if dx is None:
+            raise TypeError(f"{type(self).__name__}.gradient must return dE/dx, got None")
+        return dx
 
     def compute_tangent(self, x_dot: Array, ctx: Context) -> Array:
         """Return x_dot f'(x)."""

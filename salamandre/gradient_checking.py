@@ -97,12 +97,16 @@ def gradient_check(
     if not isinstance(component, Network):
         layers = [component] if isinstance(component, Layer) else component
         shapes = [np.shape(part)[1:] for part in in_tuple(x)]
-        made = {"input_shape": shapes if isinstance(x, tuple) else shapes[0], "backend": backend}
-        single = Trial(Network(copy.deepcopy(layers), seed=seed, **made), x, labels, training)
+        shape = shapes if isinstance(x, tuple) else shapes[0]
+
+        def network(dtype: str) -> Network:
+            return Network(copy.deepcopy(layers), shape, seed=seed, backend=backend, dtype=dtype)
+
+        single = Trial(network("float32"), x, labels, training)
         with single.watch.looking():  # at dtypes, of which float64 tells nothing
             single.network.backprop(single.compute())
         mistakes |= single.mistakes
-        component = Network(copy.deepcopy(layers), seed=seed, dtype="float64", **made)
+        component = network("float64")
         # Zeros and ones, the usual starts of biases and scales, would hide mistakes.
         nudge = random.normal(0, 0.1, component.parameters.shape)
         component.parameters += component.backend.asarray(nudge)
@@ -174,7 +178,7 @@ def _check_loss(
     mistakes = [] if same((y, target), given) else [f"{name} changes y or the target"]
     y, target = copied(given)
     numerical = _differences(
-        lambda: float(loss.evaluate(*copied((y, target)), side.xp)[0]), y, step
+        lambda: float(loss.evaluate(copied(y), copied(target), side.xp)[0]), y, step
     )
     error = _relative_error(numerical, side.to_numpy(analytic))
     return GradientReport({"y": error}, tolerance, tuple(mistakes))

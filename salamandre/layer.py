@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from salamandre.backend import Array
+from salamandre.checks import whole
 from salamandre.component import Component
 from salamandre.initializers import Initializer
 from salamandre.parts import checked_part
@@ -32,6 +33,16 @@ class Declared:
     def size(self) -> int:
         """The number of elements."""
         return math.prod(self.shape)
+
+    def draw(self, random: Any) -> Array:
+        """Return the first value."""
+        values = self.initializer.draw(random, self.shape)
+        if getattr(values, "shape", None) != self.shape:
+            raise ValueError(
+                f"{self.initializer!r} must draw an array of shape {self.shape} for {self.name}, "
+                f"got {getattr(values, 'shape', values)!r}"
+            )
+        return values
 
     def flat(self, values: Array) -> Array:
         """Return an array of this shape as a vector, in the order of the memory."""
@@ -132,24 +143,28 @@ class Layer(Component):
         ``memory`` is the order of its axes in the flat vector, the slowest first; by default the
         order of ``shape``.
         """
-        self._check_name(name, initializer)
-        self.declared.append(Declared(name, shape, initializer, memory))
+        self.declared.append(self._checked(name, shape, initializer, memory))
 
     def declare_state(self, name: str, shape: Shape, initializer: Initializer) -> None:
         """Ask for an array that is saved with the network but that no optimizer touches.
 
         Change it by ``ctx.update(self.<name>, value)``.
         """
-        self._check_name(name, initializer)
-        self.declared_state.append(Declared(name, shape, initializer))
+        self.declared_state.append(self._checked(name, shape, initializer))
 
-    def _check_name(self, name: str, initializer: Initializer) -> None:
+    def _checked(
+        self, name: str, shape: Shape, initializer: Initializer, memory: Shape = ()
+    ) -> Declared:
         owner = type(self).__name__
+        if not isinstance(shape, (tuple, list)):
+            raise ValueError(f"the shape of {owner}'s {name} must be a tuple, got {shape!r}")
+        sizes = tuple(whole(f"each number of the shape of {owner}'s {name}", n, 0) for n in shape)
         checked_part(f"the initializer of {owner}'s {name}", initializer, Initializer)
         if name in dir(Layer) or name in vars(self) or name in self.views:
             raise ValueError(
                 f"{owner} cannot have an array {name!r}: it has an attribute of that name already"
             )
+        return Declared(name, sizes, initializer, memory)
 
     @property
     def views(self) -> Collection[str]:

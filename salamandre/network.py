@@ -76,6 +76,7 @@ class Network(FlatVectors):
                 checked_part(what, value, base)
         if optimizer is not None:
             optimizer.require_free()
+            optimizer.check_rule()
         super().__init__(layers, input_shape, seed, backend, dtype, names, frozen)
         self.loss, self.optimizer = loss, optimizer
         if not self.owns_vectors:

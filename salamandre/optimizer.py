@@ -13,6 +13,8 @@ import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
 
+import numpy as np
+
 from salamandre.backend import Array, Backend
 from salamandre.backend.operations.update import update
 from salamandre.checks import real
@@ -75,17 +77,17 @@ class Optimizer(Component):
         Raises:
             ValueError: the schedule gives none, such as a negative one.
         """
+        rate: Any = math.inf
         try:
             rate = self.schedule(self.steps)
-            fits = 0 <= rate < math.inf
-        except (OverflowError, TypeError) as error:
-            rate, fits = error, False  # type: ignore[assignment]
-        if not fits:
-            raise ValueError(
-                f"{self.schedule!r} must give a finite learning rate of at least 0, got {rate!r} "
-                f"for step {self.steps}"
-            )
-        return rate
+            if 0 <= rate < math.inf:
+                return rate
+        except (OverflowError, TypeError):  # of 10.0 ** 400, of None
+            pass
+        raise ValueError(
+            f"{self.schedule!r} must give a finite learning rate of at least 0, got {rate!r} for "
+            f"step {self.steps}"
+        )
 
     @learning_rate.setter
     def learning_rate(self, rate: float) -> None:
@@ -94,14 +96,21 @@ class Optimizer(Component):
     def attach(self, backend: Backend, parameters: Array) -> None:
         """Allocate the memory for these parameters; a network calls this once."""
         self.require_free()
-        count = 2 + len(self.slots) + len(self.scalars())
-        if not takes(self.rule, count):
-            raise TypeError(
-                f"{type(self).__name__}.rule must take {count} arguments: p, g, the slots "
-                f"{self.slots}, and as many numbers as scalars() returns"
-            )
         self._backend = backend
         self.memory = {name: backend.xp.zeros_like(parameters) for name in self.slots}
+
+    def check_rule(self) -> None:
+        """Try the rule on numbers, before it is compiled or changes parameters."""
+        slots, scalars = len(self.slots), self.scalars()
+        found = None
+        if takes(self.rule, 2 + slots + len(scalars)):
+            with np.errstate(all="ignore"):
+                found = self.rule(*[np.float64(0.5)] * (2 + slots), *scalars)
+        if not (isinstance(found, tuple) and len(found) == 1 + slots):
+            raise TypeError(
+                f"{type(self).__name__}.rule must take p, g, the slots {self.slots!r} and the "
+                f"{len(scalars)} numbers of scalars(), and return p and the slots as a tuple"
+            )
 
     def require_free(self) -> None:
         """Raise ValueError if a network has this optimizer already."""

@@ -21,11 +21,11 @@ def checked_part(what: str, value: Any, base: type[Component]) -> Any:
     if not isinstance(value, base):
         raise TypeError(f"{what} must be a {_public(base)}, got {value!r}{_cure(value, base)}")
     cls = type(value)
-    check_methods(cls)
+    check_methods(cls)  # type: ignore[arg-type]  # the hash of its objects is not meant
     if cls.sets and not hasattr(value, cls.sets):
         raise TypeError(
-            f"{cls.__name__}'s __init__ must begin with super().__init__(...), which makes it a "
-            f"{base.__name__}"
+            f"{cls.__name__}.__init__ must begin with super().__init__(...): the base has "
+            f"attributes to set"
         )
     return value
 
@@ -58,7 +58,7 @@ def _call(cls: type[Component]) -> str:
     return f"{cls.__name__}({', '.join(wanted)})"
 
 
-def _required(cls: type[Component], missing: bool = False) -> Iterator[tuple[type, str]]:
+def _required(cls: type, missing: bool = False) -> Iterator[tuple[type, str]]:
     """Yield the methods that a class must have, or lacks, each after the base that asks for it."""
     for owner in cls.__mro__:
         for name, caller in vars(owner).get("required", {}).items():
@@ -76,7 +76,7 @@ def _written(cls: type, name: str) -> str:
 
 
 @functools.cache
-def check_methods(cls: type[Component]) -> None:
+def check_methods(cls: type) -> None:
     """Check that a class has the methods that its bases call, and that they take the arguments.
 
     Raises:
@@ -84,7 +84,7 @@ def check_methods(cls: type[Component]) -> None:
     """
     for owner, name in _required(cls, missing=True):
         raise TypeError(
-            f"{cls.__name__} has no method {_written(owner, name)}, which a {owner.__name__} needs"
+            f"{cls.__name__} must have a method {_written(owner, name)}, as every {owner.__name__}"
         )
     for owner, name in _required(cls):
         static = isinstance(inspect.getattr_static(owner, name), staticmethod)

@@ -109,7 +109,7 @@ class FlatVectors(Sequential):
         for declarations in (self.declarations(), self._declared_state()):
             values = np.empty(declarations[-1][1].stop if declarations else 0, self.dtype)
             for _, part, _, declared in declarations:
-                values[part] = declared.flat(declared.initializer.draw(random, declared.shape))
+                values[part] = declared.flat(declared.draw(random))
             vectors.append(self.backend.asarray(values))
         self.parameters, self.state = vectors
         self.gradients = self.backend.xp.zeros_like(self.parameters)

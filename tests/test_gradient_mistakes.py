@@ -147,7 +147,9 @@ class WritingTwice(sal.Activation):
     ],
 )
 def test_mistakes_that_differences_do_not_show(layer, sentence, backend):
-    layers = [layer()] if layer is UsesTheInputGradient else [sal.NeuronLayer(4, sal.Tanh()), layer()]
+    layers = (
+        [layer()] if layer is UsesTheInputGradient else [sal.NeuronLayer(4, sal.Tanh()), layer()]
+    )
     try:
         report = sal.gradient_check(layers, X, backend=backend)
     except TypeError as error:
@@ -156,6 +158,7 @@ def test_mistakes_that_differences_do_not_show(layer, sentence, backend):
         return
     assert not report
     import re
+
     assert any(re.match(r".*" + sentence, m) for m in report.mistakes), str(report)
     assert len(report.mistakes) == 1
 

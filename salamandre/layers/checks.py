@@ -32,7 +32,7 @@ def check_children(layer: Layer) -> None:
             raise ValueError(
                 f"its attribute {name!r} holds {inner!r}, which is not among its children and "
                 f"would not learn: derive the class from salamandre.Sequential, or set "
-                f"self.children = (self.{name},)"
+                f"self.children to the layers that it holds"
             )
 
 
@@ -52,6 +52,9 @@ def output_mistake(layer: Layer, method: str, found: Any, shape: Shape, dtype: A
         got = f"{getattr(found, 'dtype', 'values')} of shape {found.shape}"
     else:
         got = "None" if found is None else f"a {type(found).__name__}"
-    what = "its output, of the shape that build returned" if method == "compute" else "dE/dx"
+    what = "y, of the shape that build has returned" if method == "compute" else "dE/dx"
     expected = f"{np.dtype(dtype)} of shape (N, {', '.join(map(str, shape))})"
-    return f"{type(layer).__name__}.{method} must return {what}: {expected}, got {got}"
+    mistake = f"{type(layer).__name__}.{method} must return {what}: {expected}, got {got}"
+    if layer.is_standard(method) and getattr(found, "dtype", dtype) != dtype:
+        mistake += " (a layer that it has to do with keeps no dtype: gradient_check names it)"
+    return mistake

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from salamandre.backend import Array
@@ -31,10 +31,9 @@ class Container(Layer):
         if isinstance(layers, Mapping):
             names, layers = tuple(layers), tuple(layers.values())
         owner = type(self).__name__
-        if isinstance(layers, Layer):
-            raise TypeError(
-                f"{owner} {self.argument} must be a list, got one layer: write [{layers!r}]"
-            )
+        if not isinstance(layers, Iterable):
+            cure = f": write [{layers!r}]" if isinstance(layers, Layer) else ""
+            raise TypeError(f"{owner} {self.argument} must be a list, got {layers!r}{cure}")
         self.children = tuple(layers)
         for layer in self.children:
             checked_part(f"each of a {owner}'s {self.argument}", layer, Layer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
@@ -193,6 +194,7 @@ class Layer(Component):
         self.declared_state.clear()
 
     @classmethod
+    @functools.cache  # asked for in each step
     def is_standard(cls, method: str) -> bool:
         """Return whether a method is one of this package's, not of a class of a user's own."""
         return bool(getattr(cls, method).__module__.partition(".")[0] == "salamandre")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from test_gradient_checking import Scale, Swish, X
@@ -17,14 +19,21 @@ class Rebinding(Scale):
         return dy * self.w
 
 
-class AroundTheRefusal(Scale):
+class RebindingTheParameter(Scale):
     def backprop(self, dy, ctx):
-        vars(self)["d_w"] = (dy * ctx.x).sum(axis=0)
+        self.w = self.w * 0.9
+        return super().backprop(dy, ctx)
+
+
+class RebindingPastTheRefusal(Scale):
+    def backprop(self, dy, ctx):
+        if ctx.parameter_gradients:
+            vars(self)["d_w"] = (dy * ctx.x).sum(axis=0)
         return dy * self.w
 
 
 class OldCopy(Scale):
-    """Learns a parameter that it does not compute with."""
+    """Computes with a copy, which does not learn."""
 
     def compute(self, x, ctx):
         ctx.x = x
@@ -35,7 +44,8 @@ class OldCopy(Scale):
 
 class Adding(Scale):
     def backprop(self, dy, ctx):
-        self.d_w += (dy * ctx.x).sum(axis=0)
+        if ctx.parameter_gradients:
+            self.d_w += (dy * ctx.x).sum(axis=0)
         return dy * self.w
 
 
@@ -59,8 +69,8 @@ class OnSomeBatches(Scale):
 
 class ChangingX(Scale):
     def compute(self, x, ctx):
+        ctx.x = x + 0
         x *= self.w
-        ctx.x = x / self.w
         return x
 
 
@@ -97,17 +107,16 @@ class OfFloat64(Scale):
 
 
 class OfAnotherShape(Scale):
-    def build(self, input_shape):
-        super().build(input_shape)
-        return (3,)
+    """y may be broadcast, so that the next layer does not stumble."""
 
+    def compute(self, x, ctx):
+        return super().compute(x, ctx)[:, :1]
 
-class NoInputGradient(Scale):
     def backprop(self, dy, ctx):
-        super().backprop(dy, ctx)
+        return super().backprop(dy, ctx)
 
 
-class UsesTheInputGradient(Scale):
+class UsingTheInputGradient(Scale):
     def backprop(self, dy, ctx):
         return super().backprop(dy, ctx) if ctx.input_gradient else dy[len(dy)]
 
@@ -117,8 +126,11 @@ class ReadingX(Swish):
 
     from_output = True
 
+    def gradient(self, dy, x, y, out, ctx):
+        return ctx.xp.multiply(dy, x * ctx.s * (1 - ctx.s) + ctx.s, out=out)
 
-class WritingTwice(sal.Activation):
+
+class ReadingDy(sal.Activation):
     """y = x²: reads dy after it was written over, where dx and dy are the same memory."""
 
     def function(self, x, out, ctx):
@@ -130,38 +142,72 @@ class WritingTwice(sal.Activation):
         return out
 
 
-@pytest.mark.parametrize(
-    "layer, sentence",
-    [
-        (AroundTheRefusal, r"layer 1: AroundTheRefusal.backprop does not write all of d_w"),
-        (Adding, r"layer 1: Adding.backprop adds to d_w \(\+=\)"),
-        (NotWriting, r"layer 1: NotWriting.backprop does not write all of d_w"),
-        (WritingUnasked, "WritingUnasked.backprop writes d_w also where ctx.parameter_gradients"),
-        (OnSomeBatches, "for 4 examples the gradients of 1.w are wrong"),
-        (ChangingX, "layer 1: ChangingX.compute changes x"),
-        (ChangingDy, "layer 1: ChangingDy.backprop changes dy"),
-        (KeepingTheBatch, "layer 1: KeepingTheBatch.compute keeps in self what backprop needs"),
-        (OnlyTraining, "with training=False the gradients of x, .*1.w are wrong"),
-        (OfFloat64, r"layer 1: OfFloat64.compute must return .* float32 .*, got float64 of shape"),
-        (UsesTheInputGradient, "UsesTheInputGradient.backprop fails where ctx.input_gradient is"),
-    ],
-)
-def test_mistakes_that_differences_do_not_show(layer, sentence, backend):
-    layers = (
-        [layer()] if layer is UsesTheInputGradient else [sal.NeuronLayer(4, sal.Tanh()), layer()]
-    )
-    try:
-        report = sal.gradient_check(layers, X, backend=backend)
-    except TypeError as error:
-        assert layer is OfFloat64
-        assert sentence.split(".compute")[1][:20] and "got float64" in str(error)
-        return
+WRONG = [
+    (RebindingPastTheRefusal, "layer 1: .* does not write all of d_w"),
+    (Adding, r"layer 1: Adding.backprop adds to d_w \(\+=\), where an old gradient is"),
+    (NotWriting, "layer 1: NotWriting.backprop does not write all of d_w"),
+    (WritingUnasked, "writes d_w also where ctx.parameter_gradients is False"),
+    (OnSomeBatches, "for 4 examples the gradients of 1.w are wrong"),
+    (ChangingX, "layer 1: ChangingX.compute changes x"),
+    (ChangingDy, "layer 1: ChangingDy.backprop changes dy"),
+    (KeepingTheBatch, "layer 1: KeepingTheBatch.compute keeps in self what backprop needs"),
+    (OnlyTraining, "with training=False the gradients of x, .*1.w are wrong"),
+    (OfFloat64, "layer 1: OfFloat64.compute must return y.* float32 .*, got float64"),
+    (UsingTheInputGradient, "layer 0: .*backprop fails where ctx.input_gradient is False"),
+    (ReadingX, "layer 0: ReadingX.gradient reads .* from_output = True y over x"),
+    (ReadingDy, "layer 0: ReadingDy.gradient reads what was written over"),
+]
+
+
+@pytest.mark.parametrize("layer, sentence", WRONG, ids=[row[0].__name__ for row in WRONG])
+def test_one_sentence_says_what_is_wrong_and_where(layer, sentence, backend):
+    first = [sal.NeuronLayer(4, sal.Tanh())] if "layer 0" not in sentence else []
+    report = sal.gradient_check([*first, layer()], X, backend=backend)
     assert not report
-    import re
-
-    assert any(re.match(r".*" + sentence, m) for m in report.mistakes), str(report)
-    assert len(report.mistakes) == 1
+    assert len(report.mistakes) == 1 and re.search(sentence, report.mistakes[0]), str(report)
+    assert str(report).endswith(report.mistakes[0])
 
 
-def test_right():
-    assert str(sal.gradient_check([sal.NeuronLayer(4, sal.Tanh()), Scale()], X)).count("\n") == 3
+@pytest.mark.parametrize("layer, name", [(Rebinding, "d_w"), (RebindingTheParameter, "w")])
+def test_what_is_bound_in_the_place_of_a_view_is_refused_where_it_is_done(layer, name):
+    layers = [sal.NeuronLayer(4), layer()]
+    with pytest.raises(TypeError, match=rf"{layer.__name__}\.{name} is memory .*{name}\[\.\.\.\]"):
+        sal.gradient_check(layers, X)
+    network = sal.Network(layers, 4, sal.MeanSquaredError(), sal.SGD())
+    before = network.tensors()
+    with pytest.raises(TypeError, match=r"write into it"):
+        network.learn(X, X)
+    assert all(np.array_equal(array, before[name]) for name, array in network.tensors().items())
+
+
+def test_views_may_be_changed_in_place_by_operators():
+    layer = Scale()
+    network = sal.Network([layer], 4)
+    layer.w *= 2
+    layer.d_w += 3
+    network.parameters += 1
+    assert (layer.w == 3).all() and (network.gradients == 3).all()
+    for name in ("parameters", "gradients", "state"):
+        with pytest.raises(TypeError, match=f"Network.{name} is memory"):
+            setattr(network, name, getattr(network, name) * 2)
+
+
+def test_the_check_looks_at_the_parameters_that_learn(backend):
+    report = sal.gradient_check([OldCopy()], X, backend=backend)
+    assert not report and report.errors["0.w"] == pytest.approx(1)
+
+
+def test_an_output_of_another_shape_than_was_said():
+    with pytest.raises(TypeError, match=r"layer 0: OfAnotherShape.compute must return y.*\(N, 4\)"):
+        sal.gradient_check([OfAnotherShape()], X)
+
+
+def test_a_loss_that_changes_its_arguments():
+    class Changing(sal.Loss):
+        def compute(self, y, target, xp):
+            y -= target
+            return (y * y).mean(), 2 * y / y.size
+
+    report = sal.gradient_check(Changing(), X, target=X[::-1].copy())
+    assert not report and report.mistakes == ("Changing.compute changes y or the target",)
+    assert report.worst < 1e-6

@@ -22,12 +22,18 @@ def checked_output_shape(shape: Any) -> Shape:
 
 
 def check_children(layer: Layer) -> None:
-    """Check that a layer tells of the layers that it holds: others would not learn."""
+    """Check that the children of a layer of a user's own are layers."""
     children = layer.children
     if not (isinstance(children, Sequence) and all(isinstance(c, Layer) for c in children)):
-        raise ValueError(f"its children must be a list of layers, got {children!r}")
+        raise TypeError(
+            f"{type(layer).__name__}.children must be a list of layers, got {children!r}"
+        )
+
+
+def check_held(layer: Layer) -> None:
+    """Check that a layer tells of the layers that it holds: others would not learn."""
     for name, inner in held(layer, Layer):
-        known = inner.built or inner.owns_vectors or any(inner is child for child in children)
+        known = inner.built or inner.owns_vectors or any(inner is c for c in layer.children)
         if not known and "function" not in inner.required:  # an activation has nothing to learn
             raise ValueError(
                 f"its attribute {name!r} holds {inner!r}, which is not among its children and "

@@ -8,7 +8,12 @@ from typing import Any, ClassVar
 from salamandre.backend import Array
 from salamandre.checks import one_of
 from salamandre.layer import Layer, Shape
-from salamandre.layers.checks import check_children, checked_output_shape, output_mistake
+from salamandre.layers.checks import (
+    check_children,
+    check_held,
+    checked_output_shape,
+    output_mistake,
+)
 from salamandre.parts import checked_part
 from salamandre.passes import Context
 
@@ -36,7 +41,7 @@ class Container(Layer):
             raise TypeError(f"{owner} {self.argument} must be a list, got {layers!r}{cure}")
         self.children = tuple(layers)
         for layer in self.children:
-            checked_part(f"each of a {owner}'s {self.argument}", layer, Layer)
+            check_children(checked_part(f"each of a {owner}'s {self.argument}", layer, Layer))
         if names is not None:
             texts = {name for name in names if isinstance(name, str) and name and "." not in name}
             if not len(texts) == len(names) == len(self.children):
@@ -68,7 +73,7 @@ class Container(Layer):
         try:
             shape = child.build(input_shape)
             self._outputs[index] = shape = checked_output_shape(shape)
-            check_children(child)
+            check_held(child)
             return shape
         except ValueError as error:
             self._unbuild(index)

@@ -34,13 +34,15 @@ class Optimizer(Component):
               (Pascanu, Mikolov, Bengio 2013, algorithm 1);
             - ``clip_value``: holds every element of the gradient in [-clip_value, clip_value];
             - ``weight_decay`` (default 0): then adds weight_decay · p to the gradient, the
-              derivative of an L2 penalty (:class:`AdamW` decays p itself instead);
+              derivative of an L2 penalty, for all parameters, biases included (:class:`AdamW`
+              decays p itself instead);
             - ``clip_weights``: holds every parameter in [-clip_weights, clip_weights] after the
               step (Arjovsky et al. 2017, algorithm 1).
 
     Attributes:
         slots: the names of the vectors that the rule remembers, in the order that it takes them.
-        steps: how many steps were taken.
+        steps: how many steps were taken, one number for all parameters: parts that were frozen
+            in some of them have the corrections of :class:`Adam` for all.
         memory: the remembered vectors by name.
     """
 

@@ -107,7 +107,14 @@ class FlatVectors(Sequential):
         """Draw the parameters and the state of the built layers, and lay out the vectors."""
         random, vectors = np.random.default_rng(self.seed), []
         for declarations in (self.declarations(), self._declared_state()):
-            values = np.empty(declarations[-1][1].stop if declarations else 0, self.dtype)
+            count = declarations[-1][1].stop if declarations else 0
+            try:
+                values = np.empty(count, self.dtype)
+            except (MemoryError, ValueError):
+                raise ValueError(
+                    f"a {type(self).__name__} of {float(count):.2g} parameters does not fit in "
+                    f"memory: look for a size that is too large"
+                ) from None
             for _, part, _, declared in declarations:
                 values[part] = declared.flat(declared.draw(random))
             vectors.append(self.backend.asarray(values))

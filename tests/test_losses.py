@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 from differences import gradient_error
@@ -195,3 +197,74 @@ def test_a_loss_derived_from_a_cross_entropy_is_what_is_learned():
     (value, gradients), (expected, ones) = first(Ten()), first(sal.BinaryCrossEntropy())
     assert value == pytest.approx(10 * expected)
     assert np.allclose(gradients, 10 * ones, rtol=1e-5)
+
+
+UNFIT = [
+    (None, sal.CrossEntropy(), r"has no activation: give it Softmax\(\), or .* from_logits=True"),
+    (sal.ReLU(), sal.CrossEntropy(), r"the last layer has ReLU\(\): give it Softmax\(\)"),
+    (sal.Tanh(), sal.BinaryCrossEntropy(), r"the last layer has Tanh\(\): give it Sigmoid\(\)"),
+    (None, sal.BinaryCrossEntropy(), r"has no activation: give it Sigmoid\(\)"),
+    (sal.Softmax(), sal.CrossEntropy(from_logits=True), "includes the Softmax, but .* already"),
+    (sal.Sigmoid(), sal.BinaryCrossEntropy(from_logits=True), "includes the Sigmoid, but"),
+    (sal.Sigmoid(), sal.CrossEntropy(), "would all become 1: use Softmax"),
+]
+
+
+@pytest.mark.parametrize("activation, loss, message", UNFIT)
+def test_an_activation_that_is_not_fit_for_the_loss_is_said_at_once(activation, loss, message):
+    for layers in (
+        [sal.NeuronLayer(3, activation)],
+        [sal.NeuronLayer(3), activation or sal.Identity()],
+        [sal.Sequential([sal.NeuronLayer(3, activation)])],
+    ):
+        with pytest.warns(UserWarning, match=message) as caught:
+            sal.Network(layers, 4, loss, sal.SGD())
+        assert len(caught) == 1 and caught[0].filename == __file__
+
+
+def test_one_output_of_softmax_tells_nothing():
+    for loss in (sal.CrossEntropy(), sal.BinaryCrossEntropy()):
+        with pytest.warns(UserWarning, match="Softmax of one output is always 1"):
+            sal.Network([sal.NeuronLayer(1, sal.Softmax())], 4, loss)
+
+
+class Own(sal.Softmax):
+    """Nobody knows what it gives."""
+
+    def function(self, x, out, ctx):
+        return ctx.xp.divide(x, x.sum(axis=1, keepdims=True), out=out)
+
+
+class OwnLoss(sal.CrossEntropy):
+    def compute(self, y, target, xp):
+        return super().compute(y * y, target, xp)
+
+
+@pytest.mark.parametrize(
+    "layers, loss",
+    [
+        ([sal.NeuronLayer(3, Own())], sal.CrossEntropy()),
+        ([sal.NeuronLayer(3, Own())], sal.CrossEntropy(from_logits=True)),
+        ([sal.NeuronLayer(3, sal.Tanh())], OwnLoss()),
+        ([sal.NeuronLayer(3, sal.Tanh())], sal.CrossEntropy(from_logits=True)),
+        ([sal.NeuronLayer(3), sal.BatchNorm()], sal.CrossEntropy()),
+        ([sal.NeuronLayer(3), sal.Dropout()], sal.BinaryCrossEntropy()),
+        ([sal.Parallel([sal.NeuronLayer(2, sal.Softmax())] * 1)], sal.CrossEntropy()),
+        ([sal.NeuronLayer(3, sal.Softmax())], sal.BinaryCrossEntropy()),
+        ([sal.NeuronLayer(3)], sal.MeanSquaredError()),
+        ([sal.NeuronLayer(3)], None),
+    ],
+)
+def test_what_may_be_right_is_not_complained_of(layers, loss):
+    sal.Network(copy.deepcopy(layers), 4, loss, sal.SGD())
+
+
+@pytest.mark.parametrize(
+    "loss, target", [(sal.CrossEntropy(), LABELS % 3), (sal.BinaryCrossEntropy(), np.ones((5, 3)))]
+)
+def test_outputs_that_are_no_probabilities_are_refused_before_anything_changes(loss, target):
+    network = sal.Network([sal.NeuronLayer(3), sal.BatchNorm()], 4, loss, sal.SGD())
+    before = network.tensors()
+    with pytest.raises(ValueError, match=r"outputs go from -[\d.]+ to [\d.]+: let it end in S"):
+        network.learn(X, target)
+    assert all(np.array_equal(a, before[name]) for name, a in network.tensors().items())

@@ -240,3 +240,11 @@ def test_layers_of_a_refused_network_are_given_back_whatever_went_wrong():
         sal.Network([layer, failing], 4)
     assert not layer.built and not failing.built
     assert sal.Network([layer], 4)
+
+
+@pytest.mark.parametrize("outputs", [2**62, 10**25])
+def test_more_parameters_than_memory_has(outputs):
+    with pytest.raises(
+        ValueError, match=r"of 4e\+\d+ parameters|of [\d.e+]+ parameters does not fit"
+    ):
+        sal.Network([sal.NeuronLayer(outputs)], 4)

@@ -161,7 +161,7 @@ class Layer(Component):
             raise ValueError(f"the shape of {owner}'s {name} must be a tuple, got {shape!r}")
         sizes = tuple(whole(f"each number of the shape of {owner}'s {name}", n, 0) for n in shape)
         checked_part(f"the initializer of {owner}'s {name}", initializer, Initializer)
-        if name in dir(Layer) or name in vars(self) or name in self.views:
+        if name in dir(Layer) or vars(self).get(name) is not None or name in self.views:
             raise ValueError(
                 f"{owner} cannot have an array {name!r}: it has an attribute of that name already"
             )

@@ -81,7 +81,7 @@ class Network(FlatVectors):
         self.loss, self.optimizer = loss, optimizer
         if not self.owns_vectors:
             return
-        advice = loss.advice(self.output_activation, self.output_shape) if loss else ""
+        advice = loss.advice(self._activation, self.output_shape) if loss else ""
         if advice:
             warnings.warn(advice, stacklevel=2)
         if optimizer is not None:
@@ -93,11 +93,12 @@ class Network(FlatVectors):
         conditional = (layer for _, layer in self.walk() if isinstance(layer, Conditional))
         #: The number of classes that its conditional layers know, ``None`` without such layers.
         self.classes: int | None = min((layer.classes for layer in conditional), default=None)
+        self._activation = self.output_activation
         self._latest: Pass | None = None  # the one of compute and backprop without a pass
         self._idle: list[Pass] = []  # passes that nobody uses
 
     def __getstate__(self) -> dict[str, Any]:
-        made = ("_latest", "_idle")
+        made = ("_activation", "_latest", "_idle")
         return {name: value for name, value in super().__getstate__().items() if name not in made}
 
     # -- passes --------------------------------------------------------------------------------
@@ -185,10 +186,10 @@ class Network(FlatVectors):
         run.updates.clear()
         pairs = run.pairs[:stop]
         y = self._through(x, pairs)
-        shape = (example_count(x), *self._outputs[len(pairs) - 1]) if pairs else x.shape
-        if getattr(y, "shape", None) != shape:
+        shape = getattr(y, "shape", ())
+        if pairs and (shape[1:] != self._outputs[len(pairs) - 1] or shape[0] != example_count(x)):
             self._blame(pairs[-1][0], "compute", y, run, None)
-            raise TypeError(f"expected outputs of shape {shape}, got {y.shape}")
+            raise TypeError(f"expected {example_count(x)} outputs, got an array of shape {shape}")
         run.output_shape, run.left_out = shape, len(run.pairs) - len(pairs)
         return y
 
@@ -319,14 +320,16 @@ class Network(FlatVectors):
         count = example_count(x)
         target = self.loss.check(target, (count, *self.output_shape), self.dtype, self.backend)
         labels = self._labels(labels, x)
-        run, of_logits = self._take_pass(), self.loss.on_logits(self.output_activation)
+        run, of_logits = self._take_pass(), self.loss.on_logits(self._activation)
         try:
             run.draw_from(self.random)
             run.want(input_gradient=False, logits=of_logits is not None)
             y = self._forward(x, run, True, labels)
             if of_logits is None:
                 self.loss.check_outputs(y, self.backend)
-            value, dy = (of_logits or self.loss).evaluate(y, target, self.backend.xp)
+                value, dy = self.loss.evaluate(y, target, self.backend.xp)
+            else:
+                value, dy = of_logits.compute(y, target, self.backend.xp)
             value = self.backend.scalar(value)
             if isinstance(value, float) and not math.isfinite(value):
                 raise Diverged(

@@ -196,7 +196,7 @@ def test_the_first_and_the_last_layer_too():
         TypeError, match=r"layer 1: Changed.compute must return y.*\(N, 4\), got None"
     ):
         learned([sal.NeuronLayer(4), type("Changed", (Identical,), WRONG[4][0])()])
-    with pytest.raises(TypeError, match=r"expected outputs of shape \(5, 4\), got \(4, 4\)"):
+    with pytest.raises(TypeError, match=r"expected 5 outputs, got an array of shape \(4, 4\)"):
         learned([type("Changed", (Identical,), {"compute": lambda self, x, ctx: x[1:]})()])
     network = sal.Network([type("Changed", (Identical,), WRONG[6][0])()], 4)
     with pytest.raises(TypeError, match=r"layer 0: Changed.backprop must return dE/dx.*got None"):
@@ -211,7 +211,7 @@ def test_names_and_shapes_that_cannot_be_declared():
             return input_shape
 
         layer = type("Changed", (Identical,), {"build": build})()
-        layer.scale = 3
+        layer.scale, layer.free = 3, None
         return sal.Network([layer], 4)
 
     with pytest.raises(ValueError, match="the shape of Changed's w must be a tuple, got 4"):
@@ -224,6 +224,7 @@ def test_names_and_shapes_that_cannot_be_declared():
         declaring("w", (4,), times=2)
     with pytest.raises(ValueError, match="Changed cannot have an array 'scale'"):
         declaring("scale", (4,))
+    assert declaring("free", (4,)).named_parameters().keys() == {"0.free"}
 
 
 def test_a_layer_that_stands_twice():

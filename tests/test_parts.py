@@ -25,7 +25,7 @@ class Squared(sal.Loss):
 
 def derived(base, **methods):
     """Return an object of a class that is derived from ``base``."""
-    return type("Mine", (base,), methods)
+    return type("WrittenWrong", (base,), methods)
 
 
 def learn(*layers, loss=None, optimizer=None):
@@ -47,7 +47,7 @@ def no_super():
 @pytest.mark.parametrize("call, base", list(no_super()))
 def test_a_constructor_that_does_not_call_that_of_its_base(call, base):
     with pytest.raises(
-        TypeError, match=r"Mine.__init__ must begin with super\(\).__init__"
+        TypeError, match=r"WrittenWrong.__init__ must begin with super\(\).__init__"
     ) as caught:
         call()
     assert "\n" not in str(caught.value)
@@ -73,9 +73,9 @@ def wrong_methods():
     yield lambda: learn(derived(sal.Activation)()), r"method function\(x, out, ctx\), as every Act"
     yield lambda: learn(derived(Square, gradient=bare)()), r"gradient\(dy, x, y, out, ctx\), got"
     no_y = derived(Square, function=takes("self", "x", "out", "ctx"))
-    yield lambda: learn(no_y()), "Mine.function must return y, got None"
+    yield lambda: learn(no_y()), "WrittenWrong.function must return y, got None"
     no_dx = derived(Square, gradient=takes("self", "dy", "x", "y", "out", "ctx"))
-    yield lambda: learn(Scale(), no_dx()), "Mine.gradient must return dE/dx, got None"
+    yield lambda: learn(Scale(), no_dx()), "WrittenWrong.gradient must return dE/dx, got None"
     yield lambda: learn(Scale(), loss=derived(sal.Loss)()), r"compute\(y, target, xp\), as every L"
     yield lambda: learn(Scale(), loss=derived(Squared, compute=bare)()), r"got compute\(x\)"
     yield lambda: sal.SGD(derived(schedules.Schedule)()), r"a method __call__\(step\)"
@@ -86,7 +86,7 @@ def wrong_methods():
     def optimizer(rule, **more):
         return lambda: learn(Scale(), optimizer=derived(sal.Optimizer, rule=rule, **more)(0.1))
 
-    yield optimizer(takes("p", "g", "rate")), r"Mine.rule must be a @staticmethod"
+    yield optimizer(takes("p", "g", "rate")), r"WrittenWrong.rule must be a @staticmethod"
     yield optimizer(staticmethod(takes("p", "g", "rate"))), "and return p and the slots as a tuple"
     yield optimizer(staticmethod(lambda p, g, rate: (p,)), slots=("v",)), r"the slots \('v',\)"
     yield optimizer(staticmethod(lambda p, g, v, rate: (p, v)), slots="v1"), "the slots 'v1'"
@@ -103,7 +103,9 @@ def test_methods_that_are_missing_or_take_other_arguments(call, message):
 def test_a_layer_without_backprop_computes_but_does_not_learn():
     layer = derived(sal.Layer, build=lambda self, s: s, compute=lambda self, x, ctx: 2 * x)
     assert np.array_equal(sal.Network([layer()], 4, dtype="float64").predict(X), 2 * X)
-    with pytest.raises(TypeError, match=r"Mine has no backprop\(dy, ctx\), which learning needs"):
+    with pytest.raises(
+        TypeError, match=r"WrittenWrong has no backprop\(dy, ctx\), which learning needs"
+    ):
         learn(Scale(), layer())
 
 
@@ -166,7 +168,7 @@ def test_a_gradient_of_another_precision_is_that_of_the_network():
 def test_a_schedule_that_gives_no_rate(rate):
     schedule = derived(schedules.Schedule, __call__=lambda self, step: rate)()
     with pytest.raises(
-        ValueError, match=r"Mine\(\) must give a finite learning rate .* for step 0"
+        ValueError, match=r"WrittenWrong\(\) must give a finite learning rate .* for step 0"
     ):
         learn(Scale(), optimizer=sal.SGD(schedule))
 
@@ -185,17 +187,19 @@ def test_configurations_that_lack_an_argument():
         sal.ReLU.__init__(self)
 
     lacking = derived(sal.ReLU, __init__=init, config=lambda self: {})
-    with pytest.raises(TypeError, match=r"Mine.config\(\) must return .* got {}: missing .* 'k'"):
+    with pytest.raises(
+        TypeError, match=r"WrittenWrong.config\(\) must return .* got {}: missing .* 'k'"
+    ):
         sal.NeuronLayer(4, lacking(3))
     network = sal.Network([lacking(3)], 4)
-    with pytest.raises(TypeError, match=r"Mine.config\(\) must return"):
+    with pytest.raises(TypeError, match=r"WrittenWrong.config\(\) must return"):
         network.save("nowhere.safetensors")
 
 
 def test_an_initializer_of_another_shape():
     drawing = derived(sal.initializers.Initializer, draw=lambda self, random, shape: np.ones(4))()
     with pytest.raises(
-        ValueError, match=r"Mine\(\) must draw an array of shape \(3, 4\) for weights"
+        ValueError, match=r"WrittenWrong\(\) must draw an array of shape \(3, 4\) for weights"
     ):
         sal.Network([sal.NeuronLayer(3, initializer=drawing)], 4)
 

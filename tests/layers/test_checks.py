@@ -167,9 +167,18 @@ WRONG = [
         {"build": lambda self, s: (3,)},
         r"compute must return y.*\(N, 3\), got float32 of shape \(5, 4",
     ),
-    ({"compute": lambda self, x, ctx: None}, r"Changed.compute must return y.*\(N, 4\), got None"),
-    ({"compute": lambda self, x, ctx: x.tolist()}, r"Changed.compute must return y.*, got a list"),
-    ({"backprop": lambda self, dy, ctx: None}, r"Changed.backprop must return dE/dx.*got None"),
+    (
+        {"compute": lambda self, x, ctx: None},
+        r"OneThingWrong.compute must return y.*\(N, 4\), got None",
+    ),
+    (
+        {"compute": lambda self, x, ctx: x.tolist()},
+        r"OneThingWrong.compute must return y.*, got a list",
+    ),
+    (
+        {"backprop": lambda self, dy, ctx: None},
+        r"OneThingWrong.backprop must return dE/dx.*got None",
+    ),
     (
         {"backprop": lambda self, dy, ctx: dy[:, 1:]},
         r"dE/dx.*\(N, 4\), got float32 of shape \(5, 3",
@@ -181,7 +190,7 @@ WRONG = [
 @pytest.mark.parametrize("methods, message", WRONG)
 def test_what_a_method_returns_is_said_where_it_does_not_fit(methods, message):
     def layer():
-        return type("Changed", (Identical,), methods)()
+        return type("OneThingWrong", (Identical,), methods)()
 
     chains = [[sal.NeuronLayer(4), layer(), sal.NeuronLayer(4)]]
     chains.append([sal.Sequential([sal.NeuronLayer(4), layer(), sal.NeuronLayer(4)])])
@@ -193,13 +202,15 @@ def test_what_a_method_returns_is_said_where_it_does_not_fit(methods, message):
 
 def test_the_first_and_the_last_layer_too():
     with pytest.raises(
-        TypeError, match=r"layer 1: Changed.compute must return y.*\(N, 4\), got None"
+        TypeError, match=r"layer 1: OneThingWrong.compute must return y.*\(N, 4\), got None"
     ):
-        learned([sal.NeuronLayer(4), type("Changed", (Identical,), WRONG[4][0])()])
+        learned([sal.NeuronLayer(4), type("OneThingWrong", (Identical,), WRONG[4][0])()])
     with pytest.raises(TypeError, match=r"expected 5 outputs, got an array of shape \(4, 4\)"):
-        learned([type("Changed", (Identical,), {"compute": lambda self, x, ctx: x[1:]})()])
-    network = sal.Network([type("Changed", (Identical,), WRONG[6][0])()], 4)
-    with pytest.raises(TypeError, match=r"layer 0: Changed.backprop must return dE/dx.*got None"):
+        learned([type("OneThingWrong", (Identical,), {"compute": lambda self, x, ctx: x[1:]})()])
+    network = sal.Network([type("OneThingWrong", (Identical,), WRONG[6][0])()], 4)
+    with pytest.raises(
+        TypeError, match=r"layer 0: OneThingWrong.backprop must return dE/dx.*got None"
+    ):
         network.backprop(network.compute(X))
 
 
@@ -210,19 +221,19 @@ def test_names_and_shapes_that_cannot_be_declared():
                 self.declare(*arguments, sal.initializers.Zeros())
             return input_shape
 
-        layer = type("Changed", (Identical,), {"build": build})()
+        layer = type("OneThingWrong", (Identical,), {"build": build})()
         layer.scale, layer.free = 3, None
         return sal.Network([layer], 4)
 
-    with pytest.raises(ValueError, match="the shape of Changed's w must be a tuple, got 4"):
+    with pytest.raises(ValueError, match="the shape of OneThingWrong's w must be a tuple, got 4"):
         declaring("w", 4)
-    with pytest.raises(ValueError, match=r"number of the shape of Changed's w .* got 4.0"):
+    with pytest.raises(ValueError, match=r"number of the shape of OneThingWrong's w .* got 4.0"):
         declaring("w", (4.0,))
     with pytest.raises(
-        ValueError, match="Changed cannot have an array 'w': it has an attribute of"
+        ValueError, match="OneThingWrong cannot have an array 'w': it has an attribute of"
     ):
         declaring("w", (4,), times=2)
-    with pytest.raises(ValueError, match="Changed cannot have an array 'scale'"):
+    with pytest.raises(ValueError, match="OneThingWrong cannot have an array 'scale'"):
         declaring("scale", (4,))
     assert declaring("free", (4,)).named_parameters().keys() == {"0.free"}
 
@@ -236,7 +247,7 @@ def test_a_layer_that_stands_twice():
 
 def test_layers_of_a_refused_network_are_given_back_whatever_went_wrong():
     layer = sal.NeuronLayer(4)
-    failing = type("Changed", (Identical,), {"build": lambda self, s: 1 / 0})()
+    failing = type("OneThingWrong", (Identical,), {"build": lambda self, s: 1 / 0})()
     with pytest.raises(ZeroDivisionError):
         sal.Network([layer, failing], 4)
     assert not layer.built and not failing.built

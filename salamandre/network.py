@@ -186,7 +186,7 @@ class Network(FlatVectors):
         run.updates.clear()
         pairs = run.pairs[:stop]
         y = self._through(x, pairs)
-        shape = getattr(y, "shape", ())
+        shape: Any = getattr(y, "shape", ())
         if pairs and (shape[1:] != self._outputs[len(pairs) - 1] or shape[0] != example_count(x)):
             self._blame(pairs[-1][0], "compute", y, run, None)
             raise TypeError(f"expected {example_count(x)} outputs, got an array of shape {shape}")

@@ -11,13 +11,19 @@ from typing import Any
 import numpy as np
 
 
-def nearest(name: Any, names: Iterable[str]) -> str:
-    """Return ``", did you mean 'x'?"`` for the known name nearest to ``name``, or nothing."""
+def closest(name: Any, names: Iterable[str]) -> str | None:
+    """Return the known name nearest to ``name``, or ``None`` if none is near."""
     import difflib
 
     by_lower = {known.lower(): known for known in names}
     close = difflib.get_close_matches(str(name).lower(), by_lower, n=1)
-    return f", did you mean {by_lower[close[0]]!r}?" if close else ""
+    return by_lower[close[0]] if close else None
+
+
+def nearest(name: Any, names: Iterable[str]) -> str:
+    """Return ``", did you mean 'x'?"`` for the known name nearest to ``name``, or nothing."""
+    close = closest(name, names)
+    return f", did you mean {close!r}?" if close else ""
 
 
 def shortened(value: Any) -> str:

@@ -14,6 +14,7 @@ class Initializer(Component, abstract=True):
     """Base of initializers."""
 
     kind = "initializers"
+    required = {"draw": ""}
 
     def draw(self, random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
         """Return float64 values of ``shape``; weights are (outputs, inputs, ...)."""

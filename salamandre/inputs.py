@@ -62,6 +62,16 @@ class Meaning:
     def class_names(self, names: Sequence[str] | None) -> None:
         self._class_names = checked_names(names)
 
+    def as_inputs(self: Any, x: Any, finite: bool = True) -> Any:
+        """Return a batch as the network's layers take it, see :func:`checked_input`."""
+        self._require_vectors()
+        return checked_input(x, self.input_shape, self.dtype, self.backend, finite, self.pixels)
+
+    def as_labels(self: Any, labels: Any, x: Any) -> Array | None:
+        """Return the labels of a batch x as conditional layers take them."""
+        count = example_count(x)
+        return checked_labels(labels, self.classes, count, self.backend, self.class_names)
+
 
 def checked_pixels(values: Any) -> Pixels:
     """Return the scaling of images that a network's file describes."""

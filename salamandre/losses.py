@@ -14,12 +14,12 @@ linearly and the loss includes the activation.
 from __future__ import annotations
 
 import inspect
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from salamandre import stable
-from salamandre.activations import Sigmoid, Softmax
+from salamandre.activations import Activation, Identity, Sigmoid, Softmax
 from salamandre.backend import Array, Backend
 from salamandre.checks import array, real
 from salamandre.component import Component
@@ -35,6 +35,7 @@ class Loss(Component, abstract=True):
 
     kind = "losses"
     takes_labels = False
+    required = {"compute": ""}
 
     def check(self, target: Any, y_shape: Shape, dtype: Any, backend: Backend) -> Array:
         """Return ``target`` as an array that fits outputs of ``y_shape``, or raise ValueError.
@@ -77,6 +78,44 @@ class Loss(Component, abstract=True):
         """
         raise NotImplementedError
 
+    def evaluate(
+        self, y: Array, target: Array, backend: Backend, weights: Array | None = None
+    ) -> tuple[Array, Array]:
+        """Return what :meth:`compute` does, the gradient in y's precision.
+
+        Raises:
+            ValueError: outputs that the loss is not defined of.
+            TypeError: compute returned something else.
+        """
+        self.check_outputs(y, backend)
+        weighted = () if weights is None else (weights,)
+        found = self.compute(y, target, backend.xp, *weighted)
+        if not (isinstance(found, tuple) and len(found) == 2):
+            raise TypeError(
+                f"{type(self).__name__}.compute must return two things, the loss and its gradient "
+                f"dE/dy, got {'nothing' if found is None else f'a {type(found).__name__}'}"
+            )
+        value, dy = found
+        if getattr(value, "shape", ()) != () or getattr(dy, "shape", None) != y.shape:
+            shapes = [getattr(a, "shape", f"a {type(a).__name__}") for a in found]
+            raise TypeError(
+                f"{type(self).__name__}.compute must return a mean over the batch (a number) and "
+                f"dE/dy of the outputs' shape {y.shape}, got shapes {shapes[0]} and {shapes[1]}"
+            )
+        return value, dy if dy.dtype == y.dtype else dy.astype(y.dtype)
+
+    def advice(self, activation: Any, output_shape: Shape) -> str:
+        """Say why a network of such outputs cannot learn this loss; "" if it may.
+
+        Args:
+            activation: of the network's outputs, ``None`` if it is not known.
+            output_shape: of one example.
+        """
+        return ""
+
+    def check_outputs(self, y: Array, backend: Backend) -> None:
+        """Refuse outputs that no loss is defined of, where the activation did not tell."""
+
     def on_logits(self, activation: Any) -> Loss | None:
         """Return this loss of z where y = activation(z), or ``None`` if there is no closed form."""
         return None
@@ -113,7 +152,60 @@ class MeanAbsoluteError(Loss):
         return value, _weighted(xp.sign(error) / error.size, weights)
 
 
-class BinaryCrossEntropy(Loss):
+class _OfProbabilities(Loss, abstract=True):
+    """What the cross-entropies share: outputs are probabilities, or logits.
+
+    Attributes:
+        from_logits: which of the two.
+        activation: the class of activations that makes the probabilities.
+    """
+
+    from_logits = False
+    activation: ClassVar[type[Activation]]
+
+    def advice(self, activation: Any, output_shape: Shape) -> str:
+        """Say so if an activation of this package gives other outputs than the loss takes."""
+        if type(self).compute.__module__ != __name__ or not (
+            isinstance(activation, Activation) and activation.is_standard("function")
+        ):
+            return ""  # a user's own, or unknown: nobody can be sure
+        name, right = type(self).__name__, self.activation.__name__
+        given = "no activation" if isinstance(activation, Identity) else repr(activation)
+        probable = isinstance(activation, (Sigmoid, Softmax))
+        if self.from_logits and probable:
+            return (
+                f"{name}(from_logits=True) includes the {right}, but the outputs have passed "
+                f"through {given} already: leave one of them out"
+            )
+        if not self.from_logits and not probable:
+            return (
+                f"{name} takes probabilities, but the last layer has {given}: give it "
+                f"{right}(), or the loss from_logits=True"
+            )
+        if isinstance(activation, Softmax) and output_shape == (1,):
+            return (
+                "Softmax of one output is always 1: use BinaryCrossEntropy and Sigmoid, or one "
+                "output for each class"
+            )
+        if isinstance(activation, Sigmoid) and isinstance(self, CrossEntropy):
+            return (
+                f"{name} takes a distribution over the classes, but {given} gives each a "
+                f"probability of its own, which would all become 1: use Softmax(), or "
+                f"BinaryCrossEntropy"
+            )
+        return ""
+
+    def check_outputs(self, y: Array, backend: Backend) -> None:
+        """Refuse what cannot be probabilities."""
+        if not self.from_logits and not backend.all_true((y > -1e-3) & (y < 1 + 1e-3)):
+            raise ValueError(
+                f"{type(self).__name__} takes probabilities, but the network's outputs go from "
+                f"{float(y.min()):g} to {float(y.max()):g}: let it end in "
+                f"{self.activation.__name__}(), or give the loss from_logits=True"
+            )
+
+
+class BinaryCrossEntropy(_OfProbabilities):
     """E = mean of -t log p - (1 - t) log(1 - p) over batch and outputs, targets t in [0, 1].
 
     Args:
@@ -123,6 +215,8 @@ class BinaryCrossEntropy(Loss):
     """
 
     takes_labels = True
+    activation = Sigmoid
+    slope = 1.0
 
     def __init__(self, from_logits: bool = False, slope: float = 1.0) -> None:
         self.from_logits = bool(from_logits)
@@ -160,7 +254,7 @@ class BinaryCrossEntropy(Loss):
         return self._changed(from_logits=True, slope=activation.mu)
 
 
-class CrossEntropy(Loss):
+class CrossEntropy(_OfProbabilities):
     """E = mean over the batch of -Σ_j t_j log p_j, p a distribution over classes.
 
     Targets are labels, whole numbers (N,) or (N, 1), or rows of probabilities (N, classes).
@@ -172,6 +266,8 @@ class CrossEntropy(Loss):
     """
 
     takes_labels = True
+    activation = Softmax
+    label_smoothing = 0.0
 
     def __init__(self, from_logits: bool = False, label_smoothing: float = 0.0) -> None:
         self.from_logits = bool(from_logits)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,15 +14,15 @@ from salamandre.class_names import by_name
 from salamandre.inputs import (
     Meaning,
     checked_gradient,
-    checked_input,
-    checked_labels,
     checked_weights,
     example_count,
 )
+from salamandre.layers.checks import output_mistake
 from salamandre.layers.conditional import Conditional
 from salamandre.layers.containers import Layers
 from salamandre.losses import Loss
 from salamandre.optimizers import Optimizer
+from salamandre.parts import checked_part
 from salamandre.passes import Context, Pass
 from salamandre.vectors import FlatVectors
 
@@ -73,13 +74,19 @@ class Network(FlatVectors, Meaning):
         frozen: Sequence[str] = (),
     ) -> None:
         for what, value, base in (("loss", loss, Loss), ("optimizer", optimizer, Optimizer)):
-            if not (value is None or isinstance(value, base)):
-                raise TypeError(f"{what} must be a salamandre.{base.__name__}, got {value!r}")
+            if value is not None:
+                checked_part(what, value, base)
         if optimizer is not None:
             optimizer.require_free()
+            optimizer.check_rule()
         super().__init__(layers, input_shape, seed, backend, dtype, names, frozen)
         self.loss, self.optimizer = loss, optimizer
-        if optimizer is not None and self.owns_vectors:
+        if not self.owns_vectors:
+            return
+        advice = loss.advice(self._activation, self.output_shape) if loss else ""
+        if advice:
+            warnings.warn(advice, stacklevel=2)
+        if optimizer is not None:
             optimizer.attach(self.backend, self.parameters)
 
     def hand_out_views(self) -> None:
@@ -88,11 +95,12 @@ class Network(FlatVectors, Meaning):
         conditional = (layer for _, layer in self.walk() if isinstance(layer, Conditional))
         #: The number of classes that its conditional layers know, ``None`` without such layers.
         self.classes: int | None = min((layer.classes for layer in conditional), default=None)
+        self._activation = self.output_activation
         self._latest: Pass | None = None  # the one of compute and backprop without a pass
         self._idle: list[Pass] = []  # passes that nobody uses
 
     def __getstate__(self) -> dict[str, Any]:
-        made = ("_latest", "_idle")
+        made = ("_activation", "_latest", "_idle")
         return {name: value for name, value in super().__getstate__().items() if name not in made}
 
     # -- passes --------------------------------------------------------------------------------
@@ -148,8 +156,8 @@ class Network(FlatVectors, Meaning):
         """
         if isinstance(ctx, Context) and not isinstance(ctx, Pass):  # a layer of another network
             return super().compute(x, ctx)
-        x = self._input(x, finite=ctx is None)
-        labels = self._labels(labels, x)
+        x = self.as_inputs(x, finite=ctx is None)
+        labels = self.as_labels(labels, x)
         if ctx is None and self._latest is None:
             self._latest = self.new_pass()
         run = self._own(ctx)
@@ -179,10 +187,13 @@ class Network(FlatVectors, Meaning):
         run.output_shape, run.is_training, run.batch_labels = None, training, labels
         run.updates.clear()
         pairs = run.pairs[:stop]
-        for layer, part in pairs:
-            x = layer.compute(x, part)
-        run.output_shape, run.left_out = x.shape, len(run.pairs) - len(pairs)
-        return x
+        y = self._through(x, pairs)
+        shape: Any = getattr(y, "shape", ())
+        if pairs and (shape[1:] != self._outputs[len(pairs) - 1] or shape[0] != example_count(x)):
+            self._blame(pairs[-1][0], "compute", y, run, None)
+            raise TypeError(f"expected {example_count(x)} outputs, got an array of shape {shape}")
+        run.output_shape, run.left_out = shape, len(run.pairs) - len(pairs)
+        return y
 
     def _commit(self, run: Pass) -> None:
         """Change running statistics as the layers asked for."""
@@ -210,8 +221,8 @@ class Network(FlatVectors, Meaning):
             seed: of the noise of layers that have some: equal calls give equal answers. Default 0.
         """
         whole("batch_size", batch_size)
-        x = self._input(x)
-        labels, count = self._labels(labels, x), example_count(x)
+        x = self.as_inputs(x)
+        labels, count = self.as_labels(labels, x), example_count(x)
         parts, run = [], self._take_pass()
         gates, begun = [network.gate for network in self.owners], 0
         try:
@@ -254,6 +265,11 @@ class Network(FlatVectors, Meaning):
         elif not update:
             raise ValueError("a pass says itself whether it wants gradients: leave update out")
         dx = self._backward(dy, run)
+        if run.input_gradient and not isinstance(dx, tuple):
+            dtype = getattr(dx, "dtype", self.dtype)
+            mistake = output_mistake(self.children[0], "backprop", dx, self.input_shape, dtype)
+            if mistake:
+                raise TypeError(f"layer {self.child_names[0]}: {mistake}")
         return dx if ctx is not None else self._copy(dx)
 
     def _backward(self, dy: Array, run: Pass) -> Any:
@@ -262,8 +278,7 @@ class Network(FlatVectors, Meaning):
             dy = dy + 0
             if run.parameter_gradients:
                 self.gradients[...] = 0
-        for layer, part in run.needed[run.left_out :]:
-            dy = layer.backprop(dy, part)
+        dy = self._back(dy, run.needed[run.left_out :])
         if before is not None:
             self.gradients += before
         return dy if run.input_gradient else None
@@ -309,20 +324,20 @@ class Network(FlatVectors, Meaning):
         self._require_vectors()
         if self.loss is None or self.optimizer is None:
             raise ValueError("learn needs a Network with a loss and an optimizer")
-        x = self._input(x)
+        x = self.as_inputs(x)
         count = example_count(x)
         target = by_name("the targets", target, self.class_names)
         target = self.loss.check(target, (count, *self.output_shape), self.dtype, self.backend)
-        labels, weighted = self._labels(labels, x), []
+        labels = self.as_labels(labels, x)
         if weights is not None:
             self.loss.require_weights()
-            weighted = [checked_weights(weights, count, self.dtype, self.backend)]
-        run, of_logits = self._take_pass(), self.loss.on_logits(self.output_activation)
+            weights = checked_weights(weights, count, self.dtype, self.backend)
+        run, of_logits = self._take_pass(), self.loss.on_logits(self._activation)
         try:
             run.draw_from(self.random)
             run.want(input_gradient=False, logits=of_logits is not None)
             y = self._forward(x, run, True, labels)
-            value, dy = (of_logits or self.loss).compute(y, target, self.backend.xp, *weighted)
+            value, dy = (of_logits or self.loss).evaluate(y, target, self.backend, weights)
             value = self.backend.scalar(value)
             if isinstance(value, float) and not math.isfinite(value):
                 raise Diverged(
@@ -346,17 +361,6 @@ class Network(FlatVectors, Meaning):
             raise ValueError("step needs a Network with an optimizer")
         with self.changing():
             self.optimizer.step(self.parameters, self.gradients, self.learning)
-
-    # -- checks --------------------------------------------------------------------------------
-
-    def _input(self, x: Any, finite: bool = True) -> Any:
-        self._require_vectors()
-        return checked_input(x, self.input_shape, self.dtype, self.backend, finite, self.pixels)
-
-    def _labels(self, labels: Any, x: Any) -> Array | None:
-        return checked_labels(
-            labels, self.classes, example_count(x), self.backend, self.class_names
-        )
 
     def _copy(self, array: Any) -> Any:
         """Return a copy for the caller, row by row in memory: passes reuse theirs."""

@@ -29,6 +29,8 @@ class FlatVectors(Sequential, abstract=True):
         frozen: names of the parts of the network that are.
     """
 
+    fixed = ("parameters", "gradients", "state")  # the layers have views of them
+
     parameters: Array
     gradients: Array
     state: Array
@@ -106,9 +108,16 @@ class FlatVectors(Sequential, abstract=True):
         """Draw the parameters and the state of the built layers, and lay out the vectors."""
         random, vectors = np.random.default_rng(self.seed), []
         for declarations in (self.declarations(), self._declared_state()):
-            values = np.empty(declarations[-1][1].stop if declarations else 0, self.dtype)
+            count = declarations[-1][1].stop if declarations else 0
+            try:
+                values = np.empty(count, self.dtype)
+            except (MemoryError, ValueError):
+                raise ValueError(
+                    f"a {type(self).__name__} of {float(count):.2g} parameters does not fit in "
+                    f"memory: look for a size that is too large"
+                ) from None
             for _, part, _, declared in declarations:
-                values[part] = declared.flat(declared.initializer.draw(random, declared.shape))
+                values[part] = declared.flat(declared.draw(random))
             vectors.append(self.backend.asarray(values))
         self.parameters, self.state = vectors
         self.gradients = self.backend.xp.zeros_like(self.parameters)
@@ -117,10 +126,10 @@ class FlatVectors(Sequential, abstract=True):
     def hand_out_views(self) -> None:
         """Let each layer have its views of the vectors; no copy takes them along."""
         for _, part, layer, declared in self.declarations():
-            setattr(layer, declared.name, declared.view(self.parameters[part]))
-            setattr(layer, f"d_{declared.name}", declared.view(self.gradients[part]))
+            layer.__dict__[declared.name] = declared.view(self.parameters[part])
+            layer.__dict__[f"d_{declared.name}"] = declared.view(self.gradients[part])
         for _, part, layer, declared in self._declared_state():
-            setattr(layer, declared.name, declared.view(self.state[part]))
+            layer.__dict__[declared.name] = declared.view(self.state[part])
         self.gate = Gate()
         self.owners = self._find_owners()
 

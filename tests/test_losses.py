@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 from differences import gradient_error
@@ -97,7 +99,7 @@ def test_values_and_gradients_against_pytorch(loss, y, target, theirs, backend, 
     value = theirs(logits, as_torch(target))
     value.backward()
     # A network of the identity hands y to the loss and gives back dE/dy.
-    network = sal.Network([sal.Identity()], 3, loss, sal.SGD(), backend=backend, dtype="float64")
+    network = sal.Network([sal.Identity()], 3, backend=backend, dtype="float64")
     side = network.backend
     checked = loss.check(target, y.shape, network.dtype, side)
     ours, dy = loss.compute(network.compute(y), checked, side.xp)
@@ -121,7 +123,7 @@ def test_losses_are_stable_far_out(logits, backend, host):
         (sal.CrossEntropy(from_logits=True), np.array([0]), max(0.0, -2 * logits)),
         (sal.BinaryCrossEntropy(from_logits=True), np.ones((1, 3)), (abs(logits) + np.log(2)) / 3),
     ):
-        network = sal.Network([sal.Identity()], 3, loss, sal.SGD(), backend=backend)
+        network = sal.Network([sal.Identity()], 3, backend=backend)
         side = network.backend
         checked = loss.check(target, (1, 3), network.dtype, side)
         value, dz = loss.compute(side.asarray(z), checked, side.xp)
@@ -296,3 +298,74 @@ def test_a_batch_without_weight_teaches_nothing():
     before = network.parameters.copy()
     assert network.learn(P, T, weights=np.zeros(7)) == 0
     np.testing.assert_array_equal(network.parameters, before)
+
+
+UNFIT = [
+    (None, sal.CrossEntropy(), r"has no activation: give it Softmax\(\), or .* from_logits=True"),
+    (sal.ReLU(), sal.CrossEntropy(), r"the last layer has ReLU\(\): give it Softmax\(\)"),
+    (sal.Tanh(), sal.BinaryCrossEntropy(), r"the last layer has Tanh\(\): give it Sigmoid\(\)"),
+    (None, sal.BinaryCrossEntropy(), r"has no activation: give it Sigmoid\(\)"),
+    (sal.Softmax(), sal.CrossEntropy(from_logits=True), "includes the Softmax, but .* already"),
+    (sal.Sigmoid(), sal.BinaryCrossEntropy(from_logits=True), "includes the Sigmoid, but"),
+    (sal.Sigmoid(), sal.CrossEntropy(), "would all become 1: use Softmax"),
+]
+
+
+@pytest.mark.parametrize("activation, loss, message", UNFIT)
+def test_an_activation_that_is_not_fit_for_the_loss_is_said_at_once(activation, loss, message):
+    for layers in (
+        [sal.NeuronLayer(3, activation)],
+        [sal.NeuronLayer(3), activation or sal.Identity()],
+        [sal.Sequential([sal.NeuronLayer(3, activation)])],
+    ):
+        with pytest.warns(UserWarning, match=message) as caught:
+            sal.Network(layers, 4, loss, sal.SGD())
+        assert len(caught) == 1 and caught[0].filename == __file__
+
+
+def test_one_output_of_softmax_tells_nothing():
+    for loss in (sal.CrossEntropy(), sal.BinaryCrossEntropy()):
+        with pytest.warns(UserWarning, match="Softmax of one output is always 1"):
+            sal.Network([sal.NeuronLayer(1, sal.Softmax())], 4, loss)
+
+
+class Own(sal.Softmax):
+    """Nobody knows what it gives."""
+
+    def function(self, x, out, ctx):
+        return ctx.xp.divide(x, x.sum(axis=1, keepdims=True), out=out)
+
+
+class OwnLoss(sal.CrossEntropy):
+    def compute(self, y, target, xp):
+        return super().compute(y * y, target, xp)
+
+
+@pytest.mark.parametrize(
+    "layers, loss",
+    [
+        ([sal.NeuronLayer(3, Own())], sal.CrossEntropy()),
+        ([sal.NeuronLayer(3, Own())], sal.CrossEntropy(from_logits=True)),
+        ([sal.NeuronLayer(3, sal.Tanh())], OwnLoss()),
+        ([sal.NeuronLayer(3, sal.Tanh())], sal.CrossEntropy(from_logits=True)),
+        ([sal.NeuronLayer(3), sal.BatchNorm()], sal.CrossEntropy()),
+        ([sal.NeuronLayer(3), sal.Dropout()], sal.BinaryCrossEntropy()),
+        ([sal.Parallel([sal.NeuronLayer(2, sal.Softmax())] * 1)], sal.CrossEntropy()),
+        ([sal.NeuronLayer(3, sal.Softmax())], sal.BinaryCrossEntropy()),
+        ([sal.NeuronLayer(3)], sal.MeanSquaredError()),
+        ([sal.NeuronLayer(3)], None),
+    ],
+)
+def test_what_may_be_right_is_not_complained_of(layers, loss):
+    sal.Network(copy.deepcopy(layers), 4, loss, sal.SGD())
+
+
+@pytest.mark.parametrize(
+    "loss, target", [(sal.CrossEntropy(), LABELS % 3), (sal.BinaryCrossEntropy(), np.ones((5, 3)))]
+)
+def test_outputs_that_are_no_probabilities_are_refused_before_anything_changes(loss, target):
+    network = sal.Network([sal.NeuronLayer(3), sal.BatchNorm()], 4, loss, sal.SGD())
+    before = network.tensors()
+    with pytest.raises(ValueError, match=r"outputs go from -[\d.]+ to [\d.]+: let it end in S"):
+        network.learn(X, target)
+    assert all(np.array_equal(a, before[name]) for name, a in network.tensors().items())

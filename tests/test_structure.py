@@ -18,6 +18,7 @@ ROOMS = """
     checks progress
     class_names
     component
+    parts
     backend
     initializers schedules
     passes
@@ -32,6 +33,7 @@ ROOMS = """
     inputs
     vectors model_files
     network
+    gradient_mistakes
     gradient_checking pytorch
     plots
     data

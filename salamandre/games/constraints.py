@@ -19,6 +19,7 @@ class Lipschitz(Component):
     """Base of constraints. The base itself constrains nothing."""
 
     kind = "lipschitz"
+    required = dict.fromkeys(("attach", "penalty", "step", "state"))
 
     def attach(self, critic: Network) -> None:
         """Prepare for a critic; called once."""

@@ -21,6 +21,7 @@ from salamandre.games.latent import Latent
 from salamandre.games.objectives import NonSaturating, Objective, Wasserstein
 from salamandre.games.remedies import Batch, MovingAverage, Remedy
 from salamandre.network import Network
+from salamandre.parts import checked_part
 from salamandre.training.checkpoint import State
 from salamandre.training.divergence import NotFinite, grown
 from salamandre.training.history import History
@@ -90,8 +91,7 @@ class GanGame(Loop):
             ("lipschitz", lipschitz or Lipschitz(), Lipschitz),
             *(("each of the remedies", remedy, Remedy) for remedy in remedies),
         ):
-            if not isinstance(value, base):
-                raise TypeError(f"{what} must be a {base.__name__} object, got {value!r}")
+            checked_part(what, value, base)
         self.generator, self.discriminator, self.latent = generator, discriminator, latent
         self.batch_size = whole("batch_size", batch_size)
         self.objective = objective or NonSaturating()
@@ -163,7 +163,8 @@ class GanGame(Loop):
         real, fake = self._shown(real), self._shown(fake)
         targets = self._target(True), self._target(False)
         scores = self._duel.scores(real, fake, labels)
-        loss, d_real, d_fake = objective.discriminator(*scores, *targets, xp)
+        found = objective.discriminator(*scores, *targets, xp)
+        loss, d_real, d_fake = objective.checked("discriminator", found, scores)
         self._duel.backprop(d_real, d_fake)
         shown_real, shown_fake = (objective.shown(s, xp) for s in scores)
         penalty = self.lipschitz.penalty(real, fake, labels)
@@ -182,7 +183,8 @@ class GanGame(Loop):
         """
         batch = batch or self.draw()
         scores = self._duel.fake_scores(self._shown(batch.fake), batch.labels)
-        loss, gradient = self.objective.generator(scores, self.backend.xp)
+        found = self.objective.generator(scores, self.backend.xp)
+        loss, gradient = self.objective.checked("generator", found, [scores])
         d_fake = self._duel.fake_gradient(gradient)
         for remedy in self.remedies:
             more = remedy.generator_loss(batch, self)

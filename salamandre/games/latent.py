@@ -17,6 +17,8 @@ class Latent(Component, abstract=True):
     """
 
     kind = "latents"
+    required = {"draw": ""}
+    sets = "size"
 
     def __init__(self, size: int) -> None:
         self.size = whole(f"{type(self).__name__} size", size)

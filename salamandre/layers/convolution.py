@@ -62,6 +62,8 @@ class _Convolution(ActivatedLayer, abstract=True):
         if self.biased:
             self.declare("bias", (self.channels,), self.bias_initializer or Zeros())
         self._output_shape = output_shape
+        standard = all(self.activation.is_standard(name) for name in ("function", "gradient"))
+        self._slope = self.activation.slope if standard else None
         self.activation.build(output_shape)
         return output_shape
 
@@ -70,7 +72,7 @@ class _Convolution(ActivatedLayer, abstract=True):
         ctx.x = pixels(ctx, "x", x)
         z = images(ctx, "z", len(x), self._output_shape)
         self._products.prepare(ctx, self.weights)
-        slope = self.activation.slope
+        slope = self._slope
         self._product(ctx, ctx.x, z, self.bias, 1.0 if slope is None else slope)
         part, z = ctx.parts[0], channels_first(z)
         if slope is not None and self.biased:  # rectified with the bias

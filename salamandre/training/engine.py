@@ -191,7 +191,7 @@ class Engine(Loop):
         xp = network.backend.xp
         for x, targets in self.test_set.in_order(batch_size):
             y = network.predict(x)
-            loss, _ = network.loss.compute(y, self._check(targets, y.shape), xp)
+            loss, _ = network.loss.evaluate(y, self._check(targets, y.shape), network.backend)
             total += float(loss) * len(y)
             if self.metrics:
                 outputs.append(y)

@@ -107,6 +107,7 @@ def read_file(path: str | os.PathLike[str], *kinds: str) -> StoredFile:
         architecture = json.loads(
             description, object_pairs_hook=_named, parse_float=_finite, parse_constant=_finite
         )
+        json.dumps(architecture, ensure_ascii=False).encode()  # refuses halves of characters
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is damaged: its description is not valid JSON: {error}") from None
     return StoredFile(path, architecture, tensors)

@@ -191,8 +191,7 @@ def measure(name: str, count: int, seed: int) -> tuple[int, int]:
         longest = time.monotonic() - started
         expected = contents(folder / "whole")
         while kills < count:
-            trial = folder / f"trial{kills}"
-            trial.mkdir()
+            trial = Path(tempfile.mkdtemp(dir=folder))
             try:
                 kills += killed(work, trial, longest, draw)
                 found = contents(trial)

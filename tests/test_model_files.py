@@ -209,6 +209,7 @@ def reseal(file, text):
         '{"class": "layers.Network", "seed": 1, "seed": 2}',
         "[" * 100_000 + "]" * 100_000,
         '{"class": "layers.Network", "seed": ' + "9" * 5000 + "}",
+        '{"class": "layers.Network", "names": ["\\ud800"]}',
         "",
         "null",
     ],

@@ -154,7 +154,7 @@ def read_config(ctx: click.Context, param: click.Parameter, path: str | None) ->
         values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except OSError as error:
         raise click.BadParameter(f"{path} cannot be read: {error.strerror}") from None
-    except ValueError as error:  # no UTF-8, or no TOML
+    except (ValueError, RecursionError) as error:  # no UTF-8, or no TOML
         raise click.BadParameter(f"{path} is no TOML file: {error}") from None
     types = {option.name: option.type for option in OPTIONS} | {"output": str, "quiet": bool}
     known = [name.replace("_", "-") for name in types]

@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from salamandre.atomic import write_atomically
+from salamandre.texts import path_of
 
 FORMAT, VERSION = "salamandre", "1"
 
@@ -77,7 +78,7 @@ def read_file(path: str | os.PathLike[str], *kinds: str) -> StoredFile:
     """
     from safetensors import SafetensorError, safe_open
 
-    path = Path(path)
+    path = path_of(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
     try:

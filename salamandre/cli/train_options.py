@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Callable, Mapping
@@ -15,6 +16,7 @@ from msgspec import Meta, ValidationError, convert, defstruct
 from salamandre.checks import one_of
 from salamandre.cli import options as kinds
 from salamandre.cli import training
+from salamandre.texts import path_of
 
 if TYPE_CHECKING:
     from salamandre.cli.training import Sets
@@ -37,8 +39,9 @@ ARCHITECTURE = kinds.one_of("architecture", kinds.architectures)
 
 def _data_set(value: str) -> str:
     """Return a name or a folder."""
-    if os.path.isdir(value):
-        return value
+    folder = path_of(value)
+    if folder.is_dir():
+        return value if value in LABELLED() else str(folder.resolve())
     try:
         return str(one_of("data set", value, LABELLED()))
     except ValueError as error:
@@ -98,7 +101,8 @@ OPTIONS = (
     Option("epochs", Count, None,
            "In all. Default: about 20,000 rounds, at most 200 epochs.", at_resume=True),
     Option("sample_every", Count, None,
-           "Rounds between two pictures of samples. Default: an epoch."),
+           "Rounds between two pictures of samples. Default: an epoch, or so many that they are "
+           "at least 20 rounds."),
     Option("keep", Keep, "3",
            "The number of last epochs whose networks are kept, beside ten epochs spread over the "
            "run; or all. Default: 3.", "N|all", at_resume=True),
@@ -112,7 +116,7 @@ OPTIONS = (
     Option("backend", str, None, kinds.BACKEND_HELP, "NAME", kinds.BACKEND),
     Option("data_dir", str, None,
            "A folder with the data set's files. Default: SALAMANDRE_DATA, the cache, the internet.",
-           "DIR", at_resume=True),
+           "DIR", kinds.PATH, at_resume=True),
     Option("checkpoint_every", Seconds, 30.0, "Time between checkpoints. Default: 30.",
            "SECONDS", at_resume=True),
 )
@@ -141,7 +145,7 @@ def train_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def read_config(ctx: click.Context, param: click.Parameter, path: str | None) -> None:
+def read_config(ctx: click.Context, param: click.Parameter, path: Path | None) -> None:
     """Make the values of a TOML file the defaults of the command's options."""
     if path is None:
         return
@@ -151,12 +155,13 @@ def read_config(ctx: click.Context, param: click.Parameter, path: str | None) ->
         import tomli as tomllib
 
     try:
-        values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise click.BadParameter(f"{path} cannot be read: {error.strerror}") from None
     except ValueError as error:  # no UTF-8, or no TOML
         raise click.BadParameter(f"{path} is no TOML file: {error}") from None
-    types = {option.name: option.type for option in OPTIONS} | {"output": str, "quiet": bool}
+    types = {option.name: option.type for option in OPTIONS}
+    types |= {"output": str, "quiet": bool, "yes": bool}
     known = [name.replace("_", "-") for name in types]
     ctx.default_map = {}
     for key, value in values.items():
@@ -174,7 +179,7 @@ def read_config(ctx: click.Context, param: click.Parameter, path: str | None) ->
         ctx.default_map[name] = value
 
 
-def the_run(name: str, root: str, hint: str = "'RUN'") -> Run:
+def the_run(name: str, root: Path, hint: str = "'RUN'", program: str | None = None) -> Run:
     """Return the run of a name (see :func:`salamandre.runs.find_run`) with all options.
 
     Raises:
@@ -184,7 +189,7 @@ def the_run(name: str, root: str, hint: str = "'RUN'") -> Run:
     from salamandre.runs import UnknownRun, find_run
 
     try:
-        run = find_run(name, root)
+        run = find_run(name, root, program)
     except UnknownRun as error:
         raise click.BadParameter(str(error), param_hint=hint) from None
     read_options(run)
@@ -214,11 +219,14 @@ def read_options(run: Run) -> None:
 def settled(option: str, value: Any) -> Any:
     """Return the value of an option for the settings: folders by their absolute path."""
     folder = option == "data_dir" or (option == "dataset" and not training.entry_of(value))
-    return str(Path(value).expanduser().resolve()) if folder and value is not None else value
+    return str(path_of(value).resolve()) if folder and value is not None else value
 
 
 def complete(
-    given: Mapping[str, Any], asks: bool = False, count: int | None = None
+    given: Mapping[str, Any],
+    asks: bool = False,
+    count: int | None = None,
+    output: Path | None = None,
 ) -> tuple[dict[str, Any], Sets | None]:
     """Return all options; those not given are asked for or get their default.
 
@@ -226,6 +234,8 @@ def complete(
         given: by name.
         asks: whether a user can be asked. Default False.
         count: the number of images of an existing run. Default: a new run, whose image size is
+            checked.
+        output: the folder of all runs, which must not lie in a folder of pictures. Default: not
             checked.
 
     Returns:
@@ -251,6 +261,8 @@ def complete(
     if entry and options["grey"]:
         raise click.UsageError("--grey is for a folder of pictures")
     options |= {name: settled(name, options[name]) for name in ("dataset", "data_dir")}
+    if output and not entry:
+        training.keep_apart(output, options["dataset"])
     if options["latent"] is None:
         options["latent"] = entry.latent if entry else training.FOLDER_LATENT
     names = ", ".join(kinds.architectures())
@@ -266,7 +278,8 @@ def complete(
     usual = min(training.BATCH_SIZE, count)
     batch = decide("batch_size", "Batch size", usual, click.IntRange(1, count))
     batches = training.rounds_per_epoch(options["architecture"], count, batch)
-    decide("sample_every", f"Rounds between samples (an epoch has {batches:,})", batches, whole)
+    often = batches * math.ceil(training.LEAST_BETWEEN / batches)
+    decide("sample_every", f"Rounds between samples (an epoch has {batches:,})", often, whole)
     epochs = min(training.MOST_EPOCHS, max(1, round(training.ROUNDS / batches)))
     decide("epochs", "Epochs", epochs, whole)
     return options, sets

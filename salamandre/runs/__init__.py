@@ -4,5 +4,5 @@ from salamandre.runs.arguments import open_run, parse_options
 from salamandre.runs.finding import find_run, find_runs
 from salamandre.runs.lock import RunInUse
 from salamandre.runs.playing import play
-from salamandre.runs.run import Run, UnknownRun, new_run
+from salamandre.runs.run import Run, UnknownRun, keep_apart, new_run
 from salamandre.runs.settings import LearnedImages, Settings

@@ -65,10 +65,10 @@ def repeat(
         # A terminal sends Ctrl-C to all processes; the parent handles it.
         ignore = (signal.SIGINT, signal.SIG_IGN)
         pool = ProcessPoolExecutor(processes, context, signal.signal, ignore)
-        pool.submit(int)  # starts all processes
-        children = multiprocessing.active_children()
         try:
-            for result in bar(pool.map(experiment, seeds)):
+            found = pool.map(experiment, seeds)
+            children = multiprocessing.active_children()
+            for result in bar(found):
                 results.append(result)
         except KeyboardInterrupt:
             for process in multiprocessing.active_children():
@@ -88,12 +88,12 @@ def _require_findable(experiment: Callable[..., object]) -> None:
         function = function.func
     main = sys.modules["__main__"]
     file = getattr(main, "__file__", None)
-    if main.__spec__ is None and not (file and os.path.exists(file)):  # a session, or a pipe
-        if file or getattr(function, "__module__", None) == "__main__":
-            raise ValueError(
-                f"{function!r} cannot run in other processes, which do not find this program: "
-                f"write the program into a file, or give processes=1"
-            )
+    session = main.__spec__ is None and not (file and os.path.exists(file))
+    if session and (file or getattr(function, "__module__", None) == "__main__"):
+        raise ValueError(
+            f"{function!r} cannot run in other processes, which do not find this program: write "
+            f"the program into a file, or give processes=1"
+        )
     try:
         pickle.dumps(experiment)
     except (pickle.PicklingError, AttributeError, TypeError) as error:

@@ -68,7 +68,7 @@ def test_what_stays_or_does_not_fit_is_refused(run):
         options_of(*given, "--rate", 0.1)
     with pytest.raises(ValueError, match=r"is one of p.py"):
         options_of(*given, program="q.py")
-    with pytest.raises(FileNotFoundError, match="there is no run in nowhere"):
+    with pytest.raises(ValueError, match="there is no run 'nowhere': runs holds no runs"):
         options_of("--resume", "nowhere")
     file = run.folder / "settings.json"
     settings = json.loads(file.read_text())

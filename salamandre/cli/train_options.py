@@ -137,7 +137,7 @@ def train_options(command: Callable[..., Any]) -> Callable[..., Any]:
         flag = option.type is bool
         command = click.option(
             f"--{option.name.replace('_', '-')}",
-            is_flag=flag,
+            is_flag=flag or None,  # False would let an option without its value pass
             type=option.kind or click_type(option.type),
             metavar=None if flag else option.metavar,
             help=option.help,

@@ -78,8 +78,8 @@ class Curves(Callback):
     """Writes tables of a run and a picture of its curves to a folder.
 
     ``curves.csv`` has a row for each step, ``metrics.csv`` one for each record, ``curves.png`` the
-    curves of both, drawn each minute and at the end. Rows are appended; those that a killed process wrote after its last checkpoint
-    are replaced.
+    curves of both, drawn each minute and at the end. Rows are appended; those that a killed process
+    wrote after its last checkpoint are replaced.
 
     Args:
         folder: made if it does not exist.

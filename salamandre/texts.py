@@ -27,7 +27,7 @@ def path_of(path: str | os.PathLike[str], what: str = "a path") -> Path:
     """
     text = os.fspath(path) if isinstance(path, (str, os.PathLike)) else None
     if not isinstance(text, str) or not text or "\0" in text:
-        raise ValueError(f"{what} must be the path of a file or folder, got {path!r}")
+        raise ValueError(f"{what} must be the name of a file or folder, got {path!r}")
     return Path(os.path.expanduser(text))
 
 

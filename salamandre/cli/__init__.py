@@ -28,6 +28,9 @@ class _Salamandre(click.Group):
         with plain_warnings(partial(click.echo, err=True, nl=False)):
             try:
                 return super().invoke(ctx)
+            except click.MissingParameter as error:
+                wanted = "name a run: its folder, a part of its name, or latest"
+                raise click.UsageError(wanted, error.ctx) from None
             except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
                 raise
             except (KeyboardInterrupt, click.Abort) as error:

@@ -32,14 +32,15 @@ SAMPLES = 10  # of each class
 )
 @click.option(
     "--noise",
-    type=click.Choice(["fixed", "fresh"]),
+    type=kinds.one_of("noise", lambda: ("fixed", "fresh")),
+    metavar="fixed|fresh",
     default="fixed",
     show_default=True,
     help="One latent vector for all letters, or a new one for each, so that equal letters differ.",
 )
 @click.option(
     "--seed",
-    type=click.IntRange(0),
+    type=kinds.click_type(kinds.Amount),
     metavar="N",
     default=0,
     show_default=True,
@@ -47,7 +48,7 @@ SAMPLES = 10  # of each class
 )
 @click.option(
     "--checkpoint",
-    type=click.IntRange(1),
+    type=kinds.click_type(kinds.Count),
     metavar="EPOCH",
     help="Draw with the generator of this epoch. Default: the latest.",
 )

@@ -4,14 +4,27 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import click
 from click.shell_completion import CompletionItem
+from msgspec import Meta, ValidationError, convert
 
 from salamandre import checks
 from salamandre.texts import path_of
 
+Count = Annotated[int, Meta(ge=1)]
+Amount = Annotated[int, Meta(ge=0)]
+Seconds = Annotated[float, Meta(ge=0, le=1e9)]
+Keep = Count | Annotated[str, Meta(pattern="^(all|0*[1-9][0-9]*)$")]
+WORDS = {
+    Count: "a whole number of at least 1",
+    Amount: "a whole number of at least 0",
+    Seconds: "a number of at least 0",
+    Keep: "a whole number of at least 1 or 'all'",
+    str: "a text in quotes",
+    bool: "true or false",
+}
 BACKEND_HELP = "numpy or cupy. Default: SALAMANDRE_BACKEND, else numpy."
 
 
@@ -56,6 +69,18 @@ def _usable(backend: str) -> str:
     return backend
 
 
+def click_type(of: Any) -> Checked:
+    """Return the click type of a type that :data:`WORDS` has."""
+
+    def check(value: Any) -> Any:
+        try:
+            return convert(value, of, strict=False)
+        except ValidationError:
+            raise ValueError(f"must be {WORDS[of]}, got {value!r}") from None
+
+    return Checked(WORDS[of], check)
+
+
 class Renamed(click.Option):
     """An option that also has earlier names, which help and messages do not show.
 
@@ -81,6 +106,14 @@ class RunName(click.ParamType):
     """A run by its folder or a part of its name; the shell completes its name."""
 
     name = "run"
+
+    def convert(self, value: Any, param: Any, ctx: click.Context | None) -> Any:
+        """Return the value, which is not empty."""
+        try:
+            path_of(value, "a run")
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return value
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str

@@ -8,32 +8,21 @@ import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
-from msgspec import Meta, ValidationError, convert, defstruct
+from msgspec import ValidationError, convert, defstruct
 
 from salamandre.checks import one_of
 from salamandre.cli import options as kinds
 from salamandre.cli import training
+from salamandre.cli.options import WORDS, Amount, Count, Keep, Seconds, click_type
 from salamandre.texts import path_of
 
 if TYPE_CHECKING:
     from salamandre.cli.training import Sets
     from salamandre.runs import Run
 
-Count = Annotated[int, Meta(ge=1)]
-Amount = Annotated[int, Meta(ge=0)]
-Seconds = Annotated[float, Meta(ge=0, le=1e9)]
-Keep = Count | Annotated[str, Meta(pattern="^(all|0*[1-9][0-9]*)$")]
-WORDS = {
-    Count: "a whole number of at least 1",
-    Amount: "a whole number of at least 0",
-    Seconds: "a number of at least 0",
-    Keep: "a whole number of at least 1 or 'all'",
-    str: "a text in quotes",
-    bool: "true or false",
-}
 ARCHITECTURE = kinds.one_of("architecture", kinds.architectures)
 
 
@@ -50,18 +39,6 @@ def _data_set(value: str) -> str:
 
 LABELLED = partial(kinds.datasets, 2)
 DATA_SET = kinds.Checked("data set", _data_set, LABELLED)
-
-
-def click_type(of: Any) -> kinds.Checked:
-    """Return the click type of a type that :data:`WORDS` has."""
-
-    def check(value: Any) -> Any:
-        try:
-            return convert(value, of, strict=False)
-        except ValidationError:
-            raise ValueError(f"must be {WORDS[of]}, got {value!r}") from None
-
-    return kinds.Checked(WORDS[of], check)
 
 
 class Option(NamedTuple):
@@ -272,11 +249,18 @@ def complete(
         size_of(options["image_size"])
         sets = None if entry else training.load_images(options)
         count = len(sets[0]) if sets else entry.train if entry else 0
+    most = count
+
+    def batch_of(text: Any) -> int:
+        size: int = whole(text)
+        if size > most:
+            raise click.UsageError(f"a batch of {size:,} needs as many images, there are {most:,}")
+        return size
+
     if asks and "batch_size" not in given:
         meant = [f"{size} means {count // size:,}" for size in (32, 64, 128) if size <= count]
         click.echo(f"Batches an epoch, of {count:,} images: a batch size of {', '.join(meant)}.")
-    usual = min(training.BATCH_SIZE, count)
-    batch = decide("batch_size", "Batch size", usual, click.IntRange(1, count))
+    batch = decide("batch_size", "Batch size", min(training.BATCH_SIZE, count), batch_of)
     batches = training.rounds_per_epoch(options["architecture"], count, batch)
     often = batches * math.ceil(training.LEAST_BETWEEN / batches)
     decide("sample_every", f"Rounds between samples (an epoch has {batches:,})", often, whole)

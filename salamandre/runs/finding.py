@@ -70,7 +70,7 @@ def find_run(name: str, root: str | os.PathLike[str], program: str | None = None
         UnknownRun: no such run, or several; they, or the nearest names, are listed.
         ValueError: damaged settings, or those of a newer version.
     """
-    if (path_of(name, "the name of a run") / FILE).is_file():
+    if (path_of(name, "a run") / FILE).is_file():
         return run_in(name)
     runs = {run.name: run for run in find_runs(root)}
     if name == LATEST and runs:

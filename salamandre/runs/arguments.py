@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from salamandre.runs.finding import find_run, run_in
-from salamandre.runs.keeping import checked_options, renamed, require_keepable
+from salamandre.runs.keeping import checked_options, renamed, require_keepable, require_plain
 from salamandre.runs.lock import locked
 from salamandre.runs.run import Run, new_run
 from salamandre.runs.settings import FILE, LearnedImages, Settings
@@ -62,8 +62,7 @@ def parse_options(
     """
     add = parser.add_argument_group("folder").add_argument
     add("--output", default="runs", metavar="DIR", help="the folder of all runs, default runs")
-    if any(action.dest == "program" for action in parser._actions):
-        raise ValueError("--program cannot be an option of a program with run folders: rename it")
+    require_plain(parser)
     parser.set_defaults(program=parser.prog, resume=None)
     words = list(sys.argv[1:] if given is None else given)
     if may_change is not None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import copy
 from collections.abc import Collection, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, Literal
 
 import msgspec
@@ -50,7 +52,9 @@ def checked_options(
         for name, value in parser._defaults.items()
         if name not in (*without, *actions)
     ]
-    fields += [(name, _kind(action) | None, action.default) for name, action in actions.items()]
+    for name, action in actions.items():
+        usual = msgspec.field(default_factory=partial(copy.copy, action.default))
+        fields.append((name, _kind(action) | None, usual))
     run.check_options(defstruct("Options", fields))
     options = run.options
     for name, action in actions.items():
@@ -61,6 +65,21 @@ def checked_options(
     return options
 
 
+def require_plain(parser: argparse.ArgumentParser) -> None:
+    """Refuse a parser whose options cannot be kept, before it parses.
+
+    Raises:
+        ValueError: it has sub-commands, or opens files.
+    """
+    for action in parser._actions:
+        if isinstance(action, argparse._SubParsersAction):
+            raise ValueError("a program with run folders cannot have sub-commands: give it options")
+        if isinstance(action.type, argparse.FileType):
+            raise ValueError(f"{_named(action)} opens a file: let it take a path, with type=Path")
+        if action.dest == "program":
+            raise ValueError("an option of a program with run folders cannot be called program")
+
+
 def require_keepable(parser: argparse.ArgumentParser, options: Mapping[str, Any]) -> None:
     """Refuse values that would not come back from ``settings.json``.
 
@@ -68,23 +87,23 @@ def require_keepable(parser: argparse.ArgumentParser, options: Mapping[str, Any]
         ValueError: the first such option is named.
     """
     for action in parser._actions:
-        if isinstance(action, argparse._SubParsersAction):
-            raise ValueError("a program with run folders cannot have sub-commands: give it options")
         if action.dest not in options:
             continue
         value = options[action.dest]
         try:
-            opens = isinstance(action.type, argparse.FileType)  # which opens a file of that name
-            again = None if opens else _restored(action, msgspec.json.decode(_json(value)))
-            kept = not opens and _json(again) == _json(value) and _same(again, value)
+            again = _restored(action, msgspec.json.decode(_json(value)))
+            kept = _json(again) == _json(value) and _same(again, value)
         except Exception:  # of the program's own type
             kept = False
         if not kept:
-            name = "/".join(action.option_strings) or action.dest
             raise ValueError(
-                f"{name} {value!r} cannot be kept in {FILE}: give it a type that makes texts, "
-                f"numbers or paths, or the same value of its text"
+                f"{_named(action)} {value!r} cannot be kept in {FILE}: give it a type that makes "
+                f"texts, numbers or paths, or the same value of its text"
             )
+
+
+def _named(action: argparse.Action) -> str:
+    return "/".join(action.option_strings) or action.dest
 
 
 def _json(value: Any) -> bytes:

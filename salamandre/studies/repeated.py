@@ -110,7 +110,9 @@ def _why(codes: Sequence[int | None]) -> str:
             "the processes of repeat() import this program, which calls repeat() again: put the "
             'call under if __name__ == "__main__":, or give processes=1'
         )
-    shown = ", ".join(str(code) for code in codes if code not in (None, 0, -signal.SIGTERM))
+    shown = ", ".join(
+        str(code) for code in dict.fromkeys(codes) if code not in (None, 0, -signal.SIGTERM)
+    )
     return (
         f"a process ended before its run did (exit code {shown or 'unknown'}): it was killed, such "
         f"as for lack of memory, or could not start: give fewer processes, or processes=1 to see"

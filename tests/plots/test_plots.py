@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from matplotlib.image import imread
 
 import salamandre as sal
@@ -18,6 +19,41 @@ def test_decision_map_shows_what_the_network_decides_where(tmp_path):
     left, right = picture[height // 2, width // 3], picture[height // 2, 3 * width // 4]
     assert left[2] > left[0]  # blue below 0
     assert right[0] > right[2]  # red above
+
+
+def shown(images, path, **options):
+    """Return the mean brightness of the middle of each of two images in a row."""
+    plots.plot_images(images, path, columns=2, **options)
+    picture = imread(path)[..., 0]
+    height, width = picture.shape
+    return [float(picture[height // 2, width * n // 4].mean()) for n in (1, 3)]
+
+
+def test_images_are_drawn_in_the_range_of_their_type(tmp_path):
+    path = tmp_path / "x.png"
+    dark, light = np.full((1, 1, 4, 4), 51, np.uint8), np.full((1, 1, 4, 4), 204, np.uint8)
+    both = np.concatenate([dark, light])
+    for images, options in (
+        (both, {}),
+        (both / 255, {}),
+        (both / 127.5 - 1, {}),
+        (np.round(both / 255 * 20).astype(np.uint8), {"white": 20}),
+    ):
+        assert np.allclose(shown(images, path, **options), [0.2, 0.8], atol=0.01)
+    plots.save_grid(both, path, columns=2, zoom=1)
+    assert np.allclose(imread(path)[3, [3, 9]], [0.8, 0.2], atol=0.01)  # grey is drawn as ink
+    before = path.read_bytes()
+    for images, message in (
+        (both.astype(int), "must be bytes"),
+        (both * 1.0, "must have values from 0 to 1"),
+        (both / np.nan, "must have values from 0 to 1"),
+        (both[0], r"must be of shape \(N, 1, H, W\)"),
+        (both[:0], "must be of shape"),
+        (both.reshape(1, 2, 4, 4), "must be of shape"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            plots.plot_images(images, path)
+    assert path.read_bytes() == before
 
 
 def test_pictures_are_written(tmp_path):

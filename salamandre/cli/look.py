@@ -51,7 +51,7 @@ def _wrapped(name: str, value: str, indent: int, room: int) -> str:
 @click.command()
 @kinds.output_option
 def runs(output: Path) -> None:
-    """List the runs, the newest first, with the epochs whose networks are kept."""
+    """List the runs, the one started last first, with the epochs whose networks are kept."""
     from salamandre.runs import find_runs
 
     rows, found = [], find_runs(output)

@@ -70,7 +70,7 @@ def table_on(columns, monkeypatch, rows):
 
 def test_tables_fit_narrow_terminals(place, monkeypatch):
     run = "digits/20261126-114530"
-    lines = table_on(40, monkeypatch, [("run", "state", "losses"), (run, "complete", "d 1.5")])
+    lines = table_on(39, monkeypatch, [("run", "state", "losses"), (run, "complete", "d 1.5")])
     assert lines.splitlines() == ["run     " + run, "state   complete", "losses  d 1.5"]
     rows = [("classes", "one two three four five six seven"), ("files", "x" * 60)]
     lines = table_on(36, monkeypatch, rows).splitlines()

@@ -90,7 +90,7 @@ def test_on_a_terminal_it_asks_what_was_not_given(place, monkeypatch):
     output = call("train", "--quiet", "--seed", 2, given="mnits\ndigits\ncdcgan\n\n200\n\n1\n")
     assert "did you mean 'mnist'" in output
     assert "of 1,437 images: a batch size of 32 means 44, 64 means 22, 128 means 11" in output
-    assert "Rounds between samples (an epoch has 7) [7]" in output
+    assert "Rounds between samples (an epoch has 7) [21]" in output
     options = find_runs("runs")[0].options
     assert (options["image_size"], options["batch_size"], options["epochs"]) == (8, 200, 1)
 
@@ -160,7 +160,7 @@ def test_a_person_answers_on_a_terminal(place):
         (b"[cgan]: ", b"cdcgan\n"),
         (b"Image size [8]: ", b"\n"),
         (b"Batch size [64]: ", b"200\n"),
-        (b"[7]: ", b"\n"),
+        (b"[21]: ", b"\n"),
         (b"Epochs [200]: ", b"2\n"),
         (b"--word 012345678", b""),
     ):

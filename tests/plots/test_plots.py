@@ -65,3 +65,20 @@ def test_pictures_are_written(tmp_path):
     plots.plot_bands([1, 2, 3], {"a": band}, tmp_path / "band.png", xlabel="x", ylabel="y")
     for name in ("grey", "colour", "confusion", "band"):
         assert imread(tmp_path / f"{name}.png").std() > 0  # not an empty sheet
+
+
+def test_curves_are_drawn_during_a_run_too(tmp_path, monkeypatch):
+    monkeypatch.setattr("salamandre.training.callbacks.REDRAWN", -1.0)
+    seen = []
+
+    class Look(sal.Callback):
+        every = sal.Steps(1)
+
+        def on_step(self, run):
+            seen.append((tmp_path / "curves.png").exists())
+
+    network = sal.Network([sal.NeuronLayer(1)], 1, sal.MeanSquaredError(), sal.SGD(0.1))
+    train = np.ones((4, 1)), np.ones((4, 1))
+    curves = sal.Curves(tmp_path, sal.Steps(2))
+    sal.Engine(network, train, batch_size=2, callbacks=[curves, Look()]).run(epochs=2)
+    assert seen == [False, True, True, True]

@@ -73,7 +73,7 @@ def test_tables_fit_narrow_terminals(place, monkeypatch):
     lines = table_on(39, monkeypatch, [("run", "state", "losses"), (run, "complete", "d 1.5")])
     assert lines.splitlines() == ["run     " + run, "state   complete", "losses  d 1.5"]
     rows = [("classes", "one two three four five six seven"), ("files", "x" * 60)]
-    lines = table_on(36, monkeypatch, rows).splitlines()
+    lines = table_on(35, monkeypatch, rows).splitlines()
     assert lines == [
         "classes  one two three four five",
         "         six seven",

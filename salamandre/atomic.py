@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from salamandre.texts import path_of
+
 SUFFIX = ".part"
 
 
@@ -58,7 +60,7 @@ def replacing(path: Path, modified: float | None = None) -> Iterator[BinaryIO]:
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     """Write a file of ``data``: the old one or the new one is there at any moment."""
-    with replacing(Path(path)) as file:
+    with replacing(path_of(path)) as file:
         file.write(data)
 
 

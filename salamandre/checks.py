@@ -127,8 +127,3 @@ def _without_objects(what: str, values: np.ndarray) -> np.ndarray:
             f"{what} must be numbers or text without missing values, got {', '.join(kinds)}"
         )
     return numbers
-
-
-def counted(number: int, what: str) -> str:
-    """Return a number with its noun: ``"1 epoch"``, ``"1,200 rounds"``."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"

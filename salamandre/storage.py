@@ -20,6 +20,7 @@ import numpy as np
 
 from salamandre.atomic import write_atomically
 from salamandre.checks import shortened
+from salamandre.texts import path_of
 
 FORMAT, VERSION = "salamandre", "1"
 Kind = TypeVar("Kind")
@@ -77,7 +78,7 @@ def read_file(path: str | os.PathLike[str], *kinds: str) -> StoredFile:
     """
     from safetensors import safe_open
 
-    path = Path(path)
+    path = path_of(path)
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
     try:

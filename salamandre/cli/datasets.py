@@ -6,7 +6,6 @@ import os
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +13,7 @@ import numpy as np
 
 from salamandre.cli import options as kinds
 from salamandre.cli.look import table
+from salamandre.texts import path_of
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -161,7 +161,7 @@ def show(
     """
     from salamandre import data
 
-    path = Path(to).expanduser() if to else None
+    path = path_of(to, "--to") if to else None
     if path and path.suffix.lower() != ".png":
         raise click.BadParameter(f"{path} must end in .png", param_hint="'--to'")
     channels = 1 if grey else None

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from salamandre.atomic import replacing
 from salamandre.data.images import label_type
+from salamandre.texts import path_of
 
 VARIABLE = "SALAMANDRE_CACHE"
 SEAL = 946_684_800  # modification time, 2000-01-01 in seconds; even, as FAT stores 2 s steps
@@ -35,7 +36,7 @@ def root(cache_dir: str | os.PathLike[str] | None = None) -> Path:
     import platformdirs
 
     chosen = cache_dir or os.environ.get(VARIABLE) or platformdirs.user_cache_dir("salamandre")
-    return Path(chosen).expanduser()
+    return path_of(chosen)
 
 
 def key(*parts: object) -> str:

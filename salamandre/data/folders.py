@@ -14,9 +14,10 @@ from numpy.typing import NDArray
 from salamandre.checks import whole
 from salamandre.data import cache
 from salamandre.data.images import MOST, Images, composed, label_type, listed
-from salamandre.data.listing import Listing, counted, named, search
+from salamandre.data.listing import Listing, named, search
 from salamandre.data.pictures import pixel_limit, suffixes, write_squares
 from salamandre.data.split_folders import SPLIT_NAMES, parts, splits
+from salamandre.texts import counted, path_of
 
 READING = 2  # raised when pictures become other pixels than before
 
@@ -60,7 +61,7 @@ def folder(
             are not those of the sub-folders.
         OSError: a file cannot be read; one that can, but is damaged, is left out.
     """
-    place = Path(path).expanduser()
+    place = path_of(path)
     return _read(place, "", "train", size, channels, classes, class_names, cache_dir)
 
 
@@ -93,7 +94,7 @@ def both(
         ValueError: as of :func:`folder`; a class of the test images is none of the others.
         OSError: a file cannot be read.
     """
-    place, found = Path(path).expanduser(), splits(path)
+    place, found = path_of(path), splits(path)
     if found is None:
         return _read(place, "", "train", size, channels, classes, class_names, cache_dir), None
     name = place.resolve().name
@@ -106,7 +107,7 @@ def both(
 
 def holds_output(path: str | os.PathLike[str], output: str | os.PathLike[str]) -> bool:
     """Return whether a folder for results is a folder of pictures or lies in it."""
-    place, results = (Path(part).expanduser().resolve() for part in (path, output))
+    place, results = (path_of(part).resolve() for part in (path, output))
     return place == results or place in results.parents
 
 
@@ -201,7 +202,7 @@ def names_of(given: Names) -> tuple[str, ...] | None:
     if given is None:
         return None
     if isinstance(given, (str, os.PathLike)):
-        file = Path(given).expanduser()
+        file = path_of(given)
         try:
             lines = file.read_text("utf-8-sig").splitlines()
         except UnicodeDecodeError:

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from salamandre.texts import counted
+
 NAMED = 5  # what a warning names of a kind
 SYSTEM = {  # folders and files that systems put into folders of pictures, beside hidden ones
     "@eadir",
@@ -155,14 +157,6 @@ def is_run(folder: Path) -> bool:
     # The examples of version 0.1 wrote the bare options.
     bare = (folder / "checkpoint.safetensors").is_file()
     return isinstance(settings, dict) and ("options" in settings or bare)
-
-
-def counted(number: int, noun: str) -> str:
-    """Return a number with its noun: ``"1 file"``, ``"1,200 links to nothing"``."""
-    first, _, rest = noun.partition(" ")
-    if number != 1:
-        first += "s"
-    return f"{number:,} {first} {rest}".rstrip()
 
 
 def named(names: Sequence[str]) -> str:

@@ -24,6 +24,7 @@ from salamandre.data.catalogue import (
 from salamandre.data.download import download as fetch
 from salamandre.data.download import is_published
 from salamandre.data.images import Images
+from salamandre.texts import path_of
 
 VARIABLE = "SALAMANDRE_DATA"
 
@@ -65,7 +66,7 @@ def load(
     named = data_dir if data_dir is not None else os.environ.get(VARIABLE)
     if not entry.forms:
         pairs = _bundled(entry)
-    elif named and (found := _find(entry, Path(named).expanduser(), data_dir is not None)):
+    elif named and (found := _find(entry, path_of(named, "data_dir"), data_dir is not None)):
         pairs = [_own(entry, split, found[split], home) for split in SPLITS]
     else:
         pairs = _published(entry, home, download)

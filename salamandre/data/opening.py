@@ -17,6 +17,7 @@ from salamandre.data.images import Images, listed
 from salamandre.data.loading import load
 from salamandre.data.own_files import Found, Wanted, refusing
 from salamandre.data.transforms import Crop, Resize, apply
+from salamandre.texts import path_of
 
 FOLDER_SIZE = 64  # of pictures in a folder, which have many sizes
 Reader = Callable[[list[Path], Wanted], Found]
@@ -124,7 +125,7 @@ def open(
 
 
 def _place(source: str | os.PathLike[str]) -> Path:
-    place = Path(source).expanduser()
+    place = path_of(source, "a data set")
     if not place.exists():
         raise ValueError(
             f"{os.fspath(source)!r} is neither a file or folder nor the name of a data set"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from salamandre.data.listing import is_hidden, search
 from salamandre.data.pictures import suffixes
+from salamandre.texts import path_of
 
 TRAIN = ("train", "training")
 TEST = ("test", "testing", "val", "valid", "validation")
@@ -23,7 +24,7 @@ def splits(path: str | os.PathLike[str]) -> dict[str, Path] | None:
     Raises:
         OSError: the folder cannot be read.
     """
-    place, found = Path(path).expanduser(), dict[str, Path]()
+    place, found = path_of(path), dict[str, Path]()
     there = parts(place) if place.is_dir() else []
     for split, names in (("train", TRAIN), ("test", TEST)):
         own = [part for part in there if part.name.lower() in names]

@@ -32,6 +32,7 @@ from salamandre.losses import CrossEntropy
 from salamandre.network import Network
 from salamandre.optimizers import Adam
 from salamandre.schedules import CosineDecay
+from salamandre.texts import readable_name
 from salamandre.training import Engine, ProgressBar
 from salamandre.training.metrics import accuracy
 
@@ -129,7 +130,9 @@ class Judge:
         found = checksum(train.images, train.labels)
         settings = [encode(classifier), train.name, found, epochs, seed]
         digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:16]
-        path = cache.root(cache_dir) / "judges" / f"{train.name}-{digest}.safetensors"
+        path = (
+            cache.root(cache_dir) / "judges" / f"{readable_name(train.name)}-{digest}.safetensors"
+        )
         try:
             classifier = Network.load(path, backend=backend)
         except (FileNotFoundError, ValueError):  # not trained yet, or damaged

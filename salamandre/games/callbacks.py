@@ -17,6 +17,7 @@ import numpy as np
 from salamandre.atomic import numbered, write_atomically
 from salamandre.checks import whole
 from salamandre.games.game import GanGame
+from salamandre.texts import path_of
 from salamandre.training.loop import Callback
 from salamandre.training.triggers import Epochs, Steps, Trigger, trigger
 
@@ -46,7 +47,7 @@ class SampleGrids(Callback):
         count: int = 64,
         draw: Draw | None = None,
     ) -> None:
-        self.folder = Path(folder)
+        self.folder = path_of(folder)
         self.every = trigger("SampleGrids every", every)
         self.count = whole("SampleGrids count", count)
         self._draw = draw
@@ -167,7 +168,7 @@ class EpochNetworks(Callback):
     recorded = ()
 
     def __init__(self, folder: str | os.PathLike[str], keep: int | None = 3) -> None:
-        self.folder = Path(folder)
+        self.folder = path_of(folder)
         self.keep = None if keep is None else whole("EpochNetworks keep", keep)
 
     def on_start(self, game: GanGame) -> None:
@@ -237,7 +238,7 @@ class Film(Callback):
     recorded = ()
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self.folder = Path(folder)
+        self.folder = path_of(folder)
 
     def on_end(self, game: GanGame) -> None:
         """Make the film, unless the game failed."""

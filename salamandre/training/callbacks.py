@@ -4,17 +4,20 @@ from __future__ import annotations
 
 import math
 import os
+import time
 import warnings
 from collections.abc import Iterable
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from salamandre.atomic import write_atomically
 from salamandre.checks import whole
+from salamandre.texts import path_of
 from salamandre.training.loop import Callback, Loop
 from salamandre.training.metrics import direction
 from salamandre.training.triggers import Epochs, Seconds, Steps, Trigger, trigger
+
+REDRAWN = 60.0  # seconds between two pictures of curves during a run
 
 
 def _described(run: Loop, last: int) -> str:
@@ -76,11 +79,11 @@ class EpochLines(Callback):
 
 
 class Curves(Callback):
-    """Writes tables of a run to a folder, and at the end a picture of its curves.
+    """Writes tables of a run and a picture of its curves to a folder.
 
     ``curves.csv`` has a row for each step, ``metrics.csv`` one for each record, ``curves.png`` the
-    curves of both. Rows are appended; those that a killed process wrote after its last checkpoint
-    are replaced.
+    curves of both, drawn each minute and at the end. Rows are appended; those that a killed process
+    wrote after its last checkpoint are replaced.
 
     Args:
         folder: made if it does not exist.
@@ -90,12 +93,13 @@ class Curves(Callback):
     recorded = ()
 
     def __init__(self, folder: str | os.PathLike[str], every: Trigger = Steps(100)) -> None:
-        self.folder = Path(folder)
+        self.folder = path_of(folder)
         self.every = trigger("Curves every", every)
 
     def on_start(self, run: Loop) -> None:
         """Write the history so far."""
         self._rows = self._records = 0
+        self._drawn = time.monotonic()
         self.on_step(run)
 
     def on_step(self, run: Loop) -> None:
@@ -111,12 +115,18 @@ class Curves(Callback):
         if len(history.records) != self._records:
             write_atomically(self.folder / "metrics.csv", history.records_csv().encode())
             self._records = len(history.records)
+        if time.monotonic() - self._drawn > REDRAWN:
+            self._draw(run)
+            self._drawn = time.monotonic()
 
     def on_end(self, run: Loop) -> None:
         """Append the rest, and draw the curves."""
+        self.on_step(run)
+        self._draw(run)
+
+    def _draw(self, run: Loop) -> None:
         from salamandre.plots import plot_curves
 
-        self.on_step(run)
         history, path = run.history, self.folder / "curves.png"
         if len(history):
             metrics = {
@@ -140,7 +150,7 @@ class Checkpoint(Callback):
     recorded = ()
 
     def __init__(self, path: str | os.PathLike[str], every: Trigger = Seconds(30)) -> None:
-        self.path = Path(path)
+        self.path = path_of(path)
         self.every = trigger("Checkpoint every", every)
 
     def on_step(self, run: Loop) -> None:
@@ -184,7 +194,7 @@ class EarlyStopping(Callback):
         self.metric = metric
         self.patience = whole("EarlyStopping patience", patience)
         self.mode = direction(metric, mode)
-        self.best = None if best is None else Path(best)
+        self.best = None if best is None else path_of(best)
         self._saved = self._doubted = False
 
     def on_start(self, run: Loop) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from salamandre.checks import counted
+from salamandre.texts import counted
 from salamandre.training.divergence import NotFinite
 from salamandre.training.metrics import direction
 

@@ -195,6 +195,7 @@ def test_xor_that_is_interrupted_draws_what_is_done(tmp_path):
         text=True,
         start_new_session=True,
     )
+    os.close(end)  # so that reading ends when the program does
     bar = ""
     while not re.search(r"\b[1-9]\d*/500", bar):  # the first runs are done
         bar += os.read(terminal, 1000).decode()
@@ -202,7 +203,6 @@ def test_xor_that_is_interrupted_draws_what_is_done(tmp_path):
     out, _ = process.communicate(timeout=60)
     err = os.read(terminal, 10000).decode()
     os.close(terminal)
-    os.close(end)
     assert process.returncode == 130, err
     assert "interrupted" in out
     assert len(table(only_folder(tmp_path) / "runs.csv")) >= 1

@@ -90,7 +90,7 @@ class Loss(Component, abstract=True):
         self.check_outputs(y, backend)
         weighted = () if weights is None else (weights,)
         found = self.compute(y, target, backend.xp, *weighted)
-        if not (isinstance(found, tuple) and len(found) == 2):
+        if not (isinstance(found, (tuple, list)) and len(found) == 2):
             raise TypeError(
                 f"{type(self).__name__}.compute must return two things, the loss and its gradient "
                 f"dE/dy, got {'nothing' if found is None else f'a {type(found).__name__}'}"

@@ -67,7 +67,8 @@ def checked_callbacks(callbacks: Any) -> tuple[Callback, ...]:
             raise TypeError(f"a callback must be a Callback object, got {callback!r}{hint}")
         trigger(f"{type(callback).__name__} every", callback.every)
         for name in dir(callback):
-            if name.startswith("on_") and not hasattr(Callback, name):
+            method = name.startswith("on_") and callable(getattr(callback, name))
+            if method and not hasattr(Callback, name):
                 warnings.warn(
                     f"{type(callback).__name__}.{name} is not called by a run, which calls "
                     f"on_start, on_step (as often as every says), on_record and on_end",

@@ -222,7 +222,7 @@ def test_names_and_shapes_that_cannot_be_declared():
             return input_shape
 
         layer = type("OneThingWrong", (Identical,), {"build": build})()
-        layer.scale, layer.free = 3, None
+        layer.scale, layer.first, layer.free = sal.ReLU(), 3, None
         return sal.Network([layer], 4)
 
     with pytest.raises(ValueError, match="the shape of OneThingWrong's w must be a tuple, got 4"):
@@ -235,7 +235,8 @@ def test_names_and_shapes_that_cannot_be_declared():
         declaring("w", (4,), times=2)
     with pytest.raises(ValueError, match="OneThingWrong cannot have an array 'scale'"):
         declaring("scale", (4,))
-    assert declaring("free", (4,)).named_parameters().keys() == {"0.free"}
+    for name in ("first", "free"):
+        assert declaring(name, (4,)).named_parameters().keys() == {f"0.{name}"}
 
 
 def test_a_layer_that_stands_twice():

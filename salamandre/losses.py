@@ -196,8 +196,8 @@ class _OfProbabilities(Loss, abstract=True):
         return ""
 
     def check_outputs(self, y: Array, backend: Backend) -> None:
-        """Refuse what cannot be probabilities."""
-        if not self.from_logits and not backend.all_true((y > -1e-3) & (y < 1 + 1e-3)):
+        """Refuse what cannot be probabilities; NaN, of a run that diverges, gives a NaN loss."""
+        if not self.from_logits and not backend.all_true(~((y < -1e-3) | (y > 1 + 1e-3))):
             raise ValueError(
                 f"{type(self).__name__} takes probabilities, but the network's outputs go from "
                 f"{float(y.min()):g} to {float(y.max()):g}: let it end in "

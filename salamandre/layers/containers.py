@@ -51,8 +51,8 @@ class Container(Layer, abstract=True):
                 )
             self.names = tuple(names)
         self._outputs: dict[int, Shape] = {}  # the shapes of the children's outputs
-        # What was given may be changed, or be a mapping, which a file of JSON does not hold. A class
-        # with a constructor of its own may have other arguments.
+        # What was given may be changed, or be a mapping, which a file of JSON does not hold. A
+        # class with a constructor of its own may have other arguments.
         made = {self.argument: self.children, "names": self.names}
         self._arguments |= {name: made[name] for name in made.keys() & self._arguments.keys()}
 

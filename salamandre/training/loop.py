@@ -25,11 +25,17 @@ class Callback:
 
     Attributes:
         every: how often :meth:`on_step` is called, such as ``Epochs(1)``. Default every step.
-        recorded: the names of the metrics that it records. Default ``None``, not known.
+        recorded: the names of the metrics that it records. Default ``None``, not known; not
+            inherited, since a derived class may record more.
     """
 
     every: Trigger = Steps(1)
     recorded: Collection[str] | None = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "recorded" not in vars(cls):
+            cls.recorded = None
 
     def __repr__(self) -> str:
         known = {name: value for name, value in vars(self).items() if not name.startswith("_")}

@@ -83,7 +83,8 @@ def test_layers_that_are_held_but_not_among_the_children(keep):
 
 def test_what_may_be_held_beside_the_children():
     other = sal.Network([sal.NeuronLayer(4)], 4)
-    for held in (sal.Tanh(), other, other.layers[0]):  # nothing to learn, or learned elsewhere
+    nothing = sal.Tanh(), sal.MaxPool(2), sal.Dropout(), sal.Flatten()
+    for held in (*nothing, other, other.layers[0]):  # nothing to learn, or learned elsewhere
         layer = Identical()
         layer.held = held
         sal.Network([layer], 4)

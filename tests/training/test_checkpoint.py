@@ -233,7 +233,7 @@ def test_a_network_with_arguments_of_its_own_goes_on(tmp_path):
     resumed = engine()
     resumed.resume(tmp_path / "run.safetensors")
     assert resumed.run(3).steps == whole.history.steps
-    with pytest.raises(ValueError, match="another run: its network.hidden is 4, here it is 5"):
+    with pytest.raises(ValueError, match=r"another run: its network.hidden is 4, here it is 5"):
         engine(5).resume(tmp_path / "run.safetensors")
 
 

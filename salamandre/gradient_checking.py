@@ -94,7 +94,7 @@ def gradient_check(
         return _check_loss(component, x, target, tolerance, step, backend)
     random = np.random.default_rng([seed, 2])
     mistakes: dict[str, None] = {}
-    if not isinstance(component, Network):
+    if not (isinstance(component, Network) and component.owns_vectors):
         layers = [component] if isinstance(component, Layer) else component
         shapes = [np.shape(part)[1:] for part in in_tuple(x)]
         shape = shapes if isinstance(x, tuple) else shapes[0]

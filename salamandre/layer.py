@@ -6,6 +6,7 @@ import functools
 import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Real
 from typing import Any, ClassVar
 
 from salamandre.backend import Array
@@ -161,7 +162,9 @@ class Layer(Component, abstract=True):
             raise ValueError(f"the shape of {owner}'s {name} must be a tuple, got {shape!r}")
         sizes = tuple(whole(f"each number of the shape of {owner}'s {name}", n, 0) for n in shape)
         checked_part(f"the initializer of {owner}'s {name}", initializer, Initializer)
-        if name in dir(Layer) or vars(self).get(name) is not None or name in self.views:
+        first = vars(self).get(name)  # an argument may be the first value, and have its name
+        taken = first is not None and not isinstance(first, Real)
+        if taken or name in dir(Layer) or name in self.views:
             raise ValueError(
                 f"{owner} cannot have an array {name!r}: it has an attribute of that name already"
             )

@@ -90,7 +90,7 @@ class Loss(Component, abstract=True):
         self.check_outputs(y, backend)
         weighted = () if weights is None else (weights,)
         found = self.compute(y, target, backend.xp, *weighted)
-        if not (isinstance(found, tuple) and len(found) == 2):
+        if not (isinstance(found, (tuple, list)) and len(found) == 2):
             raise TypeError(
                 f"{type(self).__name__}.compute must return two things, the loss and its gradient "
                 f"dE/dy, got {'nothing' if found is None else f'a {type(found).__name__}'}"
@@ -196,8 +196,8 @@ class _OfProbabilities(Loss, abstract=True):
         return ""
 
     def check_outputs(self, y: Array, backend: Backend) -> None:
-        """Refuse what cannot be probabilities."""
-        if not self.from_logits and not backend.all_true((y > -1e-3) & (y < 1 + 1e-3)):
+        """Refuse what cannot be probabilities; NaN, of a run that diverges, gives a NaN loss."""
+        if not self.from_logits and not backend.all_true(~((y < -1e-3) | (y > 1 + 1e-3))):
             raise ValueError(
                 f"{type(self).__name__} takes probabilities, but the network's outputs go from "
                 f"{float(y.min()):g} to {float(y.max()):g}: let it end in "

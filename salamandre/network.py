@@ -373,7 +373,9 @@ class Network(FlatVectors, Meaning):
     def config(self) -> dict[str, Any]:
         """Return the constructor arguments, but for the backend: a saved network has none."""
         config = {name: value for name, value in super().config().items() if name != "backend"}
-        return {**config, "dtype": self.dtype.name} if self.owns_vectors else config
+        if self.owns_vectors and "dtype" in config:  # which may have been given as np.float64
+            config["dtype"] = self.dtype.name
+        return config
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write architecture and weights to a safetensors file, wholly or not at all."""

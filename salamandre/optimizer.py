@@ -102,12 +102,13 @@ class Optimizer(Component, abstract=True):
         self.memory = {name: backend.xp.zeros_like(parameters) for name in self.slots}
 
     def check_rule(self) -> None:
-        """Try the rule on numbers, before it is compiled or changes parameters."""
+        """Try the rule on arrays, before it is compiled or changes parameters."""
         slots, scalars = len(self.slots), self.scalars()
         found = None
         if takes(self.rule, 2 + slots + len(scalars)):
             with np.errstate(all="ignore"):
-                found = self.rule(*[np.float64(0.5)] * (2 + slots), *scalars)
+                arrays = [np.full(1, 0.5) for _ in range(2 + slots)]
+                found = self.rule(*arrays, *scalars)
         if not (isinstance(found, tuple) and len(found) == 1 + slots):
             raise TypeError(
                 f"{type(self).__name__}.rule must take p, g, the slots {self.slots!r} and the "

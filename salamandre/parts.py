@@ -45,7 +45,7 @@ def _cure(value: Any, base: type[Component]) -> str:
         name = closest(value.replace("_", "").replace(" ", ""), known)
         return f": give an object, {_call(known[name])}" if name else ": give an object"
     if callable(value) and not isinstance(value, (type, Component)):
-        methods = [_written(owner, name) for owner, name in _required(base, missing=True)]
+        methods = [_asked(owner, name) for owner, name in _required(base, missing=True)]
         return f": write a class derived from {base.__name__} with {' and '.join(methods)}"
     return ""
 
@@ -68,11 +68,15 @@ def _required(cls: type, missing: bool = False) -> Iterator[tuple[type, str]]:
                 yield owner, name
 
 
-def _written(cls: type, name: str) -> str:
-    """Return a method with its arguments, without ``self``."""
-    parameters = inspect.signature(getattr(cls, name)).parameters.values()
-    arguments = [str(p.replace(annotation=p.empty)) for p in parameters if p.name != "self"]
-    return f"{name}({', '.join(arguments)})"
+def _asked(owner: type, name: str) -> str:
+    """Return a method with the arguments that it must take, without ``self``."""
+    return f"{name}({', '.join(p.name for p in _given(owner, name) if p.name != 'self')})"
+
+
+def _given(owner: type, name: str) -> list[inspect.Parameter]:
+    """Return the arguments that a method is always given; it may take others with a default."""
+    parameters = inspect.signature(getattr(owner, name)).parameters.values()
+    return [p for p in parameters if p.default is p.empty]
 
 
 @functools.cache
@@ -84,25 +88,29 @@ def check_methods(cls: type) -> None:
     """
     for owner, name in _required(cls, missing=True):
         raise TypeError(
-            f"{cls.__name__} must have a method {_written(owner, name)}, as every {owner.__name__}"
+            f"{cls.__name__} must have a method {_asked(owner, name)}, as every {owner.__name__}"
         )
     for owner, name in _required(cls):
         static = isinstance(inspect.getattr_static(owner, name), staticmethod)
         if static and not isinstance(inspect.getattr_static(cls, name), staticmethod):
             raise TypeError(f"{cls.__name__}.{name} must be a @staticmethod")
-        parameters = inspect.signature(getattr(owner, name)).parameters.values()
-        fixed = all(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters)
-        if fixed and not takes(getattr(cls, name), len(parameters)):
+        given = _given(owner, name)
+        fixed = all(p.kind is p.POSITIONAL_OR_KEYWORD for p in given)
+        if fixed and not takes(getattr(cls, name), len(given)):
+            taken = inspect.signature(getattr(cls, name)).parameters.values()
+            arguments = ", ".join(str(p.replace(annotation=p.empty)) for p in taken)
             raise TypeError(
-                f"{cls.__name__} must have the method {_written(owner, name)}, got "
-                f"{_written(cls, name)}"
+                f"{cls.__name__} must have the method {_asked(owner, name)}, got "
+                f"{name}({arguments.removeprefix('self').removeprefix(', ')})"
             )
 
 
 def takes(method: Any, count: int) -> bool:
-    """Return whether a function can be called with so many arguments."""
+    """Return whether a function can be called with so many arguments, as far as it tells."""
     try:
         inspect.signature(method).bind(*range(count))
+    except ValueError:  # a compiled function may not tell
+        return True
     except TypeError:
         return False
     return True

@@ -188,7 +188,9 @@ class FlatVectors(Sequential, abstract=True):
         chosen = [parts[one_of("part of the network", name, parts)] for name in names]
         for layer in parts.values():
             layer.trainable = all(layer is not other for other in chosen)
-        self.frozen = self._arguments["frozen"] = tuple(dict.fromkeys(names))
+        self.frozen = tuple(dict.fromkeys(names))
+        if "frozen" in self._arguments:  # not of a class with a constructor of its own
+            self._arguments["frozen"] = self.frozen
         self.version += 1
         below = {id(layer) for part in chosen for _, layer in part.walk(shared=False)}
         learning: list[slice] = []

@@ -68,6 +68,13 @@ def test_the_check_changes_neither_its_input_nor_the_network():
             assert np.array_equal(array, before[name])
 
 
+def test_a_network_that_is_a_part_of_another_one_is_checked_as_one():
+    part = sal.Network([sal.NeuronLayer(3, sal.Tanh()), sal.BatchNorm()])
+    report = sal.gradient_check(part, X)
+    assert report and {"x", "0.0.weights", "0.1.gamma"} < set(report.errors)
+    assert not part.built
+
+
 def test_only_float64_is_precise_enough():
     with pytest.raises(ValueError, match="float64"):
         gradient_check(sal.Network([sal.NeuronLayer(3)], 4), X)

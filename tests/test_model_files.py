@@ -61,6 +61,21 @@ def test_a_network_comes_back(tmp_path, backend):
     loaded.learn(X, np.array([0, 1, 2, 3, 0]))
 
 
+class Block(sal.Sequential):
+    """A container whose constructor has arguments of its own."""
+
+    def __init__(self, width):
+        super().__init__([sal.NeuronLayer(width, sal.Tanh())])
+
+
+def test_a_container_with_arguments_of_its_own_comes_back(tmp_path):
+    trained = sal.Network([Block(3), sal.NeuronLayer(2)], 12)
+    trained.save(tmp_path / "net.safetensors")
+    loaded = sal.Network.load(tmp_path / "net.safetensors")
+    assert np.array_equal(loaded.predict(X), trained.predict(X))
+    assert type(loaded.layers[0]) is Block and loaded.layers[0].config() == {"width": 3}
+
+
 def test_any_program_can_read_the_file(file):
     trained = sal.Network.load(file)
     tensors = load_file(file)

@@ -7,7 +7,7 @@ import pytest
 from test_gradient_checking import Scale, X
 
 import salamandre as sal
-from salamandre import games, schedules
+from salamandre import games, parts, schedules
 
 
 class Square(sal.Activation):
@@ -153,6 +153,27 @@ def test_a_loss_that_does_not_return_a_mean_and_its_gradient(found, message):
         learn(Scale(), loss=loss)
     with pytest.raises(TypeError, match=message):
         sal.gradient_check(loss, X, target=X)
+
+
+def test_results_in_a_list_are_as_good_as_in_a_tuple():
+    loss = derived(Squared, compute=lambda self, *a: [*Squared.compute(self, *a)])()
+    assert learn(sal.NeuronLayer(4), loss=loss) == learn(sal.NeuronLayer(4))
+    objective = derived(
+        games.NonSaturating, generator=lambda self, s, xp: [-s.mean(), -xp.ones_like(s) / s.size]
+    )
+    found = objective().generator(np.ones((2, 1)), np)
+    assert objective().checked("generator", found, [np.ones((2, 1))]) == found
+
+
+def test_a_rule_may_need_arrays():
+    def rule(p, g, rate):
+        return (np.subtract(p, rate * g, out=p),)
+
+    sal.Network([Scale()], 4, Squared(), derived(sal.Optimizer, rule=staticmethod(rule))(0.1))
+
+
+def test_a_compiled_function_may_not_tell_its_arguments():
+    assert parts.takes(max, 2)
 
 
 def test_a_gradient_of_another_precision_is_that_of_the_network():

@@ -55,8 +55,8 @@ class Objective(Component, abstract=True):
         Raises:
             TypeError: it is something else.
         """
-        shapes = [s.shape for s in scores]
-        if not isinstance(found, tuple) or [getattr(d, "shape", 0) for d in found[1:]] != shapes:
+        shapes, pairs = [s.shape for s in scores], isinstance(found, (tuple, list))
+        if not pairs or [getattr(d, "shape", 0) for d in found[1:]] != shapes:
             raise TypeError(
                 f"{type(self).__name__}.{method} must return a loss and its gradients for scores "
                 f"of the shapes {shapes}, got {found!r}"

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from salamandre.checks import whole
-from salamandre.layer import Layer, Shape
+from salamandre.layer import Layer, Linear, Shape
 from salamandre.parts import held
 
 
@@ -34,7 +34,8 @@ def check_held(layer: Layer) -> None:
     """Check that a layer tells of the layers that it holds: others would not learn."""
     for name, inner in held(layer, Layer):
         known = inner.built or inner.owns_vectors or any(inner is c for c in layer.children)
-        if not known and "function" not in inner.required:  # an activation has nothing to learn
+        learns = not isinstance(inner, Linear) and "function" not in inner.required  # activations
+        if learns and not known:
             raise ValueError(
                 f"its attribute {name!r} holds {inner!r}, which is not among its children and "
                 f"would not learn: derive the class from salamandre.Sequential, or set "

@@ -51,8 +51,10 @@ class Container(Layer, abstract=True):
                 )
             self.names = tuple(names)
         self._outputs: dict[int, Shape] = {}  # the shapes of the children's outputs
-        # What was given may be changed, or be a mapping, which a file of JSON does not hold.
-        self._arguments |= {self.argument: self.children, "names": self.names}
+        # What was given may be changed, or be a mapping, which a file of JSON does not hold. A
+        # class with a constructor of its own may have other arguments.
+        made = {self.argument: self.children, "names": self.names}
+        self._arguments |= {name: made[name] for name in made.keys() & self._arguments.keys()}
 
     @property
     def layers(self) -> Sequence[Layer]:
@@ -176,8 +178,8 @@ class Sequential(Container):
         if layer is None:
             return
         index = next(i for i, child in enumerate(self.children) if child is layer)
-        shape = self._outputs[index if method == "compute" else index - 1]
-        mistake = output_mistake(layer, method, found, shape, ctx.dtype)
+        shape = self._outputs.get(index if method == "compute" else index - 1)
+        mistake = shape and output_mistake(layer, method, found, shape, ctx.dtype)
         if mistake:
             raise TypeError(f"layer {self.child_names[index]}: {mistake}") from error
 

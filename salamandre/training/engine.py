@@ -158,7 +158,11 @@ class Engine(Loop):
             cure = f"rewrite {loss}, which computes what {network.dtype} cannot hold"
             return f"the outputs of its batch are finite, at most {largest:.3g}", cure
         parameter = float(xp.abs(network.parameters).max())
-        return f"the outputs of its batch reach {largest:.3g}, the parameters {parameter:.3g}", ""
+        inputs = max(float(xp.abs(part).max()) for part in (x if isinstance(x, tuple) else (x,)))
+        found = f"the outputs of its batch reach {largest:.3g}, the parameters {parameter:.3g}"
+        # Before the first step no rate can be to blame.
+        cure = "" if self.step else f"scale the inputs, which reach {inputs:.3g}"
+        return found, cure
 
     @property
     def _networks(self) -> dict[str, Network]:

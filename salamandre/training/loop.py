@@ -25,11 +25,17 @@ class Callback:
 
     Attributes:
         every: how often :meth:`on_step` is called, such as ``Epochs(1)``. Default every step.
-        recorded: the names of the metrics that it records. Default ``None``, not known.
+        recorded: the names of the metrics that it records. Default ``None``, not known; not
+            inherited, since a derived class may record more.
     """
 
     every: Trigger = Steps(1)
     recorded: Collection[str] | None = None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "recorded" not in vars(cls):
+            cls.recorded = None
 
     def __repr__(self) -> str:
         known = {name: value for name, value in vars(self).items() if not name.startswith("_")}
@@ -67,7 +73,8 @@ def checked_callbacks(callbacks: Any) -> tuple[Callback, ...]:
             raise TypeError(f"a callback must be a Callback object, got {callback!r}{hint}")
         trigger(f"{type(callback).__name__} every", callback.every)
         for name in dir(callback):
-            if name.startswith("on_") and not hasattr(Callback, name):
+            method = name.startswith("on_") and callable(getattr(callback, name))
+            if method and not hasattr(Callback, name):
                 warnings.warn(
                     f"{type(callback).__name__}.{name} is not called by a run, which calls "
                     f"on_start, on_step (as often as every says), on_record and on_end",

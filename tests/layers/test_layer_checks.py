@@ -83,7 +83,8 @@ def test_layers_that_are_held_but_not_among_the_children(keep):
 
 def test_what_may_be_held_beside_the_children():
     other = sal.Network([sal.NeuronLayer(4)], 4)
-    for held in (sal.Tanh(), other, other.layers[0]):  # nothing to learn, or learned elsewhere
+    nothing = sal.Tanh(), sal.MaxPool(2), sal.Dropout(), sal.Flatten()
+    for held in (*nothing, other, other.layers[0]):  # nothing to learn, or learned elsewhere
         layer = Identical()
         layer.held = held
         sal.Network([layer], 4)
@@ -222,7 +223,7 @@ def test_names_and_shapes_that_cannot_be_declared():
             return input_shape
 
         layer = type("OneThingWrong", (Identical,), {"build": build})()
-        layer.scale, layer.free = 3, None
+        layer.scale, layer.first, layer.free = sal.ReLU(), 3, None
         return sal.Network([layer], 4)
 
     with pytest.raises(ValueError, match="the shape of OneThingWrong's w must be a tuple, got 4"):
@@ -235,7 +236,8 @@ def test_names_and_shapes_that_cannot_be_declared():
         declaring("w", (4,), times=2)
     with pytest.raises(ValueError, match="OneThingWrong cannot have an array 'scale'"):
         declaring("scale", (4,))
-    assert declaring("free", (4,)).named_parameters().keys() == {"0.free"}
+    for name in ("first", "free"):
+        assert declaring(name, (4,)).named_parameters().keys() == {f"0.{name}"}
 
 
 def test_a_layer_that_stands_twice():

@@ -94,6 +94,21 @@ def test_a_metric_that_is_never_recorded_is_told_before_the_first_step():
     assert run.step == 18
 
 
+def test_what_is_derived_from_a_callback_may_record_more():
+    class Own(sal.EarlyStopping):
+        every = sal.Steps(6)
+
+        def on_step(self, run):
+            run.record({"recall": 1})
+
+    run = engine(callbacks=[Own("recall", patience=2)])
+    with pytest.warns(UserWarning, match="a callback of your own that records it says so"):
+        run.run(9)
+    assert run.step == 18
+    Own.recorded = ("recall",)
+    engine(callbacks=[Own("recall", patience=2)]).run(9)
+
+
 def test_the_best_networks_are_put_back_at_the_end(tmp_path):
     def made(kept):
         noting = Every(lambda run: kept.append(run.network.parameters.copy()))

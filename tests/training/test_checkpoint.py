@@ -212,6 +212,31 @@ def test_a_run_that_has_not_begun_can_be_saved(tmp_path):
     assert content(again) == content(run)
 
 
+class Classifier(sal.Network):
+    """A network whose constructor has arguments of its own, as version 0.1 noted them."""
+
+    def __init__(self, hidden):
+        layers = [sal.NeuronLayer(hidden, sal.Tanh()), sal.NeuronLayer(2, sal.Softmax())]
+        super().__init__(layers, 3, sal.CrossEntropy(), sal.Adam(), dtype="float64")
+
+
+def test_a_network_with_arguments_of_its_own_goes_on(tmp_path):
+    x = np.random.default_rng(0).normal(size=(8, 3))
+
+    def engine(hidden=4):
+        return sal.Engine(Classifier(hidden), (x, np.arange(8) % 2), batch_size=4)
+
+    run, whole = engine(), engine()
+    whole.run(3)
+    run.run(1)
+    run.save(tmp_path / "run.safetensors")
+    resumed = engine()
+    resumed.resume(tmp_path / "run.safetensors")
+    assert resumed.run(3).steps == whole.history.steps
+    with pytest.raises(ValueError, match=r"another run: its network.hidden is 4, here it is 5"):
+        engine(5).resume(tmp_path / "run.safetensors")
+
+
 def test_equal_runs_write_equal_bytes(tmp_path):
     for path in ("a", "b"):
         run = old.gan()

@@ -82,6 +82,26 @@ def test_a_loss_that_overflows_is_named():
 def test_inputs_that_are_too_large_for_the_first_step():
     said = message(engine(sal.SGD(0.1), x=X * 1e25))
     assert "in step 1: nothing was learned before; the outputs of its batch reach" in said
+    reach = float(re.search(r"; scale the inputs, which reach (\S+)$", said)[1])
+    assert 1e25 < reach < 1e26 and "learning rate" not in said
+    engine(sal.SGD(0.1), x=X).run(1)
+
+
+def test_an_activation_of_a_users_own_that_overflows_diverges():
+    class Normalized(sal.Activation):
+        """y = exp(x) / Σ exp(x), as one writes it without a thought of large x."""
+
+        def function(self, x, out, ctx):
+            y = ctx.xp.exp(x)
+            return ctx.xp.divide(y, y.sum(axis=1, keepdims=True), out=out)
+
+        def gradient(self, dy, x, y, out, ctx):
+            return ctx.xp.multiply(y, dy - (dy * y).sum(axis=1, keepdims=True), out=out)
+
+    layers = [sal.NeuronLayer(3, Normalized())]
+    network = sal.Network(layers, 4, sal.CrossEntropy(), sal.SGD(1e4))
+    run = sal.Engine(network, (100 * X, np.arange(64) % 3), batch_size=8)
+    assert "the outputs of its batch reach nan" in message(run)
 
 
 def test_a_test_loss_that_is_not_finite():

@@ -179,6 +179,8 @@ def test_a_method_of_a_callback_that_is_never_called_is_told():
 
     with pytest.warns(UserWarning, match=r"Mine.on_epoch_end is not called by a run, which calls"):
         Counting().run(3, Mine())
+    Mine.on_epoch_end = 3  # a setting is no method
+    Counting().run(3, Mine())
 
 
 def test_a_run_cannot_be_started_in_itself():

@@ -326,7 +326,8 @@ class Network(FlatVectors, Meaning):
             raise ValueError("learn needs a Network with a loss and an optimizer")
         x = self.as_inputs(x)
         count = example_count(x)
-        target = by_name("the targets", target, self.class_names)
+        if self.loss.takes_labels:  # to others -1 and 1 are values
+            target = by_name("the targets", target, self.class_names)
         target = self.loss.check(target, (count, *self.output_shape), self.dtype, self.backend)
         labels = self.as_labels(labels, x)
         if weights is not None:

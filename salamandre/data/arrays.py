@@ -65,15 +65,12 @@ def examples(
             if table is not None:
                 found = found._replace(targets=table[targets], class_names=names)
     else:
-        if not isinstance(data, (tuple, list)) or len(data) != 2:
-            raise ValueError(
-                f"a data set must be Images or a pair (inputs, targets), got {type(data).__name__}"
-                + (f" of {len(data)}" if isinstance(data, (tuple, list)) else "")
-            )
-        inputs, given = array("the inputs", data[0]), array("the targets", data[1])
+        inputs, given = _pair(data)
         for what, values in (("inputs", inputs), ("targets", given)):
             if values.dtype.kind not in ("fiub" if what == "inputs" else "fiubU"):
                 raise ValueError(f"the {what} must be real numbers, got dtype {values.dtype}")
+            if values.dtype.kind == "f" and not np.isfinite(values).all():
+                raise ValueError(f"the {what} of the data set hold NaN or infinity")
         targets, own = named_labels(given, names, labelled)
         if labelled and network.output_shape[-1] > 1:
             targets = whole_labels(targets)
@@ -82,8 +79,24 @@ def examples(
         name = f"{'images' if scaled else 'arrays'} {checksum(inputs, kept):08x}"
         found = Examples(inputs, targets, own, pixels if scaled else None, name)
         _warn_of_pixels(found)
-    _check(found)
     return found
+
+
+def _pair(data: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return inputs and targets as arrays with as many rows, at least one."""
+    if not isinstance(data, (tuple, list)) or len(data) != 2:
+        raise ValueError(
+            f"a data set must be Images or a pair (inputs, targets), got {type(data).__name__}"
+            + (f" of {len(data)}" if isinstance(data, (tuple, list)) else "")
+        )
+    inputs, targets = array("the inputs", data[0]), array("the targets", data[1])
+    if min(inputs.ndim, targets.ndim) == 0 or len(inputs) != len(targets) or len(inputs) == 0:
+        inputs_given, given = (len(a) if a.ndim else "one" for a in (inputs, targets))
+        raise ValueError(
+            f"a data set needs as many targets as inputs and at least one, "
+            f"got {inputs_given} inputs and {given} targets"
+        )
+    return inputs, targets
 
 
 def named_labels(
@@ -109,19 +122,6 @@ def named_labels(
         table = matched("the data set", own, "the network", names)
         labels = labels if table is None else table[labels]
     return labels, names or own
-
-
-def _check(found: Examples) -> None:
-    inputs, targets = found.inputs, found.targets
-    if min(inputs.ndim, targets.ndim) == 0 or len(inputs) != len(targets) or len(inputs) == 0:
-        inputs_given, given = (len(a) if a.ndim else "one" for a in (inputs, targets))
-        raise ValueError(
-            f"a data set needs as many targets as inputs and at least one, "
-            f"got {inputs_given} inputs and {given} targets"
-        )
-    for what, values in (("inputs", inputs), ("targets", targets)):
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
-            raise ValueError(f"the {what} of the data set hold NaN or infinity")
 
 
 def _warn_of_pixels(found: Examples) -> None:
@@ -183,9 +183,7 @@ def split(data: Any, test_share: float, seed: int = 0) -> tuple[Any, Any]:
     """
     if isinstance(data, Images):
         return data.train_test_split(test_share, seed)
-    inputs, targets = array("the inputs", data[0]), array("the targets", data[1])
-    if len(inputs) != len(targets):
-        raise ValueError(f"got {len(inputs)} inputs and {len(targets)} targets: give equally many")
+    inputs, targets = _pair(data)
     labels = targets.argmax(axis=1) if are_one_hot(targets) else whole_labels(targets)
     classes = np.zeros(len(targets), np.int64)
     if labels.dtype.kind in "Uiub" and labels.shape in (classes.shape, (len(labels), 1)):

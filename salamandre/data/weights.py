@@ -30,14 +30,16 @@ def example_weights(
     """
     weights = None
     if sample_weights is not None:
-        weights = array("sample_weights", sample_weights).astype(np.float64)
+        weights = array("sample_weights", sample_weights)
         if weights.shape != found.targets.shape[:1]:
             raise ValueError(
                 f"sample_weights must be one number for each of the {len(found.targets)} examples, "
                 f"got shape {weights.shape}"
             )
-        if not (np.isfinite(weights).all() and (weights >= 0).all()):
+        real_numbers = weights.dtype.kind in "fiub"
+        if not (real_numbers and np.isfinite(weights).all() and (weights >= 0).all()):
             raise ValueError("sample_weights must be finite numbers of at least 0")
+        weights = weights.astype(np.float64)
     if class_weights is not None:
         targets = found.targets
         labels = targets.argmax(axis=1) if are_one_hot(targets) else targets.reshape(-1)

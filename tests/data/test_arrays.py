@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -225,6 +226,19 @@ def test_a_picture_is_predicted_as_the_engine_took_it(tmp_path):
     assert guesses == wanted[:20].argmax(axis=1).tolist()
 
 
+def test_many_images_are_predicted_block_by_block():
+    network = classifier(1, 784, sal.BinaryCrossEntropy(), sal.Sigmoid())
+    zeros = np.zeros((8000, 1, 28, 28), np.uint8)
+    images = Images(zeros, np.zeros(8000, np.uint8), ("a",), "many", "test")
+    wanted = network.predict(images[:300])
+    tracemalloc.start()
+    found = network.predict(images)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4 * zeros.size / 4  # as floats they would take four times their bytes
+    np.testing.assert_array_equal(found[:300], wanted)
+
+
 def test_rows_of_bytes_are_features():
     network = classifier(2)
     rows = RANDOM.integers(0, 256, (5, 4)).astype(np.uint8)
@@ -310,5 +324,8 @@ def test_a_split_of_arrays_has_the_same_shares_of_each_class():
     numbers = np.repeat([0.0, 1.0], [90, 10])
     assert [data.split((x, numbers), 0.1, seed)[1][1].sum() for seed in range(9)] == [1] * 9
     assert len(data.split((x, np.arange(100)), 0.25)[1][0]) == 25  # values, no classes
+    for wrong in ({"x": x}, (x,), (x, labels, labels), (1, 2)):
+        with pytest.raises(ValueError, match="a data set"):
+            data.split(wrong, 0.2)
     images = painted(("red", "green"))
     assert len(data.split(images, 0.5)[1]) == 20

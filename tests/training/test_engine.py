@@ -434,6 +434,7 @@ def test_weights_of_classes_and_examples():
         ({"class_weights": {1: -1}}, "at least 0"),
         ({"class_weights": "balance"}, "did you mean 'balanced'"),
         ({"sample_weights": [1, 2]}, "one number for each of the 50 examples"),
+        ({"sample_weights": ["heavy"] * 50}, "finite numbers"),
         ({"sample_weights": -np.ones(50)}, "at least 0"),
         ({"class_weights": 2.0}, "one number for each of the 2 classes, got 1"),
         ({"class_weights": {1.0: 2}}, r"name 1\.0: the classes are 0\.\.1"),

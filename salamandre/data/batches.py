@@ -110,11 +110,22 @@ class Source:
         """Return some inputs as a transform makes them, and look whether it has scaled pixels.
 
         Raises:
-            ValueError: it has scaled them to something else than 0..1.
+            ValueError: it has scaled them to something else than 0..1, or makes other than as many
+                examples.
         """
+        if isinstance(transform, type) or not callable(transform):
+            name = getattr(transform, "__name__", repr(transform))
+            raise ValueError(
+                f"a transform must be a function of (x, random), such as data.Flip(), got {name}"
+            )
         few = inputs[:: max(1, len(inputs) // PROBED)][:PROBED].copy()
         highest = float(few.max())
         changed = np.asarray(transform(few, np.random.default_rng(0)))
+        if changed.shape[:1] != (count := len(few),):
+            raise ValueError(
+                f"the transform must return as many examples as it is given, {count}, got "
+                f"{changed.dtype} of shape {changed.shape}"
+            )
         if self.pixels is None or changed.dtype.kind != "f" or highest < self.pixels.white / 4:
             return changed
         low, high = float(changed.min()), float(changed.max())

@@ -149,6 +149,17 @@ def test_apply_changes_a_data_set_once(monkeypatch):
     assert (drawn.images != data.apply(images(), Flip(), seed=4).images).any()
 
 
+def test_what_is_no_transform():
+    for wrong, message in (
+        ("flip", r"a function of \(x, random\), such as data\.Flip\(\), got 'flip'"),
+        (Flip, "got Flip"),
+        (lambda x, random: None, r"as many examples as it is given, 50, got object of shape \(\)"),
+        (lambda x, random: x[:3], r"50, got uint8 of shape \(3, 3, "),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Source(images(), network(3 * 48), wrong)
+
+
 @pytest.mark.parametrize("limits", [(0.0, 1.0), (-1.0, 1.0), (-2.0, 2.0)])
 @pytest.mark.parametrize("transform", [None, Flip(1)], ids=repr)
 @pytest.mark.parametrize("white", [255, 16])

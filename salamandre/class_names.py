@@ -113,7 +113,7 @@ def names_within(labels: np.ndarray) -> Names | None:
     """Return the names that labels bring along: texts, -1 and 1, or truths; ``None`` for others."""
     kind = labels.dtype.kind
     if kind == "U":
-        return tuple(map(str, np.unique(labels)))
+        return tuple(sorted({composed(str(name)) for name in np.unique(labels)}))
     if kind == "b":
         return TRUTHS
     if kind in "if" and labels.size and labels.min() == -1 and (abs(labels) == 1).all():

@@ -126,7 +126,7 @@ def checked_input(
 def _checked_array(
     x: Any, shape: Shape, dtype: Any, backend: Backend, finite: bool, pixels: Pixels
 ) -> Array:
-    if hasattr(x, "images") and hasattr(x, "white"):  # data.Images, which are below this file
+    if are_images(x):
         x, pixels = x.images, pixels._replace(white=x.white)
     x = backend.asarray(array("the inputs", x))
     if x.dtype != dtype:
@@ -149,6 +149,11 @@ def _checked_array(
     if finite and not backend.all_finite(x):
         raise ValueError("the inputs hold NaN or infinity: clean them first")
     return x
+
+
+def are_images(x: Any) -> bool:
+    """Return whether x are :class:`salamandre.data.Images`, which no file here may import."""
+    return hasattr(x, "images") and hasattr(x, "white")
 
 
 def are_bytes(x: Array) -> bool:

@@ -27,7 +27,7 @@ from salamandre.layer import Shape
 
 
 class Loss(Component, abstract=True):
-    """Base of losses. Your own one needs :meth:`compute`; ``weights`` may be left out of it.
+    """Base of losses. Your own one needs :meth:`compute`.
 
     Attributes:
         takes_labels: whether targets may be the labels of classes. Default False.
@@ -65,16 +65,16 @@ class Loss(Component, abstract=True):
                 f"weights=None, or leave the weights out"
             )
 
-    def compute(
-        self, y: Array, target: Array, xp: Any, weights: Array | None = None
-    ) -> tuple[Array, Array]:
+    def compute(self, y: Array, target: Array, xp: Any) -> tuple[Array, Array]:
         """Return the loss (a scalar array) and dE/dy.
+
+        A loss whose examples may have weights takes them as a further argument ``weights=None``:
+        (N,), with mean 1, or ``None`` if all are 1.
 
         Args:
             y: (N, outputs).
             target: as :meth:`check` returns it.
             xp: the array namespace.
-            weights: of the examples (N,), with mean 1. Default: all are 1.
         """
         raise NotImplementedError
 

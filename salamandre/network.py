@@ -13,6 +13,7 @@ from salamandre.checks import whole
 from salamandre.class_names import by_name
 from salamandre.inputs import (
     Meaning,
+    are_images,
     checked_gradient,
     checked_weights,
     example_count,
@@ -221,7 +222,8 @@ class Network(FlatVectors, Meaning):
             seed: of the noise of layers that have some: equal calls give equal answers. Default 0.
         """
         whole("batch_size", batch_size)
-        x = self.as_inputs(x)
+        by_blocks = are_images(x)  # which may be larger than memory
+        x = x if by_blocks else self.as_inputs(x)
         labels, count = self.as_labels(labels, x), example_count(x)
         parts, run = [], self._take_pass()
         gates, begun = [network.gate for network in self.owners], 0
@@ -235,6 +237,7 @@ class Network(FlatVectors, Meaning):
                 block = slice(start, start + batch_size)
                 chosen = None if labels is None else labels[block]
                 inputs = tuple(part[block] for part in x) if isinstance(x, tuple) else x[block]
+                inputs = self.as_inputs(inputs) if by_blocks else inputs
                 parts.append(self._copy(self._forward(inputs, run, False, chosen)))
         finally:
             for gate in gates[:begun]:
@@ -326,7 +329,8 @@ class Network(FlatVectors, Meaning):
             raise ValueError("learn needs a Network with a loss and an optimizer")
         x = self.as_inputs(x)
         count = example_count(x)
-        target = by_name("the targets", target, self.class_names)
+        if self.loss.takes_labels:  # to others -1 and 1 are values
+            target = by_name("the targets", target, self.class_names)
         target = self.loss.check(target, (count, *self.output_shape), self.dtype, self.backend)
         labels = self.as_labels(labels, x)
         if weights is not None:

@@ -42,6 +42,13 @@ def test_labels_in_words_signs_and_truths():
         by_name("l", ["dgo"], ("cat", "dog"))
 
 
+def test_both_forms_of_a_letter_in_unicode_are_one_class():
+    labels = np.array(["\u00e4", "a\u0308", "o"])
+    names = names_within(labels)
+    assert names == ("o", "\u00e4")
+    assert by_name("labels", labels, names).tolist() == [1, 1, 0]
+
+
 def test_a_network_carries_its_class_names(tmp_path):
     taught = network()
     assert taught.class_names is None

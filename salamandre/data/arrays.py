@@ -37,7 +37,9 @@ class Examples(NamedTuple):
     name: str
 
 
-def examples(data: Data, network: Network, names: Names | None, labelled: bool) -> Examples:
+def examples(
+    data: Data, network: Network, names: Names | None, labelled: bool, pixels: Pixels
+) -> Examples:
     """Return a data set in arrays, checked.
 
     Args:
@@ -47,12 +49,13 @@ def examples(data: Data, network: Network, names: Names | None, labelled: bool) 
         names: the classes that labels shall stand for. Default: those of the network, else of
             the set.
         labelled: whether -1 and 1, and truths, among the targets are labels of two classes.
+        pixels: how bytes are scaled; of :class:`Images` their own ``white`` counts.
 
     Raises:
         ValueError: other classes than ``names``, an empty set, different numbers of inputs and
             targets, NaN or infinity.
     """
-    names, pixels = names or network.class_names, network.pixels
+    names = names or network.class_names
     if isinstance(data, Images):
         targets, pixels = data.labels, pixels._replace(white=data.white)
         name = f"{data.name} ({data.split})"
@@ -62,15 +65,12 @@ def examples(data: Data, network: Network, names: Names | None, labelled: bool) 
             if table is not None:
                 found = found._replace(targets=table[targets], class_names=names)
     else:
-        if not isinstance(data, (tuple, list)) or len(data) != 2:
-            raise ValueError(
-                f"a data set must be Images or a pair (inputs, targets), got {type(data).__name__}"
-                + (f" of {len(data)}" if isinstance(data, (tuple, list)) else "")
-            )
-        inputs, given = array("the inputs", data[0]), array("the targets", data[1])
+        inputs, given = _pair(data)
         for what, values in (("inputs", inputs), ("targets", given)):
             if values.dtype.kind not in ("fiub" if what == "inputs" else "fiubU"):
                 raise ValueError(f"the {what} must be real numbers, got dtype {values.dtype}")
+            if values.dtype.kind == "f" and not np.isfinite(values).all():
+                raise ValueError(f"the {what} of the data set hold NaN or infinity")
         targets, own = named_labels(given, names, labelled)
         if labelled and network.output_shape[-1] > 1:
             targets = whole_labels(targets)
@@ -78,9 +78,25 @@ def examples(data: Data, network: Network, names: Names | None, labelled: bool) 
         kept = targets if given.dtype.kind == "U" else given
         name = f"{'images' if scaled else 'arrays'} {checksum(inputs, kept):08x}"
         found = Examples(inputs, targets, own, pixels if scaled else None, name)
-        _warn_of_pixels(inputs, scaled)
-    _check(found)
+        _warn_of_pixels(found)
     return found
+
+
+def _pair(data: Any) -> tuple[np.ndarray, np.ndarray]:
+    """Return inputs and targets as arrays with as many rows, at least one."""
+    if not isinstance(data, (tuple, list)) or len(data) != 2:
+        raise ValueError(
+            f"a data set must be Images or a pair (inputs, targets), got {type(data).__name__}"
+            + (f" of {len(data)}" if isinstance(data, (tuple, list)) else "")
+        )
+    inputs, targets = array("the inputs", data[0]), array("the targets", data[1])
+    if min(inputs.ndim, targets.ndim) == 0 or len(inputs) != len(targets) or len(inputs) == 0:
+        inputs_given, given = (len(a) if a.ndim else "one" for a in (inputs, targets))
+        raise ValueError(
+            f"a data set needs as many targets as inputs and at least one, "
+            f"got {inputs_given} inputs and {given} targets"
+        )
+    return inputs, targets
 
 
 def named_labels(
@@ -108,37 +124,36 @@ def named_labels(
     return labels, names or own
 
 
-def _check(found: Examples) -> None:
-    inputs, targets = found.inputs, found.targets
-    if min(inputs.ndim, targets.ndim) == 0 or len(inputs) != len(targets) or len(inputs) == 0:
-        inputs_given, given = (len(a) if a.ndim else "one" for a in (inputs, targets))
-        raise ValueError(
-            f"a data set needs as many targets as inputs and at least one, "
-            f"got {inputs_given} inputs and {given} targets"
-        )
-    for what, values in (("inputs", inputs), ("targets", targets)):
-        if values.dtype.kind == "f" and not np.isfinite(values).all():
-            raise ValueError(f"the {what} of the data set hold NaN or infinity")
-
-
-def _warn_of_pixels(inputs: np.ndarray, scaled: bool) -> None:
-    """Warn of inputs that look like pixels with another value range than is expected."""
+def _warn_of_pixels(found: Examples) -> None:
+    """Warn of arrays that look like pixels with another value range than is expected."""
+    inputs, targets, pixels = found.inputs, found.targets, found.pixels
     if not inputs.size or inputs.dtype.kind not in "fiu":
         return
-    low, high = inputs.min(), inputs.max()
-    if scaled:
+    low, high, warning = inputs.min(), inputs.max(), ""
+    if pixels is not None:
         if high <= 1:
-            warnings.warn(
-                f"images of unsigned bytes are divided by 255, and these reach only {high}: give "
-                f"them as floats if they are in 0..1",
-                stacklevel=5,
+            warning = (
+                f"images of unsigned bytes are divided by {pixels.white}, and these reach only "
+                f"{high}: give them as floats if they are in 0..1"
+            )
+        elif high > pixels.white:
+            warning = (
+                f"images of unsigned bytes are divided by {pixels.white} for this network, which "
+                f"has learned such, and these reach {high}: set network.pixels = sal.inputs.BYTES"
+            )
+        elif are_bytes(targets) and targets.max() > 1:
+            warning = (
+                f"the inputs are scaled to {pixels.low:g}..{pixels.high:g}, the targets are taken "
+                f"as they are, in {targets.min()}..{targets.max()}: give them as floats of the "
+                f"range that is meant"
             )
     elif low >= 0 and high == 255 and inputs[0].size >= 64:
-        warnings.warn(
+        warning = (
             "the inputs look like pixels in 0..255, and are taken as they are: divide them by 255, "
-            "or give images (N, C, H, W) of unsigned bytes, which are scaled",
-            stacklevel=5,
+            "or give images (N, C, H, W) of unsigned bytes, which are scaled"
         )
+    if warning:
+        warnings.warn(warning, stacklevel=5)
 
 
 def are_one_hot(targets: Array) -> bool:
@@ -168,10 +183,8 @@ def split(data: Any, test_share: float, seed: int = 0) -> tuple[Any, Any]:
     """
     if isinstance(data, Images):
         return data.train_test_split(test_share, seed)
-    inputs, targets = array("the inputs", data[0]), array("the targets", data[1])
-    if len(inputs) != len(targets):
-        raise ValueError(f"got {len(inputs)} inputs and {len(targets)} targets: give equally many")
-    labels = targets.argmax(axis=1) if are_one_hot(targets) else targets
+    inputs, targets = _pair(data)
+    labels = targets.argmax(axis=1) if are_one_hot(targets) else whole_labels(targets)
     classes = np.zeros(len(targets), np.int64)
     if labels.dtype.kind in "Uiub" and labels.shape in (classes.shape, (len(labels), 1)):
         found, numbers = np.unique(labels.reshape(-1), return_inverse=True)

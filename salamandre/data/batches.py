@@ -41,7 +41,8 @@ class Source:
         transform: a random change of the inputs, ``transform(x, random) -> x``, such as
             :class:`salamandre.data.Shift`; applied on the host, before scaling, to copies.
             Pixels that it makes floats in 0..1 are not divided again.
-        value_range: the values of black and white pixels. Default those of ``network.pixels``.
+        pixels: how bytes are scaled; of :class:`Images` their own ``white`` counts. Default
+            ``network.pixels``.
         class_names: what labels shall stand for. Default ``network.class_names``, else the names
             that the set has.
         labelled: whether the targets are class labels. Default: whether the network's loss takes
@@ -68,7 +69,7 @@ class Source:
         data: Data,
         network: Network,
         transform: Transform | None = None,
-        value_range: tuple[float, float] | None = None,
+        pixels: Pixels | None = None,
         class_names: Names | None = None,
         labelled: bool | None = None,
         class_weights: Any = None,
@@ -77,10 +78,8 @@ class Source:
         if labelled is None:
             labelled = network.loss is not None and network.loss.takes_labels
         self._content = data if isinstance(data, Images) else None
-        found = examples(data, network, class_names, labelled)
+        found = examples(data, network, class_names, labelled, pixels or network.pixels)
         self.name, self.class_names, self.pixels = found.name, found.class_names, found.pixels
-        if self.pixels is not None and value_range is not None:
-            self.pixels = self.pixels._replace(low=value_range[0], high=value_range[1])
         inputs, targets = found.inputs, found.targets
         self.transform_name = "none" if transform is None else named(transform)
         wanted, self.example_shape = network.input_shape, inputs.shape[1:]
@@ -111,11 +110,22 @@ class Source:
         """Return some inputs as a transform makes them, and look whether it has scaled pixels.
 
         Raises:
-            ValueError: it has scaled them to something else than 0..1.
+            ValueError: it has scaled them to something else than 0..1, or makes other than as many
+                examples.
         """
+        if isinstance(transform, type) or not callable(transform):
+            name = getattr(transform, "__name__", repr(transform))
+            raise ValueError(
+                f"a transform must be a function of (x, random), such as data.Flip(), got {name}"
+            )
         few = inputs[:: max(1, len(inputs) // PROBED)][:PROBED].copy()
         highest = float(few.max())
         changed = np.asarray(transform(few, np.random.default_rng(0)))
+        if changed.shape[:1] != (count := len(few),):
+            raise ValueError(
+                f"the transform must return as many examples as it is given, {count}, got "
+                f"{changed.dtype} of shape {changed.shape}"
+            )
         if self.pixels is None or changed.dtype.kind != "f" or highest < self.pixels.white / 4:
             return changed
         low, high = float(changed.min()), float(changed.max())
@@ -171,6 +181,11 @@ class Source:
                 yield batch
             else:
                 yield *batch, self._weights.take(part, axis=0)
+
+    def targets_in_order(self, batch_size: int) -> Iterator[Array]:
+        """Yield all targets in order, without reading the inputs."""
+        for start in range(0, len(self), batch_size):
+            yield self._targets[start : start + batch_size]
 
     def batch_count(self, batch_size: int) -> int:
         """Return the number of batches of an epoch."""

@@ -10,10 +10,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from salamandre.class_names import composed
 from salamandre.data.catalogue import WrongFormat
+from salamandre.data.images import MOST, label_type
 
 BLOCK = 1 << 22  # numbers at a time
-MOST = 1 << 16  # classes
 UNLABELED = ("unlabeled",)
 LUMINANCE = np.array([299, 587, 114], np.float32) / 1000  # of red, green, blue (ITU-R BT.601)
 
@@ -38,9 +39,10 @@ class Arrays(NamedTuple):
 def to_pixels(sets: Sequence[np.ndarray]) -> list[NDArray[np.uint8]]:
     """Return images of splits as bytes (N, C, H, W); the value range is guessed from all of them.
 
-    Bytes are kept. Other numbers in 0..1 are multiplied by 255, those in -1..1 moved to 0..255 and
-    those in 0..255 rounded; a warning says which. Rows of numbers are square images, row by row;
-    with three times as many numbers as a square, red, green and blue follow each other.
+    Bytes are kept, unless there are only 0 and 1. Numbers in 0..1 are multiplied by 255, those in
+    -1..1 moved to 0..255 and those in 0..255 rounded; a warning says which. Rows of numbers are
+    square images, row by row; with three times as many numbers as a square, red, green and blue
+    follow each other.
 
     Raises:
         WrongFormat: another shape, type or value range, or a NaN.
@@ -49,7 +51,8 @@ def to_pixels(sets: Sequence[np.ndarray]) -> list[NDArray[np.uint8]]:
     if len({images.shape[1:] for images in shaped}) > 1:
         shapes = " and ".join(str(images.shape[1:]) for images in shaped)
         raise WrongFormat(f"has images of different shapes {shapes} for training and testing")
-    if all(images.dtype == np.uint8 for images in shaped):
+    bytes_only = all(images.dtype == np.uint8 for images in shaped)
+    if bytes_only and max(images.max() for images in shaped) != 1:
         return [np.ascontiguousarray(images) for images in shaped]
     blocks = [block for images in shaped for block in _blocks(images)]
     low = float(np.min([block.min() for block in blocks]))  # NaN if one is
@@ -159,11 +162,11 @@ def to_classes(
     columns = [_column(one.labels, len(one.images)) for one in sets if one.labels is not None]
     text = any(column.dtype.kind == "U" for column in columns)
     if text:
-        columns = [column.astype(str) for column in columns]
+        columns = [_composed(column.astype(str)) for column in columns]
     values = np.unique(np.concatenate([np.unique(column) for column in columns]))
     if len(values) > MOST:
         raise WrongFormat(f"has {len(values):,} different labels, expected at most {MOST:,}")
-    classes = tuple(names or sets[0].classes or map(str, values.tolist()))
+    classes = tuple(map(composed, names or sets[0].classes or map(str, values.tolist())))
     if names is None and sets[0].classes is None:
         order = values
     elif text:
@@ -174,15 +177,21 @@ def to_classes(
         first = int(values[0] > 0 and values[-1] == len(classes))
         order = np.arange(len(classes)) + first
         if not np.isin(values, order).all():
-            if len(values) != len(classes):
+            if names is None or len(values) != len(classes):
                 raise WrongFormat(
                     f"has labels in {values[0]}..{values[-1]} for {len(classes)} class names"
                 )
             order = values
     rank = np.argsort(order, kind="stable")
-    kind = np.uint8 if len(classes) <= 256 else np.uint16
+    kind = label_type(len(classes))
     found = [rank[np.searchsorted(order, column, sorter=rank)] for column in columns]
     return [labels.astype(kind) for labels in found], classes
+
+
+def _composed(texts: np.ndarray) -> np.ndarray:
+    """Return texts (N,) in Unicode's composed form."""
+    found, places = np.unique(texts, return_inverse=True)
+    return np.array([composed(str(text)) for text in found])[places]
 
 
 def _column(labels: np.ndarray, count: int) -> np.ndarray:

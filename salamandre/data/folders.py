@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from salamandre.checks import whole
+from salamandre.class_names import composed, listed
 from salamandre.data import cache
-from salamandre.data.images import MOST, Images, composed, label_type, listed
+from salamandre.data.images import MOST, Images, label_type
 from salamandre.data.listing import Listing, named, search
 from salamandre.data.pictures import pixel_limit, suffixes, write_squares
 from salamandre.data.split_folders import SPLIT_NAMES, parts, splits

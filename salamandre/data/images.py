@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
 
@@ -106,7 +106,7 @@ class Images:
             ValueError: a share that leaves one of them empty.
         """
         test = chosen_rows(self.labels, test_share, seed)
-        return self._rows(~test, "train"), self._rows(test, "test")
+        return replace(self[~test], split="train"), replace(self[test], split="test")
 
     def __getitem__(self, index: Any) -> Images:
         """Return some of the images as :class:`Images`: ``test[0]``, ``test[:10]``, ``test[mask]``.
@@ -118,9 +118,6 @@ class Images:
                 raise IndexError(f"there are {len(self):,} images, got index {index}")
             index = slice(index, index + 1 or None)
         return replace(self, images=self.images[index], labels=self.labels[index])
-
-    def _rows(self, chosen: NDArray[np.bool_], split: str) -> Images:
-        return replace(self, images=self.images[chosen], labels=self.labels[chosen], split=split)
 
     def relabelled(self, classes: Sequence[str]) -> Images:
         """Return the same images with the labels that their classes have in another list.
@@ -144,6 +141,12 @@ class Images:
 
     def __len__(self) -> int:
         return len(self.images)
+
+    def __reduce__(self) -> tuple[Any, ...]:  # what is unpickled is read-only too
+        return type(self), tuple(getattr(self, field.name) for field in fields(self))
+
+    def __deepcopy__(self, memo: Any) -> Images:
+        return self  # it never changes
 
     def __repr__(self) -> str:
         size = "×".join(map(str, self.shape))

@@ -9,13 +9,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from salamandre.checks import nearest, real, whole
+from salamandre.class_names import checked_names, listed
 from salamandre.data import array_files, cache, csv_files, matlab, parquet_files, tables_cache
 from salamandre.data.catalogue import CATALOGUE, SPLITS
 from salamandre.data.conversion import to_classes, to_pixels, with_channels
 from salamandre.data.folders import Names, both, names_of
-from salamandre.data.images import Images, listed
+from salamandre.data.images import Images
+from salamandre.data.listing import search
 from salamandre.data.loading import load
 from salamandre.data.own_files import Found, Wanted, refusing
+from salamandre.data.pictures import suffixes
 from salamandre.data.transforms import Crop, Resize, apply
 from salamandre.texts import path_of
 
@@ -90,7 +93,7 @@ def open(
         raise ValueError(f"channels must be 1 for grey or 3 for colour, got {channels!r}")
     share = real("test_share", test_share, 0, 1, below=True)
     whole("seed", seed, least=0)
-    names = _distinct(names_of(class_names))
+    names = checked_names(names_of(class_names))
     train: Images
     test: Images | None
     if source in CATALOGUE:
@@ -134,17 +137,11 @@ def _place(source: str | os.PathLike[str]) -> Path:
     return place
 
 
-def _distinct(names: tuple[str, ...] | None) -> tuple[str, ...] | None:
-    if names is not None and len(set(names)) < max(1, len(names)):
-        wrong = f"{max(names, key=names.count)!r} twice" if names else "none"
-        raise ValueError(f"class_names must be different names, got {wrong}")
-    return names
-
-
 def _find(place: Path) -> tuple[Reader | None, list[Path]]:
     """Return the reader of a file, or of the files of a folder, and their paths.
 
-    There is none for a folder of pictures.
+    There is none for a folder of pictures. A CSV file beside folders of pictures describes them;
+    of other things in one folder the first of :data:`FORMS` is read, and a warning says so.
 
     Raises:
         ValueError: a file of another form, or a folder with IDX files of several sets.
@@ -163,17 +160,30 @@ def _find(place: Path) -> tuple[Reader | None, list[Path]]:
         return array_files.idx, paths
     inside = sorted(place.iterdir()) if whole else [place]
     inside = [path for path in inside if not path.name.startswith(".")]
-    for form, read in FORMS.items():
-        paths = [path for path in inside if path.suffix.lower() == f".{form}" and path.is_file()]
-        # A table beside folders of pictures describes them.
-        if paths and not (form == "csv" and any(path.is_dir() for path in inside)):
-            return read, paths
+    found: dict[str, list[Path]] = {}
+    for path in inside:
+        if (form := path.suffix.lower()[1:]) in FORMS and path.is_file():
+            found.setdefault(form, []).append(path)
+    pictured = bool(found) and whole and _has_pictures_below(place)
+    if found and not (pictured and [*found] == ["csv"]):
+        form, *others = sorted(found, key=[*FORMS].index)
+        passed = [f".{other} files" for other in others] + ["folders of pictures"] * pictured
+        if passed:
+            warnings.warn(
+                f"{place}: read the .{form} files, and passed over {' and '.join(passed)}",
+                stacklevel=3,
+            )
+        return FORMS[form], found[form]
     if whole:
         return None, []
     raise ValueError(
         f"{place} is of no known form: expected IDX files with names such as "
         f"train-images-idx3-ubyte, or a name that ends in .{', .'.join(FORMS)}"
     )
+
+
+def _has_pictures_below(place: Path) -> bool:
+    return any("/" in path for path, *_ in search(place, suffixes()).pictures)
 
 
 def _read(
@@ -197,7 +207,8 @@ def _read(
 
     if read in TABLES:
         stats = [(str(path.resolve()), path.stat()) for path in paths]
-        origin = [(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats]
+        # A copy that keeps size and date has a new time of change.
+        origin = [(path, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for path, s in stats]
         stamp = cache.root(cache_dir) / "tables" / cache.key(origin, wanted, names, READING)
         train, *test = tables_cache.keep(stamp, name, converted)
     else:

@@ -67,19 +67,21 @@ def pixel_limit() -> int | None:
 
 
 def decode(file: BinaryIO, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
-    """Return the pixels of a picture of a known shape (C, H, W).
+    """Return the pixels of a picture of a known shape (C, H, W), turned as its EXIF data say.
 
     Raises:
         ValueError: it has another size.
         OSError: it cannot be read or is damaged; Pillow raises other exceptions too.
     """
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     channels, height, width = shape
     with Image.open(file, formats=_formats()) as picture:
+        form = form_of(picture)
+        ImageOps.exif_transpose(picture, in_place=True)
         if picture.size != (width, height):
             raise ValueError(f"it has {picture.height}×{picture.width} pixels")
-        pixels = np.asarray(plain(picture, form_of(picture)).convert(MODES[channels]))
+        pixels = np.asarray(plain(picture, form).convert(MODES[channels]))
     return pixels.reshape(height, width, channels).transpose(2, 0, 1)
 
 
@@ -88,16 +90,21 @@ def shape_of(
 ) -> tuple[int, int, int]:
     """Return the shape (C, H, W) of a picture, of which size and channels may be given.
 
+    The picture is turned as its EXIF data say.
+
     Raises:
         ValueError: it has more than 4096×4096 pixels and no size is given.
         OSError: it cannot be read; Pillow raises other exceptions too.
     """
-    from PIL import Image
+    from PIL import Image, ImageOps
 
     with Image.open(file, formats=_formats()) as picture:
-        width, height = (size, size) if size else picture.size
+        width, height = picture.size
         if not size and width * height > LARGEST:
             raise ValueError(f"it has {height}×{width} pixels: give a size")
+        if not size:
+            ImageOps.exif_transpose(picture, in_place=True)
+        width, height = (size, size) if size else picture.size
         grey = picture.mode in ("1", "L", "LA", "La") or picture.mode.startswith("I")
     return channels or (1 if grey else 3), height, width
 

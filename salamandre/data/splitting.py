@@ -21,9 +21,7 @@ def chosen_rows(labels: NDArray[np.integer], test_share: float, seed: int) -> ND
     """
     share = real("test_share", test_share, 0, 1, above=True, below=True)
     random = np.random.default_rng(whole("seed", seed, 0))
-    counts = np.bincount(
-        labels,
-    )
+    counts = np.bincount(labels)
     most = np.maximum(counts - 1, 0)
     wanted = share * counts
     taken = np.minimum(np.floor(wanted).astype(int), most)

@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from salamandre.checks import array, one_of, real, whole
-from salamandre.class_names import Names, listed
+from salamandre.checks import array, one_of, real
+from salamandre.class_names import SIGNS, TRUTHS, Names, composed, listed
 from salamandre.data.arrays import Examples, are_one_hot
 
 
@@ -30,16 +30,16 @@ def example_weights(
     """
     weights = None
     if sample_weights is not None:
-        weights = array("sample_weights", sample_weights).astype(np.float64)
+        weights = array("sample_weights", sample_weights)
         if weights.shape != found.targets.shape[:1]:
             raise ValueError(
                 f"sample_weights must be one number for each of the {len(found.targets)} examples, "
                 f"got shape {weights.shape}"
             )
-        if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
-            raise ValueError(
-                "sample_weights must be finite numbers of at least 0, not all of them 0"
-            )
+        real_numbers = weights.dtype.kind in "fiub"
+        if not (real_numbers and np.isfinite(weights).all() and (weights >= 0).all()):
+            raise ValueError("sample_weights must be finite numbers of at least 0")
+        weights = weights.astype(np.float64)
     if class_weights is not None:
         targets = found.targets
         labels = targets.argmax(axis=1) if are_one_hot(targets) else targets.reshape(-1)
@@ -47,6 +47,8 @@ def example_weights(
             raise ValueError("class_weights need targets that are labels or one-hot")
         of_class = _by_class(class_weights, labels, found.class_names, classes)[labels]
         weights = of_class if weights is None else weights * of_class
+    if weights is not None and not weights.any():
+        raise ValueError("the weights of all examples are 0: nothing would be learned")
     return weights
 
 
@@ -58,13 +60,17 @@ def _by_class(given: Any, labels: np.ndarray, names: Names | None, classes: int)
         return len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))
     weights = np.ones(len(counts))
     if isinstance(given, Mapping):
+        by_name = {composed(name): label for label, name in enumerate(names or ())}
         for name, weight in given.items():
-            label = names.index(name) if names and name in names else name
-            if isinstance(label, str) or not 0 <= whole("a class", label, 0) < len(weights):
+            spoken = isinstance(name, str) or names in (SIGNS, TRUTHS)  # -1 and True are names
+            label: Any = by_name.get(composed(str(name)), name) if spoken else name
+            whole = isinstance(label, (int, np.integer)) and not isinstance(label, bool)
+            if not whole or not 0 <= label < len(weights):
                 known = listed(names) if names else f"0..{len(weights) - 1}"
                 raise ValueError(f"class_weights name {name!r}: the classes are {known}")
             weights[label] = real(f"the weight of class {name!r}", weight, 0)
         return weights
+    given = np.atleast_1d(array("class_weights", given)).tolist()
     if len(given) != len(weights):
         raise ValueError(
             f"class_weights must be one number for each of the {len(weights)} classes, got "

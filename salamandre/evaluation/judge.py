@@ -17,7 +17,7 @@ from salamandre.checks import array
 from salamandre.class_names import matched
 from salamandre.component import encode
 from salamandre.data import cache
-from salamandre.data.images import Images, checksum
+from salamandre.data.images import Images
 from salamandre.data.transforms import Shift
 from salamandre.evaluation.classes import class_divergence, class_shares, classifier_score
 from salamandre.evaluation.distances import frechet_distance, precision_recall
@@ -127,8 +127,7 @@ class Judge:
             seed=seed,
             backend=backend,
         )
-        found = checksum(train.images, train.labels)
-        settings = [encode(classifier), train.name, found, epochs, seed]
+        settings = [encode(classifier), train.name, train.checksum, epochs, seed]
         digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:16]
         path = (
             cache.root(cache_dir) / "judges" / f"{readable_name(train.name)}-{digest}.safetensors"
@@ -152,11 +151,13 @@ class Judge:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return probabilities and features of images, block by block."""
         network, (low, high) = self.classifier, value_range
+        black, white = network.pixels[1:]  # in which it has learned
         run, last = network.new_pass(parameter_gradients=False), len(network.layers) - 1
         probabilities, features = [], []
         for start in range(0, len(examples), 1000):
             block = np.array(examples[start : start + 1000], network.dtype)
-            x = np.clip((block - low) / (high - low), 0, 1).reshape(-1, *network.input_shape)
+            x = np.clip((block - low) / (high - low), 0, 1) * (white - black) + black
+            x = x.reshape(-1, *network.input_shape)
             y = network.compute(x, run, training=False, stop=last)
             features.append(np.array(network.backend.to_numpy(y)))
             y = network.layers[last].compute(y, run.parts[last])

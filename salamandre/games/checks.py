@@ -108,15 +108,16 @@ def examples(
     batch_size: int,
 ) -> Source:
     """Return the real examples in the discriminator's shape and the generator's value range."""
-    low, high = value_range = output_range(generator)
+    low, high = output_range(generator)
+    pixels = discriminator.pixels._replace(low=low, high=high)
     names = _class_names(generator, discriminator)
     if isinstance(images, Images):
-        source = Source(images, discriminator, value_range=value_range, class_names=names)
+        source = Source(images, discriminator, pixels=pixels, class_names=names)
     else:
         values = array("the images", images)
         if labels is None:
             labels = np.zeros(len(values), np.uint8)
-        source = Source((values, labels), discriminator, None, value_range, names, labelled=True)
+        source = Source((values, labels), discriminator, None, pixels, names, labelled=True)
         bounded = isinstance(_last_activation(generator), (Sigmoid, Tanh, CenteredSigmoid))
         found = float(values.min()), float(values.max())
         if source.pixels is not None or not bounded:

@@ -8,10 +8,11 @@ from typing import Any
 
 from salamandre.backend import Array
 from salamandre.checks import whole
+from salamandre.class_names import listed
 from salamandre.component import encode
 from salamandre.data.arrays import Data
 from salamandre.data.batches import EndlessBatches, Source
-from salamandre.data.images import checksum
+from salamandre.data.images import Images, checksum
 from salamandre.data.transforms import Transform
 from salamandre.inputs import BYTES
 from salamandre.network import Diverged, Network
@@ -43,7 +44,8 @@ class Engine(Loop):
         transform: a random transform of the training inputs, such as
             ``salamandre.data.Shift(2)``. Default none.
         metrics: functions of (outputs, targets) by name, each given copies of those of the whole
-            test set. Default accuracy, where the targets are labels or one-hot.
+            test set; targets that are no labels have the outputs' shape. Default accuracy, where
+            the targets are labels or one-hot.
         test_every: how often to test. Default ``Epochs(1)``.
         class_weights: in the training loss, of the examples of each class: numbers by class names
             or labels (1 for the others), one number for each class, or ``"balanced"``: N /
@@ -87,11 +89,18 @@ class Engine(Loop):
             sample_weights=sample_weights,
         )
         names = self.train.class_names
-        self.test_set = None if test is None else Source(test, network, class_names=names)
+        pixels = self.train.pixels or network.pixels
+        self.test_set = None if test is None else Source(test, network, None, pixels, names)
         if self.train.weights is not None:
             network.loss.require_weights()
+        own = self.test_set.class_names if self.test_set and not isinstance(test, Images) else None
+        if own and names is None:
+            raise ValueError(
+                f"the test targets are the classes {listed(own)}, the training targets are whole "
+                f"numbers without names: give both alike, or set network.class_names"
+            )
         for source in filter(None, (self.train, self.test_set)):
-            for _, targets in source.in_order(8192):  # refused here, not by a step
+            for targets in source.targets_in_order(8192):  # refused here, not by a step
                 self._check(targets, (len(targets), *network.output_shape))
         self.batches = EndlessBatches(self.train, self.batch_size, self.seed)
         if metrics is None:
@@ -195,11 +204,13 @@ class Engine(Loop):
         xp = network.backend.xp
         for x, targets in self.test_set.in_order(batch_size):
             y = network.predict(x)
-            loss, _ = network.loss.evaluate(y, self._check(targets, y.shape), network.backend)
+            wanted = self._check(targets, y.shape)
+            loss, _ = network.loss.evaluate(y, wanted, network.backend)
             total += float(loss) * len(y)
             if self.metrics:
                 outputs.append(y)
-                answers.append(targets)
+                # Values (N,) for outputs (N, 1) would be compared each with each.
+                answers.append(targets if network.loss.takes_labels else wanted)
         values = {"test_loss": total / len(self.test_set)}
         for name, metric in self.metrics.items():  # each has arrays of its own to work on
             values[name] = metric(xp.concatenate(outputs), xp.concatenate(answers))

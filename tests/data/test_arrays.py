@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -134,6 +135,9 @@ def test_signs_are_values_for_other_losses():
     sal.Engine(network, (X, 2 * SIDE - 1), batch_size=20).run(60)
     assert network.class_names is None
     assert (np.sign(network.predict(X)[:, 0]) == 2 * SIDE - 1).mean() > 0.95
+    first, second = (classifier(1, loss=network.loss, last=sal.Tanh()) for _ in range(2))
+    first.class_names = ["-1", "1"]
+    assert first.learn(X, 2 * SIDE - 1) == second.learn(X, 2 * SIDE - 1)
 
 
 @pytest.mark.parametrize("loss", [sal.MeanSquaredError(), sal.MeanAbsoluteError()], ids=repr)
@@ -222,6 +226,19 @@ def test_a_picture_is_predicted_as_the_engine_took_it(tmp_path):
     assert guesses == wanted[:20].argmax(axis=1).tolist()
 
 
+def test_many_images_are_predicted_block_by_block():
+    network = classifier(1, 784, sal.BinaryCrossEntropy(), sal.Sigmoid())
+    zeros = np.zeros((8000, 1, 28, 28), np.uint8)
+    images = Images(zeros, np.zeros(8000, np.uint8), ("a",), "many", "test")
+    wanted = network.predict(images[:300])
+    tracemalloc.start()
+    found = network.predict(images)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 4 * zeros.size / 4  # as floats they would take four times their bytes
+    np.testing.assert_array_equal(found[:300], wanted)
+
+
 def test_rows_of_bytes_are_features():
     network = classifier(2)
     rows = RANDOM.integers(0, 256, (5, 4)).astype(np.uint8)
@@ -252,6 +269,41 @@ def test_pixels_that_are_not_scaled_are_told():
         Source((flat / 255, np.zeros(20)), classifier(1, 64, sal.MeanSquaredError()))
 
 
+def test_bytes_of_a_test_set_are_scaled_as_those_of_the_training_set():
+    train, test = data.load("digits")  # whose white is 16
+    engines = [
+        sal.Engine(classifier(10, 64), train, given) for given in (test, (test.images, test.labels))
+    ]
+    assert engines[0].evaluate() == engines[1].evaluate()
+    pictures = RANDOM.integers(0, 256, (20, 1, 8, 8)).astype(np.uint8)
+    with pytest.warns(UserWarning, match=r"divided by 16 .* reach 255"):
+        sal.Engine(engines[0].network, (pictures, np.arange(20) % 10))
+
+
+def test_targets_that_are_images_of_bytes_are_told():
+    layers = [sal.ConvolutionalLayer(1, 3, 1, 1)]
+    network = sal.Network(layers, (1, 4, 4), sal.MeanSquaredError(), sal.Adam())
+    x = RANDOM.integers(0, 256, (20, 1, 4, 4)).astype(np.uint8)
+    with pytest.warns(UserWarning, match=r"scaled to 0\.\.1, the targets are taken as they are"):
+        sal.Engine(network, (x, x))
+    sal.Engine(network, (x, x / np.float32(255)))
+    sal.Engine(network, (x, (x > 99).astype(np.uint8)))  # masks
+
+
+def test_words_for_the_test_set_alone_are_refused():
+    x, labels = RANDOM.normal(size=(30, 4)), np.arange(30) % 3
+    words = np.array(["a", "b", "c"])[labels]
+    network = classifier(3)
+    for some in (labels > 0, labels >= 0):
+        with pytest.raises(ValueError, match="whole numbers without names: give both alike"):
+            sal.Engine(network, (x, labels), (x[some], words[some]))
+    assert network.class_names is None
+    network.class_names = ["a", "b", "c"]
+    engine = sal.Engine(network, (x, labels), (x[labels > 0], words[labels > 0]))
+    same = sal.Engine(network, (x, labels), (x[labels > 0], labels[labels > 0]))
+    assert engine.evaluate() == same.evaluate()
+
+
 def test_channels_that_come_last_are_told():
     network = sal.Network([sal.ConvolutionalLayer(1, 2)], (3, 5, 6))
     with pytest.raises(ValueError, match=r"x.transpose\(0, 3, 1, 2\)"):
@@ -269,6 +321,11 @@ def test_a_split_of_arrays_has_the_same_shares_of_each_class():
     np.testing.assert_array_equal(again, x_train)
     one_hot = np.eye(2)[np.repeat([0, 1], 50)]
     assert data.split((x, one_hot), 0.1)[1][1].sum(axis=0).tolist() == [5, 5]
+    numbers = np.repeat([0.0, 1.0], [90, 10])
+    assert [data.split((x, numbers), 0.1, seed)[1][1].sum() for seed in range(9)] == [1] * 9
     assert len(data.split((x, np.arange(100)), 0.25)[1][0]) == 25  # values, no classes
+    for wrong in ({"x": x}, (x,), (x, labels, labels), (1, 2)):
+        with pytest.raises(ValueError, match="a data set"):
+            data.split(wrong, 0.2)
     images = painted(("red", "green"))
     assert len(data.split(images, 0.5)[1]) == 20

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import pickle
 import zlib
 
 import numpy as np
@@ -32,6 +34,9 @@ def test_read_only():
             array[0] = 1
     with pytest.raises(dataclasses.FrozenInstanceError):
         made.white = 1
+    again = pickle.loads(pickle.dumps(made))
+    assert not (again.images.flags.writeable or again.labels.flags.writeable)
+    assert again.checksum == made.checksum and copy.deepcopy(made) is made
     PIXELS[0, 0, 0, 0] = 0  # the caller's own array stays as it was
 
 

@@ -204,6 +204,11 @@ def test_whole_numbers_and_truth_values_are_pixels(tmp_path):
     with pytest.warns(UserWarning, match=r"taken as numbers in 0\.\.1"):
         train, _ = data.open(save(tmp_path, x=black, y=LABELS[0]))
     same(train, 255 * black[:, None])
+    with pytest.warns(
+        UserWarning, match=r"taken as numbers in 0\.\.1"
+    ):  # drawings in black and white
+        train, _ = data.open(save(tmp_path, x=black.astype(np.uint8), y=LABELS[0]))
+    same(train, 255 * black[:, None])
 
 
 @pytest.mark.parametrize(
@@ -256,6 +261,9 @@ def test_class_names_from_a_file_or_a_list(tmp_path):
     assert data.open(path, class_names=names)[0].classes == ("eins", "zwei", "drei")
     train, _ = data.open(path, class_names=["a", "b", "c", "d"])  # one of them has no example
     assert (train.classes, train.labels.max()) == (("a", "b", "c", "d"), 2)
+    forms = ["\u00e4", "a\u0308"]  # of one letter in Unicode
+    train, _ = data.open(save(tmp_path, x=IMAGES[0], y=forms * 3), class_names=["o", forms[1]])
+    assert (train.classes, train.labels.tolist()) == (("o", forms[0]), [1] * 6)
     for labels in (LABELS[0] + 1, np.array([-1, 0, 1] * 2), np.array(["a", "b", "c"] * 2)):
         train, _ = data.open(save(tmp_path, x=IMAGES[0], y=labels), class_names=("a", "b", "c"))
         assert train.labels.tolist() == [0, 1, 2] * 2
@@ -264,7 +272,7 @@ def test_class_names_from_a_file_or_a_list(tmp_path):
     path = save(tmp_path, x=IMAGES[0], y=LABELS[0])
     with pytest.raises(ValueError, match=r"labels in 0\.\.2 for 2 class names"):
         data.open(path, class_names=("a", "b"))
-    with pytest.raises(ValueError, match="must be different names, got 'a' twice"):
+    with pytest.raises(ValueError, match="must be different names, got 'a', 'b', 'a'"):
         data.open(path, class_names=("a", "b", "a"))
 
 
@@ -324,6 +332,26 @@ def test_folders_of_pictures(tmp_path):
     (tmp_path / "zoo" / "train" / "list.csv").unlink()
     train, test = data.open(tmp_path / "zoo" / "train", channels=1, class_names=("dog", "cat"))
     assert (train.shape, train.classes) == ((1, 64, 64), ("dog", "cat"))
+
+
+def test_folders_that_hold_several_things(tmp_path):
+    path = tmp_path / "own"
+    path.mkdir()
+    (path / "train.csv").write_bytes(damaged.csv(IMAGES[0], LABELS[0]))
+    run = path / "runs" / "1"  # which learned from this folder
+    run.mkdir(parents=True)
+    (run / "settings.json").write_text('{"options": {}}')
+    Image.fromarray(IMAGES[0][0]).save(run / "samples.png")
+    same(data.open(path)[0], IMAGES[0][:, None])
+    save(path, x=IMAGES[1], y=LABELS[1])
+    with pytest.warns(UserWarning, match=r"read the \.npz files, and passed over \.csv files"):
+        same(data.open(path)[0], IMAGES[1][:, None])
+    (path / "train.csv").unlink()
+    for name in ("cat", "dog"):
+        (path / name).mkdir()
+        Image.fromarray(IMAGES[0][0]).save(path / name / "1.png")
+    with pytest.warns(UserWarning, match=r"\.npz files, and passed over folders of pictures"):
+        same(data.open(path)[0], IMAGES[1][:, None])
 
 
 def test_sources_that_are_nothing(tmp_path):

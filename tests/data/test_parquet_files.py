@@ -44,6 +44,14 @@ def test_columns_without_metadata(tmp_path):
         data.open(path, label_column="sort")
 
 
+def test_examples_without_a_class_are_refused(tmp_path):
+    """Hugging Face numbers what has no label -1; it is not the first class."""
+    for labels in ([-1, 0, 1, 2, 0, 1], [-1, 0, 1] * 2):
+        (tmp_path / "set.parquet").write_bytes(parquet(IMAGES[0], np.array(labels)))
+        with pytest.raises(CorruptData, match=r"labels in -1\.\.\d for 3 class names"):
+            data.open(tmp_path / "set.parquet")
+
+
 def test_pictures_of_several_sizes(tmp_path):
     pictures = [{"bytes": picture(IMAGES[0][i][i:, i:])} for i in range(COUNT)]
     path = write(tmp_path / "set.parquet", pa.table({"image": pictures, "label": LABELS[0]}))

@@ -110,3 +110,9 @@ def test_a_picture_of_a_known_shape():
     np.testing.assert_array_equal(found, np.asarray(drawn()).transpose(2, 0, 1))
     with pytest.raises(ValueError, match="it has 32×32 pixels"):
         pictures.decode(file, (3, 32, 16))
+    quarter = Image.Exif()
+    quarter[274] = 6  # the orientation: to be turned clockwise
+    turned, pixels = io.BytesIO(), np.arange(6, dtype=np.uint8).reshape(2, 3)
+    Image.fromarray(pixels).save(turned, "PNG", exif=quarter)
+    assert pictures.shape_of(turned) == (1, 3, 2)
+    np.testing.assert_array_equal(pictures.decode(turned, (1, 3, 2))[0], np.rot90(pixels, -1))

@@ -58,6 +58,10 @@ def test_a_changed_file_is_read_again(folder, reads):
     os.utime(folder / "test.csv", (1, 1))
     _, test = data.open(folder)
     np.testing.assert_array_equal(test.images, IMAGES[0][:, None])
+    changed = (folder / "test.csv").read_bytes()
+    (folder / "test.csv").write_bytes(changed[:-2] + bytes([changed[-2] ^ 1]) + changed[-1:])
+    os.utime(folder / "test.csv", (1, 1))  # as a copy that keeps size and date
+    assert (data.open(folder)[1].images != test.images).sum() == 1
 
 
 @pytest.mark.parametrize("damage", [b"", b"{}", b'{"shape":[1,9,9],"classes":["a"],"splits":1}'])

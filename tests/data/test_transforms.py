@@ -10,6 +10,7 @@ import salamandre as sal
 from salamandre import data
 from salamandre.data import Chain, Crop, Flip, Images, RandomCrop, Resize, Shift
 from salamandre.data.batches import Source
+from salamandre.inputs import Pixels
 
 X = np.random.default_rng(0).integers(0, 256, (50, 3, 8, 6), np.uint8)
 ALL = [
@@ -148,13 +149,24 @@ def test_apply_changes_a_data_set_once(monkeypatch):
     assert (drawn.images != data.apply(images(), Flip(), seed=4).images).any()
 
 
+def test_what_is_no_transform():
+    for wrong, message in (
+        ("flip", r"a function of \(x, random\), such as data\.Flip\(\), got 'flip'"),
+        (Flip, "got Flip"),
+        (lambda x, random: None, r"as many examples as it is given, 50, got object of shape \(\)"),
+        (lambda x, random: x[:3], r"50, got uint8 of shape \(3, 3, "),
+    ):
+        with pytest.raises(ValueError, match=message):
+            Source(images(), network(3 * 48), wrong)
+
+
 @pytest.mark.parametrize("limits", [(0.0, 1.0), (-1.0, 1.0), (-2.0, 2.0)])
 @pytest.mark.parametrize("transform", [None, Flip(1)], ids=repr)
 @pytest.mark.parametrize("white", [255, 16])
 def test_pixels_reach_the_range_of_the_generator(limits, transform, white):
     x = np.zeros((4, 1, 2, 2), np.uint8)
     x[:, :, 1] = white
-    source = Source(images(x, white), network(4), transform, value_range=limits)
+    source = Source(images(x, white), network(4), transform, pixels=Pixels(255, *limits))
     (batch, _), *_ = source.batches(4, 0, 0)
     np.testing.assert_allclose(
         np.asarray(batch), [[limits[0]] * 2 + [limits[1]] * 2] * 4, rtol=1e-6

@@ -7,6 +7,7 @@ import pytest
 
 import salamandre as sal
 from salamandre import data, evaluation
+from salamandre.inputs import Pixels
 
 
 @pytest.fixture(scope="module")
@@ -46,6 +47,15 @@ def test_a_judge_reads_images_in_any_range_and_shape(judge, digits):
     plain = judge.classify(values)
     assert np.allclose(judge.classify(2 * values - 1, (-1, 1)), plain, atol=1e-5)
     assert np.allclose(judge.classify(values.reshape(50, -1)), plain)
+
+
+def test_a_judge_shows_images_in_the_range_that_its_classifier_has_learned(judge, digits):
+    _, test = digits
+    layers = [sal.NeuronLayer(10, sal.Softmax())]
+    network = sal.Network(layers, 64)
+    network.pixels = Pixels(16, -1, 1)
+    found = evaluation.Judge(network, test).classify(test.images[:9] / test.white)
+    np.testing.assert_allclose(found, network.predict(test[:9]), rtol=1e-4)
 
 
 def test_a_judge_is_trained_once(digits, tmp_path):

@@ -390,6 +390,14 @@ def test_metrics_are_of_the_whole_test_set_and_get_copies():
     assert run.evaluate() == found
 
 
+def test_a_metric_gets_values_of_the_shape_of_the_outputs():
+    x = np.random.default_rng(1).normal(size=(30, 6))
+    network = sal.Network([sal.NeuronLayer(1)], 6, sal.MeanSquaredError(), sal.Adam())
+    errors = {"mse": lambda y, targets: float(((y - targets) ** 2).mean())}
+    found = sal.Engine(network, (x, x[:, 0]), (x, x[:, 0]), metrics=errors).evaluate()
+    assert found["mse"] == pytest.approx(found["test_loss"], rel=1e-5)
+
+
 def test_weights_of_classes_and_examples():
     """The weights of a batch of all examples are the product of both kinds."""
     own = np.random.default_rng(2).uniform(0.1, 2, len(X))
@@ -402,6 +410,9 @@ def test_weights_of_classes_and_examples():
         ("balanced", balanced, LABELS),
         ({"late": 3}, [1, 3], named),
         ("balanced", balanced, np.eye(2)[LABELS]),
+        ({-1: 2, 1: 3}, [2, 3], 2 * LABELS - 1),
+        ({True: 3}, [1, 3], LABELS > 0),
+        (np.array([0, 2]), [0, 2], LABELS),
     ):
         run = sal.Engine(
             plain(),
@@ -423,8 +434,13 @@ def test_weights_of_classes_and_examples():
         ({"class_weights": {1: -1}}, "at least 0"),
         ({"class_weights": "balance"}, "did you mean 'balanced'"),
         ({"sample_weights": [1, 2]}, "one number for each of the 50 examples"),
+        ({"sample_weights": ["heavy"] * 50}, "finite numbers"),
         ({"sample_weights": -np.ones(50)}, "at least 0"),
-        ({"sample_weights": np.zeros(50)}, "not all of them 0"),
+        ({"class_weights": 2.0}, "one number for each of the 2 classes, got 1"),
+        ({"class_weights": {1.0: 2}}, r"name 1\.0: the classes are 0\.\.1"),
+        ({"class_weights": [0, 0]}, "weights of all examples are 0"),
+        ({"class_weights": [0, 2], "sample_weights": 1 - LABELS}, "of all examples are 0"),
+        ({"sample_weights": np.zeros(50)}, "weights of all examples are 0"),
     ],
 )
 def test_weights_that_are_refused(options, message):

@@ -84,8 +84,7 @@ class Network(FlatVectors, Meaning):
         self.loss, self.optimizer = loss, optimizer
         if not self.owns_vectors:
             return
-        advice = loss.advice(self._activation, self.output_shape) if loss else ""
-        if advice:
+        if loss and (advice := loss.advice(self._activation, self.output_shape)):
             warnings.warn(advice, stacklevel=2)
         if optimizer is not None:
             optimizer.attach(self.backend, self.parameters)
@@ -215,8 +214,7 @@ class Network(FlatVectors, Meaning):
         Args:
             x: (N, *input_shape), or :class:`salamandre.data.Images`. Images of unsigned bytes are
                 scaled as those that the network learned from (``pixels``), and are made vectors
-                for a network that takes vectors; images (N, H, W) have one channel. Arrays of other
-                types are taken as they are.
+                for a network that takes vectors; images (N, H, W) have one channel.
             batch_size: examples in a block. Default 256.
             labels: see :meth:`compute`.
             seed: of the noise of layers that have some: equal calls give equal answers. Default 0.

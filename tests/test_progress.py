@@ -7,6 +7,7 @@ import os
 import struct
 import subprocess
 import sys
+from contextlib import suppress
 
 import pytest
 from tqdm.utils import disp_len
@@ -28,9 +29,12 @@ def drawn(monkeypatch, width, count=8600, total=20000, values=VALUES, **options)
             bar.set_postfix_str(values, refresh=False)
             bar.update(count)
             bar.refresh()
-        text = os.read(terminal, 10_000).decode()
+    text = b""
+    with suppress(OSError):  # how its end is told on Linux
+        while part := os.read(terminal, 10_000):
+            text += part
     os.close(terminal)
-    return [line.rstrip() for line in text.split("\r")]
+    return [line.rstrip() for line in text.decode().split("\r")]
 
 
 @pytest.mark.parametrize("width", [40, 80, 200])

@@ -95,18 +95,25 @@ def find_run(name: str, root: str | os.PathLike[str], program: str | None = None
 
 
 def _latest(runs: list[Run], root: str | os.PathLike[str], program: str | None) -> Run:
-    """Return the first run, or the first of a program; those that cannot be read are passed over.
+    """Return the first run, or the first of a program.
+
+    Those that cannot be read are passed over, unless there is no other.
 
     Raises:
         UnknownRun: the program has none.
     """
-    for run in runs if program else ():
-        with suppress(ValueError, OSError):
+    if program is None:
+        return runs[0]
+    doubtful = []
+    for run in runs:
+        try:
             if run.settings.program == program:
                 return run
-    if program:
-        raise UnknownRun(f"there is no run of {program} in {root}")
-    return runs[0]
+        except (ValueError, OSError):
+            doubtful.append(run)
+    if doubtful:
+        return doubtful[0]  # whoever reads its settings is told why they cannot be read
+    raise UnknownRun(f"there is no run of {program} in {root}")
 
 
 def _listed(names: list[str]) -> str:

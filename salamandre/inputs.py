@@ -236,4 +236,6 @@ def checked_weights(weights: Any, count: int, dtype: Any, backend: Backend) -> A
         )
     if not backend.all_finite(weights) or not backend.all_true(weights >= 0):
         raise ValueError("weights must be finite numbers of at least 0")
-    return weights / backend.xp.maximum(weights.mean(), float(np.finfo(dtype).tiny))
+    least = float(np.finfo(dtype).tiny)
+    weights = weights / backend.xp.maximum(weights.max(), least)  # whose sum cannot overflow
+    return weights / backend.xp.maximum(weights.mean(), least)

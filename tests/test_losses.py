@@ -293,6 +293,17 @@ def test_weights_that_are_none(weights, message):
     assert unchanged(network, before)
 
 
+@pytest.mark.parametrize("scale", [1e-38, 1e38])
+def test_only_the_ratios_of_weights_count(scale):
+    one, other = (
+        sal.Network([sal.NeuronLayer(3)], 3, sal.MeanSquaredError(), sal.SGD(0.1)) for _ in range(2)
+    )
+    weights = np.array([1, 2, 3, 1, 2, 3, 1])
+    assert one.learn(P, T, weights=weights) == pytest.approx(
+        other.learn(P, T, weights=weights * scale), rel=1e-5
+    )
+
+
 def test_a_batch_without_weight_teaches_nothing():
     network = sal.Network([sal.NeuronLayer(3)], 3, sal.MeanSquaredError(), sal.SGD(0.1))
     before = network.parameters.copy()

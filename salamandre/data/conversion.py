@@ -162,7 +162,14 @@ def to_classes(
     columns = [_column(one.labels, len(one.images)) for one in sets if one.labels is not None]
     text = any(column.dtype.kind == "U" for column in columns)
     if text:
+        words = [_composed(column) for column in columns if column.dtype.kind == "U"]
         columns = [_composed(column.astype(str)) for column in columns]
+        others = np.setdiff1d(np.concatenate(columns), np.concatenate(words))
+        if names is None and len(others):  # numbers of classes whose names stand in the other split
+            raise WrongFormat(
+                f"has words as labels, and numbers such as {others[0]} that are none of them: give "
+                f"both splits the same labels"
+            )
     values = np.unique(np.concatenate([np.unique(column) for column in columns]))
     if len(values) > MOST:
         raise WrongFormat(f"has {len(values):,} different labels, expected at most {MOST:,}")

@@ -98,6 +98,8 @@ def open(
     test: Images | None
     if source in CATALOGUE:
         name = os.fspath(source)
+        if label_column is not None:
+            raise ValueError(f"label_column is for CSV and Parquet files, and {name} has none")
         train, test = load(name, data_dir=data_dir, cache_dir=cache_dir, download=download)
         train, test = _renamed(train, names), _renamed(test, names)
     else:

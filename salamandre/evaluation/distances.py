@@ -9,14 +9,20 @@ import numpy as np
 
 from salamandre.checks import array, whole
 
+LARGEST = 1e15  # whose square float32 can hold, and a sum of many such squares
 BLOCK = 1024  # rows whose distances are held at a time
 
 
 def finite(what: str, values: Any) -> np.ndarray:
-    """Return values as an array of real, finite numbers."""
+    """Return values as an array of real numbers, whose squares are finite too."""
     found = array(what, values)
-    if found.dtype.kind not in "fiub" or not np.isfinite(found).all():
-        raise ValueError(f"{what} must be finite numbers, got NaN, infinity or another type")
+    real = found.dtype.kind in "fiub"
+    ends = (-float(found.min()), float(found.max())) if real and found.size else (0.0,)
+    if not (real and max(ends) <= LARGEST):  # NaN is not
+        raise ValueError(
+            f"{what} must be finite numbers of at most {LARGEST:g}, got "
+            + (f"values from {-ends[0]:g} to {ends[-1]:g}" if real else f"dtype {found.dtype}")
+        )
     return np.asarray(found)
 
 

@@ -233,6 +233,15 @@ def test_labels_of_any_kind_become_classes(tmp_path, labels, classes, expected):
     assert train.labels.tolist() == list(expected)
 
 
+def test_words_in_one_split_and_numbers_in_the_other(tmp_path):
+    split = {"x_train": IMAGES[0], "x_test": IMAGES[1]}
+    words = np.array(["1", "2", "a"] * 2)
+    _, test = data.open(save(tmp_path, **split, y_train=words, y_test=[1, 2] * 3))
+    assert (test.classes, test.labels.tolist()) == (("1", "2", "a"), [0, 1] * 3)
+    with pytest.raises(CorruptData, match="words as labels, and numbers such as 0 that are none"):
+        data.open(save(tmp_path, **split, y_train=words, y_test=[0, 1] * 3))
+
+
 def test_classes_are_those_of_both_splits(tmp_path):
     train, test = data.open(
         save(
@@ -364,6 +373,8 @@ def test_sources_that_are_nothing(tmp_path):
         data.open(tmp_path)
     with pytest.raises(ValueError, match=r"label_column is for CSV and Parquet files, and .*npz"):
         data.open(save(tmp_path, x=IMAGES[0], y=LABELS[0]), label_column="y")
+    with pytest.raises(ValueError, match="label_column is for CSV and Parquet files, and digits"):
+        data.open("digits", label_column="label")
     for options, message in (
         ({"channels": 2}, "channels must be 1 for grey or 3"),
         ({"image_size": 0}, "image_size must be a whole number"),

@@ -98,7 +98,7 @@ def test_precision_and_recall_by_the_paper_s_definition(random):
         evaluation.precision_recall(a[:3], b)
 
 
-@pytest.mark.parametrize("bad", [np.nan, np.inf, None])
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -1e200, None])
 def test_features_that_are_no_numbers(bad, random):
     good = random.normal(size=(8, 3))
     broken = np.ma.masked_array(good, good > 0) if bad is None else good.copy()

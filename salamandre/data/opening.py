@@ -182,8 +182,8 @@ def _find(place: Path) -> tuple[Reader | None, list[Path]]:
     if whole:
         return None, []
     raise ValueError(
-        f"{place} is of no known form: expected IDX files with names such as "
-        f"train-images-idx3-ubyte, or a name that ends in .{', .'.join(FORMS)}"
+        f"{place} is of no known form: expected a folder of pictures (unpack archives), IDX files "
+        f"with names such as train-images-idx3-ubyte, or a name that ends in .{', .'.join(FORMS)}"
     )
 
 

@@ -220,7 +220,9 @@ def test_a_source_is_noted_as_a_name_or_an_absolute_path(tmp_path, monkeypatch):
     noted = {"mnist": "mnist", "./mnist": tmp_path / "mnist", "link": tmp_path / "pets"}
     noted |= {"x.npz": tmp_path / "x.npz", ".": tmp_path}
     assert {source: located(source) for source in noted} == {k: str(v) for k, v in noted.items()}
-    with pytest.raises(ValueError, match="did you mean 'mnist'. .*nor a folder of pictures or fil"):
+    with pytest.raises(
+        ValueError, match=r"did you mean 'mnist'\? .*nor a folder of pictures or fil"
+    ):
         located("mnits")
 
 

@@ -104,7 +104,7 @@ def test_a_judge_matches_classes_by_name(judge, digits):
     )
     assert evaluation.Judge(judge.classifier, few).accuracy > 0.85
     unknown = data.Images(test.images, test.labels, tuple("abcdefghij"), "x", "test", test.white)
-    with pytest.raises(ValueError, match=r"class 'a', .* that the other set lacks: its classes"):
+    with pytest.raises(ValueError, match=r"class 'a', .* that the classifier lacks: its classes"):
         evaluation.Judge(judge.classifier, unknown)
 
 

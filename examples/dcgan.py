@@ -1,4 +1,4 @@
-"""A deep convolutional game (DCGAN, Radford et al. 2016) on a data set, or on a folder of pictures.
+"""A deep convolutional game (DCGAN, Radford et al. 2016) on a data set or on pictures of your own.
 
     python examples/dcgan.py                                  # MNIST at 32×32
     python examples/dcgan.py --dataset cifar-10
@@ -14,14 +14,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
 from digit_games import earlier_values, load_images, new_parser, parse, run
 
 import salamandre as sal
 from salamandre import data, runs
 from salamandre.program import run_program
-from salamandre.texts import path_of
 
 OBJECTIVES = {
     "non-saturating": sal.NonSaturating,
@@ -34,10 +32,7 @@ SIZES = {32: (4, 2, 1), 64: (8, 4, 2, 1)}  # channels of each size from 4×4 on,
 
 def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the options."""
-    parser = new_parser(__doc__, folders=True)
-    add = parser.add_argument_group("pictures").add_argument
-    add("--image-size", type=int, choices=SIZES, default=32, help="of the images, default 32")
-
+    parser = new_parser(__doc__, size=32)
     add = parser.add_argument_group("players").add_argument
     add("--latent", type=int, default=100, metavar="N", help="size of latent vectors, default 100")
     add(
@@ -74,21 +69,10 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
         **{"images": "dataset", "size": "image_size", "nz": "latent", "maps": "channels"},
         critic_steps="discriminator_steps",
     )
-    return parse(parser, given)
-
-
-def load(options: argparse.Namespace) -> tuple[data.Images, data.Images, data.Images]:
-    """Return the images, resized: training images, those of the chosen classes, test images."""
-    if options.dataset and options.dataset not in data.CATALOGUE:
-        own = Path(options.dataset)
-        if not options.resume:
-            runs.keep_apart(path_of(options.output) / f"{own.name}-dcgan", own)
-        pictures = data.folder(own, size=options.image_size, classes=False)
-        options.evaluate = 0  # there are no classes
-        return pictures, pictures, pictures
-    train, chosen, test = load_images(options)
-    resize = data.Resize(options.image_size)
-    return data.apply(train, resize), data.apply(chosen, resize), data.apply(test, resize)
+    options = parse(parser, given)
+    if options.image_size not in SIZES:
+        parser.error(f"--image-size must be one of {', '.join(map(str, SIZES))}")
+    return options
 
 
 def build_game(options: argparse.Namespace, images: data.Images) -> sal.GanGame:
@@ -141,7 +125,8 @@ def build_game(options: argparse.Namespace, images: data.Images) -> sal.GanGame:
 def main() -> None:
     """Play the game of the command line."""
     options = parse_arguments()
-    run(options, "dcgan", partial(build_game, options), load(options))
+    sets = load_images(options, classes=False)
+    run(options, "dcgan", partial(build_game, options), sets)
 
 
 if __name__ == "__main__":

@@ -1,61 +1,79 @@
-"""What gan_mnist.py, wgan_mnist.py and dcgan.py share: options, images, and the run."""
+"""What the examples on images share: options, images, and the run."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 import salamandre as sal
 from salamandre import data, evaluation, plots, runs
-from salamandre.checks import nearest
+from salamandre.data.opening import located
 from salamandre.program import INTERRUPTED
 from salamandre.texts import counted, path_of, this_program
 
+Sets = tuple[data.Images, data.Images, data.Images | None]
+# Options that salamandre.data.open takes.
+DATA = ("data_dir", "image_size", "test_share", "seed", "class_names", "label_column")
 
-def new_parser(text: str | None, folders: bool = False) -> argparse.ArgumentParser:
+
+def new_parser(text: str | None, size: int | None = None) -> argparse.ArgumentParser:
     """Return a parser with the options of the data and the run.
 
     Args:
         text: the description of the program.
-        folders: whether ``--dataset`` may name a folder of pictures. Default False.
+        size: the default height and width of the images. Default: the data set's own.
     """
     parser = argparse.ArgumentParser(
         description=text, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    add = parser.add_argument_group("data").add_argument
-    text = "default mnist; digits if there is none"
-    if folders:
-        add("--dataset", type=set_or_folder, metavar="NAME|DIR", help=f"{text}; or pictures")
-    else:
-        add("--dataset", choices=list(data.CATALOGUE), help=text)
-    add("--data-dir", metavar="DIR", help="a folder with the data set's files")
-    add("--digits", default="0-9", metavar="N|N-N", help="classes to generate, default 0-9")
+    add = add_data(parser, size)
+    add("--digits", metavar="N|N-N", help="classes to generate, such as 0-9, default all")
 
     add = parser.add_argument_group("run").add_argument
     add("--batch-size", type=int, default=64, metavar="N", help="default 64")
     add("--seed", type=int, default=0, metavar="N", help="of all random numbers, default 0")
     often = "rounds between pictures of samples, default 500"
     add("--sample-every", type=int, default=500, metavar="N", help=often)
-    evaluate = "rounds between evaluations by a classifier of the digits, default 2000; 0: none"
+    evaluate = "rounds between evaluations by a classifier of the images, default 2000; 0: none"
     add("--evaluate", type=int, default=2000, metavar="N", help=evaluate)
     add("--backend", metavar="NAME", help="numpy or cupy, default $SALAMANDRE_BACKEND or numpy")
     return parser
 
 
-def set_or_folder(text: str) -> str:
-    """Return the name of a data set, or the absolute path of a folder."""
-    folder = path_of(text)
-    if text in data.CATALOGUE:
-        return text
-    if folder.is_dir():
-        return str(folder.resolve())
-    near = nearest(text, data.CATALOGUE)
-    raise argparse.ArgumentTypeError(f"{text!r} is neither a data set nor a folder{near}")
+def add_data(parser: argparse.ArgumentParser, size: int | None = None) -> Callable[..., Any]:
+    """Give a parser the options that :func:`open_data` reads; return how to add others to them."""
+    add = parser.add_argument_group("data").add_argument
+    text = "a data set, a folder of pictures or files of your own; default mnist, digits if none"
+    add("--dataset", type=source, metavar="NAME|PATH", help=text)
+    add("--data-dir", metavar="DIR", help="a folder with the data set's files")
+    text = f"height and width, default {size or 'those of the data set, 64 for pictures'}"
+    add("--image-size", type=int, default=size, metavar="N", help=text)
+    add("--grey", action="store_true", help="convert images to grey")
+    text = "of the images is kept for testing, of a data set without test images"
+    add("--test-share", type=float, default=0.0, metavar="SHARE", help=text)
+    text = "a text file with the name of a class in each line"
+    add("--class-names", type=file, metavar="FILE", help=text)
+    text = "of a CSV or Parquet file: the column of labels, or first or last"
+    add("--label-column", metavar="NAME", help=text)
+    return add
+
+
+def source(text: str) -> str:
+    """Return the name of a data set, or the absolute path of a folder or file."""
+    try:
+        return located(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def file(text: str) -> str:
+    """Return the absolute path of a file."""
+    return str(path_of(text).absolute())
 
 
 def earlier_values(**names: str) -> Callable[[str], str]:
@@ -79,21 +97,44 @@ def parse(
     return options
 
 
-def load_digits(options: argparse.Namespace) -> tuple[data.Images, data.Images]:
-    """Return training and test images; the built-in digits if MNIST cannot be loaded."""
+def open_data(
+    options: argparse.Namespace, classes: bool = True
+) -> tuple[data.Images, data.Images | None]:
+    """Return training and test images; the built-in digits if MNIST cannot be loaded.
+
+    Args:
+        options: their ``dataset`` is set to the data set that was opened.
+        classes: whether folders of pictures are classes. Default True.
+    """
+    settings = {name: getattr(options, name) for name in DATA}
+    settings |= {"channels": 1 if options.grey else None, "classes": classes}
+    if options.dataset and not options.resume:
+        runs.keep_apart(path_of(options.output), options.dataset)
     try:
-        return data.load(options.dataset or "mnist", data_dir=options.data_dir)
+        found = data.open(options.dataset or "mnist", **settings)
     except data.DataUnavailable as error:
         if options.dataset or options.data_dir:
             raise
         print(f"MNIST cannot be loaded: {error}")
         print("This run uses the built-in 8×8 digits instead (--dataset digits).")
-        return data.load("digits")
+        options.dataset = "digits"
+        return data.open("digits", **settings)
+    options.dataset = options.dataset or "mnist"
+    return found
 
 
-def load_images(options: argparse.Namespace) -> tuple[data.Images, data.Images, data.Images]:
-    """Return the training images, and the training and test images of the chosen classes."""
-    train, test = load_digits(options)
+def load_images(options: argparse.Namespace, classes: bool = True) -> Sets:
+    """Return the training images, those of the chosen classes, and the test images.
+
+    Without test images or classes, nothing is evaluated: ``options.evaluate`` is set to 0.
+    """
+    train, test = open_data(options, classes)
+    if options.evaluate and (test is None or len(train.classes) < 2):
+        what = "test images (--test-share 0.1 keeps some)" if test is None else "classes"
+        print(f"{train.name} has no {what}, so that no classifier evaluates the game.")
+        options.evaluate = 0
+    if options.digits is None:
+        return train, train, test
     first, _, last = options.digits.partition("-")
     try:
         wanted = range(int(first), int(last or first) + 1)
@@ -104,13 +145,7 @@ def load_images(options: argparse.Namespace) -> tuple[data.Images, data.Images, 
             f"--digits must lie in 0-{len(train.classes) - 1} for {train.name}, "
             f"got {options.digits!r}"
         )
-
-    def chosen(images: data.Images) -> data.Images:
-        rows = np.isin(images.labels, list(wanted))
-        return replace(images, images=images.images[rows], labels=images.labels[rows])
-
-    options.dataset = train.name
-    return train, chosen(train), chosen(test)
+    return train, train[np.isin(train.labels, list(wanted))], test
 
 
 def hidden_sizes(text: str, option: str) -> list[int]:
@@ -142,7 +177,7 @@ def run(
     options: argparse.Namespace,
     program: str,
     build: Callable[[data.Images], sal.GanGame],
-    sets: tuple[data.Images, data.Images, data.Images],
+    sets: Sets,
 ) -> None:
     """Build the game and play it in a run folder of its own.
 
@@ -158,7 +193,7 @@ def run(
     print(f"generator\n{game.generator.summary()}\n")
     print(f"discriminator\n{game.discriminator.summary()}\n")
     judge = None
-    if options.evaluate:
+    if options.evaluate and test is not None:
         print("a classifier of the real images is trained, or found in the cache:")
         judge = evaluation.Judge.trained(train, test, backend=options.backend)
         print(f"its accuracy on {len(test)} test images is {judge.accuracy:.2%}")

@@ -1,8 +1,9 @@
-"""A classifier of handwritten digits: a perceptron or a convolutional network.
+"""A classifier of images: a perceptron or a convolutional network.
 
     python examples/mnist_classifier.py
     python examples/mnist_classifier.py --model cnn
     python examples/mnist_classifier.py --dataset cifar-10 --model cnn
+    python examples/mnist_classifier.py --dataset letters.npz --test-share 0.2
     python examples/mnist_classifier.py --structure 784-1000-300-10 --optimizer momentum
     python examples/mnist_classifier.py --dataset fashion-mnist --shift 1 --dropout 0.2 --epochs 30
 
@@ -18,7 +19,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from digit_games import end_if_interrupted, load_digits
+from digit_games import add_data, end_if_interrupted, open_data
 
 import salamandre as sal
 from salamandre import data, evaluation, plots, runs
@@ -46,6 +47,8 @@ OPTIMIZERS = {
     "adamw": (sal.AdamW, 0.002),
 }
 
+TEST_SHARE = 0.1  # of a data set without test images, by default
+
 
 class PrintEpochs(sal.Callback):
     """Prints a line for each test above the progress bar."""
@@ -69,9 +72,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    add = parser.add_argument_group("data").add_argument
-    add("--dataset", choices=list(data.CATALOGUE), help="default mnist; digits if there is none")
-    add("--data-dir", metavar="DIR", help="a folder with the data set's files")
+    add = add_data(parser)
     add(
         "--shift",
         type=int,
@@ -228,12 +229,15 @@ def draw_results(network: sal.Network, test: data.Images, folder: Path) -> None:
 def main() -> None:
     """Train, and save the network and its results."""
     options = parse_arguments()
-    train, test = load_digits(options)
+    train, test = open_data(options)
+    if test is None:
+        options.test_share = TEST_SHARE
+        train, test = train.train_test_split(TEST_SHARE, options.seed)
+        print(f"{train.name} has no test images: a share of {TEST_SHARE:g} is kept for testing.")
     if options.epochs is None:
         options.epochs = 100 if train.name == "digits" else 10
     whole("--epochs", options.epochs)
     whole("--batch-size", options.batch_size)
-    options.dataset = train.name
     network = build_network(options, train)
     chosen = [data.Shift(options.shift)] if options.shift else []
     chosen += [data.Flip()] if options.flip else []

@@ -16,10 +16,11 @@ import csv
 import functools
 import sys
 from pathlib import Path
+from typing import Any
 
 import gan_mnist
 import numpy as np
-from digit_games import load_images
+from digit_games import DATA, add_data, open_data
 
 import salamandre as sal
 from salamandre import data, evaluation, plots, runs, studies
@@ -54,18 +55,20 @@ METRICS = {
 
 
 @functools.cache
-def digits(dataset: str, data_dir: str | None) -> tuple[data.Images, evaluation.Judge]:
-    """Return the images and their judge; each process loads them once."""
-    train, test = data.load(dataset, data_dir=data_dir)
+def judged(**options: Any) -> tuple[data.Images, evaluation.Judge]:
+    """Return the images of the options and their judge; each process loads them once."""
+    train, test = open_data(argparse.Namespace(**options))
+    if test is None:
+        raise ValueError(f"{train.name} has no test images: give --test-share 0.1 to keep some")
     return train, evaluation.Judge.trained(train, test)
 
 
 def play(
-    task: tuple[str, int], rounds: int, dataset: str, data_dir: str | None, whole: runs.Run
+    task: tuple[str, int], rounds: int, source: dict[str, Any], whole: runs.Run
 ) -> dict[str, float]:
     """Play a variant with a seed in a folder of its own; return its metrics."""
     variant, seed = task
-    images, judge = digits(dataset, data_dir)
+    images, judge = judged(**source)
     given = ["--plain", *VARIANTS[variant].split(), "--seed", str(seed)]
     game: sal.GanGame = gan_mnist.build_game(gan_mnist.parse_arguments(given), images)
     name = variant.split(" (")[0].replace(" ", "-").replace("%", "")
@@ -107,15 +110,14 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
+    add_data(parser)
     add = parser.add_argument
-    add("--dataset", choices=list(data.CATALOGUE), help="default mnist; digits if there is none")
-    add("--data-dir", metavar="DIR", help="a folder with the data set's files")
     names = ", ".join(VARIANTS).replace("%", "%%")
     add("--variants", nargs="+", choices=VARIANTS, metavar="NAME", help=f"of these: {names}")
     add("--rounds", type=int, default=3000, metavar="N", help="of each run, default 3000")
     add("--runs", type=int, default=3, metavar="N", help="of each variant, default 3")
     add("--processes", type=int, metavar="N", help="runs at a time, default the number of cores")
-    parser.set_defaults(digits="0-9")  # for load_images
+    parser.set_defaults(seed=0)  # of the choice of test images
     runs.earlier_names(parser, seeds="runs")
     may_change = ("variants", "runs", "rounds", "processes", "data_dir")
     options = runs.parse_options(parser, may_change=may_change)
@@ -127,17 +129,16 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     """Play all variants and compare them."""
     options = parse_arguments()
-    options.dataset = load_images(options)[0].name
-    _, judge = digits(
-        options.dataset, options.data_dir
-    )  # trained now, so that processes find it in the cache
+    open_data(options)
+    kept = ("dataset", "grey", "output", "resume", *DATA)
+    source = {name: getattr(options, name) for name in kept}
+    _, judge = judged(**source)  # trained now, so that processes find it in the cache
     print(f"the judge's accuracy on the test digits is {judge.accuracy:.2%}")
     tasks = [(v, seed) for v in options.variants or VARIANTS for seed in range(options.runs)]
     run = runs.open_run(options, "mode-collapse")
     folder = run.folder
-    settings = {"rounds": options.rounds, "whole": run, "data_dir": options.data_dir}
     results = studies.repeat(
-        functools.partial(play, dataset=options.dataset, **settings),
+        functools.partial(play, rounds=options.rounds, source=source, whole=run),
         tasks,
         options.processes,
         "games",

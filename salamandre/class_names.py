@@ -45,29 +45,32 @@ def listed(names: Sequence[str]) -> str:
 
 
 def matched(
-    what: str, names: Sequence[str], whose: str, wanted: Sequence[str]
-) -> np.ndarray | None:
-    """Return the label among ``wanted`` of each of ``names``; ``None`` if both lists are the same.
+    what: str, labels: np.ndarray, names: Sequence[str], whose: str, wanted: Sequence[str]
+) -> np.ndarray:
+    """Return labels of the classes ``names`` as those that the same classes have in another list.
 
     Args:
-        what: has the classes ``names``, for the message.
-        names: of the classes whose labels are to be translated.
-        whose: the classes ``wanted`` are.
-        wanted: the names that labels shall stand for.
+        what: has the labels, for the message.
+        labels: whole numbers from 0 on, of any shape; returned as they are if both lists are the
+            same, else with the smallest type of unsigned numbers that has all labels.
+        names: what the labels stand for.
+        whose: the classes ``wanted`` are, for the message.
+        wanted: the names that labels shall stand for; there may be more of them.
 
     Raises:
         ValueError: a name that ``wanted`` lacks; both lists are named.
     """
     ours, theirs = [*map(composed, names)], [*map(composed, wanted)]
     if ours == theirs:
-        return None
+        return labels
     known = {name: label for label, name in reversed([*enumerate(theirs)])}
     if missing := [name for name in ours if name not in known]:
         raise ValueError(
             f"{what} has a class {listed(missing)} that {whose} lacks: its classes are "
             f"{listed(names)}, those of {whose} {listed(wanted)}"
         )
-    return np.array([known[name] for name in ours])
+    kind = np.min_scalar_type(len(theirs) - 1)
+    return np.array([known[name] for name in ours], kind)[labels]
 
 
 def by_name(what: str, labels: Any, names: Names | None) -> Any:

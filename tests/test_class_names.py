@@ -21,13 +21,17 @@ def network(outputs=3, loss=None, **options):
 
 
 def test_labels_are_translated_by_name():
-    assert matched("a", ("x", "y"), "b", ("x", "y")) is None
-    assert matched("a", ("y", "x"), "b", ("x", "y", "z")).tolist() == [1, 0]
-    assert matched("a", ("a\u0308",), "b", ("\u00e4",)) is None  # macOS writes the first one
+    labels = np.array([0, 1, 1])
+    assert matched("a", labels, ("x", "y"), "b", ("x", "y")) is labels
+    assert matched("a", labels, ("y", "x"), "b", ("x", "y", "z")).tolist() == [1, 0, 0]
+    other = ("y", "a\u0308")  # as macOS writes ä
+    assert matched("a", labels, other, "b", ("y", "\u00e4")) is labels
+    many = matched("a", labels, ("y", "x"), "b", [*map(str, range(300)), "x", "y"])
+    assert many.tolist() == [301, 300, 300] and many.dtype == np.uint16
     with pytest.raises(
         ValueError, match=r"a has a class 'w' that b lacks: .* 'y', 'w', .* 'x', 'y'"
     ):
-        matched("a", ("y", "w"), "b", ("x", "y"))
+        matched("a", labels, ("y", "w"), "b", ("x", "y"))
 
 
 def test_labels_in_words_signs_and_truths():

@@ -6,14 +6,17 @@ import os
 import tempfile
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import TYPE_CHECKING
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 import numpy as np
 
 from salamandre.cli import options as kinds
 from salamandre.cli.look import table
-from salamandre.texts import path_of
+from salamandre.cli.train_options import DATA, DEFAULTS, train_options
+from salamandre.cli.training import open_images
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -28,6 +31,7 @@ NAMES = click.argument(
 )
 DATA_DIR = click.option(
     "--data-dir",
+    type=kinds.PATH,
     metavar="DIR",
     help="The folder to look into. Default: SALAMANDRE_DATA, then the cache.",
 )
@@ -62,7 +66,7 @@ def _row(entry: DataSet) -> tuple[str, ...]:
 @datasets.command()
 @NAMES
 @DATA_DIR
-def fetch(names: tuple[str, ...], data_dir: str | None) -> None:
+def fetch(names: tuple[str, ...], data_dir: Path | None) -> None:
     """Download data sets into the cache, unless they are there, and compare checksums."""
     from salamandre import data
 
@@ -76,7 +80,7 @@ def fetch(names: tuple[str, ...], data_dir: str | None) -> None:
 @NAMES
 @DATA_DIR
 @click.pass_context
-def verify(ctx: click.Context, names: tuple[str, ...], data_dir: str | None) -> None:
+def verify(ctx: click.Context, names: tuple[str, ...], data_dir: Path | None) -> None:
     """Read data sets from their files again and compare checksums. Default: all that are found."""
     from salamandre import data
 
@@ -108,13 +112,13 @@ def verify(ctx: click.Context, names: tuple[str, ...], data_dir: str | None) -> 
     ctx.exit(int(bad))
 
 
-def _read_anew(name: str, data_dir: str | None) -> tuple[Images, Images] | None:
+def _read_anew(name: str, data_dir: Path | None) -> tuple[Images, Images] | None:
     """Return a data set read from its files, not from converted ones in the cache."""
     from salamandre import data
     from salamandre.data import cache, loading
 
     usual = [os.environ.get(loading.VARIABLE), str(cache.root())]
-    for folder in filter(None, [data_dir] if data_dir else usual):
+    for folder in filter(None, [str(data_dir)] if data_dir else usual):
         with tempfile.TemporaryDirectory() as fresh:
             try:
                 return data.load(name, data_dir=folder, cache_dir=fresh, download=False)
@@ -123,7 +127,7 @@ def _read_anew(name: str, data_dir: str | None) -> tuple[Images, Images] | None:
     return None
 
 
-def _is_converted(name: str, data_dir: str | None) -> bool:
+def _is_converted(name: str, data_dir: Path | None) -> bool:
     """Return whether a data set is loaded from the cache alone."""
     from salamandre import data
 
@@ -142,40 +146,32 @@ def _told(name: str, train: Images, test: Images) -> str:
 
 @datasets.command()
 @click.argument("source", metavar="NAME|PATH")
-@click.option("--to", metavar="FILE", help="Draw some images of each class into this PNG file.")
 @click.option(
-    "--image-size",
-    type=click.IntRange(min=1),
-    metavar="N",
-    help="Height and width of the images. Default: the set's own, 64 for pictures.",
+    "--to",
+    type=kinds.PATH,
+    metavar="FILE",
+    help="Draw some images of each class into this PNG file.",
 )
-@click.option("--grey", is_flag=True, help="Convert images to grey.")
-@DATA_DIR
-def show(
-    source: str, to: str | None, image_size: int | None, grey: bool, data_dir: str | None
-) -> None:
+@partial(train_options, names=DATA)
+def show(source: str, to: Path | None, **values: Any) -> None:
     """Count and describe the images of a data set, by its NAME or its PATH, and draw some.
 
     PATH is a folder of pictures, or files in one of the forms that salamandre.data.open knows.
     Values, mean and standard deviation are those of each channel, scaled to 0..1.
     """
-    from salamandre import data
-
-    path = path_of(to, "--to") if to else None
-    if path and path.suffix.lower() != ".png":
-        raise click.BadParameter(f"{path} must end in .png", param_hint="'--to'")
-    channels = 1 if grey else None
-    opened = data.open(source, image_size=image_size, channels=channels, data_dir=data_dir)
-    splits = [split for split in opened if split is not None]
+    if to and to.suffix.lower() != ".png":
+        raise click.BadParameter(f"{to} must end in .png", param_hint="'--to'")
+    options = DEFAULTS | {name: value for name, value in values.items() if value is not None}
+    splits = [split for split in open_images(source, options) if split is not None]
     click.echo("\n\n".join(table(rows) for rows in _description(splits)))
-    if path:
+    if to:
         from salamandre.data.summary import some_of_each
         from salamandre.plots import plot_images
 
         pixels, names, columns = some_of_each(splits[0])
         captions = [n if len(n) <= CAPTION else f"{n[: CAPTION - 1]}…" for n in names]
-        plot_images(pixels, path, captions=captions, columns=columns, title=splits[0].name)
-        click.echo(f"\n{path}")
+        plot_images(pixels, to, captions=captions, columns=columns, title=splits[0].name)
+        click.echo(f"\n{to}")
 
 
 def _description(splits: Sequence[Images]) -> Iterator[list[tuple[str, ...]]]:

@@ -16,11 +16,13 @@ from salamandre.texts import path_of
 Count = Annotated[int, Meta(ge=1)]
 Amount = Annotated[int, Meta(ge=0)]
 Seconds = Annotated[float, Meta(ge=0, le=1e9)]
+Share = Annotated[float, Meta(ge=0, lt=1)]
 Keep = Count | Annotated[str, Meta(pattern="^(all|0*[1-9][0-9]*)$")]
 WORDS = {
     Count: "a whole number of at least 1",
     Amount: "a whole number of at least 0",
     Seconds: "a number of at least 0",
+    Share: "a number of at least 0 and below 1",
     Keep: "a whole number of at least 1 or 'all'",
     str: "a text in quotes",
     bool: "true or false",
@@ -146,6 +148,7 @@ def on_terminal() -> bool:
 
 BACKEND = Checked("name", _usable)
 PATH = Checked("path", path_of)
+FILE = Checked("file", lambda path: str(path_of(path).absolute()))  # as settings hold it
 output_option = click.option(
     "--output",
     cls=Renamed,

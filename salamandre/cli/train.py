@@ -12,9 +12,11 @@ from salamandre.cli import options as kinds
 from salamandre.cli import training
 from salamandre.cli.train_options import (
     AT_RESUME,
+    DATA_SET,
+    DEFAULTS,
+    LABELLED,
     complete,
     read_config,
-    settled,
     the_run,
     train_options,
 )
@@ -62,12 +64,17 @@ def train(
     from salamandre.runs.settings import COMMAND
 
     asks = not yes and "dataset" not in given and kinds.on_terminal()
-    options, sets = complete(given, asks, output=output)
-    sets = sets or training.load_images(options)
+    sets = _opened(given, asks, output)
+    options = complete(given, LearnedImages.of(sets[0]), asks)
+    if options["image_size"] not in (None, sets[0].shape[-1]):  # it was asked for
+        sets = training.open_images(options["dataset"], options)
     images, test = sets
     game = training.new_game(options, images)
     if options["evaluate"] and test is None:
-        raise click.UsageError("--evaluate needs test images, which a folder has not")
+        raise click.UsageError(
+            f"--evaluate needs test images, which {images.name} has not: --test-share 0.1 keeps "
+            f"some for testing"
+        )
     options["backend"] = game.backend.name
     epoch = training.rounds_per_epoch(options["architecture"], len(images), game.batch_size)
     settings = Settings.new(COMMAND, options, LearnedImages.of(images, epoch))
@@ -80,6 +87,24 @@ def train(
         training.play(run, game, sets, quiet)
 
 
+def _opened(given: dict[str, Any], asks: bool, output: Path) -> training.Sets:
+    """Return the images of the given data set; it is asked for, or the default, if none is given.
+
+    Its name or path is then among the given options.
+    """
+
+    def opened(text: str) -> training.Sets:
+        given["dataset"] = DATA_SET(text)
+        training.keep_apart(output, given["dataset"])
+        return training.open_images(given["dataset"], DEFAULTS | given)
+
+    if not asks:
+        return opened(given.get("dataset", DEFAULTS["dataset"]))
+    click.echo(f"Data sets: {', '.join(LABELLED())}, or a folder or file.")
+    sets: training.Sets = click.prompt("Data set", DEFAULTS["dataset"], value_proc=opened)
+    return sets
+
+
 def _resume(name: str, output: Path, quiet: bool, given: dict[str, Any]) -> None:
     from salamandre.runs.lock import locked
     from salamandre.runs.run import CHECKPOINT
@@ -89,14 +114,13 @@ def _resume(name: str, output: Path, quiet: bool, given: dict[str, Any]) -> None
     if run.settings.program != COMMAND:
         program = run.settings.program or "an example"
         raise click.UsageError(f"{run.name} is a run of {program}: continue it there")
-    given = {option: settled(option, value) for option, value in given.items()}
     for option, value in given.items():
         if option not in AT_RESUME and value != run.options[option]:
             raise click.UsageError(run.stays(option))
     changes = {option: value for option, value in given.items() if option in AT_RESUME}
     with locked(run.folder):
         options = {**run.options, **changes}
-        sets = training.load_images(options)
+        sets = training.open_images(options["dataset"], options)
         if sets[0].classes != run.images.classes:
             raise click.ClickException(
                 f"{options['dataset']} has other classes now ({', '.join(sets[0].classes)}) "

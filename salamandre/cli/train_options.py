@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,25 +16,20 @@ from msgspec import ValidationError, convert, defstruct
 from salamandre.checks import one_of
 from salamandre.cli import options as kinds
 from salamandre.cli import training
-from salamandre.cli.options import WORDS, Amount, Count, Keep, Seconds, click_type
-from salamandre.texts import path_of
+from salamandre.cli.options import WORDS, Amount, Count, Keep, Seconds, Share, click_type
 
 if TYPE_CHECKING:
-    from salamandre.cli.training import Sets
-    from salamandre.runs import Run
+    from salamandre.runs import LearnedImages, Run
 
 ARCHITECTURE = kinds.one_of("architecture", kinds.architectures)
 
 
 def _data_set(value: str) -> str:
-    """Return a name or a folder."""
-    folder = path_of(value)
-    if folder.is_dir():
-        return value if value in LABELLED() else str(folder.resolve())
-    try:
-        return str(one_of("data set", value, LABELLED()))
-    except ValueError as error:
-        raise ValueError(f"{error}, or a folder with a sub-folder of each class") from None
+    """Return a name, or the absolute path of a folder or file."""
+    from salamandre.data.opening import located
+
+    source = located(value)
+    return source if os.path.isabs(source) else str(one_of("data set", source, LABELLED()))
 
 
 LABELLED = partial(kinds.datasets, 2)
@@ -67,13 +62,24 @@ class Option(NamedTuple):
 # fmt: off
 OPTIONS = (
     Option("dataset", str, "digits",
-           "A name (salamandre datasets), or a folder with a sub-folder of pictures for each "
-           "class. Default: digits, which are built in.", "NAME|DIR", DATA_SET),
+           "A name (salamandre datasets), a folder with a sub-folder of pictures for each class, "
+           "or files of your own: IDX, .npz, .npy, .csv, .mat, .parquet. Default: digits, which "
+           "are built in.", "NAME|PATH", DATA_SET),
     Option("architecture", str, "cgan",
            "cgan (perceptrons; default), cdcgan (convolutions) or cwgan (perceptrons, "
            "Wasserstein).", "NAME", ARCHITECTURE),
     Option("image_size", Count, None,
-           "Height and width of the images, resized. Default: the data set's; 64 for a folder."),
+           "Height and width of the images, resized. Default: the data set's; 64 for pictures."),
+    Option("grey", bool, False, "Convert images to grey."),
+    Option("test_share", Share, 0.0,
+           "The share of the images that is kept for testing, of a data set without test images. "
+           "Default: none.", "SHARE"),
+    Option("class_names", str, None,
+           "A text file with the name of a class in each line, in the order of the labels. "
+           "Default: those of the data set, else the labels.", "FILE", kinds.FILE),
+    Option("label_column", str, None,
+           "Of a CSV or Parquet file: the name of the column of labels, or first or last. Default: "
+           "label, or what looks like it.", "NAME"),
     Option("batch_size", Count, None, "Real images a step. Default: 64."),
     Option("epochs", Count, None,
            "In all. Default: about 20,000 rounds, at most 200 epochs.", at_resume=True),
@@ -88,16 +94,17 @@ OPTIONS = (
     Option("latent", Count, None, "Size of the latent vectors. Default: the data set's."),
     Option("unconditional_discriminator", bool, False,
            "Give the discriminator no labels, for comparison."),
-    Option("grey", bool, False, "Convert the pictures of a folder to grey."),
     Option("seed", Amount, 0, "Of all random numbers. Default: 0."),
     Option("backend", str, None, kinds.BACKEND_HELP, "NAME", kinds.BACKEND),
     Option("data_dir", str, None,
            "A folder with the data set's files. Default: SALAMANDRE_DATA, the cache, the internet.",
-           "DIR", kinds.PATH, at_resume=True),
+           "DIR", kinds.FILE, at_resume=True),
     Option("checkpoint_every", Seconds, 30.0, "Time between checkpoints. Default: 30.",
            "SECONDS", at_resume=True),
 )
 # fmt: on
+DATA = ("image_size", "grey", "test_share", "class_names", "label_column", "seed", "data_dir")
+DEFAULTS = {option.name: option.default for option in OPTIONS}
 AT_RESUME = {option.name for option in OPTIONS if option.at_resume}
 TrainOptions = defstruct(
     "TrainOptions",
@@ -108,9 +115,11 @@ TrainOptions = defstruct(
 )
 
 
-def train_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add the options to a command; one that is not given is ``None`` or false."""
+def train_options(command: Callable[..., Any], names: Collection[str] = DEFAULTS) -> Any:
+    """Add the options of these names to a command; one that is not given is ``None`` or false."""
     for option in reversed(OPTIONS):
+        if option.name not in names:
+            continue
         flag = option.type is bool
         command = click.option(
             f"--{option.name.replace('_', '-')}",
@@ -186,40 +195,29 @@ def read_options(run: Run) -> None:
     known = {name: value for name, value in run.options.items() if value is not None}
     try:
         one_of("architecture", run.options["architecture"], kinds.architectures())
-        if not os.path.dirname(run.options["dataset"]):  # a name: folders are absolute
-            _data_set(run.options["dataset"])
-        run.settings.options = complete(known, count=run.images.count)[0]
+        if not os.path.isabs(run.options["dataset"]):
+            one_of("data set", run.options["dataset"], LABELLED())
+        run.settings.options = complete(known, run.images)
     except (ValueError, click.ClickException) as error:
         raise ValueError(f"{damaged} {error}") from None
 
 
-def settled(option: str, value: Any) -> Any:
-    """Return the value of an option for the settings: folders by their absolute path."""
-    folder = option == "data_dir" or (option == "dataset" and not training.entry_of(value))
-    return str(path_of(value).resolve()) if folder and value is not None else value
-
-
-def complete(
-    given: Mapping[str, Any],
-    asks: bool = False,
-    count: int | None = None,
-    output: Path | None = None,
-) -> tuple[dict[str, Any], Sets | None]:
+def complete(given: Mapping[str, Any], images: LearnedImages, asks: bool = False) -> dict[str, Any]:
     """Return all options; those not given are asked for or get their default.
 
     Args:
         given: by name.
+        images: that are learned, in the given size.
         asks: whether a user can be asked. Default False.
-        count: the number of images of an existing run. Default: a new run, whose image size is
-            checked.
-        output: the folder of all runs, which must not lie in a folder of pictures. Default: not
-            checked.
 
-    Returns:
-        The options, and the images if they had to be read.
+    Raises:
+        UsageError: the architecture cannot make images of the given size.
     """
-    options = {option.name: option.default for option in OPTIONS} | dict(given)
-    sets, whole = None, click_type(Count)
+    from salamandre.data import CATALOGUE
+
+    options = DEFAULTS | dict(given)
+    whole, count = click_type(Count), images.count
+    channels, height, width = images.shape
 
     def decide(name: str, text: str, default: Any, kind: Callable[[Any], Any]) -> Any:
         if name not in given:
@@ -228,35 +226,22 @@ def complete(
 
     def size_of(text: Any) -> int:
         size: int = whole(text)
-        training.check_size(options, size)
+        training.check_shape(options["architecture"], (channels, size, size))
         return size
-
-    if asks and "dataset" not in given:
-        click.echo(f"Data sets: {', '.join(LABELLED())}, or a folder.")
-    dataset = decide("dataset", "Data set", options["dataset"], DATA_SET)
-    entry = training.entry_of(dataset)
-    if entry and options["grey"]:
-        raise click.UsageError("--grey is for a folder of pictures")
-    options |= {name: settled(name, options[name]) for name in ("dataset", "data_dir")}
-    if output and not entry:
-        training.keep_apart(output, options["dataset"])
-    if options["latent"] is None:
-        options["latent"] = entry.latent if entry else training.FOLDER_LATENT
-    names = ", ".join(kinds.architectures())
-    decide("architecture", f"Architecture ({names})", options["architecture"], ARCHITECTURE)
-    decide("image_size", "Image size", entry.size if entry else training.FOLDER_SIZE, size_of)
-    if count is None:
-        size_of(options["image_size"])
-        sets = None if entry else training.load_images(options)
-        count = len(sets[0]) if sets else entry.train if entry else 0
-    most = count
 
     def batch_of(text: Any) -> int:
         size: int = whole(text)
-        if size > most:
-            raise click.UsageError(f"a batch of {size:,} needs as many images, there are {most:,}")
+        if size > count:
+            raise click.UsageError(f"a batch of {size:,} needs as many images, there are {count:,}")
         return size
 
+    if options["latent"] is None:
+        entry = CATALOGUE.get(options["dataset"])
+        options["latent"] = entry.latent if entry else training.OWN_LATENT
+    names = ", ".join(kinds.architectures())
+    decide("architecture", f"Architecture ({names})", options["architecture"], ARCHITECTURE)
+    if height == width:
+        size_of(decide("image_size", "Image size", height, size_of))
     if asks and "batch_size" not in given:
         meant = [f"{size} means {count // size:,}" for size in (32, 64, 128) if size <= count]
         click.echo(f"Batches an epoch, of {count:,} images: a batch size of {', '.join(meant)}.")
@@ -266,4 +251,4 @@ def complete(
     decide("sample_every", f"Rounds between samples (an epoch has {batches:,})", often, whole)
     epochs = min(training.MOST_EPOCHS, max(1, round(training.ROUNDS / batches)))
     decide("epochs", "Epochs", epochs, whole)
-    return options, sets
+    return options

@@ -16,43 +16,49 @@ from salamandre.texts import counted, pasteable, readable_name
 if TYPE_CHECKING:
     import numpy as np
 
-    from salamandre.data import DataSet, Images
+    from salamandre.data import Images
     from salamandre.games import GanGame
     from salamandre.runs import Run
 
     Sets = tuple[Images, Images | None]
 
-BATCH_SIZE, FOLDER_SIZE, FOLDER_LATENT = 64, 64, 100
+BATCH_SIZE = 64
+OWN_LATENT = 100  # size of latent vectors for data of one's own
 ROUNDS, MOST_EPOCHS = 20_000, 200  # of a run, by default
 LEAST_BETWEEN = 20  # rounds between two pictures of samples, by default
 MANY = 20  # classes; more do not fit side by side
 ROWS = 8  # of a picture of samples, each with one sample of each class
 
 
-def entry_of(dataset: str) -> DataSet | None:
-    """Return the catalogue's entry; ``None`` for a folder of pictures."""
-    from salamandre.data import CATALOGUE
+def open_images(source: str, options: Mapping[str, Any]) -> Sets:
+    """Return the training and, if there are some, the test images of a data set.
 
-    return CATALOGUE.get(dataset)
+    Args:
+        source: a name or a path.
+        options: those of reading it.
 
-
-def load_images(options: Mapping[str, Any]) -> Sets:
-    """Return training and test images of the wanted size; a folder has no test images."""
+    Raises:
+        UsageError: the source is no data set, or the options do not fit it.
+        CorruptData: a file in it is damaged.
+        OSError: a file cannot be read, or not be downloaded.
+    """
     from salamandre import data
 
-    entry = entry_of(options["dataset"])
-    if entry is None:
-        channels = 1 if options["grey"] else 3
-        return data.folder(options["dataset"], options["image_size"], channels), None
-    train, test = data.load(options["dataset"], data_dir=options["data_dir"])
-    if options["image_size"] == entry.size:
-        return train, test
-    resize = data.Resize(options["image_size"])
-    return data.apply(train, resize), data.apply(test, resize)
+    names = ("image_size", "test_share", "seed", "class_names", "label_column", "data_dir")
+    try:
+        return data.open(
+            source,
+            channels=1 if options["grey"] else None,
+            **{name: options[name] for name in names},
+        )
+    except data.CorruptData:
+        raise
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
 
 
 def keep_apart(output: Path, dataset: str) -> None:
-    """Raise UsageError for runs that would be written into the folder of their pictures."""
+    """Raise UsageError for runs that would be written into the folder of their images."""
     from salamandre.runs import keep_apart
 
     try:
@@ -78,14 +84,12 @@ def new_game(options: Mapping[str, Any], images: Images) -> GanGame:
         raise click.UsageError(str(error)) from None
 
 
-def check_size(options: Mapping[str, Any], size: int) -> None:
-    """Raise UsageError for a size of images that the architecture cannot make."""
+def check_shape(architecture: str, shape: tuple[int, ...]) -> None:
+    """Raise UsageError for a shape of images that the architecture cannot make."""
     from salamandre.games import ARCHITECTURES
 
-    entry = entry_of(options["dataset"])
-    channels = entry.channels if entry else 1 if options["grey"] else 3
     try:
-        ARCHITECTURES[options["architecture"]].players((channels, size, size), 1)
+        ARCHITECTURES[architecture].players(shape, 1)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
 

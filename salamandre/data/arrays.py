@@ -57,13 +57,11 @@ def examples(
     """
     names = names or network.class_names
     if isinstance(data, Images):
-        targets, pixels = data.labels, pixels._replace(white=data.white)
+        wanted, pixels = names or data.classes, pixels._replace(white=data.white)
         name = f"{data.name} ({data.split})"
-        found = Examples(data.images, targets, data.classes, pixels, name)
-        if names:
-            table = matched(f"the data set {name!r}", data.classes, "the network", names)
-            if table is not None:
-                found = found._replace(targets=table[targets], class_names=names)
+        what = f"the data set {name!r}"
+        targets = matched(what, data.labels, data.classes, "the network", wanted)
+        found = Examples(data.images, targets, wanted, pixels, name)
     else:
         inputs, given = _pair(data)
         for what, values in (("inputs", inputs), ("targets", given)):
@@ -119,8 +117,7 @@ def named_labels(
         return targets.astype(np.uint8), names or own
     labels = by_name("the targets", targets, own or names)
     if own and names:
-        table = matched("the data set", own, "the network", names)
-        labels = labels if table is None else table[labels]
+        labels = matched("the data set", labels, own, "the network", names)
     return labels, names or own
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from salamandre.checks import whole
-from salamandre.class_names import composed, listed
+from salamandre.class_names import composed, listed, matched
 from salamandre.data import cache
 from salamandre.data.images import MOST, Images, label_type
 from salamandre.data.listing import Listing, named, search
@@ -103,13 +104,9 @@ def both(
         warnings.warn(f"{place}: passed over the splits{named(unread)}", stacklevel=2)
     train = _read(found["train"], name, "train", size, channels, classes, class_names, cache_dir)
     test = _read(found["test"], name, "test", size, channels, classes, None, cache_dir)
-    return train, test.relabelled(train.classes)
-
-
-def holds_output(path: str | os.PathLike[str], output: str | os.PathLike[str]) -> bool:
-    """Return whether a folder for results is a folder of pictures or lies in it."""
-    place, results = (path_of(part).resolve() for part in (path, output))
-    return place == results or place in results.parents
+    what = f"the test split of {name!r}"
+    labels = matched(what, test.labels, test.classes, "the training split", train.classes)
+    return train, replace(test, labels=labels, classes=train.classes)
 
 
 def _read(

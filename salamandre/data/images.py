@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import zlib
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from typing import Any
@@ -14,7 +13,7 @@ from numpy.typing import NDArray
 
 from salamandre.checks import array as as_array
 from salamandre.checks import whole
-from salamandre.class_names import composed, listed, matched
+from salamandre.class_names import composed, listed
 from salamandre.data.splitting import chosen_rows
 
 LABEL_TYPES = (np.uint8, np.uint16)
@@ -118,26 +117,6 @@ class Images:
                 raise IndexError(f"there are {len(self):,} images, got index {index}")
             index = slice(index, index + 1 or None)
         return replace(self, images=self.images[index], labels=self.labels[index])
-
-    def relabelled(self, classes: Sequence[str]) -> Images:
-        """Return the same images with the labels that their classes have in another list.
-
-        Args:
-            classes: names, such as the classes of the training split; there may be more than those
-                of these images.
-
-        Raises:
-            ValueError: a class of these images is not among them.
-        """
-        names = tuple(composed(name) for name in classes)
-        if names == self.classes:
-            return self
-        found = matched(
-            f"the {self.split} split of {self.name!r}", self.classes, "the other set", names
-        )
-        assert found is not None
-        table = found.astype(label_type(len(names)))
-        return replace(self, labels=table[self.labels], classes=names)
 
     def __len__(self) -> int:
         return len(self.images)

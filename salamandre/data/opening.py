@@ -46,6 +46,7 @@ def open(
     seed: int = 0,
     class_names: Names = None,
     label_column: str | None = None,
+    classes: bool = True,
     data_dir: str | os.PathLike[str] | None = None,
     cache_dir: str | os.PathLike[str] | None = None,
     download: bool = True,
@@ -77,6 +78,7 @@ def open(
             each line. Default: those of the source, else the labels.
         label_column: of a CSV or Parquet file: its name, or ``"first"`` or ``"last"``. Default: the
             one named ``label`` or similarly, or that looks like it.
+        classes: whether folders of pictures are classes. Default True.
         data_dir: as of :func:`salamandre.data.load`, for a name.
         cache_dir: as of :func:`salamandre.data.load`; pictures and tables are kept there, until one
             of their files changes.
@@ -96,14 +98,14 @@ def open(
     names = checked_names(names_of(class_names))
     train: Images
     test: Images | None
-    if source in CATALOGUE:
-        name = os.fspath(source)
+    name = located(source)
+    if name in CATALOGUE:
         if label_column is not None:
             raise ValueError(f"label_column is for CSV and Parquet files, and {name} has none")
         train, test = load(name, data_dir=data_dir, cache_dir=cache_dir, download=download)
         train, test = _renamed(train, names), _renamed(test, names)
     else:
-        place = _place(source)
+        place = Path(name)
         read, paths = _find(place)
         if label_column is not None and read not in TABLES:
             raise ValueError(f"label_column is for CSV and Parquet files, and {place} has none")
@@ -112,6 +114,7 @@ def open(
                 place,
                 size or FOLDER_SIZE,
                 channels or 3,
+                classes=classes,
                 class_names=names,
                 cache_dir=cache_dir,
             )
@@ -129,14 +132,22 @@ def open(
     return train.train_test_split(share, seed) if share else (train, test)
 
 
-def _place(source: str | os.PathLike[str]) -> Path:
+def located(source: str | os.PathLike[str]) -> str:
+    """Return a source for :func:`open` as it can be noted: a name, or an absolute path.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if source in CATALOGUE:
+        return os.fspath(source)
     place = path_of(source, "a data set")
     if not place.exists():
         raise ValueError(
-            f"{os.fspath(source)!r} is neither a file or folder nor the name of a data set"
-            f"{nearest(source, CATALOGUE)} (known: {', '.join(CATALOGUE)})"
+            f"{os.fspath(source)!r} is neither the name of a data set{nearest(source, CATALOGUE)} "
+            f"(known: {', '.join(CATALOGUE)}), nor a folder of pictures or files of your own, in "
+            f"one of the forms IDX, .{', .'.join(FORMS)}"
         )
-    return place
+    return str(place.resolve() if place.is_dir() else place.absolute())  # names of files say much
 
 
 def _find(place: Path) -> tuple[Reader | None, list[Path]]:
@@ -179,8 +190,8 @@ def _find(place: Path) -> tuple[Reader | None, list[Path]]:
     if whole:
         return None, []
     raise ValueError(
-        f"{place} is of no known form: expected IDX files with names such as "
-        f"train-images-idx3-ubyte, or a name that ends in .{', .'.join(FORMS)}"
+        f"{place} is of no known form: expected a folder of pictures (unpack archives), IDX files "
+        f"with names such as train-images-idx3-ubyte, or a name that ends in .{', .'.join(FORMS)}"
     )
 
 

@@ -9,6 +9,7 @@ import math
 import os
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import replace
 
 import numpy as np
 
@@ -66,7 +67,9 @@ class Judge:
                 f"the classifier knows {classifier.output_shape[0]} classes, "
                 f"{'its class_names' if classifier.class_names else 'the images'} have {len(names)}"
             )
-        images = images.relabelled(names)
+        what = f"the {images.split} split of {images.name!r}"
+        labels = matched(what, images.labels, images.classes, "the classifier", names)
+        images = replace(images, labels=labels, classes=names)
         if classifier.input_shape not in (images.shape, (math.prod(images.shape),)):
             raise ValueError(
                 f"the classifier takes {classifier.input_shape}, the images are {images.shape}"
@@ -219,7 +222,6 @@ class Judge:
             requested = np.arange(count) % game.classes
             if game.generator.class_names:
                 names = game.generator.class_names
-                table = matched("the game", names, "the judge", self.classes)
-                requested = requested if table is None else table[requested]
+                requested = matched("the game", requested, names, "the judge", self.classes)
             metrics["right"] = accuracy(self.classify(examples, game.value_range), requested)
         return metrics

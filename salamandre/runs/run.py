@@ -208,16 +208,20 @@ def new_run(root: str | os.PathLike[str], name: str, settings: Settings) -> Run:
     raise FileExistsError(f"{base / stamp} and a thousand like it exist already")
 
 
-def keep_apart(runs: Path, pictures: str | os.PathLike[str]) -> None:
-    """Refuse a folder of runs that would become part of a folder of pictures.
+def keep_apart(runs: Path, source: str) -> None:
+    """Refuse a folder of runs that would become part of the data that they learn.
+
+    Args:
+        runs: the folder.
+        source: of the data, as :func:`salamandre.data.opening.located` returns it.
 
     Raises:
-        ValueError: it lies in that folder; the message gives an ``--output`` outside of it.
+        ValueError: it lies in the source; the message gives an ``--output`` outside of it.
     """
-    own = path_of(pictures).resolve()
-    if runs.resolve().is_relative_to(own):
+    own = Path(source)
+    if own.is_absolute() and runs.resolve().is_relative_to(own):
         other = own.parent / ("runs" if own.name != "runs" else "results")
         raise ValueError(
-            f"{runs} lies in {own}, the folder of the pictures, and would become part of the data: "
+            f"{runs} lies in {own}, the folder of the images, and would become part of the data: "
             f"give another folder of runs, such as {pasteable('--output', other)}"
         )

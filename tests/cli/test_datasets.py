@@ -84,9 +84,9 @@ def test_many_classes_are_listed_in_part(place):
 
 
 def test_what_cannot_be_shown(place):
-    assert "'nowhere' is neither a file or folder nor the name" in error_of(
-        "datasets", "show", "nowhere", code=1
-    )
+    message = error_of("datasets", "show", "nowhere", code=2)
+    assert "'nowhere' is neither the name of a data set (known: mnist, " in message
+    assert "IDX, .npz, .npy, .mat, .parquet, .csv" in message
     message = error_of("datasets", "show", "digits", "--to", "grid.jpg", code=2)
     assert "grid.jpg must end in .png" in message
 

@@ -14,7 +14,7 @@ WRONG = [  # arguments, exit code, a part of the sentence
     ("trian", 2, "No such command 'trian'"),
     ("train x", 2, "unexpected extra argument"),
     ("train --epochs", 2, "'--epochs' requires an argument"),
-    ("train --dataset empty", 1, "empty holds no picture"),
+    ("train --dataset empty", 2, "empty holds no picture"),
     ("train --output file.txt --epochs 1 --yes", 1, "file.txt/digits"),
     ("train --resume nope", 2, "there is no run 'nope' in runs"),
     ("train --resume latest --seed 9", 2, "--seed is 5 in digits/"),

@@ -38,7 +38,6 @@ from salamandre.runs.settings import FORMAT
         (("--checkpoint-every", "nan"), "must be a number of at least 0, got 'nan'"),
         (("--dataset", "stl-10-unlabeled"), "unknown data set 'stl-10-unlabeled'"),
         (("--keep", "none"), "must be a whole number of at least 1 or 'all', got 'none'"),
-        (("--grey",), "--grey is for a folder"),
         (("--batch-size", "5000"), "needs at least as many images"),
         (("--architecture", "cdcgan", "--image-size", "9"), "resize them to 32×32"),
         (("--epoch", "3"), "--epoch"),

@@ -153,18 +153,3 @@ def test_shares_that_are_none(share):
 def test_a_split_that_would_be_empty(counts, share):
     with pytest.raises(ValueError, match=r"test_share .* leaves the test split empty: give"):
         of_classes(*counts).train_test_split(share)
-
-
-def test_labels_are_matched_by_the_names_of_classes():
-    made = images(labels=np.array([1, 0], np.uint8), classes=("blue", "red"))
-    again = made.relabelled(("blue", "gru\u0308n", "red"))
-    assert again.classes == ("blue", "gr\u00fcn", "red")
-    assert again.labels.tolist() == [2, 0]
-    assert made.relabelled(("blue", "red")) is made
-    many = made.relabelled([f"{number}" for number in range(300)] + ["red", "blue"])
-    assert many.labels.tolist() == [300, 301]
-    with pytest.raises(
-        ValueError,
-        match=r"of 'mine' has a class 'red' .* are 'blue', 'red', those .* 'blue', 'green'",
-    ):
-        made.relabelled(("blue", "green"))

@@ -13,6 +13,7 @@ from PIL import Image
 
 from salamandre import data
 from salamandre.data import CATALOGUE, CorruptData
+from salamandre.data.opening import located
 
 RANDOM = np.random.default_rng(0)
 
@@ -196,6 +197,33 @@ def test_the_range_of_pixels_is_guessed_and_said_once(tmp_path, images, told):
                                   , y_test=LABELS[0][:2]))  # fmt: skip
     assert len(warned) == 1
     same(train, IMAGES[0][:, None])
+
+
+def test_folders_of_pictures_need_not_be_classes(tmp_path):
+    pictures = tmp_path / "holidays"
+    for name in ("a.png", "sea/b.png", "hills/c.png"):
+        (pictures / name).parent.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(IMAGES[0][0]).save(pictures / name)
+    with pytest.raises(ValueError, match="or give classes=False to have no classes"):
+        data.open(pictures)
+    train, test = data.open(pictures, classes=False, image_size=8, cache_dir=tmp_path)
+    assert (len(train), train.classes, test) == (3, ("holidays",), None)
+
+
+def test_a_source_is_noted_as_a_name_or_an_absolute_path(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mnist").mkdir()
+    (tmp_path / "pets").mkdir()
+    (tmp_path / "link").symlink_to("pets")
+    (tmp_path / "x.npz").symlink_to("blob")  # as download caches do: the link has the name
+    (tmp_path / "blob").touch()
+    noted = {"mnist": "mnist", "./mnist": tmp_path / "mnist", "link": tmp_path / "pets"}
+    noted |= {"x.npz": tmp_path / "x.npz", ".": tmp_path}
+    assert {source: located(source) for source in noted} == {k: str(v) for k, v in noted.items()}
+    with pytest.raises(
+        ValueError, match=r"did you mean 'mnist'\? .*nor a folder of pictures or fil"
+    ):
+        located("mnits")
 
 
 def test_whole_numbers_and_truth_values_are_pixels(tmp_path):

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 import salamandre as sal
 from salamandre import data, evaluation
+from salamandre.class_names import matched
 from salamandre.inputs import Pixels
 
 
@@ -96,7 +99,8 @@ def test_a_judge_watches_a_game(judge, digits):
 
 def reordered(images, names):
     """Return the images with their classes in another order."""
-    return images.relabelled(names)
+    labels = matched("the images", images.labels, images.classes, "the others", names)
+    return replace(images, labels=labels, classes=names)
 
 
 def test_a_judge_matches_classes_by_name(judge, digits):
@@ -110,7 +114,7 @@ def test_a_judge_matches_classes_by_name(judge, digits):
     )
     assert evaluation.Judge(judge.classifier, few).accuracy > 0.85
     unknown = data.Images(test.images, test.labels, tuple("abcdefghij"), "x", "test", test.white)
-    with pytest.raises(ValueError, match=r"class 'a', .* that the other set lacks: its classes"):
+    with pytest.raises(ValueError, match=r"class 'a', .* that the classifier lacks: its classes"):
         evaluation.Judge(judge.classifier, unknown)
 
 

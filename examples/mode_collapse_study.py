@@ -111,17 +111,15 @@ def parse_arguments() -> argparse.Namespace:
     add("--dataset", choices=list(data.CATALOGUE), help="default mnist; digits if there is none")
     add("--data-dir", metavar="DIR", help="a folder with the data set's files")
     names = ", ".join(VARIANTS).replace("%", "%%")
-    add("--variants", nargs="+", choices=VARIANTS, metavar="NAME", help=f"of these: {names}")
-    add("--rounds", type=int, default=3000, metavar="N", help="of each run, default 3000")
-    add("--runs", type=int, default=3, metavar="N", help="of each variant, default 3")
-    add("--processes", type=int, metavar="N", help="runs at a time, default the number of cores")
+    add("--variants", nargs="+", choices=VARIANTS, metavar="NAME", help=f"default all: {names}")
+    count = runs.AtLeast(1)
+    add("--rounds", type=count, default=3000, metavar="N", help="of each run, default 3000")
+    add("--runs", type=count, default=3, metavar="N", help="of each variant, default 3")
+    add("--processes", type=count, metavar="N", help="runs at a time, default the number of cores")
     parser.set_defaults(digits="0-9")  # for load_images
     runs.earlier_names(parser, seeds="runs")
     may_change = ("variants", "runs", "rounds", "processes", "data_dir")
-    options = runs.parse_options(parser, may_change=may_change)
-    if options.rounds < 1 or options.runs < 1:
-        parser.error("--rounds and --runs must be at least 1")
-    return options
+    return runs.parse_options(parser, may_change=may_change)
 
 
 def main() -> None:

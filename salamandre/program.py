@@ -11,15 +11,30 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 FAILURES = (ValueError, OSError, RuntimeError, ArithmeticError, MemoryError)
+MISUSED = 2  # the exit code of argparse and click for wrong options
 INTERRUPTED = 130  # the exit code that shells give a program ended by Ctrl-C
 IN_ASCII = {"×": "x", "→": "->", "–": "-", "−": "-"}
 STREAMS = {"stdin": "r", "stdout": "w", "stderr": "w"}
 
 
+class WrongUsage(ValueError):
+    """Options of a program that do not fit each other, its data or its runs."""
+
+
+@contextmanager
+def usage() -> Iterator[None]:
+    """Make each ValueError of a block, which builds what options describe, a WrongUsage."""
+    try:
+        yield
+    except ValueError as error:
+        raise WrongUsage(str(error)) from error
+
+
 def run_program(name: str, main: Callable[[], object]) -> None:
     """Call the main function of a program, and end the process as the command does.
 
-    The exit code is 0, or 1 after a failure, of which one sentence is printed, or 130 after Ctrl-C.
+    The exit code is 0; or 1 after a failure, or 2 after a :class:`WrongUsage`, of which one
+    sentence is printed; or 130 after Ctrl-C.
     A program whose output is no longer read (``| head``) ends quietly.
 
     Args:
@@ -38,7 +53,8 @@ def run_program(name: str, main: Callable[[], object]) -> None:
             print("interrupted", file=sys.stderr)
             sys.exit(INTERRUPTED)
         except FAILURES as error:
-            sys.exit(f"{name}: {sentence(error)}")
+            print(f"{name}: {sentence(error)}", file=sys.stderr)
+            sys.exit(MISUSED if isinstance(error, WrongUsage) else 1)
 
 
 def open_streams() -> None:

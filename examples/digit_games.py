@@ -13,7 +13,7 @@ import numpy as np
 import salamandre as sal
 from salamandre import data, evaluation, plots, runs
 from salamandre.checks import nearest
-from salamandre.program import INTERRUPTED, WrongUsage, usage
+from salamandre.program import INTERRUPTED, Help, WrongUsage, usage
 from salamandre.texts import counted, path_of, this_program
 
 
@@ -24,9 +24,7 @@ def new_parser(text: str | None, folders: bool = False) -> argparse.ArgumentPars
         text: the description of the program.
         folders: whether ``--dataset`` may name a folder of pictures. Default False.
     """
-    parser = argparse.ArgumentParser(
-        description=text, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=text, formatter_class=Help)
     add = parser.add_argument_group("data").add_argument
     text = "default mnist; digits if there is none"
     if folders:

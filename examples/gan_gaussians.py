@@ -23,7 +23,7 @@ import numpy as np
 import salamandre as sal
 from salamandre import evaluation, plots, runs, studies
 from salamandre.data import toy
-from salamandre.program import INTERRUPTED, run_program, usage
+from salamandre.program import INTERRUPTED, Help, run_program, usage
 from salamandre.texts import counted, this_program
 
 MIXTURES = {"ring": toy.ring, "grid": toy.grid}
@@ -136,9 +136,7 @@ def study(name: str, options: argparse.Namespace, run: runs.Run) -> list[list[ob
 
 def parse_arguments() -> argparse.Namespace:
     """Return the options: those given, then those of the runs to be resumed, then defaults."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=Help)
     add = parser.add_argument
     add("--distribution", choices=[*MIXTURES, "both"], default="both", help="default both")
     count = runs.AtLeast(1)

@@ -22,7 +22,7 @@ from digit_games import end_if_interrupted, load_digits
 
 import salamandre as sal
 from salamandre import data, evaluation, plots, runs
-from salamandre.program import run_program, usage
+from salamandre.program import Help, run_program, usage
 from salamandre.texts import counted
 
 ACTIVATIONS = {
@@ -65,9 +65,7 @@ class PrintEpochs(sal.Callback):
 
 def parse_arguments() -> argparse.Namespace:
     """Return the options."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=Help)
     add = parser.add_argument_group("data").add_argument
     add("--dataset", choices=list(data.CATALOGUE), help="default mnist; digits if there is none")
     add("--data-dir", metavar="DIR", help="a folder with the data set's files")

@@ -23,7 +23,7 @@ from digit_games import load_images
 
 import salamandre as sal
 from salamandre import data, evaluation, plots, runs, studies
-from salamandre.program import INTERRUPTED, run_program
+from salamandre.program import INTERRUPTED, Help, run_program
 from salamandre.texts import this_program
 
 VARIANTS = {
@@ -104,9 +104,7 @@ def write_tables(rows: list[tuple[str, int, dict[str, float]]], folder: Path) ->
 
 def parse_arguments() -> argparse.Namespace:
     """Return the options: those given, then those of the study to be resumed, then defaults."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=Help)
     add = parser.add_argument
     add("--dataset", choices=list(data.CATALOGUE), help="default mnist; digits if there is none")
     add("--data-dir", metavar="DIR", help="a folder with the data set's files")

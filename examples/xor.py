@@ -22,7 +22,7 @@ import numpy as np
 
 import salamandre as sal
 from salamandre import plots, runs, studies
-from salamandre.program import INTERRUPTED, run_program, usage
+from salamandre.program import INTERRUPTED, Help, run_program, usage
 from salamandre.texts import counted
 
 CORNERS = np.array([[-1, -1], [-1, 1], [1, -1], [1, 1]], dtype=np.float32)
@@ -154,9 +154,7 @@ def study(structure: str, options: argparse.Namespace, folder: Path) -> list[lis
 
 def parse_arguments() -> argparse.Namespace:
     """Return the options."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=Help)
     add = parser.add_argument
     text = f"default {' '.join(STRUCTURES)}"
     add("--structure", nargs="+", default=STRUCTURES, metavar="2-N-1", help=text)

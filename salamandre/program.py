@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import codecs
 import os
 import sys
@@ -15,6 +16,17 @@ MISUSED = 2  # the exit code of argparse and click for wrong options
 INTERRUPTED = 130  # the exit code that shells give a program ended by Ctrl-C
 IN_ASCII = {"×": "x", "→": "->", "–": "-", "−": "-"}
 STREAMS = {"stdin": "r", "stdout": "w", "stderr": "w"}
+
+
+class Help(argparse.HelpFormatter):
+    """The help of a program: paragraphs fit the terminal, indented lines stay as they are."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        parts = [
+            part if part.startswith(" ") else super(Help, self)._fill_text(part, width, indent)
+            for part in text.strip("\n").split("\n\n")
+        ]
+        return "\n\n".join(parts)
 
 
 class WrongUsage(ValueError):

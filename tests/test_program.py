@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from command import needs_signals
+
+from salamandre.program import Help
 
 ROOT = Path(__file__).parents[1]
 START = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from salamandre.program import *; "
@@ -60,3 +63,21 @@ def test_any_encoding_can_be_printed_to(encoding, wanted):
 def test_output_that_nobody_reads_ends_a_program_quietly():
     done = run("[print('x' * 1000) for _ in range(1000)]", "| head -1")
     assert done.stderr == b"" and done.stdout == b"x" * 1000 + b"\n"
+
+
+def test_help_fits_the_terminal_and_leaves_commands_as_they_are(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    text = (
+        "Games in the plane, where mode collapse can be measured.\n\n    python a.py --b" + 40 * "c"
+    )
+    parser = argparse.ArgumentParser(
+        "p", description=f"{text}\n\nCtrl-C stops.", formatter_class=Help
+    )
+    lines = parser.format_help().splitlines()
+    assert lines[2:6] == [
+        "Games in the plane, where mode",
+        "collapse can be measured.",
+        "",
+        f"    python a.py --b{40 * 'c'}",
+    ]
+    assert "Ctrl-C stops." in lines

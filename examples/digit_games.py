@@ -13,7 +13,7 @@ import numpy as np
 import salamandre as sal
 from salamandre import data, evaluation, plots, runs
 from salamandre.data.opening import located
-from salamandre.program import INTERRUPTED
+from salamandre.program import INTERRUPTED, Help, WrongUsage, usage
 from salamandre.texts import counted, path_of, this_program
 
 Sets = tuple[data.Images, data.Images, data.Images | None]
@@ -28,9 +28,7 @@ def new_parser(text: str | None, size: int | None = None) -> argparse.ArgumentPa
         text: the description of the program.
         size: the default height and width of the images. Default: the data set's own.
     """
-    parser = argparse.ArgumentParser(
-        description=text, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=text, formatter_class=Help)
     add = add_data(parser, size)
     add("--digits", metavar="N|N-N", help="classes to generate, such as 0-9, default all")
 
@@ -139,9 +137,9 @@ def load_images(options: argparse.Namespace, classes: bool = True) -> Sets:
     try:
         wanted = range(int(first), int(last or first) + 1)
     except ValueError:
-        raise ValueError(f"--digits takes 7 or 0-9, got {options.digits!r}") from None
+        raise WrongUsage(f"--digits takes 7 or 0-9, got {options.digits!r}") from None
     if not wanted or wanted[0] < 0 or wanted[-1] >= len(train.classes):
-        raise ValueError(
+        raise WrongUsage(
             f"--digits must lie in 0-{len(train.classes) - 1} for {train.name}, "
             f"got {options.digits!r}"
         )
@@ -188,7 +186,8 @@ def run(
         sets: the results of :func:`load_images`.
     """
     train, images, test = sets
-    game = build(images)
+    with usage():
+        game = build(images)
     print(f"data set {images.name}: {counted(len(images), 'image')}")
     print(f"generator\n{game.generator.summary()}\n")
     print(f"discriminator\n{game.discriminator.summary()}\n")

@@ -23,7 +23,7 @@ import numpy as np
 import salamandre as sal
 from salamandre import evaluation, plots, runs, studies
 from salamandre.data import toy
-from salamandre.program import INTERRUPTED, run_program
+from salamandre.program import INTERRUPTED, Help, run_program, usage
 from salamandre.texts import counted, this_program
 
 MIXTURES = {"ring": toy.ring, "grid": toy.grid}
@@ -136,28 +136,25 @@ def study(name: str, options: argparse.Namespace, run: runs.Run) -> list[list[ob
 
 def parse_arguments() -> argparse.Namespace:
     """Return the options: those given, then those of the runs to be resumed, then defaults."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=Help)
     add = parser.add_argument
     add("--distribution", choices=[*MIXTURES, "both"], default="both", help="default both")
-    add("--runs", type=int, default=1, metavar="N", help="on each, default 1")
-    add("--rounds", type=int, default=50_000, metavar="N", help="of each run, default 50000")
+    count = runs.AtLeast(1)
+    add("--runs", type=count, default=1, metavar="N", help="on each, default 1")
+    add("--rounds", type=count, default=50_000, metavar="N", help="of each run, default 50000")
     add("--plain", action="store_true", help="an ordinary game without remedies, for comparison")
-    add("--seed", type=int, default=0, metavar="N", help="of the first run, default 0")
-    add("--processes", type=int, metavar="N", help="runs at a time, default the number of cores")
+    add("--seed", type=runs.AtLeast(0), default=0, metavar="N", help="of the first run, default 0")
+    add("--processes", type=count, metavar="N", help="runs at a time, default the number of cores")
     add("--backend", metavar="NAME", help="numpy or cupy, default $SALAMANDRE_BACKEND or numpy")
-    options = runs.parse_options(parser, may_change=("runs", "rounds", "processes", "backend"))
-    if options.runs < 1 or options.seed < 0 or options.rounds < 1:
-        parser.error("--runs and --rounds must be at least 1, --seed 0")
-    return options
+    return runs.parse_options(parser, may_change=("runs", "rounds", "processes", "backend"))
 
 
 def main() -> None:
     """Play on each mixture and print the paths of the pictures."""
     options = parse_arguments()
     names = list(MIXTURES) if options.distribution == "both" else [options.distribution]
-    first = build_game(names[0], options.seed, options.rounds, options.plain, options.backend)
+    with usage():
+        first = build_game(names[0], options.seed, options.rounds, options.plain, options.backend)
     rows: list[list[object]] = []
     run = runs.open_run(options, "gaussians", loops={f"{names[0]}-{options.seed}": first})
     for name in names:

@@ -23,8 +23,7 @@ from digit_games import add_data, end_if_interrupted, open_data
 
 import salamandre as sal
 from salamandre import data, evaluation, plots, runs
-from salamandre.checks import whole
-from salamandre.program import run_program
+from salamandre.program import Help, run_program, usage
 from salamandre.texts import counted
 
 ACTIVATIONS = {
@@ -69,18 +68,10 @@ class PrintEpochs(sal.Callback):
 
 def parse_arguments() -> argparse.Namespace:
     """Return the options."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=Help)
     add = add_data(parser)
-    add(
-        "--shift",
-        type=int,
-        default=0,
-        metavar="PIXELS",
-        help="shift training images at random, default 0",
-    )
-
+    text = "shift training images at random, default 0"
+    add("--shift", type=runs.AtLeast(0), default=0, metavar="PIXELS", help=text)
     add("--flip", action="store_true", help="mirror training images at random")
 
     add = parser.add_argument_group("network").add_argument
@@ -92,8 +83,9 @@ def parse_arguments() -> argparse.Namespace:
     add("--batch-norm", action="store_true", help="before each hidden activation")
 
     add = parser.add_argument_group("learning").add_argument
-    add("--epochs", type=int, metavar="N", help="default 10, on the 1,500 small digits 100")
-    add("--batch-size", type=int, default=64, metavar="N", help="default 64")
+    count = runs.AtLeast(1)
+    add("--epochs", type=count, metavar="N", help="default 10, on the 1,500 small digits 100")
+    add("--batch-size", type=count, default=64, metavar="N", help="default 64")
     add("--optimizer", choices=OPTIMIZERS, default="adam", help="default adam")
     add("--learning-rate", type=float, metavar="RATE", help="default: one that suits the optimizer")
     add("--schedule", choices=("cosine", "constant"), default="cosine", help="default cosine")
@@ -208,9 +200,7 @@ def draw_results(network: sal.Network, test: data.Images, folder: Path) -> None:
     title = f"{test.name}, test set: {100 * right:.2f}% right"
     plots.plot_confusion(counts, test.classes, folder / "confusion.png", title)
     wrong = np.flatnonzero(guesses != labels)
-    worst = wrong[np.argsort(y[wrong, labels[wrong]])][
-        :40
-    ]  # the lowest probability of the true class
+    worst = wrong[np.argsort(y[wrong, labels[wrong]])][:40]  # least sure of the truth
     captions = [
         f"{test.classes[labels[i]]}, not {test.classes[guesses[i]]} ({100 * y[i, guesses[i]]:.0f}%)"
         for i in worst
@@ -236,9 +226,8 @@ def main() -> None:
         print(f"{train.name} has no test images: a share of {TEST_SHARE:g} is kept for testing.")
     if options.epochs is None:
         options.epochs = 100 if train.name == "digits" else 10
-    whole("--epochs", options.epochs)
-    whole("--batch-size", options.batch_size)
-    network = build_network(options, train)
+    with usage():
+        network = build_network(options, train)
     chosen = [data.Shift(options.shift)] if options.shift else []
     chosen += [data.Flip()] if options.flip else []
     transform = data.Chain(*chosen) if chosen else None

@@ -24,7 +24,7 @@ from digit_games import DATA, add_data, open_data
 
 import salamandre as sal
 from salamandre import data, evaluation, plots, runs, studies
-from salamandre.program import INTERRUPTED, run_program
+from salamandre.program import INTERRUPTED, Help, run_program
 from salamandre.texts import this_program
 
 VARIANTS = {
@@ -107,23 +107,19 @@ def write_tables(rows: list[tuple[str, int, dict[str, float]]], folder: Path) ->
 
 def parse_arguments() -> argparse.Namespace:
     """Return the options: those given, then those of the study to be resumed, then defaults."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=Help)
     add_data(parser)
     add = parser.add_argument
     names = ", ".join(VARIANTS).replace("%", "%%")
-    add("--variants", nargs="+", choices=VARIANTS, metavar="NAME", help=f"of these: {names}")
-    add("--rounds", type=int, default=3000, metavar="N", help="of each run, default 3000")
-    add("--runs", type=int, default=3, metavar="N", help="of each variant, default 3")
-    add("--processes", type=int, metavar="N", help="runs at a time, default the number of cores")
+    add("--variants", nargs="+", choices=VARIANTS, metavar="NAME", help=f"default all: {names}")
+    count = runs.AtLeast(1)
+    add("--rounds", type=count, default=3000, metavar="N", help="of each run, default 3000")
+    add("--runs", type=count, default=3, metavar="N", help="of each variant, default 3")
+    add("--processes", type=count, metavar="N", help="runs at a time, default the number of cores")
     parser.set_defaults(seed=0)  # of the choice of test images
     runs.earlier_names(parser, seeds="runs")
     may_change = ("variants", "runs", "rounds", "processes", "data_dir")
-    options = runs.parse_options(parser, may_change=may_change)
-    if options.rounds < 1 or options.runs < 1:
-        parser.error("--rounds and --runs must be at least 1")
-    return options
+    return runs.parse_options(parser, may_change=may_change)
 
 
 def main() -> None:

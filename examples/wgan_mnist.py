@@ -89,7 +89,8 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
         help="of the critic before the first round, default 20",
     )
     add("--optimizer", choices=OPTIMIZERS, help="of both, default adam; clipping rmsprop")
-    add("--learning-rate", type=float, metavar="RATE", help="0.0002; clipping 0.0005; cnn 0.001")
+    text = "default 0.0002; clipping 0.0005; cnn 0.001"
+    add("--learning-rate", type=float, metavar="RATE", help=text)
     runs.earlier_names(parser, critic="discriminator", critic_steps="discriminator_steps")
     options = parse(parser, given)
     suited = dict(SUITED[options.lipschitz])

@@ -22,7 +22,7 @@ import numpy as np
 
 import salamandre as sal
 from salamandre import plots, runs, studies
-from salamandre.program import INTERRUPTED, run_program
+from salamandre.program import INTERRUPTED, Help, run_program, usage
 from salamandre.texts import counted
 
 CORNERS = np.array([[-1, -1], [-1, 1], [1, -1], [1, 1]], dtype=np.float32)
@@ -53,8 +53,8 @@ def build_network(
     smooth SoftPlus and least squares, and the first layer of 2-2-2-1 initial weights that are two
     steep steps along the axes. With more neurons, cross-entropy is more precise.
     """
-    sizes = [int(size) if size.isdecimal() else -1 for size in structure.split("-")]
-    if len(sizes) < 3 or sizes[0] != 2 or sizes[-1] != 1:
+    sizes = [int(size) if size.isdecimal() else 0 for size in structure.split("-")]
+    if len(sizes) < 3 or sizes[0] != 2 or sizes[-1] != 1 or 0 in sizes:
         raise ValueError(f"--structure takes 2-...-1, such as 2-4-1, got {structure}")
     orthogonal = sal.initializers.Orthogonal()
     layers: list[sal.Layer] = []
@@ -154,13 +154,16 @@ def study(structure: str, options: argparse.Namespace, folder: Path) -> list[lis
 
 def parse_arguments() -> argparse.Namespace:
     """Return the options."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=Help)
     add = parser.add_argument
-    add("--structure", nargs="+", default=STRUCTURES, metavar="2-N-1", help=", ".join(STRUCTURES))
-    add("--runs", type=int, default=20, metavar="N", help="of each structure and rate, default 20")
-    add("--steps", type=int, default=STEPS, metavar="N", help=f"of each run, default {STEPS}")
+    text = f"default {' '.join(STRUCTURES)}"
+    add("--structure", nargs="+", default=STRUCTURES, metavar="2-N-1", help=text)
+    count = runs.AtLeast(1)
+    add(
+        "--runs", type=count, default=20, metavar="N", help="of each structure and rate, default 20"
+    )
+    text = f"of each run, default {STEPS}"
+    add("--steps", type=runs.AtLeast(TESTS), default=STEPS, metavar="N", help=text)
     add(
         "--learning-rates",
         type=float,
@@ -168,22 +171,20 @@ def parse_arguments() -> argparse.Namespace:
         metavar="RATE",
         help="one band each; default: the rate that suits the structure",
     )
-    add("--seed", type=int, default=0, metavar="N", help="of the first run, default 0")
-    add("--processes", type=int, metavar="N", help="runs at a time, default the number of cores")
+    add("--seed", type=runs.AtLeast(0), default=0, metavar="N", help="of the first run, default 0")
+    add("--processes", type=count, metavar="N", help="runs at a time, default the number of cores")
     add("--backend", metavar="NAME", help="numpy or cupy, default $SALAMANDRE_BACKEND or numpy")
-    options = runs.parse_options(parser, may_change=None)
-    if options.runs < 1 or options.seed < 0 or options.steps < TESTS:
-        parser.error(f"--runs must be at least 1, --seed 0 and --steps {TESTS}")
-    return options
+    return runs.parse_options(parser, may_change=None)
 
 
 def main() -> None:
     """Study each structure and print the paths of the pictures."""
     options = parse_arguments()
     structures = list(dict.fromkeys(options.structure))
-    for structure in structures:  # wrong options are refused before the first run
-        for rate in options.learning_rates or [0.1]:
-            build_network(structure, rate, options.steps, 0, options.backend)
+    with usage():  # wrong options are refused before the first run
+        for structure in structures:
+            for rate in options.learning_rates or [0.1]:
+                build_network(structure, rate, options.steps, 0, options.backend)
     rows: list[list[object]] = []
     run = runs.open_run(options, "xor")
     folder = run.folder

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import codecs
 import os
 import sys
@@ -11,15 +12,41 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 FAILURES = (ValueError, OSError, RuntimeError, ArithmeticError, MemoryError)
+MISUSED = 2  # the exit code of argparse and click for wrong options
 INTERRUPTED = 130  # the exit code that shells give a program ended by Ctrl-C
 IN_ASCII = {"×": "x", "→": "->", "–": "-", "−": "-"}
 STREAMS = {"stdin": "r", "stdout": "w", "stderr": "w"}
 
 
+class Help(argparse.HelpFormatter):
+    """The help of a program: paragraphs fit the terminal, indented lines stay as they are."""
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        parts = [
+            part if part.startswith(" ") else super(Help, self)._fill_text(part, width, indent)
+            for part in text.strip("\n").split("\n\n")
+        ]
+        return "\n\n".join(parts)
+
+
+class WrongUsage(ValueError):
+    """Options of a program that do not fit each other, its data or its runs."""
+
+
+@contextmanager
+def usage() -> Iterator[None]:
+    """Make each ValueError of a block, which builds what options describe, a WrongUsage."""
+    try:
+        yield
+    except ValueError as error:
+        raise WrongUsage(str(error)) from error
+
+
 def run_program(name: str, main: Callable[[], object]) -> None:
     """Call the main function of a program, and end the process as the command does.
 
-    The exit code is 0, or 1 after a failure, of which one sentence is printed, or 130 after Ctrl-C.
+    The exit code is 0; or 1 after a failure, or 2 after a :class:`WrongUsage`, of which one
+    sentence is printed; or 130 after Ctrl-C.
     A program whose output is no longer read (``| head``) ends quietly.
 
     Args:
@@ -38,7 +65,8 @@ def run_program(name: str, main: Callable[[], object]) -> None:
             print("interrupted", file=sys.stderr)
             sys.exit(INTERRUPTED)
         except FAILURES as error:
-            sys.exit(f"{name}: {sentence(error)}")
+            print(f"{name}: {sentence(error)}", file=sys.stderr)
+            sys.exit(MISUSED if isinstance(error, WrongUsage) else 1)
 
 
 def open_streams() -> None:

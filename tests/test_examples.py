@@ -136,7 +136,7 @@ def test_the_classifier_is_interrupted_and_continued(tmp_path):
     [
         ("mnist_classifier.py", (*DIGITS, "--structure", "784-10"), "must begin with 64"),
         ("mnist_classifier.py", (*DIGITS, "--structure", "64-x-10"), "numbers such as"),
-        ("mnist_classifier.py", (*DIGITS, "--epochs", "0"), "--epochs must be"),
+        ("mnist_classifier.py", (*DIGITS, "--epochs", "0"), "--epochs: must be a whole number"),
         ("mnist_classifier.py", (*DIGITS, "--backend", "cupie"), "did you mean 'cupy'"),
         ("mnist_classifier.py", (*DIGITS, "--dropout", "1.5"), "Dropout rate"),
         ("mnist_classifier.py", ("--resume", "nowhere"), "there is no run 'nowhere'"),
@@ -144,16 +144,21 @@ def test_the_classifier_is_interrupted_and_continued(tmp_path):
         ("mnist_classifier.py", (*DIGITS, "--test-share", "0.1"), "test_share is for a source"),
         ("mnist_classifier.py", (*DIGITS, "--class-names", "none.txt"), "none.txt"),
         ("xor.py", ("--structure", "3-2-1"), "takes 2-...-1"),
-        ("xor.py", ("--structure", "2-0-1"), "at least 1, got 0"),
-        ("xor.py", ("--runs", "0"), "--runs must be at least 1"),
+        ("xor.py", ("--structure", "2-0-1"), "takes 2-...-1"),
+        ("xor.py", ("--runs", "0"), "--runs: must be a whole number of at least 1, got '0'"),
+        ("xor.py", ("--steps", "79"), "--steps: must be a whole number of at least 80"),
+        ("gan_gaussians.py", ("--processes", "0"), "--processes: must be"),
+        ("gan_gaussians.py", ("--seed", "-1"), "--seed: must be a whole number of at least 0"),
+        ("gan_gaussians.py", ("--backend", "cupie"), "did you mean 'cupy'"),
+        ("mode_collapse_study.py", ("--runs", "x"), "--runs: must be a whole number"),
         ("xor.py", ("--learning-rates", "-1"), "at least 0"),
         ("xor.py", ("--backend", "nunpy"), "did you mean 'numpy'"),
     ],
 )
 def test_mistakes_get_one_sentence(tmp_path, example, arguments, message):
     done = run(example, *arguments, cwd=tmp_path, fails=True)
-    assert message in done.stderr.splitlines()[-1]
-    assert not list(tmp_path.rglob("*.safetensors"))
+    assert message in done.stderr.splitlines()[-1] and done.returncode == 2
+    assert not (tmp_path / "runs").exists()
 
 
 def test_xor_draws_its_study(tmp_path):
@@ -310,7 +315,7 @@ def test_constraints_of_the_wasserstein_game(tmp_path, constraint):
 )
 def test_mistakes_of_games(tmp_path, program, arguments, message):
     done = run(program, *DIGITS, "--evaluate", "0", *arguments, cwd=tmp_path, fails=True)
-    assert message in done.stderr.splitlines()[-1]
+    assert message in done.stderr.splitlines()[-1] and done.returncode == 2
     assert not (tmp_path / "runs").exists()
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import argparse
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from command import needs_signals
+
+from salamandre.program import Help
 
 ROOT = Path(__file__).parents[1]
 START = f"import sys; sys.path.insert(0, {str(ROOT)!r}); from salamandre.program import *; "
@@ -24,6 +27,8 @@ def run(code, shell="", **options):
     "code, status, errors",
     [
         ("raise ValueError('too small')", 1, b"p: too small\n"),
+        ("raise WrongUsage('too small')", 2, b"p: too small\n"),
+        ("usage()(int)('x')", 2, b"p: invalid literal for int() with base 10: 'x'\n"),
         ("open('nowhere')", 1, b"p: nowhere: No such file or directory\n"),
         ("raise KeyboardInterrupt", 130, b"interrupted\n"),
         ("raise BrokenPipeError", 1, b""),
@@ -58,3 +63,21 @@ def test_any_encoding_can_be_printed_to(encoding, wanted):
 def test_output_that_nobody_reads_ends_a_program_quietly():
     done = run("[print('x' * 1000) for _ in range(1000)]", "| head -1")
     assert done.stderr == b"" and done.stdout == b"x" * 1000 + b"\n"
+
+
+def test_help_fits_the_terminal_and_leaves_commands_as_they_are(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    text = (
+        "Games in the plane, where mode collapse can be measured.\n\n    python a.py --b" + 40 * "c"
+    )
+    parser = argparse.ArgumentParser(
+        "p", description=f"{text}\n\nCtrl-C stops.", formatter_class=Help
+    )
+    lines = parser.format_help().splitlines()
+    assert lines[2:6] == [
+        "Games in the plane, where mode",
+        "collapse can be measured.",
+        "",
+        f"    python a.py --b{40 * 'c'}",
+    ]
+    assert "Ctrl-C stops." in lines

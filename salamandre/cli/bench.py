@@ -23,25 +23,32 @@ DRAWN = 1000  # images at a time
 
 @click.command()
 @click.option(
-    "--image-size", type=kinds.click_type(kinds.Count), metavar="N", default=28, show_default=True
+    "--image-size",
+    type=kinds.click_type(kinds.Count),
+    metavar="N",
+    default=28,
+    help="Height and width of the images. Default: 28.",
 )
 @click.option(
     "--channels",
     type=kinds.one_of("number of channels", lambda: ("1", "3")),
     metavar="1|3",
     default="1",
-    show_default=True,
+    help="Of the images: 1 for grey, 3 for colour. Default: 1.",
 )
 @click.option(
-    "--batch-size", type=kinds.click_type(kinds.Count), metavar="N", default=64, show_default=True
+    "--batch-size",
+    type=kinds.click_type(kinds.Count),
+    metavar="N",
+    default=64,
+    help="Real images a step. Default: 64.",
 )
 @click.option(
     "--seconds",
     type=kinds.click_type(kinds.Seconds),
     metavar="N",
     default=3.0,
-    show_default=True,
-    help="Of measurement for each number.",
+    help="Of measurement for each number. Default: 3.",
 )
 @kinds.backend_option
 def bench(

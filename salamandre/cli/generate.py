@@ -35,16 +35,15 @@ SAMPLES = 10  # of each class
     type=kinds.one_of("noise", lambda: ("fixed", "fresh")),
     metavar="fixed|fresh",
     default="fixed",
-    show_default=True,
-    help="One latent vector for all letters, or a new one for each, so that equal letters differ.",
+    help="One latent vector for all letters, or a new one for each, so that equal letters differ. "
+    "Default: fixed.",
 )
 @click.option(
     "--seed",
     type=kinds.click_type(kinds.Amount),
     metavar="N",
     default=0,
-    show_default=True,
-    help="Of the latent vectors; another seed gives another handwriting.",
+    help="Of the latent vectors; another seed gives another handwriting. Default: 0.",
 )
 @click.option(
     "--checkpoint",

@@ -14,6 +14,7 @@ import click
 
 from salamandre.cli import options as kinds
 from salamandre.cli.train_options import read_options, the_run
+from salamandre.texts import counted
 
 if TYPE_CHECKING:
     from salamandre.runs import Run
@@ -139,7 +140,7 @@ def show(run: str, output: Path) -> None:
     for path in sorted(found.files, key=Path.is_dir):
         inside = [file.stat().st_size for file in path.rglob("*") if file.is_file()]
         if path.is_dir():
-            sizes.append((f"  {path}/", f"{len(inside)} files, {_size(sum(inside))}"))
+            sizes.append((f"  {path}/", f"{counted(len(inside), 'file')}, {_size(sum(inside))}"))
         else:
             sizes.append((f"  {path}", _size(path.stat().st_size)))
     click.echo(table(sizes))
@@ -148,6 +149,8 @@ def show(run: str, output: Path) -> None:
 def _shown(value: object) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, list):
+        return ", ".join(map(str, value))
     return "default" if value is None else str(value)
 
 

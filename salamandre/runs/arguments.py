@@ -10,6 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
+from salamandre.program import WrongUsage
 from salamandre.runs.finding import find_run, run_in
 from salamandre.runs.keeping import checked_options, renamed, require_keepable, require_plain
 from salamandre.runs.lock import locked
@@ -57,9 +58,9 @@ def parse_options(
             runs cannot be continued, and there is no ``--resume``. Default only ``rounds``.
 
     Raises:
-        ValueError: there is no run to be resumed, or several of that name; its settings are
-            damaged, or those of another program; an option has another value that may not change;
-            or values of an option cannot be kept.
+        WrongUsage: there is no run to be resumed, or several of that name, or it is of another
+            program; or an option has another value that may not change.
+        ValueError: the run's settings are damaged, or values of an option cannot be kept.
     """
     add = parser.add_argument_group("folder").add_argument
     add("--output", default="runs", metavar="DIR", help="the folder of all runs, default runs")
@@ -110,14 +111,14 @@ def _resumed(
     """Return the options of the run that ``chosen["resume"]`` names, with the chosen ones."""
     run = find_run(chosen["resume"], chosen.get("output", "runs"), parser.prog)
     if run.settings.program not in ("", parser.prog):
-        raise ValueError(f"the run in {run.folder} is one of {run.settings.program}")
+        raise WrongUsage(f"the run in {run.folder} is one of {run.settings.program}")
     if (run.folder.parent / FILE).is_file():
-        raise ValueError(f"{run.name} is a single run of a study: resume {run.folder.parent}")
+        raise WrongUsage(f"{run.name} is a single run of a study: resume {run.folder.parent}")
     run.settings.options = renamed(parser, run.options)
     run.settings.options = checked_options(run, parser, OF_THE_FOLDER)
     for name, value in chosen.items():
         if name in run.options and name not in may_change and run.options[name] != value:
-            raise ValueError(run.stays(name))
+            raise WrongUsage(run.stays(name))
     usual = {action.dest: action.default for action in parser._actions} | parser._defaults
     usual = {name: value for name, value in usual.items() if value != argparse.SUPPRESS}
     merged = {**usual, **run.options, **chosen, "resume": str(run.folder)}

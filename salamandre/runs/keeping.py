@@ -6,7 +6,7 @@ import argparse
 import copy
 from collections.abc import Collection, Mapping
 from functools import partial
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import msgspec
 from msgspec import defstruct
@@ -17,6 +17,24 @@ if TYPE_CHECKING:
     from salamandre.runs.run import Run
 
 PLAIN = (str, int, float, bool)
+
+
+class AtLeast:
+    """The type of an option whose values are whole numbers of at least ``least``."""
+
+    def __init__(self, least: int) -> None:
+        self.least = least
+
+    def __call__(self, text: str) -> int:
+        """Return the number of a text."""
+        try:
+            number = int(text)
+        except ValueError:
+            number = self.least - 1
+        if number < self.least:
+            wanted = f"must be a whole number of at least {self.least}, got {text!r}"
+            raise argparse.ArgumentTypeError(wanted)
+        return number
 
 
 def renamed(parser: argparse.ArgumentParser, options: Mapping[str, Any]) -> dict[str, Any]:
@@ -120,7 +138,9 @@ def _same(one: Any, other: Any) -> bool:
 def _kind(action: argparse.Action) -> Any:
     """Return the type of what ``settings.json`` holds of an option, for msgspec."""
     kind: Any = action.type or str
-    if kind not in PLAIN:
+    if isinstance(kind, AtLeast):
+        kind = Annotated[int, msgspec.Meta(ge=kind.least)]
+    elif kind not in PLAIN:
         kind = Any  # _restored finds out
     elif action.choices is not None and kind in (str, int):
         kind = Literal[tuple(action.choices)]

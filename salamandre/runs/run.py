@@ -13,6 +13,7 @@ from msgspec import Struct
 from msgspec.structs import asdict
 
 from salamandre.atomic import numbered
+from salamandre.program import WrongUsage
 from salamandre.runs.lock import LOCK, OWNER, in_use
 from salamandre.runs.settings import FILE, LearnedImages, Settings, read_settings
 from salamandre.storage import checked
@@ -24,7 +25,7 @@ MEAN = 50  # rounds
 TIMES = ("round", "epoch", "step", "seconds", "learning_rate")  # when a row was written
 
 
-class UnknownRun(ValueError):
+class UnknownRun(WrongUsage):
     """No run or several runs of a name, or a run without the file that was asked for."""
 
 
@@ -107,7 +108,8 @@ class Run:
             path = self.folder / "generator.safetensors"
             if not path.is_file():
                 raise UnknownRun(
-                    f"{self.name} has no generator yet: a game writes it after its first epoch"
+                    f"{self.name} has no generator: a game writes one after its first epoch, a "
+                    f"classifier never"
                 )
             return path
         kept = self.checkpoints

@@ -66,7 +66,8 @@ def repeat(
         ignore = (signal.SIGINT, signal.SIG_IGN)
         pool = ProcessPoolExecutor(processes, context, signal.signal, ignore)
         try:
-            found = pool.map(experiment, seeds)
+            with _interrupts_delayed():
+                found = pool.map(experiment, seeds)
             children = multiprocessing.active_children()
             with progress(len(seeds), description, "run") as bar:
                 for result in found:
@@ -119,6 +120,22 @@ def _why(codes: Sequence[int | None]) -> str:
         f"a process ended before its run did (exit code {shown or 'unknown'}): it was killed, such "
         f"as for lack of memory, or could not start: give fewer processes, or processes=1 to see"
     )
+
+
+@contextmanager
+def _interrupts_delayed() -> Iterator[None]:
+    """Delay Ctrl-C in this thread; processes that are started meanwhile never get it.
+
+    They would print a traceback if it came while they import the program.
+    """
+    if sys.platform == "win32":
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextmanager

@@ -88,3 +88,15 @@ def test_the_folder_of_runs_has_an_earlier_option(place):
     for option in ("--runs", "--output"):
         assert run.name in call("runs", option, "elsewhere")
     assert "--runs" not in call("runs", "--help")
+
+
+def test_values_of_options_are_shown_as_people_write_them(place):
+    run = small_run()
+    (run.folder / "generated").mkdir()
+    (run.folder / "generated" / "word.png").write_bytes(b"x")
+    settings = json.loads((run.folder / "settings.json").read_text())
+    settings |= {"program": "xor.py", "options": {"structure": ["2-2-1", "2-4-1"], "rate": None}}
+    (run.folder / "settings.json").write_text(json.dumps(settings))
+    lines = [line.split(maxsplit=1) for line in call("show", run.folder).splitlines()]
+    assert ["structure", "2-2-1, 2-4-1"] in lines and ["rate", "default"] in lines
+    assert any(rest[0].startswith("1 file, ") for name, *rest in lines if "generated/" in name)

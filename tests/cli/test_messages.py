@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 
+import click
 import pytest
 from command import COMMAND, error_of, needs_signals, only
+
+from salamandre.cli import main
 
 EMPTY = "must be the name of a file or folder"
 WHOLE = "must be a whole number of at least"
@@ -89,3 +93,12 @@ def test_any_encoding_shows_a_run(folder, monkeypatch, encoding):
     monkeypatch.setenv("PYTHONIOENCODING", encoding)
     done = subprocess.run([*COMMAND, "show", "latest"], cwd=folder, capture_output=True)
     assert done.returncode == 0 and b"of digits, 1" in done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("command", ["train", "generate", "bench"])
+def test_help_tells_each_option_with_a_value_its_default_in_the_same_words(command):
+    for option in main.commands[command].params:
+        if isinstance(option, click.Option) and not option.is_flag and not option.multiple:
+            told = re.search(r"Default: .+\.$|; default\)", option.help)
+            assert told or option.name in ("resume", "config", "word", "classes"), option.name
+            assert not option.show_default

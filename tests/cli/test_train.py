@@ -203,7 +203,9 @@ def test_damaged_files_are_named(place):
         for command in (("show", "latest"), ("compare", "latest", "latest")):
             assert "curves.csv is damaged: it must be a table" in error_of(*command, code=1)
     (run.folder / "generator.safetensors").unlink()
-    assert "has no generator yet" in error_of("generate", "latest", code=2)
+    assert "has no generator: a game writes one after its first epoch" in error_of(
+        "generate", "latest", code=2
+    )
 
 
 def test_a_run_goes_on_with_its_own_settings(place):

@@ -117,6 +117,7 @@ def test_a_program_may_have_nothing_to_resume(tmp_path):
 
 
 EVERY_KIND = {
+    "type=sal.runs.AtLeast(1), default=3": ("--x 5", 5),
     "type=int, default=3": ("--x 5", 5),
     "type=float": ("--x 0.5", 0.5),
     "type=Path": ("--x a/b", Path("a/b")),
@@ -145,6 +146,24 @@ def parsed(kind, words, place=None):
     if place is not None:
         parser.add_argument("place", **place)
     return parse_options(parser, [str(word) for word in words], ())
+
+
+@pytest.mark.parametrize("held", [0, 1.5, "5", [5], True])
+def test_a_number_that_is_too_small_or_none_is_refused_in_both_places(
+    held, tmp_path, released, capsys
+):
+    kind = "type=sal.runs.AtLeast(1), default=3"
+    folder = open_run(parsed(kind, ["--x", 5, "--output", tmp_path]), "name").folder
+    released.pop()()
+    file = folder / "settings.json"
+    settings = json.loads(file.read_text())
+    file.write_text(json.dumps({**settings, "options": {**settings["options"], "x": held}}))
+    with pytest.raises(ValueError, match=r"settings.json is damaged at options.x"):
+        parsed(kind, ["--resume", folder])
+    with pytest.raises(SystemExit):
+        parsed(kind, ["--x", "0"])
+    wanted = "argument --x: must be a whole number of at least 1, got '0'"
+    assert wanted in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("kind", EVERY_KIND)

@@ -88,14 +88,14 @@ def test_a_run_of_the_command_goes_on(place):
 def test_runs_of_examples_go_on(place):
     file = Path("runs", GAME, "curves.csv")
     before = table(file)
-    done = example("wgan_mnist.py", "--resume", file.parent, code=1)
+    done = example("wgan_mnist.py", "--resume", file.parent, code=2)
     assert "is one of gan_mnist.py" in done
     example("gan_mnist.py", "--resume", file.parent, "--rounds", 60, "--evaluate", 0)
     assert table(file)[: len(before)] == before and len(table(file)) == 60
     assert find_run(GAME, "runs").state() == "complete"
     file = Path("runs", CLASSIFIER, "curves.csv")
     before = table(file)
-    done = example("mnist_classifier.py", "--resume", file.parent, "--epochs", 9, code=1)
+    done = example("mnist_classifier.py", "--resume", file.parent, "--epochs", 9, code=2)
     assert f"--epochs is 20 in runs/{CLASSIFIER} and stays so" in done
     assert "continuing after step 66" in example("mnist_classifier.py", "--resume", file.parent)
     rows = table(file.with_name("metrics.csv"))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from command import needs_signals
 
 from salamandre import studies
 
@@ -74,3 +75,36 @@ def test_a_program_that_calls_it_while_it_is_imported_gets_the_cure(tmp_path):
     assert 'put the call under if __name__ == "__main__":' in done.stderr.splitlines()[-1]
     session = subprocess.run([sys.executable, "-"], input=PROGRAM, **options)
     assert "write the program into a file, or give processes=1" in session.stderr.splitlines()[-1]
+
+
+INTERRUPTED = """
+import multiprocessing, os, pathlib, signal, threading, time
+from salamandre import studies
+def root(seed): return seed
+def interrupt():
+    while not pathlib.Path("importing").exists(): time.sleep(0.01)
+    for process in multiprocessing.active_children(): os.kill(process.pid, signal.SIGINT)
+    time.sleep(0.5)
+    os.kill(os.getpid(), signal.SIGINT)
+if __name__ == "__main__":
+    threading.Thread(target=interrupt).start()
+    print(studies.repeat(root, range(2), processes=2))
+else:
+    pathlib.Path("importing").touch()
+    time.sleep(60)
+"""
+
+
+@needs_signals
+def test_ctrl_c_while_processes_import_the_program_ends_it_without_a_word(tmp_path):
+    (tmp_path / "program.py").write_text(INTERRUPTED)
+    done = subprocess.run(
+        [sys.executable, "program.py"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        capture_output=True,
+        text=True,
+        timeout=50,
+    )
+    assert (done.returncode, done.stdout) == (0, "[]\n"), done.stderr
+    assert "Traceback" not in done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import suppress
 from typing import Any
@@ -11,6 +12,7 @@ from tqdm.auto import notebook_tqdm
 from tqdm.utils import disp_len
 
 LINES = 30.0  # seconds between two lines where the output is no terminal
+USUAL_WIDTH = 80  # columns, of a terminal that does not know its width
 UP = "\x1b[A"  # by which tqdm moves from one bar to another
 
 
@@ -44,8 +46,16 @@ def progress(
     if sys.stderr is None or getattr(sys.stderr, "closed", False):
         return tqdm(disable=True, **options)
     if getattr(sys.stderr, "isatty", bool)():
-        return _Bar(dynamic_ncols=True, **options)
+        return _Bar(**_size(), **options)
     return _Bar(file=_Lines(sys.stderr), mininterval=LINES, **options)
+
+
+def _size() -> dict[str, Any]:
+    """Return the options for the terminal's size, which changes; some say that they have none."""
+    with suppress(OSError, ValueError, AttributeError):
+        if os.get_terminal_size(sys.stderr.fileno()).columns:
+            return {"dynamic_ncols": True}
+    return {"ncols": USUAL_WIDTH, "nrows": 24}
 
 
 class _Bar(tqdm):

@@ -6,6 +6,7 @@ import csv
 import json
 import os
 import re
+import select
 import shlex
 import signal
 import subprocess
@@ -205,7 +206,10 @@ def test_xor_that_is_interrupted_draws_what_is_done(tmp_path):
     os.close(end)  # so that reading ends when the program does
     bar = ""
     while not re.search(r"\b[1-9]\d*/500", bar):  # the first runs are done
-        bar += os.read(terminal, 1000).decode()
+        if not select.select([terminal], [], [], 60)[0]:
+            os.killpg(process.pid, signal.SIGKILL)
+            raise AssertionError(f"no bar for a minute after {bar!r}")
+        bar += os.read(terminal, 1000).decode()  # an OSError if the program has ended
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all processes
     out, _ = process.communicate(timeout=60)
     err = os.read(terminal, 10000).decode()

@@ -37,12 +37,12 @@ def drawn(monkeypatch, width, count=8600, total=20000, values=VALUES, **options)
     return [line.rstrip() for line in text.decode().split("\r")]
 
 
-@pytest.mark.parametrize("width", [40, 80, 200])
+@pytest.mark.parametrize("width", [0, 40, 80, 200])
 @pytest.mark.parametrize("name", ["", "train-images-idx3-ubyte.gz", "学习"])
 def test_a_bar_fits_its_terminal_and_no_number_is_cut(monkeypatch, width, name):
     lines = drawn(monkeypatch, width, description=name, unit="round")
     *_, line = (line for line in lines if "8600/20000" in line)
-    assert all(disp_len(line) <= width for line in lines)
+    assert all(disp_len(line) <= (width or 80) for line in lines)
     head, *parts = line.split(", ")
     assert " 43%|" in head and head.endswith("| 8600/20000") and parts[0].endswith(" left")
     shown, rate = parts[1:], ""

@@ -9,14 +9,15 @@ HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "salamandre/__init__.py").read_text()).group(1)
 
 EXAMPLES = ["numba>=0.60"]
+INSPECTION = ["scikit-learn>=1.4"]  # the linear SVM of transfer learning
 TEST = [
     *EXAMPLES,
+    *INSPECTION,
     "hypothesis>=6.100",
     "mypy>=1.11",
     "pytest>=8",
     "pytest-xdist>=3.6",
     "ruff>=0.6",
-    "scikit-learn>=1.4",
     "torch==2.13.0",  # one version: trajectories are compared to the last digits
 ]
 
@@ -29,7 +30,11 @@ setup(
     license="MIT",
     python_requires=">=3.10",
     packages=find_packages(include=["salamandre", "salamandre.*"]),
-    package_data={"salamandre.data": ["*.json", "*.npz", "*.md"], "salamandre": ["py.typed"]},
+    package_data={
+        "salamandre": ["py.typed"],
+        "salamandre.data": ["*.json", "*.npz", "*.md"],
+        "salamandre.models": ["*.txt", "*.md"],
+    },
     install_requires=[
         "numpy>=2.0",
         "pillow>=10.1",
@@ -49,6 +54,7 @@ setup(
         "cuda12x": ["cupy-cuda12x[ctk]>=14"],
         "cuda13x": ["cupy-cuda13x[ctk]>=14"],
         "examples": EXAMPLES,
+        "inspection": INSPECTION,
         "test": TEST,
         "benchmarks": [*TEST, "thinc>=9", "threadpoolctl>=3"],
         "docs": ["mkdocs>=1.6", "mkdocstrings[python]>=0.26"],

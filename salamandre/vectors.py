@@ -110,7 +110,8 @@ class FlatVectors(Sequential):
                 values[part] = declared.flat(declared.initializer.draw(random, declared.shape))
             vectors.append(self.backend.asarray(values))
         self.parameters, self.state = vectors
-        self.gradients = self.backend.xp.zeros_like(self.parameters)
+        # Zeros, unlike zeros_like, take no memory before somebody writes into them.
+        self.gradients = self.backend.xp.zeros(self.parameters.shape, self.dtype)
         self.hand_out_views()
 
     def hand_out_views(self) -> None:
@@ -244,7 +245,7 @@ class FlatVectors(Sequential):
                 )
             if given.shape != array.shape:
                 raise ValueError(f"{name!r} must have the shape {array.shape}, got {given.shape}")
-            values[name] = given.astype(self.dtype)
+            values[name] = given.astype(self.dtype, copy=False)
         return values
 
     def load_tensors(self, tensors: Mapping[str, Any]) -> None:

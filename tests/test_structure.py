@@ -37,6 +37,8 @@ ROOMS = """
     training
     games
     evaluation
+    models
+    inspection
     runs
     studies
     cli

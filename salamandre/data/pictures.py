@@ -53,7 +53,7 @@ def square(path: Path, size: int, channels: int) -> NDArray[np.uint8]:
     with Image.open(path, formats=FORMATS) as opened:
         # JPEG can be decoded at 1/2, 1/4 or 1/8 of its size; twice the final size loses nothing.
         opened.draft(MODES[channels], (2 * size, 2 * size))
-        picture = _plain(ImageOps.exif_transpose(opened)).convert(MODES[channels])
+        picture = plain(ImageOps.exif_transpose(opened)).convert(MODES[channels])
     side = min(picture.size)
     left, top = ((length - side) // 2 for length in picture.size)
     middle = picture.crop((left, top, left + side, top + side))
@@ -61,7 +61,7 @@ def square(path: Path, size: int, channels: int) -> NDArray[np.uint8]:
     return np.asarray(pixels).reshape(size, size, channels).transpose(2, 0, 1)
 
 
-def _plain(picture: Image) -> Image:
+def plain(picture: Image) -> Image:
     """Return a picture with eight bits a channel and without transparency."""
     from PIL import Image
 

@@ -87,8 +87,7 @@ class Source:
                 raise ValueError(f"the {what} of the data set hold NaN or infinity")
         self._backend, self._dtype, self._input_shape = network.backend, network.dtype, wanted
         self._transform = transform
-        name = re.sub(r" at 0x[0-9a-fA-F]+", "", repr(transform))
-        self.transform_name = "none" if transform is None else name
+        self.transform_name = "none" if transform is None else named(transform)
         if self._scale is None:
             inputs = inputs.astype(self._dtype, copy=False)
         # Transforms run on the host; without one the data goes to the device once.
@@ -141,6 +140,11 @@ class Source:
             if self._transform is not None and self._reshapes:
                 x = self._transform(x, random)
             yield self._as_batch(x, self._targets[part])
+
+
+def named(function: Any) -> str:
+    """Return a function with its settings as a text that is the same in each process."""
+    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(function))
 
 
 class EndlessBatches:

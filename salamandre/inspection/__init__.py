@@ -1,1 +1,15 @@
-"""Looking inside trained networks."""
+"""Looking inside trained classifiers: what they look at, what fools them, what they imagine."""
+
+from salamandre.inspection.adversarial import deepfool, fgsm, pgd, robustness, targeted_ascent
+from salamandre.inspection.layers import activations, filters, neuron_image
+from salamandre.inspection.probes import LayerView, layer_names
+from salamandre.inspection.saliency import (
+    grad_cam,
+    gradient,
+    guided_backprop,
+    integrated_gradients,
+    occlusion,
+    saliency,
+    smooth_grad,
+)
+from salamandre.inspection.visualisation import dream, visualise_class

@@ -25,8 +25,8 @@ TORCHVISION = Preprocessing(
     (224, 224), shorter_side=256, mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225)
 )
 CAFFE = Preprocessing((227, 227), order="BGR", scale=1.0, mean=(104.006, 116.669, 122.679))
-#: What published weights expect if it is not torchvision's preprocessing, by the first digits of the
-#: SHA-256 of their first convolution, which is the same in all formats of files.
+#: What published weights expect if it is not torchvision's preprocessing, by the first digits of
+#: the SHA-256 of their first convolution, which is the same in all formats of files.
 EXCEPTIONS = {"90e4b9d94ef58758": CAFFE}  # SqueezeNet 1.1 by its authors, trained in Caffe
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from salamandre.backend import Array
 from salamandre.checks import whole
 from salamandre.component import encode
-from salamandre.data.batches import Data, EndlessBatches, Source, Transform
+from salamandre.data.batches import Data, EndlessBatches, Source, Transform, named
 from salamandre.network import Diverged, Network
 from salamandre.training.checkpoint import State
 from salamandre.training.history import NOT_METRICS, History, require_free
@@ -38,6 +38,9 @@ class Engine(Loop):
         metrics: functions of (outputs, targets) by name, evaluated on the test set. Default
             accuracy, where the targets are labels.
         test_every: how often to test. Default ``Epochs(1)``.
+        attack: changes each batch before the network learns it: ``attack(network, x, targets,
+            seed=...)``, such as ``functools.partial(salamandre.inspection.pgd, epsilon=0.3)`` for
+            adversarial training (Madry et al. 2018, section 2.1). Default none.
 
     Attributes:
         history: its ``steps["loss"]`` are the training losses, its ``records`` the tests.
@@ -57,6 +60,7 @@ class Engine(Loop):
         transform: Transform | None = None,
         metrics: Mapping[str, Metric] | None = None,
         test_every: Trigger = Epochs(1),
+        attack: Callable[..., Array] | None = None,
     ) -> None:
         super().__init__()
         if network.loss is None or network.optimizer is None:
@@ -65,6 +69,7 @@ class Engine(Loop):
         self.batch_size = whole("batch_size", batch_size)
         self.callbacks = tuple(callbacks)
         self.seed = whole("seed", seed, least=0)
+        self.attack = attack
         self.train = Source(train, network, transform)
         self.test_set = None if test is None else Source(test, network)
         for source in filter(None, (self.train, self.test_set)):
@@ -109,6 +114,8 @@ class Engine(Loop):
 
     def _take_step(self) -> None:
         x, targets = next(self.batches)
+        if self.attack is not None:
+            x = self.attack(self.network, x, targets, seed=(self.seed, self.step))
         self.history.append(loss=self.network.learn(x, targets))
 
     def test(self) -> dict[str, float]:
@@ -151,6 +158,8 @@ class Engine(Loop):
             "seed": self.seed,
             "backend": self.network.backend.name,
         }
+        if self.attack is not None:
+            identity["attack"] = named(self.attack)
         return State(identity, {"network": self.network})
 
 

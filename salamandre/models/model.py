@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -31,7 +31,7 @@ class Model:
     name: str
     network: Network
     preprocessing: Preprocessing
-    classes: tuple[str, ...]
+    classes: tuple[str, ...] = field(repr=False)
     source: str = ""
 
     def prepare(self, pictures: Any) -> np.ndarray:

@@ -15,4 +15,5 @@ from salamandre.inspection.drawing import draw_adversarial, draw_images, draw_ma
 from salamandre.inspection.extraction import features
 from salamandre.inspection.layers import activations, filters, neuron_image
 from salamandre.inspection.probes import LayerView, layer_names
+from salamandre.inspection.report import Report
 from salamandre.inspection.visualisation import dream, visualise_class

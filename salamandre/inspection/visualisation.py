@@ -22,13 +22,13 @@ def visualise_class(
     classes: Any,
     *,
     start: Any = None,
-    steps: int = 200,
-    rate: float = 1.0,
+    steps: int = 100,
+    rate: float = 4.0,
     l2: float = 0.02,
     variation: float = 0.0,
     jitter: int = 16,
-    blur: float = 0.5,
-    blur_every: int = 10,
+    blur: float = 0.7,
+    blur_every: int = 6,
     bounds: tuple[Any, Any] = UNIT,
     seed: int = 0,
     batch_size: int = 8,
@@ -45,13 +45,13 @@ def visualise_class(
         network: a classifier of images (C, H, W), which is not changed.
         classes: one for each image that is wanted, or one.
         start: images (N, C, H, W) to begin with. Default: noise in the middle of the bounds.
-        steps: how many. Default 200.
-        rate: η, the Euclidean length of a step. Default 1.
+        steps: how many. Default 100.
+        rate: η, the Euclidean length of a step. Default 4.
         l2: λ. Default 0.02.
         variation: μ. Default 0.
         jitter: shifts are at most so many pixels, round the border. Default 16.
-        blur: standard deviation of the blur in pixels, 0 for none. Default 0.5.
-        blur_every: steps from one blur to the next. Default 10.
+        blur: standard deviation of the blur in pixels, 0 for none. Default 0.7.
+        blur_every: steps from one blur to the next; the last fifth has none. Default 6.
         bounds: the smallest and the largest input, such as ``model.preprocessing.bounds``: numbers
             or arrays that fit an image. Default (0, 1).
         seed: of noise and shifts. Default 0.
@@ -164,7 +164,8 @@ class _Ascent:
             length = self.rate * self.range / xp.maximum(norms(xp, slope), TINY)
             x = xp.roll(x + length * slope, tuple((-shift).tolist()), axis=(2, 3))
             x = xp.clip(x, *self.bounds)
-            if self.blur and step % self.blur_every == self.blur_every - 1 < self.steps - 1:
+            due = step % self.blur_every == self.blur_every - 1
+            if self.blur and due and step < 0.8 * self.steps:  # the last steps sharpen
                 x = blurred(self.backend, x, self.blur)
         return x
 

@@ -11,6 +11,6 @@ from salamandre.models.known import (
     vgg11,
     vgg16,
 )
-from salamandre.models.model import Model
+from salamandre.models.model import Model, of_network
 from salamandre.models.preprocessing import Preprocessing
 from salamandre.models.state_dicts import read_weights

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -35,10 +36,10 @@ class Model:
     source: str = ""
 
     def prepare(self, pictures: Any) -> np.ndarray:
-        """Return pictures as inputs (N, C, H, W); see :class:`Preprocessing`."""
-        return self.preprocessing(pictures)
+        """Return pictures as inputs (N, *input_shape); see :class:`Preprocessing`."""
+        return self.preprocessing(pictures).reshape(-1, *self.network.input_shape)
 
-    def classify(self, pictures: Any, top: int = 5) -> Answer | list[Answer]:
+    def classify(self, pictures: Any, top: int = 5) -> Any:
         """Return the most likely classes with their probabilities.
 
         Args:
@@ -70,6 +71,35 @@ class Model:
             ValueError: an unknown name (the nearest is named), or a number out of range.
         """
         return class_number(name, self.classes)
+
+
+def of_network(network: Network, classes: Sequence[str] | None = None, name: str = "") -> Model:
+    """Return a model of a classifier of one's own, whose inputs are pixels from 0 to 1.
+
+    Args:
+        network: takes images (C, H, W), grey or red first, or square grey ones row by row.
+        classes: the name of each output. Default: their numbers.
+        name: of the model.
+
+    Raises:
+        ValueError: other inputs, or another number of classes than outputs.
+    """
+    shape = network.input_shape
+    side = math.isqrt(shape[0]) if len(shape) == 1 and not isinstance(shape[0], tuple) else 0
+    if side and side * side == shape[0]:
+        shape = (1, side, side)
+    if len(shape) != 3 or shape[0] not in (1, 3) or len(network.output_shape) != 1:
+        raise ValueError(
+            f"a model needs a network from grey or colour images to classes, this one goes from "
+            f"{network.input_shape} to {network.output_shape}"
+        )
+    names = tuple(map(str, range(network.output_shape[0]) if classes is None else classes))
+    if len(names) != network.output_shape[0]:
+        raise ValueError(
+            f"{len(names)} classes were named, the network has {network.output_shape[0]}"
+        )
+    order = "L" if shape[0] == 1 else "RGB"
+    return Model(name, network, Preprocessing((shape[1], shape[2]), order=order), names)
 
 
 def class_number(name: str | int, classes: Sequence[str]) -> int:

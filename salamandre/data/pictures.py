@@ -12,7 +12,14 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 MODES = {1: "L", 3: "RGB"}
-FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP")  # not EPS: Ghostscript would run it as a program
+FORMATS = (
+    "PNG",
+    "JPEG",
+    "WEBP",
+    "GIF",
+    "BMP",
+    "PPM",
+)  # not EPS: Ghostscript would run it as a program
 
 
 def decode(file: BinaryIO, shape: tuple[int, int, int]) -> NDArray[np.uint8]:

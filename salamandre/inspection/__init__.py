@@ -11,7 +11,7 @@ from salamandre.inspection.attribution import (
     saliency,
     smooth_grad,
 )
-from salamandre.inspection.drawing import draw_adversarial, draw_images, draw_maps
+from salamandre.inspection.drawing import draw_adversarial, draw_images, draw_maps, draw_sheet
 from salamandre.inspection.extraction import features
 from salamandre.inspection.layers import activations, filters, neuron_image
 from salamandre.inspection.probes import LayerView, layer_names

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from salamandre.plots.figure import new_figure, save_figure
+from salamandre.plots.images import save_grid
 
 Path = str | os.PathLike[str]
 
@@ -84,29 +85,42 @@ def draw_adversarial(
     save_figure(figure, path)
 
 
-def draw_images(
-    images: np.ndarray, path: Path, *, captions: Sequence[str] | None = None, width: float = 1.9
-) -> None:
-    """Draw images of any values, each on its own scale, such as filters or what a class looks like.
+def draw_images(images: np.ndarray, path: Path, *, captions: Sequence[str]) -> None:
+    """Draw images with captions, each on its own scale, such as what a class looks like.
 
     Args:
         images: (N, C, H, W); three channels are colours, of others the mean is drawn.
         path: of the PNG file.
-        captions: one above each. Default none.
-        width: of each, in inches. Default 1.9.
+        captions: one above each.
     """
     columns = min(len(images), math.ceil(math.sqrt(1.6 * len(images))))
-    figure, axes = new_figure(width, width * 1.14 if captions else width, len(images), columns)
-    for index, (ax, image) in enumerate(zip(axes, images, strict=True)):
+    figure, axes = new_figure(2.6, 2.9, len(images), columns)
+    for ax, image, caption in zip(axes, images, captions, strict=True):
         ax.axis("off")
-        if captions:
-            ax.set_title(captions[index], fontsize=7, pad=2)
-        _show(ax, stretched(image if len(image) == 3 else image.mean(axis=0, keepdims=True)))
+        ax.set_title(caption, fontsize=8, pad=2)
+        _show(ax, stretched(image))
     save_figure(figure, path)
 
 
+def draw_sheet(images: np.ndarray, path: Path, columns: int | None = None, side: int = 64) -> None:
+    """Write many images side by side, each on its own scale, such as filters or channels.
+
+    Args:
+        images: (N, C, H, W), as for :func:`draw_images`.
+        path: of the PNG file.
+        columns: default about as many as rows.
+        side: pixels of the file for an image, at least. Default 64.
+    """
+    shown = [np.broadcast_to(stretched(image), (3, *image.shape[1:])) for image in images]
+    save_grid(np.stack(shown), path, columns, zoom=max(1, -(-side // images.shape[3])))
+
+
 def stretched(image: np.ndarray) -> np.ndarray:
-    """Return an image whose 0.5th and 99.5th percentiles are 0 and 1, all channels alike."""
+    """Return an image (1 or 3, H, W) whose 0.5th and 99.5th percentiles are 0 and 1.
+
+    Of one with other numbers of channels, their mean.
+    """
+    image = image if len(image) == 3 else image.mean(axis=0, keepdims=True)
     low, high = np.percentile(image, (0.5, 99.5))
     return np.clip((image - low) / ((high - low) or 1.0), 0, 1)
 

@@ -17,11 +17,10 @@ from salamandre.inspection.attribution import (
     saliency,
     smooth_grad,
 )
-from salamandre.inspection.drawing import draw_adversarial, draw_images, draw_maps, stretched
+from salamandre.inspection.drawing import draw_adversarial, draw_images, draw_maps, draw_sheet
 from salamandre.inspection.layers import activations, filters, neuron_image
 from salamandre.inspection.probes import layer_names
 from salamandre.inspection.visualisation import dream, visualise_class
-from salamandre.layers.containers import Container
 from salamandre.layers.convolution import ConvolutionalLayer
 from salamandre.layers.neuron import NeuronLayer
 from salamandre.models.model import Model
@@ -108,8 +107,7 @@ class Report:
             )
         x = np.concatenate([self._host(found) for found in images])
         path = self.folder / f"dream-{_file_name(self.model.classes[label])}.png"
-        shown = np.stack([stretched(image) for image in self._pictures(x)])
-        draw_images(shown, path, captions=self._captions(x), width=2.6)
+        draw_images(self._pictures(x), path, captions=self._captions(x))
         return path
 
     def deep_dream(self, layer: str) -> Path:
@@ -117,7 +115,7 @@ class Report:
         bounds = self.model.preprocessing.bounds
         x = self._host(dream(self.network, self._needed(), layer, bounds=bounds))
         path = self.folder / f"deep-dream-{_file_name(layer)}.png"
-        draw_images(self._pictures(x), path, width=2.6)
+        draw_images(self._pictures(x), path, captions=self._captions(x))
         return path
 
     def layers(self, layer: str | None = None) -> list[Path]:
@@ -133,21 +131,19 @@ class Report:
             weights = self._host(filters(network))
             if self.model.preprocessing.order == "BGR":
                 weights = weights[:, ::-1]
-            draw_images(weights, paths[-1], width=0.6)
+            draw_sheet(weights, paths[-1])
         first = next((name for name, kind in found.items() if isinstance(kind, NeuronLayer)), None)
         if first is not None:
             count = min(CHANNELS, found[first].outputs)  # type: ignore[attr-defined]
             images = [self._host(neuron_image(network, first, n)) for n in range(count)]
             if images[0].ndim == 3:
                 paths.append(self.folder / f"weights-{_file_name(first)}.png")
-                draw_images(np.stack(images), paths[-1], width=0.9)
-        for name in [layer] if layer else self._some_layers():
-            for number, x in enumerate(self.inputs, start=1):
-                y = self._host(activations(network, x[None], name))[0]
-                if y.ndim == 3:
-                    path = self.folder / f"layer-{_file_name(name)}-{number}.png"
-                    draw_images(y[:CHANNELS, None], path, width=0.9)
-                    paths.append(path)
+                draw_sheet(np.stack(images), paths[-1])
+        for name in [layer] if layer and len(self.inputs) else self._some_layers():
+            y = self._host(activations(network, self.inputs, name))[:, :CHANNELS]
+            if y.ndim == 4:  # a row for each picture
+                paths.append(self.folder / f"layer-{_file_name(name)}.png")
+                draw_sheet(y.reshape(-1, 1, *y.shape[2:]), paths[-1], columns=y.shape[1])
         return paths
 
     def _some_layers(self) -> list[str]:
@@ -155,7 +151,7 @@ class Report:
         names = [
             name
             for name, kind in layer_names(self.network).items()
-            if isinstance(kind, ConvolutionalLayer) and not isinstance(kind, Container)
+            if isinstance(kind, ConvolutionalLayer) and len(self.inputs)
         ]
         return (
             [names[i] for i in np.unique(np.linspace(0, len(names) - 1, 4).astype(int))]

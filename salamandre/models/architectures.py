@@ -7,6 +7,7 @@ layer that rectifies its own output stands for two of PyTorch's, so that numbers
 from __future__ import annotations
 
 from salamandre.activations import ReLU, Softmax, Tanh
+from salamandre.initializers import Gaussian
 from salamandre.layer import Layer
 from salamandre.layers.containers import Parallel, Sequential, Skip
 from salamandre.layers.convolution import ConvolutionalLayer
@@ -59,7 +60,7 @@ def squeezenet1_1(classes: int) -> Named:
     }
     head: Named = {
         "0": Dropout(0.5),
-        "1": ConvolutionalLayer(classes, 1, activation=ReLU()),
+        "1": ConvolutionalLayer(classes, 1, activation=ReLU(), initializer=Gaussian(0.01)),
         "3": GlobalAveragePool(),
     }
     return {

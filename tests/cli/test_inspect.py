@@ -46,7 +46,7 @@ def test_everything_about_a_network_in_a_file(files):
     folder = Path("inspected/net")
     names = {path.name for path in folder.iterdir()}
     assert names >= {"saliency.png", "adversarial-2.png", "dream-1.png", "deep-dream-conv2.png"}
-    assert names >= {"filters.png", "layer-conv1-1.png", "layer-conv2-2.png"}
+    assert names >= {"filters.png", "layer-conv1.png", "layer-conv2.png"}
     assert all(str(folder / name) in output for name in names)
     assert all(picture(folder / name).std() > 5 for name in names)
     assert "a.png: " in output and "pictures became '2' by a change of at most 4/255" in output

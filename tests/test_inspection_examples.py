@@ -46,7 +46,7 @@ def test_features_of_a_folder_of_pictures_are_classified(tmp_path, weights):
     pytest.importorskip("sklearn")
     letters(tmp_path / "pictures", "ab", count=8)
     options = ("--pictures", "pictures", "--weights", weights, "--train", 12, "--test", 4)
-    more = ("--cuts", "features.0", "features.3", "--size", 67, "--epochs", 2, "--C", 0.01)
+    more = ("--cuts", "features.0", "features.3", "--size", 47, "--epochs", 2, "--C", 0.01)
     done = run("transfer_learning.py", *options, *more, "--fine-tune", 1, cwd=tmp_path)
     (folder,) = (tmp_path / "runs").glob("transfer-learning/*")
     with (folder / "cuts.csv").open() as file:

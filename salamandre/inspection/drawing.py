@@ -93,7 +93,7 @@ def draw_images(images: np.ndarray, path: Path, *, captions: Sequence[str]) -> N
         path: of the PNG file.
         captions: one above each.
     """
-    columns = min(len(images), math.ceil(math.sqrt(1.6 * len(images))))
+    columns = math.ceil(math.sqrt(len(images)))
     figure, axes = new_figure(2.6, 2.9, len(images), columns)
     for ax, image, caption in zip(axes, images, captions, strict=True):
         ax.axis("off")

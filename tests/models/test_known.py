@@ -101,12 +101,6 @@ def test_lenet_has_the_parameters_of_the_paper_with_full_connections():
     assert models.lenet5().network.parameter_count() == 61_706
 
 
-@pytest.mark.parametrize(("size", "out"), [((6, 6), 6), ((7, 5), (3, 4)), ((3, 2), 7)])
-def test_adaptive_average_pooling_is_that_of_pytorch(size, out):
-    network = sal.Network([sal.AdaptiveAveragePool(out)], (2, *size), dtype="float64")
-    alike(network, nn.AdaptiveAvgPool2d(out).double(), (2, *size))
-
-
 def test_other_classes_get_a_fresh_last_layer_and_keep_the_others(tmp_path):
     module = SqueezeNet()
     path = tmp_path / "w.pth"

@@ -44,7 +44,8 @@ def visualise_class(
     Args:
         network: a classifier of images (C, H, W), which is not changed.
         classes: one for each image that is wanted, or one.
-        start: images (N, C, H, W) to begin with. Default: noise in the middle of the bounds.
+        start: images (N, C, H, W) to begin with. Default: smooth noise in the middle of the bounds,
+            to which more units answer than to white noise.
         steps: how many. Default 100.
         rate: η, the Euclidean length of a step. Default 4.
         l2: λ. Default 0.02.
@@ -62,8 +63,8 @@ def visualise_class(
     random = np.random.default_rng(whole("seed", seed, least=0))
     if start is None:
         low, high = (np.asarray(bound) for bound in bounds)
-        noise = random.normal(size=(len(goal), *shape))
-        start = (low + high) / 2 + (high - low) / 25 * noise
+        noise = np.array([_smooth_noise(random, shape) for _ in goal])
+        start = np.clip((low + high) / 2 + (high - low) / 10 * noise, low, high)
     x = checked_images(network, start)
     labels = checked_classes(network, goal if len(goal) > 1 else goal[0], x)
     scores = Scores(network)
@@ -119,6 +120,14 @@ def dream(
     return network.backend.xp.concatenate(parts)
 
 
+def _smooth_noise(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Return noise (C, H, W) with standard deviation 1, blurred over a thirtieth of the image."""
+    noise = random.normal(size=shape)
+    rows, columns = (_gaussian(length, max(0.1, length / 30)) for length in shape[1:])
+    smooth = rows @ noise @ columns.T
+    return smooth / max(float(smooth.std()), 1e-6)
+
+
 def _image_shape(network: Network) -> tuple[int, ...]:
     shape = network.input_shape
     if len(shape) != 3:
@@ -158,7 +167,12 @@ class _Ascent:
         for step in tqdm(range(self.steps), what, leave=False, disable=None):
             shift = self.random.integers(-self.jitter, self.jitter + 1, 2)
             x = xp.roll(x, tuple(shift.tolist()), axis=(2, 3))
-            slope = gradient(x) - 2 * self.l2 / self.range**2 * x
+            slope = gradient(x)
+            alive = norms(xp, slope) > 0
+            if not bool(alive.all()):  # a rectified score of 0 has no gradient: look elsewhere
+                noise = self.backend.asarray(self.random.normal(size=x.shape).astype(x.dtype))
+                slope = xp.where(alive, slope, noise)
+            slope = slope - 2 * self.l2 / self.range**2 * x
             if self.variation:
                 slope -= self.variation / self.range**2 * _variation_gradient(xp, x)
             length = self.rate * self.range / xp.maximum(norms(xp, slope), TINY)

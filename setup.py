@@ -9,15 +9,18 @@ HERE = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (HERE / "salamandre/__init__.py").read_text()).group(1)
 
 EXAMPLES = ["numba>=0.60"]
+DATA = ["pyarrow>=15"]  # files of Parquet
 INSPECTION = ["scikit-learn>=1.4"]  # the linear SVM of transfer learning
 TEST = [
     *EXAMPLES,
+    *DATA,
     *INSPECTION,
     "hypothesis>=6.100",
     "mypy>=1.11",
     "pytest>=8",
     "pytest-xdist>=3.6",
     "ruff>=0.6",
+    "scipy>=1.11",
     "torch==2.13.0",  # one version: trajectories are compared to the last digits
 ]
 
@@ -40,6 +43,7 @@ setup(
         "pillow>=10.1",
         "matplotlib>=3.8",
         "pooch>=1.8",
+        "urllib3>=2.2",
         "filelock>=3.30",
         "msgspec>=0.19",
         "safetensors>=0.4",
@@ -53,6 +57,7 @@ setup(
         "fast": ["numba>=0.60"],
         "cuda12x": ["cupy-cuda12x[ctk]>=14"],
         "cuda13x": ["cupy-cuda13x[ctk]>=14"],
+        "data": DATA,
         "examples": EXAMPLES,
         "inspection": INSPECTION,
         "test": TEST,

@@ -2,51 +2,58 @@
 
     python examples/dcgan.py                                  # MNIST at 32×32
     python examples/dcgan.py --dataset cifar-10
-    python examples/dcgan.py --images holidays --size 64
+    python examples/dcgan.py --dataset holidays --image-size 64   # a folder of pictures
 
 A run writes one folder: samples of the same latent vectors at intervals and their animation,
 curves, metrics from a classifier, the checkpoint and the final networks. Ctrl-C stops
-a run with everything saved; --resume FOLDER continues it.
+a run with everything saved; --resume RUN continues it.
 """
 
 from __future__ import annotations
 
 import argparse
-import sys
 from collections.abc import Sequence
 from functools import partial
+from pathlib import Path
 
-from digit_games import load_images, new_parser, parse, run
+from digit_games import earlier_values, load_images, new_parser, parse, run
 
 import salamandre as sal
-from salamandre import data
+from salamandre import data, runs
+from salamandre.program import run_program
+from salamandre.texts import path_of
 
 OBJECTIVES = {
     "non-saturating": sal.NonSaturating,
-    "saturating": sal.Minimax,
+    "minimax": sal.Minimax,
     "least-squares": sal.LeastSquares,
     "hinge": sal.Hinge,
 }
-SIZES = {32: (4, 2, 1), 64: (8, 4, 2, 1)}  # channels of each size from 4×4 on, times --maps
+SIZES = {32: (4, 2, 1), 64: (8, 4, 2, 1)}  # channels of each size from 4×4 on, times --channels
 
 
 def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the options."""
-    parser = new_parser(__doc__)
+    parser = new_parser(__doc__, folders=True)
     add = parser.add_argument_group("pictures").add_argument
-    add("--images", metavar="FOLDER", help="PNG and JPEG pictures, instead of a data set")
-    add("--size", type=int, choices=SIZES, default=32, help="of the images, default 32")
+    add("--image-size", type=int, choices=SIZES, default=32, help="of the images, default 32")
 
     add = parser.add_argument_group("players").add_argument
-    add("--nz", type=int, default=100, metavar="N", help="size of latent vectors, default 100")
+    add("--latent", type=int, default=100, metavar="N", help="size of latent vectors, default 100")
     add(
-        "--maps",
+        "--channels",
         type=int,
         default=32,
         metavar="N",
         help="channels at the largest image size, default 32",
     )
-    add("--objective", choices=OBJECTIVES, default="non-saturating", help="default non-saturating")
+    add(
+        "--objective",
+        type=earlier_values(saturating="minimax"),
+        choices=OBJECTIVES,
+        default="non-saturating",
+        help="default non-saturating",
+    )
     add(
         "--average",
         type=float,
@@ -62,24 +69,32 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
         add(f"--{who}-rate", type=float, default=rate, metavar="RATE", help=text)
         add(f"--{who}-beta1", type=float, default=0.5, metavar="B", help="of Adam, default 0.5")
         add(f"--{who}-steps", type=int, default=1, metavar="N", help="a round, default 1")
+    runs.earlier_names(
+        parser,
+        **{"images": "dataset", "size": "image_size", "nz": "latent", "maps": "channels"},
+        critic_steps="discriminator_steps",
+    )
     return parse(parser, given)
 
 
 def load(options: argparse.Namespace) -> tuple[data.Images, data.Images, data.Images]:
     """Return the images, resized: training images, those of the chosen classes, test images."""
-    if options.images:
-        pictures = data.folder(options.images, size=options.size, classes=False)
+    if options.dataset and options.dataset not in data.CATALOGUE:
+        own = Path(options.dataset)
+        if not options.resume:
+            runs.keep_apart(path_of(options.output) / f"{own.name}-dcgan", own)
+        pictures = data.folder(own, size=options.image_size, classes=False)
         options.evaluate = 0  # there are no classes
         return pictures, pictures, pictures
     train, chosen, test = load_images(options)
-    resize = data.Resize(options.size)
+    resize = data.Resize(options.image_size)
     return data.apply(train, resize), data.apply(chosen, resize), data.apply(test, resize)
 
 
 def build_game(options: argparse.Namespace, images: data.Images) -> sal.GanGame:
     """Return the game of Radford et al. 2016, section 3: no fully connected layers, no pooling."""
     start = sal.initializers.Gaussian(0.02)
-    channels = [times * options.maps for times in SIZES[options.size]]
+    channels = [times * options.channels for times in SIZES[options.image_size]]
 
     def up(count: int, *window: int) -> list[sal.Layer]:
         layer = sal.TransposedConvolutionalLayer(count, *window, bias=False, initializer=start)
@@ -95,13 +110,13 @@ def build_game(options: argparse.Namespace, images: data.Images) -> sal.GanGame:
         optimizer = sal.Adam(rate, beta1=beta1)
         return sal.Network(layers, inputs, optimizer=optimizer, seed=seed, backend=options.backend)
 
-    layers: list[sal.Layer] = [sal.Reshape((options.nz, 1, 1)), *up(channels[0], 4)]
+    layers: list[sal.Layer] = [sal.Reshape((options.latent, 1, 1)), *up(channels[0], 4)]
     for count in channels[1:]:
         layers += up(count, 4, 2, 1)
     last = {"activation": sal.Tanh(), "initializer": start}
     layers.append(sal.TransposedConvolutionalLayer(images.shape[0], 4, 2, 1, **last))
     rate, beta1 = options.generator_rate, options.generator_beta1
-    generator = player(layers, options.nz, rate, beta1, options.seed)
+    generator = player(layers, options.latent, rate, beta1, options.seed)
     leaky = sal.LeakyReLU(0.2)
     layers = [sal.ConvolutionalLayer(channels[-1], 4, 2, 1, activation=leaky, initializer=start)]
     for count in reversed(channels[:-1]):
@@ -113,7 +128,7 @@ def build_game(options: argparse.Namespace, images: data.Images) -> sal.GanGame:
         generator,
         discriminator,
         images,
-        latent=sal.Gaussian(options.nz),
+        latent=sal.Gaussian(options.latent),
         batch_size=options.batch_size,
         objective=OBJECTIVES[options.objective](),
         discriminator_steps=options.discriminator_steps,
@@ -123,9 +138,11 @@ def build_game(options: argparse.Namespace, images: data.Images) -> sal.GanGame:
     )
 
 
+def main() -> None:
+    """Play the game of the command line."""
+    options = parse_arguments()
+    run(options, "dcgan", partial(build_game, options), load(options))
+
+
 if __name__ == "__main__":
-    try:
-        options = parse_arguments()
-        run(options, "dcgan", partial(build_game, options), load(options))
-    except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
-        sys.exit(f"dcgan: {error}")
+    run_program("dcgan", main)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,36 +12,70 @@ import numpy as np
 
 import salamandre as sal
 from salamandre import data, evaluation, plots, runs
+from salamandre.checks import nearest
+from salamandre.program import INTERRUPTED
+from salamandre.texts import counted, path_of, this_program
 
 
-def new_parser(text: str | None) -> argparse.ArgumentParser:
-    """Return a parser with the options of the data, the latent space and the run."""
+def new_parser(text: str | None, folders: bool = False) -> argparse.ArgumentParser:
+    """Return a parser with the options of the data and the run.
+
+    Args:
+        text: the description of the program.
+        folders: whether ``--dataset`` may name a folder of pictures. Default False.
+    """
     parser = argparse.ArgumentParser(
         description=text, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     add = parser.add_argument_group("data").add_argument
-    add("--dataset", choices=list(data.CATALOGUE), help="default mnist; digits if there is none")
+    text = "default mnist; digits if there is none"
+    if folders:
+        add("--dataset", type=set_or_folder, metavar="NAME|DIR", help=f"{text}; or pictures")
+    else:
+        add("--dataset", choices=list(data.CATALOGUE), help=text)
     add("--data-dir", metavar="DIR", help="a folder with the data set's files")
     add("--digits", default="0-9", metavar="N|N-N", help="classes to generate, default 0-9")
 
     add = parser.add_argument_group("run").add_argument
     add("--batch-size", type=int, default=64, metavar="N", help="default 64")
     add("--seed", type=int, default=0, metavar="N", help="of all random numbers, default 0")
-    add("--every", type=int, default=500, metavar="N", help="rounds between pictures, default 500")
+    often = "rounds between pictures of samples, default 500"
+    add("--sample-every", type=int, default=500, metavar="N", help=often)
     evaluate = "rounds between evaluations by a classifier of the digits, default 2000; 0: none"
     add("--evaluate", type=int, default=2000, metavar="N", help=evaluate)
     add("--backend", metavar="NAME", help="numpy or cupy, default $SALAMANDRE_BACKEND or numpy")
     return parser
 
 
+def set_or_folder(text: str) -> str:
+    """Return the name of a data set, or the absolute path of a folder."""
+    folder = path_of(text)
+    if text in data.CATALOGUE:
+        return text
+    if folder.is_dir():
+        return str(folder.resolve())
+    near = nearest(text, data.CATALOGUE)
+    raise argparse.ArgumentTypeError(f"{text!r} is neither a data set nor a folder{near}")
+
+
+def earlier_values(**names: str) -> Callable[[str], str]:
+    """Return a type of options whose values have earlier names: ``saturating="minimax"``."""
+
+    def value(text: str) -> str:
+        return names.get(text, text)
+
+    return value
+
+
 def parse(
     parser: argparse.ArgumentParser, given: Sequence[str] | None = None
 ) -> argparse.Namespace:
     """Return the options: those given, then those of the run to be resumed, then defaults."""
-    may_change = ("rounds", "every", "evaluate", "data_dir", "backend")
+    runs.earlier_names(parser, every="sample_every")
+    may_change = ("rounds", "sample_every", "evaluate", "data_dir", "backend")
     options = runs.parse_options(parser, given, may_change)
-    if options.rounds < 1 or options.every < 1 or options.evaluate < 0:
-        parser.error("--rounds and --every must be at least 1, --evaluate at least 0")
+    if options.rounds < 1 or options.sample_every < 1 or options.evaluate < 0:
+        parser.error("--rounds and --sample-every must be at least 1, --evaluate at least 0")
     return options
 
 
@@ -96,6 +131,13 @@ def draw_nearest(game: sal.GanGame, images: data.Images, path: Path) -> None:
     plots.save_grid(rows, path, columns=len(samples))
 
 
+def end_if_interrupted(run: sal.Engine | sal.GanGame, folder: Path) -> None:
+    """End the program after Ctrl-C, and print how the run is continued."""
+    if run.interrupted:
+        print(f"interrupted; continue with\n  {this_program('--resume', folder)}")
+        sys.exit(INTERRUPTED)
+
+
 def run(
     options: argparse.Namespace,
     program: str,
@@ -112,7 +154,7 @@ def run(
     """
     train, images, test = sets
     game = build(images)
-    print(f"data set {images.name}: {len(images)} images")
+    print(f"data set {images.name}: {counted(len(images), 'image')}")
     print(f"generator\n{game.generator.summary()}\n")
     print(f"discriminator\n{game.discriminator.summary()}\n")
     judge = None
@@ -121,13 +163,13 @@ def run(
         judge = evaluation.Judge.trained(train, test, backend=options.backend)
         print(f"its accuracy on {len(test)} test images is {judge.accuracy:.2%}")
     name = f"{images.name}-{program.removesuffix('_mnist')}"
-    kept = runs.open_run(options, name, images)
+    kept = runs.open_run(options, name, images, loops={".": game})
     folder = kept.folder
     runs.play(
         game,
         options.rounds,
         folder,
-        every=options.every,
+        every=options.sample_every,
         metrics={"judge": judge.of_game()} if judge else None,
         evaluate_every=max(1, options.evaluate),
     )
@@ -139,7 +181,6 @@ def run(
             f"shares of classes from {found['least']:.1%} to {found['most']:.1%}; "
             f"Fréchet distance {found['frechet']:.2f}"
         )
-    print(f"{game.rounds} rounds are played")
-    if game.interrupted:
-        print(f"interrupted; continue with --resume {folder}")
+    print(f"played in all: {counted(game.rounds, 'round')}")
     print("the run's files:", *kept.files, sep="\n  ")
+    end_if_interrupted(game, folder)

@@ -7,7 +7,7 @@
 The mixtures and the way of counting are those of Srivastava et al. 2017 (VEEGAN) and Lin et al.
 2018 (PacGAN): a sample is good if it is within three standard deviations of a mode, a mode is
 found if it has a good sample. Each run writes one folder with an animation of the samples and of
-the discriminator's field. Ctrl-C stops with everything saved; --resume FOLDER continues.
+the discriminator's field. Ctrl-C stops with everything saved; --resume RUN continues.
 """
 
 from __future__ import annotations
@@ -23,6 +23,8 @@ import numpy as np
 import salamandre as sal
 from salamandre import evaluation, plots, runs, studies
 from salamandre.data import toy
+from salamandre.program import INTERRUPTED, run_program
+from salamandre.texts import counted, this_program
 
 MIXTURES = {"ring": toy.ring, "grid": toy.grid}
 SCALES = {"ring": 1.0, "grid": 4.0}  # divided by these, both mixtures are in [-1, 1]²
@@ -73,9 +75,15 @@ def coverage(game: sal.GanGame, name: str) -> dict[str, float]:
 
 
 def play(
-    seed: int, name: str, rounds: int, plain: bool, backend: str | None, folder: Path, quiet: bool
+    seed: int,
+    name: str,
+    rounds: int,
+    plain: bool,
+    backend: str | None,
+    whole: runs.Run,
+    quiet: bool,
 ) -> tuple[dict[str, float], np.ndarray]:
-    """Play a run in its folder; return its mode coverage and its samples."""
+    """Play a run of the whole study; return its mode coverage and its samples."""
     game = build_game(name, seed, rounds, plain, backend)
     modes = MIXTURES[name]().modes / SCALES[name]
 
@@ -86,7 +94,7 @@ def play(
     runs.play(
         game,
         rounds,
-        folder / f"{name}-{seed}",
+        whole.part(f"{name}-{seed}", distribution=name, seed=seed, runs=1).folder,
         every=max(1, rounds // PICTURES),
         metrics={"coverage": partial(coverage, name=name)},
         evaluate_every=max(1, rounds // PICTURES),
@@ -100,12 +108,12 @@ def play(
     return coverage(game, name), samples
 
 
-def study(name: str, options: argparse.Namespace, folder: Path) -> list[list[object]]:
+def study(name: str, options: argparse.Namespace, run: runs.Run) -> list[list[object]]:
     """Play all runs on a mixture, draw them, and return a row for each."""
     seeds = range(options.seed, options.seed + options.runs)
     settings = {"rounds": options.rounds, "plain": options.plain, "backend": options.backend}
     results = studies.repeat(
-        partial(play, name=name, folder=folder, quiet=options.runs > 1, **settings),
+        partial(play, name=name, whole=run, quiet=options.runs > 1, **settings),
         seeds,
         options.processes,
         name,
@@ -113,13 +121,13 @@ def study(name: str, options: argparse.Namespace, folder: Path) -> list[list[obj
     rows: list[list[object]] = []
     panels = {}
     for seed, (found, samples) in zip(seeds, results, strict=False):
-        words = f"{found['modes']} modes, {found['quality']:.1%} good"
+        words = f"{counted(found['modes'], 'mode')}, {found['quality']:.1%} good"
         print(f"{name}, seed {seed}: {words}")
         panels[f"seed {seed}: {words}"] = samples
         rows.append([name, seed, options.rounds, *found.values()])
     if panels:
         modes = MIXTURES[name]().modes / SCALES[name]
-        plots.plot_points(panels, folder / f"{name}.png", modes=modes)
+        plots.plot_points(panels, run.folder / f"{name}.png", modes=modes)
     if len(rows) > 1:
         means = np.mean([[row[3], row[4]] for row in rows], axis=0)
         print(f"{name}: mean of {len(rows)} runs: {means[0]:.1f} modes, {means[1]:.1%} good")
@@ -149,24 +157,22 @@ def main() -> None:
     """Play on each mixture and print the paths of the pictures."""
     options = parse_arguments()
     names = list(MIXTURES) if options.distribution == "both" else [options.distribution]
-    build_game(names[0], options.seed, options.rounds, options.plain, options.backend)
+    first = build_game(names[0], options.seed, options.rounds, options.plain, options.backend)
     rows: list[list[object]] = []
-    run = runs.open_run(options, "gaussians")
-    folder = run.folder
+    run = runs.open_run(options, "gaussians", loops={f"{names[0]}-{options.seed}": first})
     for name in names:
-        found = study(name, options, folder)
+        found = study(name, options, run)
         rows += found
         if len(found) < options.runs:
-            print(f"interrupted; continue with --resume {folder}")
             break
-    with open(folder / "runs.csv", "w", newline="") as file:
+    with open(run.folder / "runs.csv", "w", newline="", encoding="utf-8") as file:
         header = ["distribution", "seed", "rounds", "modes", "quality", "balance"]
         csv.writer(file).writerows([header, *rows])
-    print("the files:", *run.files, sep="\n  ")
+    print("the study's files:", *run.files, sep="\n  ")
+    if len(rows) < options.runs * len(names):
+        print(f"interrupted; continue with\n  {this_program('--resume', run.folder)}")
+        sys.exit(INTERRUPTED)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
-        sys.exit(f"gan_gaussians: {error}")
+    run_program("gan_gaussians", main)

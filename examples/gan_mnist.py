@@ -8,7 +8,7 @@
 
 Both players are perceptrons. A run writes one folder: samples of the same latent vectors at
 intervals and their animation, curves, metrics from a classifier of digits, the checkpoint and the
-final networks. Ctrl-C stops a run with everything saved; --resume FOLDER
+final networks. Ctrl-C stops a run with everything saved; --resume RUN
 continues it.
 """
 
@@ -16,14 +16,14 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
 from collections.abc import Sequence
 from functools import partial
 
 from digit_games import hidden_sizes, load_images, new_parser, parse, run
 
 import salamandre as sal
-from salamandre import data
+from salamandre import data, runs
+from salamandre.program import run_program
 
 OBJECTIVES = {
     "non-saturating": sal.NonSaturating,
@@ -87,6 +87,7 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     add("--discriminator-rate", type=float, default=2e-4, metavar="RATE", help="default 0.0002")
     add("--generator-steps", type=int, default=1, metavar="N", help="a round, default 1")
     add("--discriminator-steps", type=int, default=1, metavar="N", help="a round, default 1")
+    runs.earlier_names(parser, critic_steps="discriminator_steps")
 
     group = parser.add_argument_group("remedies for mode collapse")
     add = group.add_argument
@@ -175,9 +176,11 @@ def build_game(options: argparse.Namespace, images: data.Images) -> sal.GanGame:
     )
 
 
+def main() -> None:
+    """Play the game of the command line."""
+    options = parse_arguments()
+    run(options, "gan_mnist", partial(build_game, options), load_images(options))
+
+
 if __name__ == "__main__":
-    try:
-        options = parse_arguments()
-        run(options, "gan_mnist", partial(build_game, options), load_images(options))
-    except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
-        sys.exit(f"gan_mnist: {error}")
+    run_program("gan_mnist", main)

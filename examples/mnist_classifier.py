@@ -7,7 +7,7 @@
     python examples/mnist_classifier.py --dataset fashion-mnist --shift 1 --dropout 0.2 --epochs 30
 
 A run writes one folder: the model, the checkpoint, the curves, the confusion matrix and the worst
-mistakes. Ctrl-C stops a run with everything saved; --resume FOLDER continues it.
+mistakes. Ctrl-C stops a run with everything saved; --resume RUN continues it.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from digit_games import load_digits
+from digit_games import end_if_interrupted, load_digits
 
 import salamandre as sal
 from salamandre import data, evaluation, plots, runs
 from salamandre.checks import whole
+from salamandre.program import run_program
+from salamandre.texts import counted
 
 ACTIVATIONS = {
     "relu": sal.ReLU,
@@ -218,7 +220,7 @@ def draw_results(network: sal.Network, test: data.Images, folder: Path) -> None:
             folder / "mistakes.png",
             captions=captions,
             columns=8,
-            title=f"{test.name}: the worst of {len(wrong)} mistakes in {len(test)}",
+            title=f"{test.name}: the worst of {counted(len(wrong), 'mistake')} in {len(test):,}",
             ink=True,
         )
 
@@ -245,10 +247,9 @@ def main() -> None:
         transform=transform,
     )
     name = f"{train.name}-classifier"
-    run = runs.open_run(options, name, train, engine.steps_per_epoch)
+    run = runs.open_run(options, name, train, engine.steps_per_epoch, {".": engine})
     folder = run.folder
-    if (folder / "checkpoint.safetensors").exists():
-        engine.resume(folder / "checkpoint.safetensors")
+    if engine.step:
         print(f"continuing after step {engine.step}")
     engine.callbacks = (
         sal.ProgressBar(),
@@ -256,21 +257,19 @@ def main() -> None:
         sal.Curves(folder),
         sal.Checkpoint(folder / "checkpoint.safetensors", every=sal.Epochs(1)),
     )
-    print(f"data set {train.name}: {len(train)} training and {len(test)} test images")
+    print(
+        f"data set {train.name}: {len(train):,} images for training and {len(test):,} for testing"
+    )
     print(network.summary())
     engine.run(options.epochs)
     network.save(folder / "model.safetensors")
     draw_results(network, test, folder)
-    if engine.interrupted:
-        print(f"interrupted; continue with --resume {folder}")
-    else:
-        accuracy = engine.evaluate()["accuracy"]
-        print(f"{train.name}: test accuracy {100 * accuracy:.2f}% after {options.epochs} epochs")
+    if not engine.interrupted:
+        accuracy, epochs = engine.evaluate()["accuracy"], counted(options.epochs, "epoch")
+        print(f"{train.name}: test accuracy {100 * accuracy:.2f}% after {epochs}")
     print("the run's files:", *run.files, sep="\n  ")
+    end_if_interrupted(engine, folder)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
-        sys.exit(f"mnist_classifier: {error}")
+    run_program("mnist_classifier", main)

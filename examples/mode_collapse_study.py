@@ -1,11 +1,11 @@
 """Which remedies help against mode collapse: each alone and several together, at equal cost.
 
     python examples/mode_collapse_study.py
-    python examples/mode_collapse_study.py --rounds 10000 --seeds 5
+    python examples/mode_collapse_study.py --rounds 10000 --runs 5
 
 Every variant is the plain game of gan_mnist.py with one remedy. A classifier of the real digits
 evaluates 10,000 samples of each run. The study writes a table of all runs, and the means with their
-95% confidence bands as a table and as a picture. Ctrl-C keeps finished runs; --resume FOLDER plays
+95% confidence bands as a table and as a picture. Ctrl-C keeps finished runs; --resume RUN plays
 the others.
 """
 
@@ -23,6 +23,8 @@ from digit_games import load_images
 
 import salamandre as sal
 from salamandre import data, evaluation, plots, runs, studies
+from salamandre.program import INTERRUPTED, run_program
+from salamandre.texts import this_program
 
 VARIANTS = {
     "plain": "",
@@ -59,7 +61,7 @@ def digits(dataset: str, data_dir: str | None) -> tuple[data.Images, evaluation.
 
 
 def play(
-    task: tuple[str, int], rounds: int, dataset: str, data_dir: str | None, folder: Path
+    task: tuple[str, int], rounds: int, dataset: str, data_dir: str | None, whole: runs.Run
 ) -> dict[str, float]:
     """Play a variant with a seed in a folder of its own; return its metrics."""
     variant, seed = task
@@ -67,7 +69,8 @@ def play(
     given = ["--plain", *VARIANTS[variant].split(), "--seed", str(seed)]
     game: sal.GanGame = gan_mnist.build_game(gan_mnist.parse_arguments(given), images)
     name = variant.split(" (")[0].replace(" ", "-").replace("%", "")
-    runs.play(game, rounds, folder / f"{name}-{seed}", every=rounds, quiet=True)
+    part = whole.part(f"{name}-{seed}", variants=[variant], seed=seed, runs=1)
+    runs.play(game, rounds, part.folder, every=rounds, quiet=True)
     if game.interrupted:
         raise KeyboardInterrupt
     return judge.of_game()(game)
@@ -75,7 +78,7 @@ def play(
 
 def write_tables(rows: list[tuple[str, int, dict[str, float]]], folder: Path) -> dict[str, list]:
     """Write all runs and the means of each variant; return the variants' bands by metric."""
-    with open(folder / "runs.csv", "w", newline="") as file:
+    with open(folder / "runs.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["variant", "seed", *rows[0][2]])
         writer.writerows([[variant, seed, *found.values()] for variant, seed, found in rows])
@@ -94,7 +97,7 @@ def write_tables(rows: list[tuple[str, int, dict[str, float]]], folder: Path) ->
             cells.append(f"{mean:.3g} ({low:.3g} to {high:.3g})")
         lines.append(f"| {variant} | {len(found)} | " + " | ".join(cells) + " |")
     table = "\n".join(lines) + "\n"
-    (folder / "table.md").write_text(table)
+    (folder / "table.md").write_text(table, encoding="utf-8")
     print(table)
     return bands
 
@@ -110,13 +113,14 @@ def parse_arguments() -> argparse.Namespace:
     names = ", ".join(VARIANTS).replace("%", "%%")
     add("--variants", nargs="+", choices=VARIANTS, metavar="NAME", help=f"of these: {names}")
     add("--rounds", type=int, default=3000, metavar="N", help="of each run, default 3000")
-    add("--seeds", type=int, default=3, metavar="N", help="runs of each variant, default 3")
+    add("--runs", type=int, default=3, metavar="N", help="of each variant, default 3")
     add("--processes", type=int, metavar="N", help="runs at a time, default the number of cores")
     parser.set_defaults(digits="0-9")  # for load_images
-    may_change = ("variants", "seeds", "rounds", "processes", "data_dir")
+    runs.earlier_names(parser, seeds="runs")
+    may_change = ("variants", "runs", "rounds", "processes", "data_dir")
     options = runs.parse_options(parser, may_change=may_change)
-    if options.rounds < 1 or options.seeds < 1:
-        parser.error("--rounds and --seeds must be at least 1")
+    if options.rounds < 1 or options.runs < 1:
+        parser.error("--rounds and --runs must be at least 1")
     return options
 
 
@@ -128,10 +132,10 @@ def main() -> None:
         options.dataset, options.data_dir
     )  # trained now, so that processes find it in the cache
     print(f"the judge's accuracy on the test digits is {judge.accuracy:.2%}")
-    tasks = [(v, seed) for v in options.variants or VARIANTS for seed in range(options.seeds)]
+    tasks = [(v, seed) for v in options.variants or VARIANTS for seed in range(options.runs)]
     run = runs.open_run(options, "mode-collapse")
     folder = run.folder
-    settings = {"rounds": options.rounds, "folder": folder, "data_dir": options.data_dir}
+    settings = {"rounds": options.rounds, "whole": run, "data_dir": options.data_dir}
     results = studies.repeat(
         functools.partial(play, dataset=options.dataset, **settings),
         tasks,
@@ -144,10 +148,10 @@ def main() -> None:
         panels = {title: bands[metric] for metric, title in METRICS.items()}
         plots.plot_comparison(panels, folder / "comparison.png")
     print("the study's files:", *run.files, sep="\n  ")
+    if len(results) < len(tasks):
+        print(f"interrupted; continue with\n  {this_program('--resume', folder)}")
+        sys.exit(INTERRUPTED)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
-        sys.exit(f"mode_collapse_study: {error}")
+    run_program("mode_collapse_study", main)

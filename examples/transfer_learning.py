@@ -27,7 +27,7 @@ import numpy as np
 import salamandre as sal
 from salamandre import data, inspection, models, runs
 from salamandre.atomic import write_atomically
-from salamandre.data.pictures import FORMATS
+from salamandre.data.pictures import formats
 from salamandre.plots.figure import new_figure, save_figure
 
 CUTS = {
@@ -99,7 +99,7 @@ def from_archive(path: Path) -> list[tuple[Any, str]]:
             if member.isfile() and Path(member.name).suffix in (".png", ".jpg", ".pgm", ".ppm"):
                 content = archive.extractfile(member)
                 assert content is not None
-                image = Image.open(io.BytesIO(content.read()), formats=FORMATS).convert("RGB")
+                image = Image.open(io.BytesIO(content.read()), formats=formats()).convert("RGB")
                 found.append((np.asarray(image).transpose(2, 0, 1), folder))
     return found
 

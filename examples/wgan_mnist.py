@@ -3,35 +3,35 @@
     python examples/wgan_mnist.py
     python examples/wgan_mnist.py --digits 7 --rounds 2000
     python examples/wgan_mnist.py --lipschitz clipping
-    python examples/wgan_mnist.py --model conv --rounds 3000
+    python examples/wgan_mnist.py --model cnn --rounds 3000
     python examples/wgan_mnist.py --backend cupy
 
-Generator and critic are perceptrons, or convolutional with --model conv. A run writes one folder:
+Generator and critic are perceptrons, or convolutional with --model cnn. A run writes one folder:
 samples of the same latent vectors at intervals and their animation, curves, metrics from a
 classifier of digits, the checkpoint and the final networks. Ctrl-C stops a run with
-everything saved; --resume FOLDER continues it.
+everything saved; --resume RUN continues it.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
-import sys
 from collections.abc import Sequence
 from functools import partial
 
-from digit_games import hidden_sizes, load_images, new_parser, parse, run
+from digit_games import earlier_values, hidden_sizes, load_images, new_parser, parse, run
 
 import salamandre as sal
-from salamandre import data
+from salamandre import data, runs
+from salamandre.program import run_program
 
 # Suitable settings for each constraint; options change single ones.
 USUAL = {
     "generator": "256-512",
-    "critic": "512-256",
+    "discriminator": "512-256",
     "optimizer": "adam",
     "learning_rate": 2e-4,
-    "critic_steps": 2,
+    "discriminator_steps": 2,
 }
 SUITED = {
     "penalty": USUAL,
@@ -39,10 +39,10 @@ SUITED = {
     # Those of Arjovsky et al. 2017, but 200 neurons in the critic instead of 20.
     "clipping": {
         "generator": "300",
-        "critic": "200",
+        "discriminator": "200",
         "optimizer": "rmsprop",
         "learning_rate": 5e-4,
-        "critic_steps": 5,
+        "discriminator_steps": 5,
     },
 }
 OPTIMIZERS = {
@@ -58,10 +58,17 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     add("--lipschitz", choices=SUITED, default="penalty", help="constraint, default penalty")
     add("--penalty", type=float, default=10.0, metavar="WEIGHT", help="of the penalty, default 10")
     add("--clip", type=float, default=0.05, metavar="LIMIT", help="of clipping, default 0.05")
-    add("--model", choices=("perceptron", "conv"), default="perceptron", help="default perceptron")
+    add(
+        "--model",
+        type=earlier_values(conv="cnn"),
+        choices=("perceptron", "cnn"),
+        default="perceptron",
+        help="default perceptron",
+    )
     add("--latent", type=int, default=100, metavar="N", help="size of latent vectors, default 100")
     add("--generator", metavar="N-N", help="neurons, default 256-512, clipping 300; or channels")
-    add("--critic", metavar="N-N", help="neurons, default 512-256, clipping 200; or channels")
+    text = "of the critic: neurons, default 512-256, clipping 200; or channels"
+    add("--discriminator", metavar="N-N", help=text)
     add(
         "--average",
         type=float,
@@ -72,7 +79,8 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
 
     add = parser.add_argument_group("learning").add_argument
     add("--rounds", type=int, default=20_000, metavar="N", help="default 20000")
-    add("--critic-steps", type=int, metavar="N", help="a round, default 2; clipping 5")
+    text = "of the critic in a round, default 2; clipping 5"
+    add("--discriminator-steps", type=int, metavar="N", help=text)
     add(
         "--initial-steps",
         type=int,
@@ -81,11 +89,12 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
         help="of the critic before the first round, default 20",
     )
     add("--optimizer", choices=OPTIMIZERS, help="of both, default adam; clipping rmsprop")
-    add("--learning-rate", type=float, metavar="RATE", help="0.0002; clipping 0.0005; conv 0.001")
+    add("--learning-rate", type=float, metavar="RATE", help="0.0002; clipping 0.0005; cnn 0.001")
+    runs.earlier_names(parser, critic="discriminator", critic_steps="discriminator_steps")
     options = parse(parser, given)
     suited = dict(SUITED[options.lipschitz])
-    if options.model == "conv":
-        suited |= {"generator": "64-32", "critic": "32-64", "learning_rate": 1e-3}
+    if options.model == "cnn":
+        suited |= {"generator": "64-32", "discriminator": "32-64", "learning_rate": 1e-3}
     for name, value in suited.items():
         if getattr(options, name) is None:
             setattr(options, name, value)
@@ -125,9 +134,9 @@ def convolutional(
 
 def build_game(options: argparse.Namespace, images: data.Images) -> sal.WGanGame:
     """Return the game that the options describe."""
-    make = convolutional if options.model == "conv" else perceptrons
+    make = convolutional if options.model == "cnn" else perceptrons
     sizes = [hidden_sizes(options.generator, "--generator")]
-    sizes.append(hidden_sizes(options.critic, "--critic"))
+    sizes.append(hidden_sizes(options.discriminator, "--discriminator"))
 
     def player(layers: list[sal.Layer], inputs: int | tuple[int, ...], seed: int) -> sal.Network:
         return sal.Network(
@@ -152,7 +161,7 @@ def build_game(options: argparse.Namespace, images: data.Images) -> sal.WGanGame
         images,
         latent=sal.Gaussian(options.latent),
         batch_size=options.batch_size,
-        critic_steps=options.critic_steps,
+        critic_steps=options.discriminator_steps,
         initial_steps=options.initial_steps,
         lipschitz=constraint,
         remedies=[sal.MovingAverage(options.average)] if options.average else [],
@@ -160,9 +169,11 @@ def build_game(options: argparse.Namespace, images: data.Images) -> sal.WGanGame
     )
 
 
+def main() -> None:
+    """Play the game of the command line."""
+    options = parse_arguments()
+    run(options, "wgan_mnist", partial(build_game, options), load_images(options))
+
+
 if __name__ == "__main__":
-    try:
-        options = parse_arguments()
-        run(options, "wgan_mnist", partial(build_game, options), load_images(options))
-    except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
-        sys.exit(f"wgan_mnist: {error}")
+    run_program("wgan_mnist", main)

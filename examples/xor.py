@@ -22,6 +22,8 @@ import numpy as np
 
 import salamandre as sal
 from salamandre import plots, runs, studies
+from salamandre.program import INTERRUPTED, run_program
+from salamandre.texts import counted
 
 CORNERS = np.array([[-1, -1], [-1, 1], [1, -1], [1, 1]], dtype=np.float32)
 # The centres of 50 × 50 cells of the square: none is on a border between the classes.
@@ -104,7 +106,7 @@ def study(structure: str, options: argparse.Namespace, folder: Path) -> list[lis
             partial(learn, **settings, backend=options.backend),
             range(options.seed, options.seed + options.runs),
             options.processes,
-            f"{structure}, learning rate {rate:g}",
+            f"{structure}, learning rate {rate}",
         )
         if not results:
             break
@@ -112,11 +114,11 @@ def study(structure: str, options: argparse.Namespace, folder: Path) -> list[lis
         ends = curves[:, -1]
         good = int((ends > SUCCESS).sum())
         print(
-            f"{structure}, learning rate {rate:g}: {good} of {len(results)} runs above "
+            f"{structure}, learning rate {rate}: {good} of {counted(len(results), 'run')} above "
             f"{SUCCESS:.0%}, mean success {ends.mean():.2%}, least {ends.min():.2%}",
             flush=True,
         )
-        bands[f"learning rate {rate:g} ({good} of {len(results)})"] = studies.mean_band(curves)
+        bands[f"learning rate {rate} ({good} of {len(results)})"] = studies.mean_band(curves)
         rows += [
             [structure, rate, options.seed + i, options.steps, f"{curve[-1]:.4f}"]
             for i, curve in enumerate(curves)
@@ -127,25 +129,25 @@ def study(structure: str, options: argparse.Namespace, folder: Path) -> list[lis
             network.load_tensors(tensors)
             networks[f"seed {options.seed + i}: {curve[-1]:.1%}"] = network
             if i == 0:
-                network.save(folder / f"network-{structure}-{rate:g}.safetensors")
+                network.save(folder / f"network-{structure}-{rate}.safetensors")
         plots.plot_decision_maps(
             networks,
-            folder / f"maps-{structure}-{rate:g}.png",
+            folder / f"maps-{structure}-{rate}.png",
             points=CORNERS if structure == "2-2-1" else None,
         )
         if len(results) < options.runs:
-            print("interrupted: the pictures show the finished runs")
             break
     if bands:
         steps = np.arange(1, TESTS + 1) * options.steps / TESTS
         where = "the four corners" if structure == "2-2-1" else "the square"
+        mean = f"mean of {counted(options.runs, 'run')}"
         plots.plot_bands(
             steps,
             bands,
             folder / f"success-{structure}.png",
             xlabel="step",
             ylabel="success",
-            title=f"{structure} learns the exclusive or on {where}: mean of {options.runs} runs",
+            title=f"{structure} learns the exclusive or on {where}: {mean}",
         )
     return rows
 
@@ -178,22 +180,27 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     """Study each structure and print the paths of the pictures."""
     options = parse_arguments()
-    for structure in options.structure:  # wrong options are refused before the first run
+    structures = list(dict.fromkeys(options.structure))
+    for structure in structures:  # wrong options are refused before the first run
         for rate in options.learning_rates or [0.1]:
             build_network(structure, rate, options.steps, 0, options.backend)
     rows: list[list[object]] = []
     run = runs.open_run(options, "xor")
     folder = run.folder
-    for structure in options.structure:
-        rows += study(structure, options, folder)
-    with open(folder / "runs.csv", "w", newline="") as file:
+    each = options.runs * len(set(options.learning_rates or [0.1]))
+    for structure in structures:
+        found = study(structure, options, folder)
+        rows += found
+        if len(found) < each:
+            break
+    with open(folder / "runs.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerows([["structure", "learning rate", "seed", "steps", "success"], *rows])
     print("the study's files:", *run.files, sep="\n  ")
+    if len(rows) < each * len(structures):
+        print("interrupted: the pictures show the finished runs")
+        sys.exit(INTERRUPTED)
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
-        sys.exit(f"xor: {error}")
+    run_program("xor", main)

@@ -17,19 +17,22 @@ from salamandre.backend.operations.rectifier import leaky_relu, leaky_relu_gradi
 from salamandre.checks import real
 from salamandre.initializers import He, Initializer, Xavier
 from salamandre.layer import Layer, Shape
+from salamandre.parts import checked_part
 from salamandre.passes import Context
 
 
-class Activation(Layer):
+class Activation(Layer, abstract=True):
     """Base of activations. Your own one needs :meth:`function` and :meth:`gradient`.
 
     Attributes:
         from_output: True if :meth:`gradient` uses y alone; x may then be overwritten by y.
         slope: f'(x) below zero where f(x) = x above it; ``None`` for all others. Layers may then
-            rectify while they add their bias.
+            rectify while they add their bias, unless a class derived from it has methods of its
+            own.
         initializer: what a layer with this activation starts its weights with by default.
     """
 
+    required = {"function": "compute", "gradient": "backprop"}
     from_output: ClassVar[bool] = False
     slope: float | None = None
     initializer: ClassVar[Initializer] = Xavier()
@@ -64,6 +67,8 @@ class Activation(Layer):
             return x
         over = ctx.may_overwrite and self.from_output
         ctx.x, ctx.y = x, self.function(x, x if over else ctx.buffer_like("y", x), ctx)
+        if ctx.y is None:
+            raise TypeError(f"{type(self).__name__}.function must return y, got None")
         return ctx.y
 
     def backprop(self, dy: Array, ctx: Context) -> Array:
@@ -71,7 +76,10 @@ class Activation(Layer):
         if ctx.logits:
             return dy
         dx = dy if ctx.may_overwrite_gradient else ctx.buffer_like("dx", dy)
-        return self.gradient(dy, ctx.x, ctx.y, dx, ctx)
+        dx = self.gradient(dy, ctx.x, ctx.y, dx, ctx)
+        if dx is None:
+            raise TypeError(f"{type(self).__name__}.gradient must return dE/dx, got None")
+        return dx
 
     def compute_tangent(self, x_dot: Array, ctx: Context) -> Array:
         """Return x_dot f'(x)."""
@@ -95,7 +103,7 @@ class Activation(Layer):
         return dx, self.gradient(dy_dot, x, y, empty_like(dy_dot), ctx)
 
 
-class ActivatedLayer(Layer):
+class ActivatedLayer(Layer, abstract=True):
     """Base of layers that apply an activation to their own output: y = f(z).
 
     The activation is their only child; it may write over z.
@@ -107,18 +115,14 @@ class ActivatedLayer(Layer):
     def __init__(self, activation: Activation | None) -> None:
         super().__init__()
         activation = Identity() if activation is None else activation
-        if not isinstance(activation, Activation):
-            raise TypeError(
-                f"{type(self).__name__} activation must be an Activation such as "
-                f"salamandre.ReLU(), got {activation!r}"
-            )
-        self.activation = type(activation)(**activation.config())
+        checked_part(f"{type(self).__name__} activation", activation, Activation)
+        self.activation = type(activation)(**activation.checked_config())
         self.children = (self.activation,)
 
     @property
-    def output_activation(self) -> Activation:
-        """The activation f."""
-        return self.activation
+    def output_activation(self) -> Activation | None:
+        """The activation f, unless a compute of a user's own makes something else of it."""
+        return self.activation if self.is_standard("compute") else None
 
     @property
     def is_linear(self) -> bool:
@@ -140,6 +144,16 @@ class Identity(Activation):
     def plan(self, ctx: Context) -> None:
         """Leave the activation out, as before logits."""
         ctx.logits = True
+
+    def function(self, x: Array, out: Array, ctx: Context) -> Array:
+        """Return x."""
+        out[...] = x
+        return out
+
+    def gradient(self, dy: Array, x: Array, y: Array, out: Array, ctx: Context) -> Array:
+        """Return dy."""
+        out[...] = dy
+        return out
 
 
 class Sigmoid(Activation):

@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from salamandre.texts import path_of
+
 SUFFIX = ".part"
 
 
@@ -48,13 +50,17 @@ def replacing(path: Path, modified: float | None = None) -> Iterator[BinaryIO]:
             if modified is not None:
                 os.utime(file.name, (modified, modified))
             os.replace(file.name, path)
+    except OSError as error:
+        if error.errno is None or error.filename not in (None, file.name):
+            raise
+        raise OSError(error.errno, error.strerror, str(path)) from error  # the name asked for
     finally:
         Path(file.name).unlink(missing_ok=True)
 
 
 def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     """Write a file of ``data``: the old one or the new one is there at any moment."""
-    with replacing(Path(path)) as file:
+    with replacing(path_of(path)) as file:
         file.write(data)
 
 

@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import math
 import operator
+import textwrap
 from collections.abc import Iterable
 from typing import Any
 
+import numpy as np
 
-def nearest(name: Any, names: Iterable[str]) -> str:
-    """Return ``", did you mean 'x'?"`` for the known name nearest to ``name``, or nothing."""
+
+def closest(name: Any, names: Iterable[str]) -> str | None:
+    """Return the known name nearest to ``name``, or ``None`` if none is near."""
     import difflib
 
     by_lower = {known.lower(): known for known in names}
     close = difflib.get_close_matches(str(name).lower(), by_lower, n=1)
-    return f", did you mean {by_lower[close[0]]!r}?" if close else ""
+    return by_lower[close[0]] if close else None
+
+
+def nearest(name: Any, names: Iterable[str]) -> str:
+    """Return ``", did you mean 'x'?"`` for the known name nearest to ``name``, or nothing."""
+    close = closest(name, names)
+    return f", did you mean {close!r}?" if close else ""
+
+
+def shortened(value: Any) -> str:
+    """Return a value as a text of one line with 300 characters at most."""
+    return textwrap.shorten(str(value), 300, placeholder="...")
 
 
 def one_of(what: str, name: Any, names: Iterable[str]) -> Any:
@@ -63,8 +77,53 @@ def real(
     return number
 
 
-def unmasked(what: str, array: Any) -> Any:
-    """Return ``array`` unless it is a masked one: what is masked would be computed with."""
-    if hasattr(array, "mask") and hasattr(array, "filled"):
+def array(what: str, values: Any) -> Any:
+    """Return what people have as an array: lists, pandas, PyTorch on a CPU, NumPy.
+
+    Arrays of a GPU stay there. The dtype is what it was; text is ``U``, never ``object``.
+
+    Args:
+        what: the values are, in the plural, for messages.
+        values: one array, not a tuple of several.
+
+    Raises:
+        ValueError: a masked or sparse array, missing values, rows of different lengths, or what
+            is no array at all.
+    """
+    if type(values) is np.ndarray and values.dtype.kind != "O":  # nearly always
+        return values
+    parts = values if isinstance(values, (list, tuple)) else ()
+    if any(hasattr(part, "mask") and hasattr(part, "filled") for part in (values, *parts)):
+        # What is masked would be computed with.
         raise ValueError(f"{what} are a masked array: fill or drop what is masked first")
-    return array
+    if hasattr(values, "toarray"):
+        raise ValueError(f"{what} are a sparse matrix: give x.toarray()")
+    if hasattr(values, "detach"):  # PyTorch
+        values = values.detach().cpu()
+        values = (values.float() if "bfloat16" in str(values.dtype) else values).numpy()
+    elif hasattr(values, "to_numpy"):  # pandas and its likes
+        values = values.to_numpy()
+    if not hasattr(values, "dtype") or isinstance(values, np.ndarray):
+        try:
+            values = np.asarray(values)
+        except ValueError:
+            raise ValueError(f"{what} must be rows of equal lengths") from None
+    return _without_objects(what, values) if values.dtype.kind == "O" else values
+
+
+def _without_objects(what: str, values: np.ndarray) -> np.ndarray:
+    """Return an array of Python objects as one of text or of numbers."""
+    if values.ndim == 0:
+        raise ValueError(f"{what} must be an array, got a {type(values.item()).__name__}")
+    if all(isinstance(value, str) for value in values.flat):
+        return values.astype(str)
+    try:  # ``None`` and what pandas has for it become NaN, or cannot become a number
+        numbers = values.astype(np.float64)
+    except (TypeError, ValueError, OverflowError):
+        numbers = np.full(1, np.nan)
+    if np.isnan(numbers).any():
+        kinds = sorted({type(value).__name__ for value in values.flat})
+        raise ValueError(
+            f"{what} must be numbers or text without missing values, got {', '.join(kinds)}"
+        )
+    return numbers

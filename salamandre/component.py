@@ -24,15 +24,24 @@ class Component:
     Attributes:
         kind: the family that a class is looked up in, such as ``"layers"``.
         renamed: the present names of arguments that had other ones in earlier versions.
+        required: the methods that a class derived from a base must define, each with the method
+            of the base that calls it, without which it is not needed (``""``: others call it;
+            ``None``: it may be missing, but not take other arguments).
+        sets: the attribute by which one sees that the constructor of the base was called.
     """
 
     kind: ClassVar[str] = "components"
     renamed: ClassVar[dict[str, str]] = {}
+    required: ClassVar[dict[str, str | None]] = {}
+    sets: ClassVar[str] = ""
     _classes: ClassVar[dict[str, type[Component]]] = {}
     _arguments: dict[str, Any]
 
-    def __init_subclass__(cls, **kwargs: Any) -> None:
+    def __init_subclass__(cls, abstract: bool = False, **kwargs: Any) -> None:
+        """Note the class by its name; an ``abstract`` one, a base of others, is in no file."""
         super().__init_subclass__(**kwargs)
+        if abstract:
+            return
         name = f"{cls.kind}.{cls.__name__}"
         known = Component._classes.get(name)
         if known is not None and known.__module__ != cls.__module__:
@@ -70,6 +79,22 @@ class Component:
         """Return the constructor arguments by name, defaults included."""
         return dict(self._arguments)
 
+    def checked_config(self) -> dict[str, Any]:
+        """Return :meth:`config`, if an equal component can be made of it.
+
+        Raises:
+            TypeError: it lacks an argument, or has one that the constructor does not know.
+        """
+        config, name = self.config(), type(self).__name__
+        try:
+            self._signature().bind(**config)
+        except TypeError as error:
+            raise TypeError(
+                f"{name}.config() must return the arguments that make an equal {name}, by their "
+                f"names, got {config}: {error}"
+            ) from None
+        return config
+
     def __repr__(self) -> str:
         known = self._signature().parameters
         shown = [
@@ -83,7 +108,7 @@ class Component:
 def encode(value: Any) -> Any:
     """Return ``value`` (components, sequences, plain values) as values that JSON can hold."""
     if isinstance(value, Component):
-        arguments = {name: encode(argument) for name, argument in value.config().items()}
+        arguments = {name: encode(argument) for name, argument in value.checked_config().items()}
         return {"class": f"{value.kind}.{type(value).__name__}", **arguments}
     if isinstance(value, (list, tuple)):
         return [encode(item) for item in value]

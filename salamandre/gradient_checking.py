@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from salamandre.backend import Backend, get_backend
+from salamandre.gradient_mistakes import Trial, copied, in_tuple, same
 from salamandre.layer import Layer
 from salamandre.losses import Loss
 from salamandre.network import Network
@@ -23,10 +24,12 @@ class GradientReport:
         errors: ‖numerical - backprop‖ / max(‖numerical‖ + ‖backprop‖, 1e-4) by name: ``"x"`` and
             the parameters. (A gradient that should be 0 differs from it by rounding.)
         tolerance: the largest error that passes.
+        mistakes: a sentence for each other mistake that was found.
     """
 
     errors: dict[str, float]
     tolerance: float
+    mistakes: tuple[str, ...] = ()
 
     @property
     def worst(self) -> float:
@@ -35,8 +38,9 @@ class GradientReport:
 
     @property
     def passed(self) -> bool:
-        """Whether no error is above the tolerance (a NaN is)."""
-        return all(error <= self.tolerance for error in self.errors.values())
+        """Whether there is no mistake and no error above the tolerance (a NaN is)."""
+        right = all(error <= self.tolerance for error in self.errors.values())
+        return right and not self.mistakes
 
     def __bool__(self) -> bool:
         return self.passed
@@ -46,7 +50,7 @@ class GradientReport:
             f"{name:<20} {error:.1e}  {'ok' if error <= self.tolerance else 'WRONG'}"
             for name, error in self.errors.items()
         ]
-        return "\n".join(rows)
+        return "\n".join([*rows, *self.mistakes])
 
 
 def gradient_check(
@@ -63,6 +67,11 @@ def gradient_check(
 ) -> GradientReport:
     """Compare backprop with (E(w + h) - E(w - h)) / 2h for x and for every parameter.
 
+    The parameters are those of the network's own vectors, from which it learns. It looks for other
+    mistakes too: gradients that are not written at each call, arrays of others that are changed,
+    a batch that is kept in the layer, outputs of another shape or dtype than was said, and
+    gradients that are wrong for another number of examples or without training.
+
     Args:
         component: a layer, an activation or a loss (unused so far: it is built here, in
             float64), a list of layers, or a whole Network of dtype float64.
@@ -77,56 +86,79 @@ def gradient_check(
 
     Returns:
         A report: true if all errors are within the tolerance; print it to see each.
+
+    Raises:
+        TypeError: a component that lacks something, such as a method; what it is, is said.
     """
-    random = np.random.default_rng([seed, 2])
     if isinstance(component, Loss):
         return _check_loss(component, x, target, tolerance, step, backend)
+    random = np.random.default_rng([seed, 2])
+    mistakes: dict[str, None] = {}
     if not isinstance(component, Network):
         layers = [component] if isinstance(component, Layer) else component
-        several = isinstance(x, tuple)
-        shape = [np.shape(part)[1:] for part in x] if several else np.shape(x)[1:]
-        component = Network(
-            copy.deepcopy(layers), shape, seed=seed, backend=backend, dtype="float64"
-        )
+        shapes = [np.shape(part)[1:] for part in in_tuple(x)]
+        shape = shapes if isinstance(x, tuple) else shapes[0]
+
+        def network(dtype: str) -> Network:
+            return Network(copy.deepcopy(layers), shape, seed=seed, backend=backend, dtype=dtype)
+
+        single = Trial(network("float32"), x, labels, training)
+        with single.watch.looking():  # at dtypes, of which float64 tells nothing
+            single.network.backprop(single.compute())
+        mistakes |= single.mistakes
+        component = network("float64")
         # Zeros and ones, the usual starts of biases and scales, would hide mistakes.
         nudge = random.normal(0, 0.1, component.parameters.shape)
         component.parameters += component.backend.asarray(nudge)
-    network = component
-    if network.dtype != np.float64:
-        raise ValueError(f"gradient_check needs a Network of dtype float64, got {network.dtype}")
-    side = network.backend
-    several = isinstance(x, tuple)
-    # Copies: they will be changed.
-    inputs = [side.xp.array(side.asarray(a, dtype=np.float64)) for a in (x if several else (x,))]
-    kept = copy.deepcopy(network.random.state)
-    state = {name: array + 0 for name, array in network.named_state().items()}
+    if component.dtype != np.float64:
+        raise ValueError(f"gradient_check needs a Network of dtype float64, got {component.dtype}")
+    trial = Trial(component, x, labels, training)
+    try:
+        errors = _errors(trial, random, step)
+        trial.probe()
+        mistakes |= trial.mistakes
+        report = GradientReport(errors, tolerance, tuple(mistakes))
+        found = [_mistake(*row, random, step, tolerance) for row in trial.others() if report]
+        return replace(report, mistakes=report.mistakes + tuple(filter(None, found)))
+    finally:
+        trial.restore()
 
-    def compute() -> Any:
-        network.random.state = copy.deepcopy(kept)  # the same noise and dropout every time
-        for name, array in network.named_state().items():
-            array[...] = state[name]
-        given = tuple(inputs) if several else inputs[0]
-        return network.compute(given, training=training, labels=labels)
 
-    y = compute()
+def _errors(
+    trial: Trial, random: np.random.Generator, step: float, along: bool = False
+) -> dict[str, float]:
+    """Return the relative error of each gradient; ``along`` one direction of each alone."""
+    side = trial.network.backend
+    y = trial.compute()
     weights = side.asarray(random.normal(size=y.shape))
-    dx = network.backprop(weights)
-    names = [f"x[{index}]" for index in range(len(inputs))] if several else ["x"]
-    analytic = dict(zip(names, dx if several else [dx], strict=True))
-    arrays = dict(zip(names, inputs, strict=True))
-    for name, part, layer, declared in network.declarations():
-        if network.learns(part):
-            analytic[name] = getattr(layer, f"d_{declared.name}") + 0
-            arrays[name] = getattr(layer, declared.name)
-    errors = {}
-    for name, array in arrays.items():
-        numerical = _differences(lambda: float((compute() * weights).sum()), array, step)
-        errors[name] = _relative_error(numerical, side.to_numpy(analytic[name]))
-    compute()
-    network.random.state = kept
-    for name, array in network.named_state().items():
-        array[...] = state[name]
-    return GradientReport(errors, tolerance)
+    analytic, errors = trial.backprop(weights), {}
+    for name, array in trial.arrays().items():
+
+        def energy() -> float:
+            return float((trial.compute() * weights).sum())
+
+        gradient = side.to_numpy(analytic[name])
+        if along:
+            direction = random.normal(size=array.shape)
+            direction /= np.linalg.norm(direction)
+            numerical = _difference_along(energy, array, side.asarray(direction), step)
+            scale = max(float(np.linalg.norm(gradient)), 1e-4)
+            errors[name] = abs(numerical - float((direction * gradient).sum())) / scale
+        else:
+            errors[name] = _relative_error(_differences(energy, array, step), gradient)
+    return errors
+
+
+def _mistake(
+    when: str, trial: Trial, random: np.random.Generator, step: float, tolerance: float
+) -> str:
+    """Return a sentence if gradients are wrong in other circumstances."""
+    try:
+        errors = _errors(trial, random, step, along=True)
+    except ValueError:
+        return ""  # a layer may refuse the batch
+    wrong = [name for name, error in errors.items() if not error <= 10 * tolerance]
+    return f"{when} the gradients of {', '.join(wrong)} are wrong" if wrong else ""
 
 
 def _check_loss(
@@ -140,9 +172,16 @@ def _check_loss(
     side = get_backend(backend)
     y = side.xp.array(side.asarray(y, dtype=np.float64))
     target = loss.check(target, y.shape, y.dtype, side)
-    analytic = side.to_numpy(loss.compute(y, target, side.xp)[1])
-    numerical = _differences(lambda: float(loss.compute(y, target, side.xp)[0]), y, step)
-    return GradientReport({"y": _relative_error(numerical, analytic)}, tolerance)
+    given = copied(y), copied(target)
+    analytic = copied(loss.evaluate(y, target, side)[1])
+    name = f"{type(loss).__name__}.compute"
+    mistakes = [] if same((y, target), given) else [f"{name} changes y or the target"]
+    y, target = copied(given)
+    numerical = _differences(
+        lambda: float(loss.evaluate(copied(y), copied(target), side)[0]), y, step
+    )
+    error = _relative_error(numerical, side.to_numpy(analytic))
+    return GradientReport({"y": error}, tolerance, tuple(mistakes))
 
 
 def _differences(energy: Callable[[], float], array: Any, step: float) -> np.ndarray:
@@ -157,6 +196,19 @@ def _differences(energy: Callable[[], float], array: Any, step: float) -> np.nda
         array[index] = value
         result[index] = (high - low) / (2 * step)
     return result
+
+
+def _difference_along(
+    energy: Callable[[], float], array: Any, direction: Any, step: float
+) -> float:
+    """Return the derivative of E along a direction of the array by centred differences."""
+    kept = array + 0
+    array[...] = kept + step * direction
+    high = energy()
+    array[...] = kept - step * direction
+    low = energy()
+    array[...] = kept
+    return (high - low) / (2 * step)
 
 
 def _relative_error(numerical: np.ndarray, analytic: np.ndarray) -> float:

@@ -10,10 +10,11 @@ from salamandre.checks import one_of, real
 from salamandre.component import Component
 
 
-class Initializer(Component):
+class Initializer(Component, abstract=True):
     """Base of initializers."""
 
     kind = "initializers"
+    required = {"draw": ""}
 
     def draw(self, random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
         """Return float64 values of ``shape``; weights are (outputs, inputs, ...)."""
@@ -69,7 +70,7 @@ class Uniform(Initializer):
         return random.uniform(self.low, self.high, shape)
 
 
-class _Scaled(Initializer):
+class _Scaled(Initializer, abstract=True):
     """Zero-mean values whose variance depends on the numbers of inputs and outputs."""
 
     def __init__(self, distribution: str = "uniform", gain: float = 1.0) -> None:

@@ -2,13 +2,82 @@
 
 from __future__ import annotations
 
-from typing import Any
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from salamandre.backend import Array, Backend
-from salamandre.checks import unmasked, whole
+from salamandre.checks import array, real, whole
+from salamandre.class_names import Names, by_name, checked_names
 from salamandre.layer import Shape
+
+
+class Pixels(NamedTuple):
+    """How images of unsigned bytes become numbers: 0 becomes ``low``, ``white`` becomes ``high``.
+
+    Attributes:
+        white: the largest value of a byte. Default 255.
+        low: the value of black. Default 0.
+        high: the value of white. Default 1.
+    """
+
+    white: int = 255
+    low: float = 0.0
+    high: float = 1.0
+
+    def scaled(self, x: Array, dtype: Any, xp: Any) -> Array:
+        """Return bytes x as numbers of a dtype."""
+        x = xp.multiply(x, (self.high - self.low) / self.white, dtype=dtype)
+        if self.low:
+            x += self.low
+        return x
+
+
+BYTES = Pixels()
+
+
+class Meaning:
+    """What the labels and the images of a network mean; saved with it.
+
+    Attributes:
+        pixels: how images of unsigned bytes are scaled; set by the engine or game that the network
+            learns in. Default to 0..1.
+    """
+
+    pixels: Pixels = BYTES
+    _class_names: Names | None = None
+
+    @property
+    def class_names(self) -> Names | None:
+        """The names of the classes: label k is ``class_names[k]``. ``None`` if they are not known.
+
+        An engine or a game sets them from its data set where they are ``None``. After that data
+        sets are matched with them by name; to teach the network other classes, set ``None`` first.
+        """
+        return self._class_names
+
+    @class_names.setter
+    def class_names(self, names: Sequence[str] | None) -> None:
+        self._class_names = checked_names(names)
+
+    def as_inputs(self: Any, x: Any, finite: bool = True) -> Any:
+        """Return a batch as the network's layers take it, see :func:`checked_input`."""
+        self._require_vectors()
+        return checked_input(x, self.input_shape, self.dtype, self.backend, finite, self.pixels)
+
+    def as_labels(self: Any, labels: Any, x: Any) -> Array | None:
+        """Return the labels of a batch x as conditional layers take them."""
+        count = example_count(x)
+        return checked_labels(labels, self.classes, count, self.backend, self.class_names)
+
+
+def checked_pixels(values: Any) -> Pixels:
+    """Return the scaling of images that a network's file describes."""
+    white, low, high = values
+    low = real("the value of black pixels", low)
+    return Pixels(whole("white", white), low, real("that of white ones", high, low, above=True))
 
 
 def checked_shape(sizes: Any) -> tuple[Any, ...]:
@@ -21,43 +90,60 @@ def checked_shape(sizes: Any) -> tuple[Any, ...]:
     return tuple(whole("a dimension of input_shape", size) for size in sizes)
 
 
-def checked_input(x: Any, shape: Any, dtype: Any, backend: Backend, finite: bool = True) -> Any:
+def checked_input(
+    x: Any, shape: Any, dtype: Any, backend: Backend, finite: bool = True, pixels: Pixels = BYTES
+) -> Any:
     """Return a batch x (N, *shape), or a tuple of such, as an array of the backend and dtype.
 
+    Images of unsigned bytes are scaled. Images (N, H, W) fit a shape (1, H, W), all images one
+    vector as long as they are, numbers (N,) a shape (1,).
+
     Args:
-        x: an array of the backend or of the host; of several inputs a tuple.
+        x: an array of the backend or of the host, or what :func:`salamandre.checks.array` takes;
+            of several inputs a tuple. Also :class:`salamandre.data.Images`.
         shape: of an example, or a tuple of the shapes of several inputs.
         dtype: of the result.
         backend: of the result.
         finite: whether x is searched for NaN and infinity. Default True.
+        pixels: how images of unsigned bytes are scaled. Default to 0..1.
     """
     if not (shape and isinstance(shape[0], tuple)):
-        return _checked_array(x, shape, dtype, backend, finite)
+        return _checked_array(x, shape, dtype, backend, finite, pixels)
     got = f"{len(x)} of them" if isinstance(x, (tuple, list)) else f"a {type(x).__name__}"
     if got != f"{len(shape)} of them":
         raise ValueError(f"expected a tuple of {len(shape)} inputs, got {got}")
     inputs = tuple(
-        _checked_array(array, part, dtype, backend, finite)
-        for array, part in zip(x, shape, strict=True)
+        _checked_array(part, sizes, dtype, backend, finite, pixels)
+        for part, sizes in zip(x, shape, strict=True)
     )
-    if len({len(array) for array in inputs}) > 1:
+    if len({len(part) for part in inputs}) > 1:
         raise ValueError(
-            f"expected as many examples in each input, got {[len(array) for array in inputs]}"
+            f"expected as many examples in each input, got {[len(part) for part in inputs]}"
         )
     return inputs
 
 
-def _checked_array(x: Any, shape: Shape, dtype: Any, backend: Backend, finite: bool) -> Array:
-    x = backend.asarray(unmasked("the inputs", x))
+def _checked_array(
+    x: Any, shape: Shape, dtype: Any, backend: Backend, finite: bool, pixels: Pixels
+) -> Array:
+    if hasattr(x, "images") and hasattr(x, "white"):  # data.Images, which are below this file
+        x, pixels = x.images, pixels._replace(white=x.white)
+    x = backend.asarray(array("the inputs", x))
     if x.dtype != dtype:
         if x.dtype.kind not in "fiub":
             raise ValueError(f"inputs must be real numbers, got dtype {x.dtype}")
-        with np.errstate(over="ignore"):  # what is too large is found infinite below
-            x = x.astype(dtype)
+        if are_bytes(x):
+            x = pixels.scaled(x, dtype, backend.xp)
+        else:
+            with np.errstate(over="ignore"):  # what is too large is found infinite below
+                x = x.astype(dtype)
     if x.shape[1:] != shape or x.ndim == 0:
-        raise ValueError(
-            f"expected a batch of shape (N, {str(shape)[1:].rstrip(',)')}), got {x.shape}"
-        )
+        if not fits(x.shape, shape):
+            raise ValueError(
+                f"expected a batch of shape (N, {str(shape)[1:].rstrip(',)')}), got {x.shape}"
+                + _hint(x.shape[1:], shape)
+            )
+        x = x.reshape(-1, *shape)
     if len(x) == 0:
         raise ValueError(f"expected at least one example, got an empty batch {x.shape}")
     if finite and not backend.all_finite(x):
@@ -65,13 +151,36 @@ def _checked_array(x: Any, shape: Shape, dtype: Any, backend: Backend, finite: b
     return x
 
 
+def are_bytes(x: Array) -> bool:
+    """Return whether x are images of unsigned bytes, which are scaled, unlike rows of bytes."""
+    return bool(x.dtype == np.uint8 and x.ndim > 2)
+
+
+def fits(batch: Shape, shape: Shape) -> bool:
+    """Return whether examples of a batch (N, ...) can take a shape without doubt what is meant."""
+    if len(batch) > 2 and len(shape) == 1:  # images for neurons
+        return math.prod(batch[1:]) == shape[0] and 0 not in batch
+    return batch[1:] == (shape[1:] if shape[0] == 1 and len(batch) in (1, 3) else shape)
+
+
+def _hint(example: Shape, shape: Shape) -> str:
+    """Return what to do with images whose channels come last."""
+    last = len(shape) == len(example) == 3 and (example[2], *example[:2]) == shape
+    return ": the channels come first here, give x.transpose(0, 3, 1, 2)" if last else ""
+
+
 def example_count(x: Any) -> int:
     """Return the number of examples in a batch."""
     return len(x[0] if isinstance(x, tuple) else x)
 
 
-def checked_labels(labels: Any, classes: int | None, count: int, backend: Backend) -> Array | None:
-    """Return the labels (count,) of a batch, for a network that knows so many classes, if any."""
+def checked_labels(
+    labels: Any, classes: int | None, count: int, backend: Backend, names: Names | None = None
+) -> Array | None:
+    """Return the labels (count,) of a batch, for a network that knows so many classes, if any.
+
+    Labels may be the names of classes.
+    """
     if labels is None:
         if classes:
             raise ValueError(
@@ -81,8 +190,7 @@ def checked_labels(labels: Any, classes: int | None, count: int, backend: Backen
         return None
     if not classes:
         raise ValueError("this network has no conditional layer: it takes no labels")
-    if not hasattr(labels, "dtype"):
-        labels = np.asarray(labels)
+    labels = by_name("labels", labels, names)
     if labels.dtype.kind not in "iu" or labels.shape != (count,):
         raise ValueError(
             f"labels must be whole numbers of shape ({count},), got {labels.dtype} of shape "
@@ -99,9 +207,28 @@ def checked_gradient(dy: Any, shape: Shape | None, dtype: Any, backend: Backend)
     """Return dE/dy for outputs of ``shape``, which is ``None`` before there are any."""
     if shape is None:
         raise RuntimeError("backprop needs a compute before it: call compute(x) first")
-    dy = backend.asarray(dy, dtype=dtype)
+    dy = backend.asarray(array("the gradients", dy), dtype=dtype)
     if dy.shape != shape:
         raise ValueError(
             f"backprop expects dy of the latest outputs' shape {shape}, got {dy.shape}"
         )
     return dy
+
+
+def checked_weights(weights: Any, count: int, dtype: Any, backend: Backend) -> Array:
+    """Return the weights (count,) of examples, divided by their mean.
+
+    Where all of them are zero they stay zero.
+
+    Raises:
+        ValueError: not one finite number of at least 0 for each example.
+    """
+    weights = backend.asarray(array("the weights", weights), dtype=dtype)
+    if weights.shape != (count,):
+        raise ValueError(
+            f"weights must be one number for each of the {count} examples, got shape "
+            f"{weights.shape}"
+        )
+    if not backend.all_finite(weights) or not backend.all_true(weights >= 0):
+        raise ValueError("weights must be finite numbers of at least 0")
+    return weights / backend.xp.maximum(weights.mean(), float(np.finfo(dtype).tiny))

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from salamandre.backend import Array
+from salamandre.checks import whole
 from salamandre.component import Component
 from salamandre.initializers import Initializer
+from salamandre.parts import checked_part
 from salamandre.passes import Context
 
 Shape = tuple[int, ...]
@@ -32,6 +35,16 @@ class Declared:
         """The number of elements."""
         return math.prod(self.shape)
 
+    def draw(self, random: Any) -> Array:
+        """Return the first value."""
+        values = self.initializer.draw(random, self.shape)
+        if getattr(values, "shape", None) != self.shape:
+            raise ValueError(
+                f"{self.initializer!r} must draw an array of shape {self.shape} for {self.name}, "
+                f"got {getattr(values, 'shape', values)!r}"
+            )
+        return values
+
     def flat(self, values: Array) -> Array:
         """Return an array of this shape as a vector, in the order of the memory."""
         return (values.transpose(self.memory) if self.memory else values).reshape(-1)
@@ -44,7 +57,7 @@ class Declared:
         return array.transpose([self.memory.index(axis) for axis in range(len(self.shape))])
 
 
-class Layer(Component):
+class Layer(Component, abstract=True):
     """Base of layers. A layer of your own is three methods.
 
     - :meth:`build` gets the shape of one example, declares parameters with
@@ -68,13 +81,17 @@ class Layer(Component):
         fresh_output: whether y is always memory of its own that it does not read again, so that
             the next layer may write over it. Of exactly the class that says so: not inherited.
         fresh_gradient: likewise dE/dx, for the layer before.
+        fixed: names of arrays of its own that are never to be replaced.
     """
 
     kind = "layers"
+    required = {"build": "", "compute": "", "backprop": None}
+    sets = "children"
     couples_examples: ClassVar[bool] = False
     owns_vectors: bool = False
     fresh_output: bool = False
     fresh_gradient: bool = False
+    fixed: ClassVar[Collection[str]] = ()
 
     def __init__(self) -> None:
         self.children: Sequence[Layer] = ()
@@ -94,7 +111,7 @@ class Layer(Component):
 
     def backprop(self, dy: Array, ctx: Context) -> Array:
         """Return dE/dx from dE/dy; write the gradients of the parameters."""
-        raise NotImplementedError
+        raise TypeError(f"{type(self).__name__} has no backprop(dy, ctx), which learning needs")
 
     def compute_tangent(self, x_dot: Array, ctx: Context) -> Array:
         """Return the derivative of the latest y along x_dot, the shape of x.
@@ -127,33 +144,72 @@ class Layer(Component):
         ``memory`` is the order of its axes in the flat vector, the slowest first; by default the
         order of ``shape``.
         """
-        if not isinstance(initializer, Initializer):
-            raise TypeError(
-                f"the initializer of {type(self).__name__}'s {name} must be one such as "
-                f"salamandre.initializers.He(), got {initializer!r}"
-            )
-        self._check_name(name)
-        self.declared.append(Declared(name, shape, initializer, memory))
+        self.declared.append(self._checked(name, shape, initializer, memory))
 
     def declare_state(self, name: str, shape: Shape, initializer: Initializer) -> None:
         """Ask for an array that is saved with the network but that no optimizer touches.
 
         Change it by ``ctx.update(self.<name>, value)``.
         """
-        self._check_name(name)
-        self.declared_state.append(Declared(name, shape, initializer))
+        self.declared_state.append(self._checked(name, shape, initializer))
 
-    def _check_name(self, name: str) -> None:
-        if name in dir(Layer) or name in ("children", "names", "built", "trainable", "declared"):
+    def _checked(
+        self, name: str, shape: Shape, initializer: Initializer, memory: Shape = ()
+    ) -> Declared:
+        owner = type(self).__name__
+        if not isinstance(shape, (tuple, list)):
+            raise ValueError(f"the shape of {owner}'s {name} must be a tuple, got {shape!r}")
+        sizes = tuple(whole(f"each number of the shape of {owner}'s {name}", n, 0) for n in shape)
+        checked_part(f"the initializer of {owner}'s {name}", initializer, Initializer)
+        if name in dir(Layer) or vars(self).get(name) is not None or name in self.views:
             raise ValueError(
-                f"{type(self).__name__} cannot have an array {name!r}: a layer has an attribute "
-                f"of that name already"
+                f"{owner} cannot have an array {name!r}: it has an attribute of that name already"
             )
+        return Declared(name, sizes, initializer, memory)
+
+    @property
+    def views(self) -> Collection[str]:
+        """The names of the attributes that are views of the network's vectors."""
+        if not (self.declared or self.declared_state):
+            return ()
+        names = {name for d in self.declared for name in (d.name, f"d_{d.name}")}
+        return names | {d.name for d in self.declared_state}
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute, but for a view: what is set in its place would not be learned."""
+        kept = self.__dict__.get(name)  # which += gives back
+        if kept is not None and value is not kept and (name in self.fixed or name in self.views):
+            raise TypeError(
+                f"{type(self).__name__}.{name} is memory of its network, which what is set in its "
+                f"place would not be: write into it, {name}[...] = value"
+            )
+        object.__setattr__(self, name, value)
+
+    def unbuild(self) -> None:
+        """Forget what was declared: the network that asked for it was refused."""
+        for name in self.views:
+            self.__dict__.pop(name, None)
+        self.built = False
+        self.declared.clear()
+        self.declared_state.clear()
+
+    @classmethod
+    @functools.cache  # asked for in each step
+    def is_standard(cls, method: str) -> bool:
+        """Return whether a method is one of this package's, not of a class of a user's own."""
+        return bool(getattr(cls, method).__module__.partition(".")[0] == "salamandre")
 
     def plan(self, ctx: Context) -> None:
         """Say in the contexts of the children what is wanted of them; called when that changes."""
         for child, part in zip(self.children, ctx.parts, strict=True):
-            child.plan_part(part, ctx, bool(ctx.input_gradient))
+            child.plan_part(part, ctx, bool(self.inner_gradient(ctx)))
+
+    def inner_gradient(self, ctx: Context) -> bool | slice:
+        """Return what dE/dx is wanted of the children.
+
+        A backprop of a user's own may add them up: it is given all, also where nobody wants them.
+        """
+        return ctx.input_gradient if self.is_standard("backprop") else True
 
     def plan_part(
         self, ctx: Context, outer: Context, input_gradient: bool | slice, logits: bool = False
@@ -203,12 +259,11 @@ class Layer(Component):
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave out the views: the network hands out new ones of its copied vectors."""
-        views = {name for d in self.declared for name in (d.name, f"d_{d.name}")}
-        views |= {d.name for d in self.declared_state}
+        views = self.views
         return {name: value for name, value in self.__dict__.items() if name not in views}
 
 
-class Linear(Layer):
+class Linear(Layer, abstract=True):
     """Base of layers without parameters whose y is linear in x, once a pass has chosen how.
 
     :meth:`apply` is y = A x, :meth:`adjoint` Aᵀ: backprop, tangents and second-order backprop

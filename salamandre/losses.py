@@ -1,7 +1,8 @@
 """Losses: how far outputs are from targets, and in which direction to mend it.
 
 Every loss is a mean over the batch. ``value, dy = loss.compute(y, target, xp)`` gives the number
-and its gradient with respect to y at once, since they share most of their work.
+and its gradient with respect to y at once, since they share most of their work. With weights of the
+examples it is the weighted mean Σ_i w_i E_i / Σ_i w_i, E_i the loss of example i.
 
 The cross-entropies take probabilities by default. Where a network ends in the activation that
 belongs to a loss (Softmax or Sigmoid), :meth:`Loss.on_logits` gives the same loss of what comes
@@ -12,24 +13,41 @@ linearly and the loss includes the activation.
 
 from __future__ import annotations
 
-from typing import Any
+import inspect
+from typing import Any, ClassVar
+
+import numpy as np
 
 from salamandre import stable
-from salamandre.activations import Sigmoid, Softmax
+from salamandre.activations import Activation, Identity, Sigmoid, Softmax
 from salamandre.backend import Array, Backend
-from salamandre.checks import real, unmasked
+from salamandre.checks import array, real
 from salamandre.component import Component
 from salamandre.layer import Shape
 
 
-class Loss(Component):
-    """Base of losses. Your own one needs :meth:`compute`."""
+class Loss(Component, abstract=True):
+    """Base of losses. Your own one needs :meth:`compute`; ``weights`` may be left out of it.
+
+    Attributes:
+        takes_labels: whether targets may be the labels of classes. Default False.
+    """
 
     kind = "losses"
+    takes_labels = False
+    required = {"compute": ""}
 
     def check(self, target: Any, y_shape: Shape, dtype: Any, backend: Backend) -> Array:
-        """Return ``target`` as an array that fits outputs of ``y_shape``, or raise ValueError."""
-        target = backend.asarray(unmasked("the targets", target), dtype=dtype)
+        """Return ``target`` as an array that fits outputs of ``y_shape``, or raise ValueError.
+
+        Targets (N,) fit outputs (N, 1).
+        """
+        given = array("the targets", target)
+        if given.dtype.kind not in "fiub":
+            raise ValueError(f"the targets must be real numbers, got dtype {given.dtype}")
+        target = backend.asarray(given, dtype=dtype)
+        if target.ndim == 1 and y_shape == (len(target), 1):
+            target = target.reshape(-1, 1)
         if target.shape != y_shape:
             raise ValueError(
                 f"{type(self).__name__} expects targets of the outputs' shape {y_shape}, "
@@ -39,15 +57,64 @@ class Loss(Component):
             raise ValueError("the targets hold NaN or infinity: clean them first")
         return target
 
-    def compute(self, y: Array, target: Array, xp: Any) -> tuple[Array, Array]:
+    def require_weights(self) -> None:
+        """Raise ValueError for a loss of one's own that takes no weights of examples."""
+        if "weights" not in inspect.signature(self.compute).parameters:
+            raise ValueError(
+                f"{type(self).__name__} takes no weights of examples: give its compute an argument "
+                f"weights=None, or leave the weights out"
+            )
+
+    def compute(
+        self, y: Array, target: Array, xp: Any, weights: Array | None = None
+    ) -> tuple[Array, Array]:
         """Return the loss (a scalar array) and dE/dy.
 
         Args:
             y: (N, outputs).
             target: as :meth:`check` returns it.
             xp: the array namespace.
+            weights: of the examples (N,), with mean 1. Default: all are 1.
         """
         raise NotImplementedError
+
+    def evaluate(
+        self, y: Array, target: Array, backend: Backend, weights: Array | None = None
+    ) -> tuple[Array, Array]:
+        """Return what :meth:`compute` does, the gradient in y's precision.
+
+        Raises:
+            ValueError: outputs that the loss is not defined of.
+            TypeError: compute returned something else.
+        """
+        self.check_outputs(y, backend)
+        weighted = () if weights is None else (weights,)
+        found = self.compute(y, target, backend.xp, *weighted)
+        if not (isinstance(found, tuple) and len(found) == 2):
+            raise TypeError(
+                f"{type(self).__name__}.compute must return two things, the loss and its gradient "
+                f"dE/dy, got {'nothing' if found is None else f'a {type(found).__name__}'}"
+            )
+        value, dy = found
+        if getattr(value, "shape", ()) != () or getattr(dy, "shape", None) != y.shape:
+            shapes = [getattr(a, "shape", f"a {type(a).__name__}") for a in found]
+            raise TypeError(
+                f"{type(self).__name__}.compute must return a mean over the batch (a number) and "
+                f"dE/dy of the outputs' shape {y.shape}, got shapes {shapes[0]} and {shapes[1]}"
+            )
+        return value, dy if dy.dtype == y.dtype else dy.astype(y.dtype)
+
+    def advice(self, activation: Any, output_shape: Shape) -> str:
+        """Say why a network of such outputs cannot learn this loss; "" if it may.
+
+        Args:
+            activation: of the network's outputs, ``None`` if it is not known.
+            output_shape: of one example.
+        """
+        return ""
+
+    def check_outputs(self, y: Array, backend: Backend) -> None:
+        """Refuse outputs that no loss is defined of, where the activation did not tell."""
 
     def on_logits(self, activation: Any) -> Loss | None:
         """Return this loss of z where y = activation(z), or ``None`` if there is no closed form."""
@@ -63,25 +130,82 @@ class Loss(Component):
 class MeanSquaredError(Loss):
     """E = mean of (y - t)² over batch and outputs."""
 
-    def compute(self, y: Array, target: Array, xp: Any) -> tuple[Array, Array]:
+    def compute(
+        self, y: Array, target: Array, xp: Any, weights: Array | None = None
+    ) -> tuple[Array, Array]:
         """Return E and dE/dy = 2 (y - t) / count."""
         error = y - target
-        value = (error * error).mean()
+        value = _mean(error * error, weights)
         error *= 2 / error.size
-        return value, error
+        return value, _weighted(error, weights)
 
 
 class MeanAbsoluteError(Loss):
     """E = mean of |y - t| over batch and outputs; the derivative at 0 is taken as 0."""
 
-    def compute(self, y: Array, target: Array, xp: Any) -> tuple[Array, Array]:
+    def compute(
+        self, y: Array, target: Array, xp: Any, weights: Array | None = None
+    ) -> tuple[Array, Array]:
         """Return E and dE/dy = sign(y - t) / count."""
         error = y - target
-        value = xp.abs(error).mean()
-        return value, xp.sign(error) / error.size
+        value = _mean(xp.abs(error), weights)
+        return value, _weighted(xp.sign(error) / error.size, weights)
 
 
-class BinaryCrossEntropy(Loss):
+class _OfProbabilities(Loss, abstract=True):
+    """What the cross-entropies share: outputs are probabilities, or logits.
+
+    Attributes:
+        from_logits: which of the two.
+        activation: the class of activations that makes the probabilities.
+    """
+
+    from_logits = False
+    activation: ClassVar[type[Activation]]
+
+    def advice(self, activation: Any, output_shape: Shape) -> str:
+        """Say so if an activation of this package gives other outputs than the loss takes."""
+        if type(self).compute.__module__ != __name__ or not (
+            isinstance(activation, Activation) and activation.is_standard("function")
+        ):
+            return ""  # a user's own, or unknown: nobody can be sure
+        name, right = type(self).__name__, self.activation.__name__
+        given = "no activation" if isinstance(activation, Identity) else repr(activation)
+        probable = isinstance(activation, (Sigmoid, Softmax))
+        if self.from_logits and probable:
+            return (
+                f"{name}(from_logits=True) includes the {right}, but the outputs have passed "
+                f"through {given} already: leave one of them out"
+            )
+        if not self.from_logits and not probable:
+            return (
+                f"{name} takes probabilities, but the last layer has {given}: give it "
+                f"{right}(), or the loss from_logits=True"
+            )
+        if isinstance(activation, Softmax) and output_shape == (1,):
+            return (
+                "Softmax of one output is always 1: use BinaryCrossEntropy and Sigmoid, or one "
+                "output for each class"
+            )
+        if isinstance(activation, Sigmoid) and isinstance(self, CrossEntropy):
+            return (
+                f"{name} takes a distribution over the classes, but {given} gives each a "
+                f"probability of its own, which would all become 1: use Softmax(), or "
+                f"BinaryCrossEntropy"
+            )
+        return ""
+
+    def check_outputs(self, y: Array, backend: Backend) -> None:
+        """Refuse what cannot be probabilities."""
+        if not self.from_logits and not backend.all_true((y > -1e-3) & (y < 1 + 1e-3)):
+            raise ValueError(
+                f"{type(self).__name__} takes probabilities, but the network's outputs go from "
+                f"{float(y.min()):g} to {float(y.max()):g}: let it end in "
+                f"{self.activation.__name__}(), or give the loss from_logits=True"
+            )
+
+
+class BinaryCrossEntropy(_OfProbabilities):
     """E = mean of -t log p - (1 - t) log(1 - p) over batch and outputs, targets t in [0, 1].
 
     Args:
@@ -90,15 +214,16 @@ class BinaryCrossEntropy(Loss):
         slope: of the logistic function, for logits. Default 1.
     """
 
+    takes_labels = True
+    activation = Sigmoid
+    slope = 1.0
+
     def __init__(self, from_logits: bool = False, slope: float = 1.0) -> None:
         self.from_logits = bool(from_logits)
         self.slope = real("BinaryCrossEntropy slope", slope, 0, above=True)
 
     def check(self, target: Any, y_shape: Shape, dtype: Any, backend: Backend) -> Array:
         """Return targets in [0, 1] of the outputs' shape; labels (N,) fit outputs (N, 1)."""
-        target = backend.asarray(unmasked("the targets", target), dtype=dtype)
-        if target.ndim == 1 and y_shape == (len(target), 1):
-            target = target.reshape(-1, 1)
         target = super().check(target, y_shape, dtype, backend)
         if not backend.all_true((target >= 0) & (target <= 1)):
             raise ValueError(
@@ -107,17 +232,20 @@ class BinaryCrossEntropy(Loss):
             )
         return target
 
-    def compute(self, y: Array, target: Array, xp: Any) -> tuple[Array, Array]:
+    def compute(
+        self, y: Array, target: Array, xp: Any, weights: Array | None = None
+    ) -> tuple[Array, Array]:
         """Return E and dE/dp = (p - t) / (p (1 - p) count), or dE/dz = slope (p - t) / count."""
         if self.from_logits:
             # -log p = softplus(-z) and -log(1 - p) = softplus(z), so E = softplus(z) - t z.
             z = y if self.slope == 1 else self.slope * y
-            value = (stable.softplus(xp, z) - target * z).mean()
-            return value, (stable.sigmoid(xp, z) - target) * (self.slope / y.size)
+            value = _mean(stable.softplus(xp, z) - target * z, weights)
+            dz = (stable.sigmoid(xp, z) - target) * (self.slope / y.size)
+            return value, _weighted(dz, weights)
         info = xp.finfo(y.dtype)  # p is kept from 0 and 1 by the smallest steps there
         p = xp.minimum(xp.maximum(y, float(info.tiny)), 1 - float(info.epsneg))
-        value = -(target * xp.log(p) + (1 - target) * xp.log1p(-p)).mean()
-        return value, (p - target) / (p * (1 - p) * y.size)
+        value = -_mean(target * xp.log(p) + (1 - target) * xp.log1p(-p), weights)
+        return value, _weighted((p - target) / (p * (1 - p) * y.size), weights)
 
     def on_logits(self, activation: Any) -> Loss | None:
         """Return the loss of logits where a Sigmoid makes the probabilities."""
@@ -126,16 +254,20 @@ class BinaryCrossEntropy(Loss):
         return self._changed(from_logits=True, slope=activation.mu)
 
 
-class CrossEntropy(Loss):
+class CrossEntropy(_OfProbabilities):
     """E = mean over the batch of -Σ_j t_j log p_j, p a distribution over classes.
 
-    Targets are integer labels (N,) or rows of probabilities (N, classes).
+    Targets are labels, whole numbers (N,) or (N, 1), or rows of probabilities (N, classes).
 
     Args:
         from_logits: y are logits z, p = softmax(z), instead of probabilities. Default False.
         label_smoothing: s in [0, 1) mixes the targets with the uniform distribution,
             t ← (1 - s) t + s / classes (Szegedy et al. 2016, section 7). Default 0.
     """
+
+    takes_labels = True
+    activation = Softmax
+    label_smoothing = 0.0
 
     def __init__(self, from_logits: bool = False, label_smoothing: float = 0.0) -> None:
         self.from_logits = bool(from_logits)
@@ -145,9 +277,9 @@ class CrossEntropy(Loss):
         """Return labels in 0..classes-1 of shape (N,), or rows of probabilities."""
         if len(y_shape) != 2:
             raise ValueError(f"CrossEntropy expects outputs (N, classes), got shape {y_shape}")
-        labels = backend.asarray(unmasked("the targets", target))
+        labels = backend.asarray(whole_labels(array("the targets", target)))
         if labels.ndim == 2:
-            target = super().check(labels, y_shape, dtype, backend)
+            target = super().check(target, y_shape, dtype, backend)
             off = backend.xp.abs(target.sum(axis=1) - 1) > 1e-3
             if not backend.all_true((target >= 0) & ~off.reshape(-1, 1)):
                 raise ValueError(
@@ -156,8 +288,7 @@ class CrossEntropy(Loss):
             return target
         if labels.dtype.kind not in "iu":
             raise ValueError(
-                f"CrossEntropy expects whole-number labels of shape (N,), got dtype "
-                f"{labels.dtype} (use labels.astype(int) if they are whole)"
+                f"CrossEntropy expects whole-number labels of shape (N,), got dtype {labels.dtype}"
             )
         if labels.shape != y_shape[:1]:
             raise ValueError(
@@ -171,15 +302,18 @@ class CrossEntropy(Loss):
             )
         return labels
 
-    def compute(self, y: Array, target: Array, xp: Any) -> tuple[Array, Array]:
+    def compute(
+        self, y: Array, target: Array, xp: Any, weights: Array | None = None
+    ) -> tuple[Array, Array]:
         """Return E and dE/dp_j = -t_j / (p_j N); from logits, dE/dz = (p - t) / N."""
         if self.from_logits:
             log_p = stable.log_softmax(xp, y)
-            value = self._mean_minus(log_p, target, xp)
-            return value, self._minus_target(xp.exp(log_p, out=log_p), target, xp)
+            value = self._mean_minus(log_p, target, xp, weights)
+            dz = self._minus_target(xp.exp(log_p, out=log_p), target, xp)
+            return value, _weighted(dz, weights)
         p = xp.maximum(y, float(xp.finfo(y.dtype).tiny))
         t = self._minus_target(xp.zeros_like(p), target, xp)
-        return self._mean_minus(xp.log(p), target, xp), t / p
+        return self._mean_minus(xp.log(p), target, xp, weights), _weighted(t / p, weights)
 
     def on_logits(self, activation: Any) -> Loss | None:
         """Return the loss of logits where a Softmax makes the probabilities."""
@@ -187,15 +321,16 @@ class CrossEntropy(Loss):
             return None
         return self._changed(from_logits=True)
 
-    def _mean_minus(self, log_p: Array, target: Array, xp: Any) -> Array:
+    def _mean_minus(self, log_p: Array, target: Array, xp: Any, weights: Array | None) -> Array:
         """Return the mean over the batch of -Σ_j t_j log p_j, t smoothed."""
         smoothing, classes = self.label_smoothing, log_p.shape[1]
         if target.ndim == 2:
-            total = (target * log_p).sum()
+            total = _weighted(target * log_p, weights).sum()
         else:
-            total = log_p[xp.arange(len(log_p)), target].sum()
+            total = _weighted(log_p[xp.arange(len(log_p)), target], weights).sum()
         if smoothing:
-            total = (1 - smoothing) * total + smoothing / classes * log_p.sum()
+            uniform = _weighted(log_p, weights).sum()
+            total = (1 - smoothing) * total + smoothing / classes * uniform
         return -total / len(log_p)
 
     def _minus_target(self, p: Array, target: Array, xp: Any) -> Array:
@@ -209,3 +344,32 @@ class CrossEntropy(Loss):
             p -= smoothing / classes
         p *= 1 / count
         return p
+
+
+def _weighted(values: Array, weights: Array | None) -> Array:
+    """Return values (N, ...) times the weights (N,) of their examples, if there are any."""
+    if weights is None:
+        return values
+    return values * weights.reshape(-1, *[1] * (values.ndim - 1))
+
+
+def _mean(values: Array, weights: Array | None) -> Array:
+    """Return the mean of values (N, ...), each example with its weight."""
+    return _weighted(values, weights).mean()
+
+
+def whole_labels(labels: Array) -> Array:
+    """Return labels (N,) or (N, 1) that are whole numbers or truths as integers (N,).
+
+    Other arrays are returned as they are.
+    """
+    kind = labels.dtype.kind
+    if kind not in "fiub" or (labels.ndim != 1 and labels.shape[1:] != (1,)):
+        return labels
+    if kind in "fb":
+        with np.errstate(invalid="ignore"):  # what is no number is not equal to itself
+            numbers = labels.astype(np.int64)
+        if not bool((numbers == labels).all()):
+            return labels
+        labels = numbers
+    return labels if labels.ndim == 1 else labels.reshape(-1)

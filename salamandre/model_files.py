@@ -5,27 +5,38 @@ from __future__ import annotations
 import os
 from typing import Any
 
+from salamandre.backend import Backend, get_backend
+from salamandre.class_names import checked_names
 from salamandre.component import decode, encode
-from salamandre.inputs import checked_shape
+from salamandre.inputs import BYTES, checked_pixels, checked_shape
 from salamandre.storage import StoredFile, read_file, write_file
 
 
 def save(network: Any, path: str | os.PathLike[str]) -> None:
     """See :meth:`Network.save`."""
-    write_file(path, "network", encode(network), network.tensors())
+    description = encode(network)
+    if network.class_names is not None:
+        description["class_names"] = list(network.class_names)
+    if network.pixels != BYTES:
+        description["pixels"] = list(network.pixels)
+    write_file(path, "network", description, network.tensors())
 
 
 def load(cls: Any, path: str | os.PathLike[str], backend: Any) -> Any:
     """See :meth:`Network.load`."""
     stored = read_file(path, "network")
+    backend = get_backend(backend)  # what is missing here is no fault of the file
     with stored.blame():
         description = stored.architecture
         if not isinstance(description, dict) or description.get("class") != "layers.Network":
             raise ValueError("it does not describe a Network")
+        names = checked_names(description.pop("class_names", None))
+        pixels = checked_pixels(description.pop("pixels", BYTES))
         _compare_sizes(description, stored)
-        arguments = {name: decode(v) for name, v in description.items() if name != "class"}
-        network = cls(**arguments, backend=backend)
+        placed = _on(backend, description)
+        network = cls(**{name: decode(v) for name, v in placed.items() if name != "class"})
         network.load_tensors(stored.tensors)
+        network.class_names, network.pixels = names, pixels
     return network
 
 
@@ -44,6 +55,16 @@ def _compare_sizes(description: dict[str, Any], stored: StoredFile) -> None:
             f"its architecture needs {name!r} of shape {wanted[name]}, "
             f"it holds {found.get(name, 'none')}"
         )
+
+
+def _on(backend: Backend, value: Any) -> Any:
+    """Return a description whose networks, those that are shared too, are on a backend."""
+    if isinstance(value, list):
+        return [_on(backend, item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    found = {name: _on(backend, item) for name, item in value.items()}
+    return found | ({"backend": backend} if found.get("class") == "layers.Network" else {})
 
 
 def _without_memory(value: Any) -> Any:

@@ -4,21 +4,25 @@ from __future__ import annotations
 
 import math
 import os
+import warnings
 from collections.abc import Sequence
 from typing import Any
 
 from salamandre.backend import Array, Backend
 from salamandre.checks import whole
+from salamandre.class_names import by_name
 from salamandre.inputs import (
+    Meaning,
     checked_gradient,
-    checked_input,
-    checked_labels,
+    checked_weights,
     example_count,
 )
+from salamandre.layers.checks import output_mistake
 from salamandre.layers.conditional import Conditional
 from salamandre.layers.containers import Layers
 from salamandre.losses import Loss
 from salamandre.optimizers import Optimizer
+from salamandre.parts import checked_part
 from salamandre.passes import Context, Pass
 from salamandre.vectors import FlatVectors
 
@@ -27,7 +31,7 @@ class Diverged(FloatingPointError):
     """The loss became NaN or infinite; the parameters are those before that step."""
 
 
-class Network(FlatVectors):
+class Network(FlatVectors, Meaning):
     """Layers in a row, their parameters in one flat vector, with a loss and an optimizer.
 
     A network may be a layer of another one: without an ``input_shape`` as a part of it; with one
@@ -50,6 +54,7 @@ class Network(FlatVectors):
         parameters, gradients: the flat vectors of all parameters and of dE/dparameters.
         output_shape: of one example.
         random: the stream of noise and dropout.
+        class_names, pixels: what labels and images mean, see :class:`salamandre.inputs.Meaning`.
 
     Raises:
         ValueError: layers whose shapes do not fit, wrong sizes, unknown names.
@@ -69,13 +74,19 @@ class Network(FlatVectors):
         frozen: Sequence[str] = (),
     ) -> None:
         for what, value, base in (("loss", loss, Loss), ("optimizer", optimizer, Optimizer)):
-            if not (value is None or isinstance(value, base)):
-                raise TypeError(f"{what} must be a salamandre.{base.__name__}, got {value!r}")
+            if value is not None:
+                checked_part(what, value, base)
         if optimizer is not None:
             optimizer.require_free()
+            optimizer.check_rule()
         super().__init__(layers, input_shape, seed, backend, dtype, names, frozen)
         self.loss, self.optimizer = loss, optimizer
-        if optimizer is not None and self.owns_vectors:
+        if not self.owns_vectors:
+            return
+        advice = loss.advice(self._activation, self.output_shape) if loss else ""
+        if advice:
+            warnings.warn(advice, stacklevel=2)
+        if optimizer is not None:
             optimizer.attach(self.backend, self.parameters)
 
     def hand_out_views(self) -> None:
@@ -84,11 +95,12 @@ class Network(FlatVectors):
         conditional = (layer for _, layer in self.walk() if isinstance(layer, Conditional))
         #: The number of classes that its conditional layers know, ``None`` without such layers.
         self.classes: int | None = min((layer.classes for layer in conditional), default=None)
+        self._activation = self.output_activation
         self._latest: Pass | None = None  # the one of compute and backprop without a pass
         self._idle: list[Pass] = []  # passes that nobody uses
 
     def __getstate__(self) -> dict[str, Any]:
-        made = ("_latest", "_idle")
+        made = ("_activation", "_latest", "_idle")
         return {name: value for name, value in super().__getstate__().items() if name not in made}
 
     # -- passes --------------------------------------------------------------------------------
@@ -133,19 +145,19 @@ class Network(FlatVectors):
         """Return the outputs (N, ...) for a batch x (N, *input_shape).
 
         Args:
-            x: an array of the backend or of the host (of several inputs a tuple); it is kept for
-                :meth:`backprop`.
+            x: an array of the backend or of the host (of several inputs a tuple), see
+                :meth:`predict`; it is kept for :meth:`backprop`.
             ctx: a pass of this network. Then what is returned is memory of the pass, which holds
                 until its next compute, and x is not searched for NaN. Default: a pass of the
                 network's own; then the array that is returned is the caller's.
             training: False turns dropout off and lets batch-norm use its running statistics.
-            labels: whole numbers (N,), for a network with conditional layers.
+            labels: whole numbers (N,) or names of classes, for a network with conditional layers.
             stop: go through the first so many layers only. Default: all.
         """
         if isinstance(ctx, Context) and not isinstance(ctx, Pass):  # a layer of another network
             return super().compute(x, ctx)
-        x = self._input(x, finite=ctx is None)
-        labels = self._labels(labels, x)
+        x = self.as_inputs(x, finite=ctx is None)
+        labels = self.as_labels(labels, x)
         if ctx is None and self._latest is None:
             self._latest = self.new_pass()
         run = self._own(ctx)
@@ -175,10 +187,13 @@ class Network(FlatVectors):
         run.output_shape, run.is_training, run.batch_labels = None, training, labels
         run.updates.clear()
         pairs = run.pairs[:stop]
-        for layer, part in pairs:
-            x = layer.compute(x, part)
-        run.output_shape, run.left_out = x.shape, len(run.pairs) - len(pairs)
-        return x
+        y = self._through(x, pairs)
+        shape: Any = getattr(y, "shape", ())
+        if pairs and (shape[1:] != self._outputs[len(pairs) - 1] or shape[0] != example_count(x)):
+            self._blame(pairs[-1][0], "compute", y, run, None)
+            raise TypeError(f"expected {example_count(x)} outputs, got an array of shape {shape}")
+        run.output_shape, run.left_out = shape, len(run.pairs) - len(pairs)
+        return y
 
     def _commit(self, run: Pass) -> None:
         """Change running statistics as the layers asked for."""
@@ -197,14 +212,17 @@ class Network(FlatVectors):
         gets what it gets alone, by parameters as they are between two steps.
 
         Args:
-            x: (N, *input_shape).
+            x: (N, *input_shape), or :class:`salamandre.data.Images`. Images of unsigned bytes are
+                scaled as those that the network learned from (``pixels``), and are made vectors
+                for a network that takes vectors; images (N, H, W) have one channel. Arrays of other
+                types are taken as they are.
             batch_size: examples in a block. Default 256.
             labels: see :meth:`compute`.
             seed: of the noise of layers that have some: equal calls give equal answers. Default 0.
         """
         whole("batch_size", batch_size)
-        x = self._input(x)
-        labels, count = self._labels(labels, x), example_count(x)
+        x = self.as_inputs(x)
+        labels, count = self.as_labels(labels, x), example_count(x)
         parts, run = [], self._take_pass()
         gates, begun = [network.gate for network in self.owners], 0
         try:
@@ -247,6 +265,11 @@ class Network(FlatVectors):
         elif not update:
             raise ValueError("a pass says itself whether it wants gradients: leave update out")
         dx = self._backward(dy, run)
+        if run.input_gradient and not isinstance(dx, tuple):
+            dtype = getattr(dx, "dtype", self.dtype)
+            mistake = output_mistake(self.children[0], "backprop", dx, self.input_shape, dtype)
+            if mistake:
+                raise TypeError(f"layer {self.child_names[0]}: {mistake}")
         return dx if ctx is not None else self._copy(dx)
 
     def _backward(self, dy: Array, run: Pass) -> Any:
@@ -255,8 +278,7 @@ class Network(FlatVectors):
             dy = dy + 0
             if run.parameter_gradients:
                 self.gradients[...] = 0
-        for layer, part in run.needed[run.left_out :]:
-            dy = layer.backprop(dy, part)
+        dy = self._back(dy, run.needed[run.left_out :])
         if before is not None:
             self.gradients += before
         return dy if run.input_gradient else None
@@ -281,13 +303,16 @@ class Network(FlatVectors):
 
     # -- learning ------------------------------------------------------------------------------
 
-    def learn(self, x: Any, target: Any, labels: Any = None) -> Any:
+    def learn(self, x: Any, target: Any, labels: Any = None, weights: Any = None) -> Any:
         """Take one step on a batch: compute, loss, backprop, optimizer.
 
         Args:
-            x: (N, *input_shape).
-            target: what the loss compares with: labels (N,) or values (N, *output_shape).
+            x: (N, *input_shape), see :meth:`predict`.
+            target: what the loss compares with: labels (N,), whole numbers or names of classes, or
+                values (N, *output_shape).
             labels: see :meth:`compute`.
+            weights: of the examples (N,), at least 0: the loss is Σ_i w_i E_i / Σ_i w_i, E_i the
+                loss of example i. Default: all are 1.
 
         Returns:
             The loss before the step: a float (on a GPU an array that ``float`` reads).
@@ -299,16 +324,20 @@ class Network(FlatVectors):
         self._require_vectors()
         if self.loss is None or self.optimizer is None:
             raise ValueError("learn needs a Network with a loss and an optimizer")
-        x = self._input(x)
+        x = self.as_inputs(x)
         count = example_count(x)
+        target = by_name("the targets", target, self.class_names)
         target = self.loss.check(target, (count, *self.output_shape), self.dtype, self.backend)
-        labels = self._labels(labels, x)
-        run, of_logits = self._take_pass(), self.loss.on_logits(self.output_activation)
+        labels = self.as_labels(labels, x)
+        if weights is not None:
+            self.loss.require_weights()
+            weights = checked_weights(weights, count, self.dtype, self.backend)
+        run, of_logits = self._take_pass(), self.loss.on_logits(self._activation)
         try:
             run.draw_from(self.random)
             run.want(input_gradient=False, logits=of_logits is not None)
             y = self._forward(x, run, True, labels)
-            value, dy = (of_logits or self.loss).compute(y, target, self.backend.xp)
+            value, dy = (of_logits or self.loss).evaluate(y, target, self.backend, weights)
             value = self.backend.scalar(value)
             if isinstance(value, float) and not math.isfinite(value):
                 raise Diverged(
@@ -332,15 +361,6 @@ class Network(FlatVectors):
             raise ValueError("step needs a Network with an optimizer")
         with self.changing():
             self.optimizer.step(self.parameters, self.gradients, self.learning)
-
-    # -- checks --------------------------------------------------------------------------------
-
-    def _input(self, x: Any, finite: bool = True) -> Any:
-        self._require_vectors()
-        return checked_input(x, self.input_shape, self.dtype, self.backend, finite)
-
-    def _labels(self, labels: Any, x: Any) -> Array | None:
-        return checked_labels(labels, self.classes, example_count(x), self.backend)
 
     def _copy(self, array: Any) -> Any:
         """Return a copy for the caller, row by row in memory: passes reuse theirs."""

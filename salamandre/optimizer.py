@@ -9,17 +9,21 @@ and returns them; its scalars come in as arguments, already of the right precisi
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, ClassVar
+
+import numpy as np
 
 from salamandre.backend import Array, Backend
 from salamandre.backend.operations.update import update
 from salamandre.checks import real
 from salamandre.component import Component
+from salamandre.parts import checked_part, takes
 from salamandre.schedules import Constant, Schedule
 
 
-class Optimizer(Component):
+class Optimizer(Component, abstract=True):
     """Base of optimizers. Your own one needs ``slots``, :meth:`scalars` and :meth:`rule`.
 
     Args:
@@ -30,17 +34,21 @@ class Optimizer(Component):
               (Pascanu, Mikolov, Bengio 2013, algorithm 1);
             - ``clip_value``: holds every element of the gradient in [-clip_value, clip_value];
             - ``weight_decay`` (default 0): then adds weight_decay · p to the gradient, the
-              derivative of an L2 penalty (:class:`AdamW` decays p itself instead);
+              derivative of an L2 penalty, for all parameters, biases included (:class:`AdamW`
+              decays p itself instead);
             - ``clip_weights``: holds every parameter in [-clip_weights, clip_weights] after the
               step (Arjovsky et al. 2017, algorithm 1).
 
     Attributes:
         slots: the names of the vectors that the rule remembers, in the order that it takes them.
-        steps: how many steps were taken.
+        steps: how many steps were taken, one number for all parameters: parts that were frozen
+            in some of them have the corrections of :class:`Adam` for all.
         memory: the remembered vectors by name.
     """
 
     kind = "optimizers"
+    required = {"rule": "step"}
+    sets = "schedule"
 
     slots: ClassVar[tuple[str, ...]] = ()
     _OPTIONS = ("weight_decay", "clip_norm", "clip_value", "clip_weights")
@@ -52,9 +60,10 @@ class Optimizer(Component):
                 f"{type(self).__name__} has no option {sorted(unknown)[0]!r} "
                 f"(options: {', '.join(self._OPTIONS)})"
             )
-        if not isinstance(learning_rate, Schedule):
-            learning_rate = Constant(learning_rate)
-        self.schedule = learning_rate
+        if isinstance(learning_rate, Schedule) or callable(learning_rate):
+            self.schedule = checked_part("a learning_rate that changes", learning_rate, Schedule)
+        else:
+            self.schedule = Constant(learning_rate)
         self.weight_decay = real("weight_decay", options.get("weight_decay") or 0.0, 0)
         self.clip_norm = _positive("clip_norm", options.get("clip_norm"))
         self.clip_value = _positive("clip_value", options.get("clip_value"))
@@ -65,8 +74,22 @@ class Optimizer(Component):
 
     @property
     def learning_rate(self) -> float:
-        """The learning rate of the next step; set it to a number to hold it there."""
-        return self.schedule(self.steps)
+        """The learning rate of the next step; set it to a number to hold it there.
+
+        Raises:
+            ValueError: the schedule gives none, such as a negative one.
+        """
+        rate: Any = math.inf
+        try:
+            rate = self.schedule(self.steps)
+            if 0 <= rate < math.inf:
+                return rate
+        except (OverflowError, TypeError):  # of 10.0 ** 400, of None
+            pass
+        raise ValueError(
+            f"{self.schedule!r} must give a finite learning rate of at least 0, got {rate!r} for "
+            f"step {self.steps}"
+        )
 
     @learning_rate.setter
     def learning_rate(self, rate: float) -> None:
@@ -77,6 +100,19 @@ class Optimizer(Component):
         self.require_free()
         self._backend = backend
         self.memory = {name: backend.xp.zeros_like(parameters) for name in self.slots}
+
+    def check_rule(self) -> None:
+        """Try the rule on numbers, before it is compiled or changes parameters."""
+        slots, scalars = len(self.slots), self.scalars()
+        found = None
+        if takes(self.rule, 2 + slots + len(scalars)):
+            with np.errstate(all="ignore"):
+                found = self.rule(*[np.float64(0.5)] * (2 + slots), *scalars)
+        if not (isinstance(found, tuple) and len(found) == 1 + slots):
+            raise TypeError(
+                f"{type(self).__name__}.rule must take p, g, the slots {self.slots!r} and the "
+                f"{len(scalars)} numbers of scalars(), and return p and the slots as a tuple"
+            )
 
     def require_free(self) -> None:
         """Raise ValueError if a network has this optimizer already."""

@@ -106,7 +106,7 @@ class AdaGrad(Optimizer):
         return p, s
 
 
-class _MovingAverages(Optimizer):
+class _MovingAverages(Optimizer, abstract=True):
     """What RMSProp and Adadelta share: averages of g² (and of g if centred) that forget."""
 
     def __init__(

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from salamandre.checks import array
 from salamandre.layer import Declared
 from salamandre.network import Network
 
@@ -38,10 +39,7 @@ def from_pytorch(network: Network, state_dict: Mapping[str, Any]) -> None:
     """
     tensors = {}
     for ours, theirs in _pairs(network, state_dict).items():
-        tensor = state_dict[theirs]
-        if hasattr(tensor, "detach"):  # a tensor, perhaps on a GPU, perhaps of bfloat16
-            tensor = tensor.detach().cpu().double().numpy()
-        tensors[ours] = np.asarray(tensor)
+        tensors[ours] = np.asarray(array(f"the values of {theirs!r}", state_dict[theirs]))
     network.load_tensors(tensors)
 
 
@@ -74,7 +72,7 @@ def _pairs(network: Network, state_dict: Mapping[str, Any]) -> dict[str, str]:
     if sorted(wanted) == sorted(theirs):
         theirs = wanted
     for (name, (other, declared)), found in zip(ours.items(), theirs, strict=False):
-        kind, shape = other.rpartition(".")[2], tuple(state_dict[found].shape)
+        kind, shape = other.rpartition(".")[2], tuple(np.shape(state_dict[found]))
         if found.rpartition(".")[2] != kind or shape != declared.shape:
             raise ValueError(
                 f"the network's {name!r} of shape {declared.shape} does not fit PyTorch's "

@@ -8,10 +8,11 @@ from salamandre.checks import real, whole
 from salamandre.component import Component
 
 
-class Schedule(Component):
+class Schedule(Component, abstract=True):
     """Base of schedules: a learning rate for each step, the first step being 0."""
 
     kind = "schedules"
+    required = {"__call__": ""}
 
     def __call__(self, step: int) -> float:
         """Return the learning rate of a step."""

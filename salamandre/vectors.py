@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from salamandre.backend import Array, Backend, get_backend
+from salamandre.checks import array as as_array
 from salamandre.checks import nearest, one_of, whole
 from salamandre.inputs import checked_shape
 from salamandre.layer import Declared, Layer, Shape
@@ -18,7 +19,7 @@ from salamandre.passes import Gate
 Declarations = list[tuple[str, slice, Layer, Declared]]
 
 
-class FlatVectors(Sequential):
+class FlatVectors(Sequential, abstract=True):
     """One vector of all parameters, one of their gradients, one of the state.
 
     Attributes:
@@ -27,6 +28,8 @@ class FlatVectors(Sequential):
         learning: the parts of the vectors that are not frozen.
         frozen: names of the parts of the network that are.
     """
+
+    fixed = ("parameters", "gradients", "state")  # the layers have views of them
 
     parameters: Array
     gradients: Array
@@ -105,9 +108,16 @@ class FlatVectors(Sequential):
         """Draw the parameters and the state of the built layers, and lay out the vectors."""
         random, vectors = np.random.default_rng(self.seed), []
         for declarations in (self.declarations(), self._declared_state()):
-            values = np.empty(declarations[-1][1].stop if declarations else 0, self.dtype)
+            count = declarations[-1][1].stop if declarations else 0
+            try:
+                values = np.empty(count, self.dtype)
+            except (MemoryError, ValueError):
+                raise ValueError(
+                    f"a {type(self).__name__} of {float(count):.2g} parameters does not fit in "
+                    f"memory: look for a size that is too large"
+                ) from None
             for _, part, _, declared in declarations:
-                values[part] = declared.flat(declared.initializer.draw(random, declared.shape))
+                values[part] = declared.flat(declared.draw(random))
             vectors.append(self.backend.asarray(values))
         self.parameters, self.state = vectors
         # Zeros, unlike zeros_like, take no memory before somebody writes into them.
@@ -117,10 +127,10 @@ class FlatVectors(Sequential):
     def hand_out_views(self) -> None:
         """Let each layer have its views of the vectors; no copy takes them along."""
         for _, part, layer, declared in self.declarations():
-            setattr(layer, declared.name, declared.view(self.parameters[part]))
-            setattr(layer, f"d_{declared.name}", declared.view(self.gradients[part]))
+            layer.__dict__[declared.name] = declared.view(self.parameters[part])
+            layer.__dict__[f"d_{declared.name}"] = declared.view(self.gradients[part])
         for _, part, layer, declared in self._declared_state():
-            setattr(layer, declared.name, declared.view(self.state[part]))
+            layer.__dict__[declared.name] = declared.view(self.state[part])
         self.gate = Gate()
         self.owners = self._find_owners()
 
@@ -237,15 +247,19 @@ class FlatVectors(Sequential):
         for name, array in arrays.items():
             if name not in tensors:
                 raise ValueError(f"no value was given for the network's array {name!r}")
-            given = np.asarray(tensors[name])
-            if given.dtype.kind != "f" or not np.isfinite(given).all():
+            given = np.asarray(as_array(f"the values of {name!r}", tensors[name]))
+            if given.dtype.kind != "f":
                 raise ValueError(
-                    f"{name!r} must hold finite floating-point numbers, got dtype {given.dtype}"
-                    + ("" if given.dtype.kind != "f" else " with NaN or infinity")
+                    f"{name!r} must hold floating-point numbers, got dtype {given.dtype}"
                 )
             if given.shape != array.shape:
                 raise ValueError(f"{name!r} must have the shape {array.shape}, got {given.shape}")
-            values[name] = given.astype(self.dtype, copy=False)
+            with np.errstate(over="ignore"):  # of numbers that float32 cannot hold
+                values[name] = given.astype(self.dtype, copy=False)
+            if not np.isfinite(values[name]).all():
+                raise ValueError(
+                    f"{name!r} must hold finite numbers of {self.dtype}, got NaN, infinity or more"
+                )
         return values
 
     def load_tensors(self, tensors: Mapping[str, Any]) -> None:

@@ -77,6 +77,91 @@ def test_a_full_disk_keeps_the_old_file(tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 
 
+FULL = """
+import errno, resource, sys
+import numpy as np
+import salamandre as sal
+
+net = sal.Network([sal.NeuronLayer(64, sal.Softmax())], 64, sal.CrossEntropy(), sal.SGD())
+engine = sal.Engine(net, (np.eye(64, dtype="f4"), np.arange(64)))
+net.save("net"), engine.save("run")
+engine.run(1)
+resource.setrlimit(resource.RLIMIT_FSIZE, (8192, 8192))
+for save, path in ((net.save, "net"), (engine.save, "run")):
+    try:
+        save(path)
+    except OSError as error:
+        print(errno.errorcode[error.errno], error.filename)
+"""
+
+
+def test_no_room_for_a_whole_file_keeps_the_old_one(tmp_path):
+    command = [sys.executable, "-c", FULL]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["EFBIG net", "EFBIG run"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["net", "run"]
+    assert (sal.Network.load(tmp_path / "net").layers[0].bias == 0).all()  # before it learned
+
+
+def test_a_rename_that_fails_keeps_the_old_file_and_names_it(tmp_path, monkeypatch):
+    """As on a network drive, or where a virus scanner holds the file."""
+    write_atomically(tmp_path / "file", b"old")
+
+    def refuse(source, target):
+        raise PermissionError(13, "Permission denied", source, None, target)
+
+    monkeypatch.setattr(os, "replace", refuse)
+    with pytest.raises(PermissionError) as caught:
+        write_atomically(tmp_path / "file", b"new")
+    assert str(caught.value) == f"[Errno 13] Permission denied: '{tmp_path / 'file'}'"
+    assert [(p.name, p.read_bytes()) for p in tmp_path.iterdir()] == [("file", b"old")]
+
+
+def test_an_error_of_another_file_keeps_its_name(tmp_path):
+    with pytest.raises(FileNotFoundError, match="nothing"), replacing(tmp_path / "file"):
+        (tmp_path / "nothing").read_bytes()
+
+
+def test_a_link_to_a_folder_and_a_folder_that_vanished(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to("real", target_is_directory=True)
+    write_atomically(tmp_path / "link" / "file", b"data")
+    assert (tmp_path / "real" / "file").read_bytes() == b"data"
+    (tmp_path / "real" / "file").unlink()
+    (tmp_path / "real").rmdir()
+    with pytest.raises(OSError, match="link"):  # which leads nowhere now
+        write_atomically(tmp_path / "link" / "file", b"data")
+
+
+WRITER = """
+import sys
+from salamandre.atomic import write_atomically
+for i in range(60):
+    write_atomically(sys.argv[1], sys.argv[2].encode() * 20_000)
+"""
+
+
+def test_a_path_that_many_write_is_always_one_of_the_files(tmp_path):
+    path = tmp_path / "file"
+    write_atomically(path, b"a" * 20_000)
+
+    def write(letter):
+        for _ in range(60):
+            write_atomically(path, letter * 20_000)
+
+    threads = [threading.Thread(target=write, args=(letter,)) for letter in (b"a", b"b")]
+    commands = [[sys.executable, "-c", WRITER, path, letter] for letter in "cd"]
+    processes = [subprocess.Popen(command) for command in commands]
+    for thread in threads:
+        thread.start()
+    while any(process.poll() is None for process in processes):
+        assert path.read_bytes() in [letter * 20_000 for letter in (b"a", b"b", b"c", b"d")]
+    for thread in threads:
+        thread.join()
+    assert [process.returncode for process in processes] == [0, 0]
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
 def test_others_may_read_what_is_saved(tmp_path):
     umask = os.umask(0o022)
     try:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -113,8 +115,10 @@ def test_the_classifier_is_interrupted_and_continued(tmp_path):
             process.send_signal(signal.SIGINT)
             break
     out, err = process.communicate(timeout=60)
-    assert process.returncode == 0, err
-    assert "interrupted; continue with --resume" in out
+    assert process.returncode == 130, err
+    assert "interrupted; continue with\n" in out
+    hint = shlex.split(out.splitlines()[-1])
+    assert Path(hint[1]) == EXAMPLES / "mnist_classifier.py" and hint[2] == "--resume"
     folder = only_folder(tmp_path)
     before = table(folder / "metrics.csv")
     assert 3 <= len(before) < 100
@@ -135,7 +139,7 @@ def test_the_classifier_is_interrupted_and_continued(tmp_path):
         ("mnist_classifier.py", (*DIGITS, "--epochs", "0"), "--epochs must be"),
         ("mnist_classifier.py", (*DIGITS, "--backend", "cupie"), "did you mean 'cupy'"),
         ("mnist_classifier.py", (*DIGITS, "--dropout", "1.5"), "Dropout rate"),
-        ("mnist_classifier.py", ("--resume", "nowhere"), "there is no run in nowhere"),
+        ("mnist_classifier.py", ("--resume", "nowhere"), "there is no run 'nowhere'"),
         ("mnist_classifier.py", ("--dataset", "mnits"), "invalid choice: 'mnits'"),
         ("xor.py", ("--structure", "3-2-1"), "takes 2-...-1"),
         ("xor.py", ("--structure", "2-0-1"), "at least 1, got 0"),
@@ -180,25 +184,31 @@ def test_xor_compares_learning_rates(tmp_path):
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGINT for one process")
 def test_xor_that_is_interrupted_draws_what_is_done(tmp_path):
     command = [sys.executable, EXAMPLES / "xor.py", "--structure", "2-4-1", "--runs", "500"]
+    import pty  # not on Windows
+
+    terminal, end = pty.openpty()  # a bar elsewhere is a line now and then
     process = subprocess.Popen(
         [*command, "--steps", "2000"],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
+        stderr=end,
         text=True,
         start_new_session=True,
     )
     bar = ""
     while not re.search(r"\b[1-9]\d*/500", bar):  # the first runs are done
-        bar += process.stderr.read(1)
+        bar += os.read(terminal, 1000).decode()
     os.killpg(process.pid, signal.SIGINT)  # as a terminal does: to all processes
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 0, err
+    out, _ = process.communicate(timeout=60)
+    err = os.read(terminal, 10000).decode()
+    os.close(terminal)
+    os.close(end)
+    assert process.returncode == 130, err
     assert "interrupted" in out
     assert len(table(only_folder(tmp_path) / "runs.csv")) >= 1
 
 
-QUICK = (*DIGITS, "--every", "20", "--generator", "32")
+QUICK = (*DIGITS, "--sample-every", "20", "--generator", "32")
 FILES = {
     *("settings.json", "checkpoint.safetensors", "generator.safetensors", "samples"),
     *("discriminator.safetensors", "curves.csv", "curves.png", "animation.gif", "nearest.png"),
@@ -284,8 +294,8 @@ def test_constraints_of_the_wasserstein_game(tmp_path, constraint):
         ("wgan_mnist.py", ("--digits", "x"), "takes 7 or 0-9"),
         ("wgan_mnist.py", ("--generator", "a"), "numbers such as 256-512"),
         ("wgan_mnist.py", ("--critic", "0"), "at least 1, got 0"),
-        ("wgan_mnist.py", ("--rounds", "0"), "--rounds and --every must be at least 1"),
-        ("wgan_mnist.py", ("--resume", "nowhere"), "there is no run in nowhere"),
+        ("wgan_mnist.py", ("--rounds", "0"), "--rounds and --sample-every must be at least 1"),
+        ("wgan_mnist.py", ("--resume", "nowhere"), "there is no run 'nowhere'"),
         ("gan_mnist.py", ("--smoothing", "low"), "range such as 0.7-1"),
         ("gan_mnist.py", ("--flipping", "0.6"), "LabelFlipping probability must be"),
         (
@@ -303,8 +313,18 @@ def test_mistakes_of_games(tmp_path, program, arguments, message):
 
 
 def test_convolutional_games(tmp_path):
-    options = (*DIGITS, "--rounds", "4", "--every", "2", "--evaluate", "0", "--batch-size", "16")
-    run("wgan_mnist.py", *options, "--model", "conv", "--generator", "8-4", cwd=tmp_path)
+    options = (
+        *DIGITS,
+        "--rounds",
+        "4",
+        "--sample-every",
+        "2",
+        "--evaluate",
+        "0",
+        "--batch-size",
+        "16",
+    )
+    run("wgan_mnist.py", *options, "--model", "cnn", "--generator", "8-4", cwd=tmp_path)
     assert files_of(only_folder(tmp_path)) == FILES
     options = (*options, "--model", "conv")
     done = run("wgan_mnist.py", *options, "--generator", "8-8-8-8", cwd=tmp_path, fails=True)
@@ -326,8 +346,19 @@ def test_dcgan_on_a_folder_of_pictures(tmp_path):
     folder = only_folder(tmp_path)
     assert files_of(folder) == FILES
     assert sal.Network.load(folder / "generator.safetensors").output_shape == (3, 64, 64)
-    run("dcgan.py", "--resume", str(folder), "--rounds", "6", cwd=tmp_path, **cache)
+    settings = json.loads((folder / "settings.json").read_text())
+    assert settings["options"]["latent"] == 5 and settings["options"]["objective"] == "minimax"
+    pictures = settings["options"].pop("dataset")
+    assert pictures == str(tmp_path / "pictures")
+    earlier = {"nz": 5, "maps": 2, "size": 64, "every": 2, "objective": "saturating"}
+    settings["options"] |= {**earlier, "images": pictures, "dataset": None}
+    for name in ("latent", "channels", "image_size", "sample_every"):
+        del settings["options"][name]
+    (folder / "settings.json").write_text(json.dumps(settings))  # as an earlier version wrote it
+    run("dcgan.py", "--resume", "latest", "--rounds", "6", cwd=tmp_path, **cache)
     assert len(table(folder / "curves.csv")) == 6
+    done = run("dcgan.py", "--dataset", ".", cwd=tmp_path / "pictures", fails=True, **cache)
+    assert "would become part of the data: give another folder" in done.stderr
     (tmp_path / "empty").mkdir()
     done = run("dcgan.py", "--images", "empty", cwd=tmp_path, fails=True, **cache)
     assert "picture" in done.stderr.splitlines()[-1]
@@ -356,6 +387,7 @@ def test_gaussians_are_counted_and_animated(tmp_path):
     assert (folder / "ring-1" / "animation.gif").exists()
     before = table(folder / "runs.csv")
     assert [row["seed"] for row in before] == ["0", "1"]
+    assert "80 of 80 rounds" in call("show", "ring-1", "--output", tmp_path / "runs")
     run("gan_gaussians.py", "--resume", str(folder), cwd=tmp_path)
     assert table(folder / "runs.csv") == before
 
@@ -370,5 +402,5 @@ def test_the_study_of_collapse_compares_and_continues(tmp_path):
         *("plain-0", "plain-1", "label-flipping-5-0", "label-flipping-5-1"),
     }
     before = table(folder / "runs.csv")
-    run("mode_collapse_study.py", "--resume", str(folder), cwd=tmp_path)
+    run("mode_collapse_study.py", "--resume", "latest", "--seeds", "2", cwd=tmp_path)
     assert table(folder / "runs.csv") == before

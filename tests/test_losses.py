@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pytest
 from differences import gradient_error
@@ -97,7 +99,7 @@ def test_values_and_gradients_against_pytorch(loss, y, target, theirs, backend, 
     value = theirs(logits, as_torch(target))
     value.backward()
     # A network of the identity hands y to the loss and gives back dE/dy.
-    network = sal.Network([sal.Identity()], 3, loss, sal.SGD(), backend=backend, dtype="float64")
+    network = sal.Network([sal.Identity()], 3, backend=backend, dtype="float64")
     side = network.backend
     checked = loss.check(target, y.shape, network.dtype, side)
     ours, dy = loss.compute(network.compute(y), checked, side.xp)
@@ -121,7 +123,7 @@ def test_losses_are_stable_far_out(logits, backend, host):
         (sal.CrossEntropy(from_logits=True), np.array([0]), max(0.0, -2 * logits)),
         (sal.BinaryCrossEntropy(from_logits=True), np.ones((1, 3)), (abs(logits) + np.log(2)) / 3),
     ):
-        network = sal.Network([sal.Identity()], 3, loss, sal.SGD(), backend=backend)
+        network = sal.Network([sal.Identity()], 3, backend=backend)
         side = network.backend
         checked = loss.check(target, (1, 3), network.dtype, side)
         value, dz = loss.compute(side.asarray(z), checked, side.xp)
@@ -195,3 +197,175 @@ def test_a_loss_derived_from_a_cross_entropy_is_what_is_learned():
     (value, gradients), (expected, ones) = first(Ten()), first(sal.BinaryCrossEntropy())
     assert value == pytest.approx(10 * expected)
     assert np.allclose(gradients, 10 * ones, rtol=1e-5)
+
+
+WEIGHTS = np.array([0.5, 2, 0, 1, 3, 1, 0.25])
+EACH = {
+    "MeanSquaredError": lambda y, t: ((y - t) ** 2).mean(axis=1),
+    "MeanAbsoluteError": lambda y, t: (y - t).abs().mean(axis=1),
+}
+
+
+def each_by_pytorch(loss, y, target):
+    """Return PyTorch's loss of each example, (N,)."""
+    name, smoothing = type(loss).__name__, getattr(loss, "label_smoothing", 0)
+    if name in EACH:
+        return EACH[name](y, target)
+    if name == "BinaryCrossEntropy":
+        logits = F.binary_cross_entropy_with_logits
+        each = logits if loss.from_logits else F.binary_cross_entropy
+        return each(y, target, reduction="none").mean(axis=1)
+    logits = y if loss.from_logits else y.log()
+    return F.cross_entropy(logits, target, reduction="none", label_smoothing=smoothing)
+
+
+@pytest.mark.parametrize("loss, y, target, _", THEIRS, ids=[repr(row[0]) for row in THEIRS])
+def test_weighted_losses_against_pytorch(loss, y, target, _, backend, host):
+    """The weighted mean, and its gradient through the closed forms that learn has."""
+    of_logits = getattr(loss, "from_logits", True)
+    last = {"CrossEntropy": sal.Softmax(), "BinaryCrossEntropy": sal.Sigmoid()}
+    layer = sal.Identity() if of_logits else last[type(loss).__name__]
+    z = as_torch(y).requires_grad_()
+    made = z if of_logits else z.softmax(1) if isinstance(layer, sal.Softmax) else z.sigmoid()
+    weights = as_torch(WEIGHTS)
+    value = (weights * each_by_pytorch(loss, made, as_torch(target))).sum() / weights.sum()
+    value.backward()
+    network = sal.Network(
+        [sal.NeuronLayer(3, layer)], 3, loss, sal.SGD(1), backend=backend, dtype="float64"
+    )
+    for name, start in (("0.weights", np.eye(3)), ("0.bias", np.zeros(3))):
+        network.named_parameters()[name][...] = network.backend.asarray(start)
+    found = network.learn(y, target, weights=WEIGHTS)
+    assert float(found) == pytest.approx(float(value.detach()), abs=1e-12)
+    d_weights = host(network.named_gradients()["0.weights"])
+    np.testing.assert_allclose(d_weights, z.grad.numpy().T @ y, atol=1e-12)
+
+
+def test_weights_of_one_class_are_those_of_pytorch():
+    of_class = np.array([1.0, 3, 0.5])
+    network = sal.Network(
+        [sal.Identity()], 3, sal.CrossEntropy(from_logits=True), sal.SGD(), dtype="float64"
+    )
+    found = network.learn(9 * P, CLASSES, weights=of_class[CLASSES])
+    wanted = F.cross_entropy(as_torch(9 * P), as_torch(CLASSES), weight=as_torch(of_class))
+    assert found == pytest.approx(float(wanted), abs=1e-12)
+
+
+@pytest.mark.parametrize("activation, loss, target, labels", SHORT_CUTS)
+def test_gradients_of_weighted_losses(activation, loss, target, labels):
+    target, weights = target[:, 0] if labels else target, WEIGHTS[:5]
+    layers = [sal.NeuronLayer(3, sal.Tanh()), sal.NeuronLayer(4, activation)]
+    network = sal.Network(layers, 4, loss, sal.SGD(0.0), dtype="float64")
+    energy = lambda: float(network.learn(X, target, weights=weights))  # noqa: E731
+    assert gradient_error(network, energy, h=1e-5) < 1e-6
+
+
+class Unweighted(sal.Loss):
+    """A loss from before there were weights."""
+
+    def compute(self, y, target, xp):
+        return ((y - target) ** 2).mean(), 2 * (y - target) / y.size
+
+
+def test_a_loss_of_one_s_own_needs_no_weights():
+    network = sal.Network([sal.NeuronLayer(3)], 3, Unweighted(), sal.SGD(0.1))
+    network.learn(P, T)
+    before = snapshot(network)
+    with pytest.raises(ValueError, match="Unweighted takes no weights of examples"):
+        network.learn(P, T, weights=WEIGHTS)
+    assert unchanged(network, before)
+
+
+@pytest.mark.parametrize(
+    "weights, message",
+    [
+        (WEIGHTS[:3], "one number for each of the 7 examples, got shape"),
+        (-WEIGHTS, "at least 0"),
+        (WEIGHTS * np.nan, "finite numbers"),
+        (np.ma.masked_array(WEIGHTS, WEIGHTS > 1), "a masked array"),
+    ],
+)
+def test_weights_that_are_none(weights, message):
+    network = sal.Network([sal.NeuronLayer(3)], 3, sal.MeanSquaredError(), sal.SGD(0.1))
+    before = snapshot(network)
+    with pytest.raises(ValueError, match=message):
+        network.learn(P, T, weights=weights)
+    assert unchanged(network, before)
+
+
+def test_a_batch_without_weight_teaches_nothing():
+    network = sal.Network([sal.NeuronLayer(3)], 3, sal.MeanSquaredError(), sal.SGD(0.1))
+    before = network.parameters.copy()
+    assert network.learn(P, T, weights=np.zeros(7)) == 0
+    np.testing.assert_array_equal(network.parameters, before)
+
+
+UNFIT = [
+    (None, sal.CrossEntropy(), r"has no activation: give it Softmax\(\), or .* from_logits=True"),
+    (sal.ReLU(), sal.CrossEntropy(), r"the last layer has ReLU\(\): give it Softmax\(\)"),
+    (sal.Tanh(), sal.BinaryCrossEntropy(), r"the last layer has Tanh\(\): give it Sigmoid\(\)"),
+    (None, sal.BinaryCrossEntropy(), r"has no activation: give it Sigmoid\(\)"),
+    (sal.Softmax(), sal.CrossEntropy(from_logits=True), "includes the Softmax, but .* already"),
+    (sal.Sigmoid(), sal.BinaryCrossEntropy(from_logits=True), "includes the Sigmoid, but"),
+    (sal.Sigmoid(), sal.CrossEntropy(), "would all become 1: use Softmax"),
+]
+
+
+@pytest.mark.parametrize("activation, loss, message", UNFIT)
+def test_an_activation_that_is_not_fit_for_the_loss_is_said_at_once(activation, loss, message):
+    for layers in (
+        [sal.NeuronLayer(3, activation)],
+        [sal.NeuronLayer(3), activation or sal.Identity()],
+        [sal.Sequential([sal.NeuronLayer(3, activation)])],
+    ):
+        with pytest.warns(UserWarning, match=message) as caught:
+            sal.Network(layers, 4, loss, sal.SGD())
+        assert len(caught) == 1 and caught[0].filename == __file__
+
+
+def test_one_output_of_softmax_tells_nothing():
+    for loss in (sal.CrossEntropy(), sal.BinaryCrossEntropy()):
+        with pytest.warns(UserWarning, match="Softmax of one output is always 1"):
+            sal.Network([sal.NeuronLayer(1, sal.Softmax())], 4, loss)
+
+
+class Own(sal.Softmax):
+    """Nobody knows what it gives."""
+
+    def function(self, x, out, ctx):
+        return ctx.xp.divide(x, x.sum(axis=1, keepdims=True), out=out)
+
+
+class OwnLoss(sal.CrossEntropy):
+    def compute(self, y, target, xp):
+        return super().compute(y * y, target, xp)
+
+
+@pytest.mark.parametrize(
+    "layers, loss",
+    [
+        ([sal.NeuronLayer(3, Own())], sal.CrossEntropy()),
+        ([sal.NeuronLayer(3, Own())], sal.CrossEntropy(from_logits=True)),
+        ([sal.NeuronLayer(3, sal.Tanh())], OwnLoss()),
+        ([sal.NeuronLayer(3, sal.Tanh())], sal.CrossEntropy(from_logits=True)),
+        ([sal.NeuronLayer(3), sal.BatchNorm()], sal.CrossEntropy()),
+        ([sal.NeuronLayer(3), sal.Dropout()], sal.BinaryCrossEntropy()),
+        ([sal.Parallel([sal.NeuronLayer(2, sal.Softmax())] * 1)], sal.CrossEntropy()),
+        ([sal.NeuronLayer(3, sal.Softmax())], sal.BinaryCrossEntropy()),
+        ([sal.NeuronLayer(3)], sal.MeanSquaredError()),
+        ([sal.NeuronLayer(3)], None),
+    ],
+)
+def test_what_may_be_right_is_not_complained_of(layers, loss):
+    sal.Network(copy.deepcopy(layers), 4, loss, sal.SGD())
+
+
+@pytest.mark.parametrize(
+    "loss, target", [(sal.CrossEntropy(), LABELS % 3), (sal.BinaryCrossEntropy(), np.ones((5, 3)))]
+)
+def test_outputs_that_are_no_probabilities_are_refused_before_anything_changes(loss, target):
+    network = sal.Network([sal.NeuronLayer(3), sal.BatchNorm()], 4, loss, sal.SGD())
+    before = network.tensors()
+    with pytest.raises(ValueError, match=r"outputs go from -[\d.]+ to [\d.]+: let it end in S"):
+        network.learn(X, target)
+    assert all(np.array_equal(a, before[name]) for name, a in network.tensors().items())

@@ -100,6 +100,20 @@ def test_trajectories_of_100_steps(name, change, backend):
         assert step not in expected or same_weights(network, expected[step])
 
 
+@pytest.mark.parametrize("name", ["SGD", "Momentum", "Nesterov", "Adam", "RMSProp"])
+def test_a_rate_that_is_changed_between_steps(name, backend):
+    """What the optimizer remembers does not depend on the rate, as in PyTorch."""
+    network, module = twins(backend, OPTIMIZERS[name][0](0.01))
+    optimizer = OPTIMIZERS[name][1](module.parameters(), 0.01)
+    for step, (x, labels) in enumerate(batches(12)):
+        network.optimizer.learning_rate = optimizer.param_groups[0]["lr"] = 0.1 / (1 + step)
+        network.learn(x, labels)
+        optimizer.zero_grad()
+        F.cross_entropy(module(as_torch(x)), as_torch(labels)).backward()
+        optimizer.step()
+    assert same_weights(network, module)
+
+
 def centred_adadelta(p, gradients, rate, rho, eps):
     """Zeiler's formula with the variance in place of the mean square, number by number."""
     s = d = m = 0.0

@@ -148,3 +148,16 @@ def test_one_name_too_few_or_another_shape_is_refused():
             assert "\n" not in str(caught.value)
     after = network.tensors()
     assert all(np.array_equal(before[name], after[name]) for name in before)
+
+
+def test_refused_weights_change_nothing():
+    network = sal.Network([sal.NeuronLayer(2), sal.NeuronLayer(2)], 3)
+    before = network.parameters.copy()
+    good = {"0.weight": np.ones((2, 3)), "0.bias": np.ones(2), "1.weight": np.ones((2, 2))}
+    for last in (
+        *(np.full(2, np.nan), np.full(2, 1e300), np.ones(3), np.ones(2, int), np.ones(2, complex)),
+        *(np.array(["a", "b"]), np.array([None, 1]), [[1.0], [1.0, 2.0]], None, "ones"),
+    ):
+        with pytest.raises(ValueError):
+            sal.from_pytorch(network, {**good, "1.bias": last})
+        assert (network.parameters == before).all()

@@ -214,3 +214,13 @@ def test_one_encoder_in_two_games():
     assert equal(before, shared.tensors())
     assert np.array_equal(one.discriminator.parameters, expected.discriminator.parameters)
     assert np.array_equal(one.generator.parameters, expected.generator.parameters)
+
+
+def test_a_network_with_a_shared_part_is_loaded_on_its_backend(tmp_path):
+    """The shared part is on the backend that is asked for too, not on the default one."""
+    shared = sal.Network([sal.NeuronLayer(3)], 4, backend="strict")
+    sal.Network([sal.NeuronLayer(4), shared], 5, backend="strict").save(tmp_path / "net")
+    for name in ("strict", "plain"):
+        loaded = sal.Network.load(tmp_path / "net", backend=name)
+        wanted = sal.get_backend(name).name
+        assert [network.backend.name for network in loaded.owners] == [wanted, wanted]

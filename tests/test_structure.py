@@ -15,8 +15,10 @@ import salamandre as sal
 PACKAGE = Path(sal.__file__).parent
 # A room may import from those above it; rooms of a line may not know each other.
 ROOMS = """
-    checks
+    checks progress texts program
+    class_names
     component
+    parts
     backend
     initializers schedules
     passes
@@ -31,6 +33,7 @@ ROOMS = """
     inputs
     vectors model_files
     network
+    gradient_mistakes
     gradient_checking pytorch
     plots
     data

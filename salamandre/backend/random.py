@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from salamandre.backend.base import Array, Backend
+from salamandre.checks import whole
 
 
 class NumpyStream:
@@ -46,16 +47,26 @@ class SplitMixStream:
     def __init__(self, backend: Backend, seed: int | Sequence[int]) -> None:
         self._backend = backend
         words = np.random.SeedSequence(seed).generate_state(1, np.uint64)
-        self.state = {"key": int(words[0]), "drawn": 0}
+        self._key, self._drawn = int(words[0]), 0
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """The state as plain values that JSON can hold."""
+        return {"key": self._key, "drawn": self._drawn}
+
+    @state.setter
+    def state(self, state: dict[str, Any]) -> None:
+        key, drawn = (whole(name, state[name], least=0) for name in ("key", "drawn"))
+        self._key, self._drawn = key, drawn
 
     def _bits(self, count: int) -> Array:
         """Return the next ``count`` 64-bit words."""
-        xp, drawn = self._backend.xp, self.state["drawn"]
-        start = (self.state["key"] + (drawn + 1) * 0x9E3779B97F4A7C15) % 2**64
+        xp = self._backend.xp
+        start = (self._key + (self._drawn + 1) * 0x9E3779B97F4A7C15) % 2**64
         z = xp.arange(count, dtype=xp.uint64) * xp.uint64(0x9E3779B97F4A7C15) + xp.uint64(start)
         z = (z ^ (z >> xp.uint64(30))) * xp.uint64(0xBF58476D1CE4E5B9)
         z = (z ^ (z >> xp.uint64(27))) * xp.uint64(0x94D049BB133111EB)
-        self.state["drawn"] = drawn + count
+        self._drawn += count
         return z ^ (z >> xp.uint64(31))
 
     def uniform(self, shape: tuple[int, ...], dtype: Any) -> Array:

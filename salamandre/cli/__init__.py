@@ -5,27 +5,32 @@ Commands import the library when they run, so that ``--help`` is fast.
 
 from __future__ import annotations
 
-import warnings
+from functools import partial
 from typing import Any
 
 import click
 
 from salamandre import __version__
 from salamandre.cli import bench, datasets, generate, inspect, look, train
-from salamandre.cli.options import INTERRUPTED
-
-FAILURES = (ValueError, OSError, RuntimeError, ArithmeticError, MemoryError)
+from salamandre.program import FAILURES, INTERRUPTED, open_streams, plain_warnings, sentence
 
 
 class _Salamandre(click.Group):
     """A group that reports a failure as one sentence, without a traceback."""
 
+    def main(self, *args: Any, **extra: Any) -> Any:
+        """Run the command line."""
+        open_streams()
+        return super().main(*args, **extra)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
-        with warnings.catch_warnings():
-            warnings.showwarning = lambda message, *_: click.echo(f"Warning: {message}", err=True)
+        with plain_warnings(partial(click.echo, err=True, nl=False)):
             try:
                 return super().invoke(ctx)
+            except click.MissingParameter as error:
+                wanted = "name a run: its folder, a part of its name, or latest"
+                raise click.UsageError(wanted, error.ctx) from None
             except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
                 raise
             except (KeyboardInterrupt, click.Abort) as error:
@@ -34,16 +39,7 @@ class _Salamandre(click.Group):
                 click.echo("interrupted", err=True)
                 ctx.exit(INTERRUPTED)
             except FAILURES as error:
-                raise click.ClickException(_sentence(error)) from error
-
-
-def _sentence(error: Exception) -> str:
-    """Return the message of an error, without the numbers of system errors."""
-    if isinstance(error, MemoryError):
-        return "there is not enough memory: take smaller images or batches"
-    if isinstance(error, OSError) and error.strerror:
-        return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
-    return str(error) or type(error).__name__
+                raise click.ClickException(sentence(error)) from error
 
 
 @click.group(

@@ -22,12 +22,22 @@ DRAWN = 1000  # images at a time
 
 
 @click.command()
-@click.option("--image-size", type=click.IntRange(1), metavar="N", default=28, show_default=True)
-@click.option("--channels", type=click.Choice(["1", "3"]), default="1", show_default=True)
-@click.option("--batch-size", type=click.IntRange(1), metavar="N", default=64, show_default=True)
+@click.option(
+    "--image-size", type=kinds.click_type(kinds.Count), metavar="N", default=28, show_default=True
+)
+@click.option(
+    "--channels",
+    type=kinds.one_of("number of channels", lambda: ("1", "3")),
+    metavar="1|3",
+    default="1",
+    show_default=True,
+)
+@click.option(
+    "--batch-size", type=kinds.click_type(kinds.Count), metavar="N", default=64, show_default=True
+)
 @click.option(
     "--seconds",
-    type=click.FloatRange(0, min_open=True),
+    type=kinds.click_type(kinds.Seconds),
     metavar="N",
     default=3.0,
     show_default=True,

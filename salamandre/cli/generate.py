@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import click
 
+from salamandre.class_names import composed
 from salamandre.cli import options as kinds
 from salamandre.cli.train_options import the_run
 from salamandre.cli.training import MANY, drawer
+from salamandre.texts import file_name
 
 SAMPLES = 10  # of each class
 
@@ -22,15 +23,24 @@ SAMPLES = 10  # of each class
 @click.option("--word", help="The word to draw, each character a class: 135792468.")
 @click.option("--classes", help="The classes to draw, if their names are longer: cat,dog,cat.")
 @click.option(
+    "--class",
+    "single",
+    multiple=True,
+    metavar="NAME",
+    help="A class to draw, whose name may hold commas or begin or end with blanks; give it again "
+    "for further ones.",
+)
+@click.option(
     "--noise",
-    type=click.Choice(["fixed", "fresh"]),
+    type=kinds.one_of("noise", lambda: ("fixed", "fresh")),
+    metavar="fixed|fresh",
     default="fixed",
     show_default=True,
     help="One latent vector for all letters, or a new one for each, so that equal letters differ.",
 )
 @click.option(
     "--seed",
-    type=click.IntRange(0),
+    type=kinds.click_type(kinds.Amount),
     metavar="N",
     default=0,
     show_default=True,
@@ -38,27 +48,29 @@ SAMPLES = 10  # of each class
 )
 @click.option(
     "--checkpoint",
-    type=click.IntRange(1),
+    type=kinds.click_type(kinds.Count),
     metavar="EPOCH",
     help="Draw with the generator of this epoch. Default: the latest.",
 )
 @kinds.backend_option
 @click.option(
     "--to",
+    type=kinds.PATH,
     metavar="DIR",
     help="The folder of the pictures. Default: generated/ in the run's folder.",
 )
-@kinds.root_option
+@kinds.output_option
 def generate(
     run: str,
     word: str | None,
     classes: str | None,
+    single: tuple[str, ...],
     noise: str,
     seed: int,
     checkpoint: int | None,
     backend: str | None,
-    to: str | None,
-    root: str,
+    to: Path | None,
+    output: Path,
 ) -> None:
     """Draw a word and a grid of all classes, or samples of a game that has none."""
     import numpy as np
@@ -67,16 +79,16 @@ def generate(
     from salamandre.network import Network
     from salamandre.runs import UnknownRun
 
-    found = the_run(run, root)
+    found = the_run(run, output)
     try:
         file = found.generator(checkpoint)
     except UnknownRun as error:
         raise click.UsageError(str(error)) from None
     generator = Network.load(file, backend=backend)
-    names = found.images.classes if generator.classes else ()
-    word_labels = _labels(names, word, classes)
+    names = (generator.class_names or found.images.classes) if generator.classes else ()
+    word_labels = _labels(names, word, classes, single)
     shape = found.images.shape or _shape(generator.output_shape)
-    folder = Path(to) if to else found.folder / "generated"
+    folder = to or found.folder / "generated"
     suffix = f"{noise}-{seed}" + (f"-{checkpoint:04d}" if checkpoint else "")
 
     def vectors(count: int) -> Any:
@@ -92,8 +104,13 @@ def generate(
     if word_labels:
         count = len(word_labels)
         latent = vectors(1).repeat(count, axis=0) if noise == "fixed" else vectors(count)
-        what = re.sub(r"\W", "_", word or classes or "")[:40]
-        draw(f"word-{what}", latent, np.array(word_labels), count)
+        if word is None:
+            chosen = [names[label] for label in word_labels]
+            joint = "\0" if any("," in name for name in chosen) else ","
+            what = f"names-{file_name(joint.join(chosen))}"
+        else:
+            what = f"word-{file_name(word)}"
+        draw(what, latent, np.array(word_labels), count)
     if not names:
         draw("samples", vectors(SAMPLES**2), None, SAMPLES)
         return
@@ -116,42 +133,51 @@ def _shape(output: tuple[int, ...]) -> tuple[int, ...]:
     return 1, side, side
 
 
-def _labels(names: Sequence[str], word: str | None, classes: str | None) -> list[int]:
+def _labels(
+    names: Sequence[str], word: str | None, classes: str | None, single: Sequence[str]
+) -> list[int]:
     """Return the labels of the word or classes to draw; none if neither is given.
 
     A letter that has no class is drawn as its other case, since some data sets merge the two. A
-    character or name without a class is refused with a list of the classes.
+    character or name without a class is refused with a list of the classes. Composed and
+    decomposed letters (ä) are the same.
     """
-    if word is not None and classes is not None:
-        raise click.UsageError("give --word or --classes, not both")
-    if word is None and classes is None:
+    given = {"--word": word, "--classes": classes, "--class": single or None}
+    hints = [option for option, value in given.items() if value is not None]
+    if len(hints) > 1:
+        raise click.UsageError(f"give {' or '.join(hints)}, not both")
+    if not hints:
         return []
     if not names:
-        raise click.UsageError("this model draws without classes: leave --word and --classes out")
-    known = {name: label for label, name in reversed([*enumerate(names)])}
-    hint = "'--classes'" if word is None else "'--word'"
-    if word is None:
-        wanted = [name.strip() for name in (classes or "").split(",")]
-    elif not any(len(name) == 1 for name in names):
+        raise click.UsageError(f"this model draws without classes: leave {hints[0]} out")
+    (hint,) = hints
+    known = {composed(name): label for label, name in reversed([*enumerate(names)])}
+    known |= {name: label for label, name in reversed([*enumerate(names)])}
+    if classes is not None:
+        wanted = [name if name in known else name.strip() for name in classes.split(",")]
+    elif word is None:
+        wanted = list(single)
+    elif not any(len(name) == 1 for name in known):
         raise click.BadParameter(
             f"this model's classes are no single characters, name them with --classes "
             f"(it has: {', '.join(names)})",
-            param_hint=hint,
+            param_hint=f"'{hint}'",
         )
     else:
-        wanted = list(word)
+        wanted = list(composed(word))
         for character in dict.fromkeys(wanted):
             other = character.swapcase()
             if character not in known and other in known:
                 known[character] = known[other]
                 click.echo(f"{character} is drawn as {other}", err=True)
     if not wanted:
-        raise click.BadParameter("the word is empty", param_hint=hint)
-    missing = [name for name in dict.fromkeys(wanted) if name not in known]
+        raise click.BadParameter("the word is empty", param_hint=f"'{hint}'")
+    found = [known.get(name, known.get(composed(name))) for name in wanted]
+    missing = [name for name, label in zip(wanted, found, strict=True) if label is None]
     if missing:
         raise click.BadParameter(
-            f"this model has no class for {', '.join(map(repr, missing))} "
+            f"this model has no class for {', '.join(map(repr, dict.fromkeys(missing)))} "
             f"(it has: {(' ' if word else ', ').join(names)})",
-            param_hint=hint,
+            param_hint=f"'{hint}'",
         )
-    return [known[name] for name in wanted]
+    return [label for label in found if label is not None]

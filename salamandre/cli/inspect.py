@@ -36,11 +36,12 @@ SHOWN = 6  # images of a run's data set
 )
 @click.option(
     "--to",
+    type=kinds.PATH,
     metavar="DIR",
     help="The folder of the pictures. Default: inspected/MODEL, or inspected/ in the run's folder.",
 )
 @kinds.backend_option
-@kinds.root_option
+@kinds.output_option
 def inspect(
     model: str,
     pictures: tuple[str, ...],
@@ -51,9 +52,9 @@ def inspect(
     layers: bool,
     layer: str | None,
     weights: str | None,
-    to: str | None,
+    to: Path | None,
     backend: str | None,
-    root: str,
+    output: Path,
 ) -> None:
     """Look into MODEL_OR_RUN: a known model, a file of a network, or a classifier's run.
 
@@ -65,7 +66,7 @@ def inspect(
     from salamandre.inspection import Report
     from salamandre.inspection.probes import full_name
 
-    found, run = _found(model, weights, backend, root)
+    found, run = _found(model, weights, backend, output)
     for name in filter(None, (adversarial, dream)):
         found.label(name)  # refused before anything is computed
     for name in filter(None, (layer, deep_dream)):
@@ -92,7 +93,7 @@ def inspect(
 
 
 def _found(
-    name: str, weights: str | None, backend: str | None, root: str
+    name: str, weights: str | None, backend: str | None, output: Path
 ) -> tuple[Model, Run | None]:
     """Return a model by its name, its file or its run."""
     from salamandre import models
@@ -107,7 +108,7 @@ def _found(
         network = Network.load(name, backend=backend)
         return models.of_network(network, name=Path(name).stem), None
     try:
-        run = find_run(name, root)
+        run = find_run(name, output)
     except UnknownRun as error:
         try:
             one_of("model", name, models.KNOWN)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
+import sys
+import textwrap
 from collections.abc import Mapping, Sequence
 from itertools import groupby
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -19,19 +22,39 @@ SHOWN = 3  # losses, and metrics, of a run in a list
 
 
 def table(rows: Sequence[Sequence[str]]) -> str:
-    """Return rows of texts as lines with aligned columns."""
+    """Return rows of texts as lines with aligned columns.
+
+    On a terminal that is too narrow for them, the second of two columns is wrapped, and of a table
+    with more columns each row becomes a table of its own with the words of the first row.
+    """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    room = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
+    if sum(widths) + 2 * len(widths) - 2 > room:
+        if len(widths) > 2:
+            head, *others = rows
+            return "\n\n".join(table([*zip(head, row, strict=True)]) for row in others)
+        if len(widths) == 2:
+            indent = widths[0] + 2 if widths[0] + 20 < room else 4
+            return "\n".join(_wrapped(name, value, indent, room) for name, value in rows)
     lines = ("  ".join(f"{c:<{w}}" for c, w in zip(row, widths, strict=True)) for row in rows)
     return "\n".join(line.rstrip() for line in lines)
 
 
+def _wrapped(name: str, value: str, indent: int, room: int) -> str:
+    """Return lines of a name and its value, which is indented and may begin on the next line."""
+    options: Any = {"break_long_words": False, "break_on_hyphens": False}
+    lines = textwrap.wrap(value, max(1, room - indent), **options) or [""]
+    first = f"{name:<{indent}}" if len(name) < indent else f"{name}\n{' ' * indent}"
+    return first + f"\n{' ' * indent}".join(lines)
+
+
 @click.command()
-@kinds.root_option
-def runs(root: str) -> None:
-    """List the runs, the newest first, with the epochs whose networks are kept."""
+@kinds.output_option
+def runs(output: Path) -> None:
+    """List the runs, the one started last first, with the epochs whose networks are kept."""
     from salamandre.runs import find_runs
 
-    rows, found = [], find_runs(root)
+    rows, found = [], find_runs(output)
     for run in found:
         try:
             read_options(run)
@@ -42,7 +65,7 @@ def runs(root: str) -> None:
         head = ("run", "state", "program", "played", "losses", "metrics", "networks of epochs")
         click.echo(table([head, *rows]))
     if not found:
-        click.echo(f"no runs in {root}: begin one with salamandre train", err=True)
+        click.echo(f"no runs in {output}: begin one with salamandre train", err=True)
 
 
 def _row(run: Run) -> tuple[str, ...]:
@@ -84,10 +107,10 @@ def _ranges(numbers: Sequence[int]) -> str:
 
 @click.command()
 @kinds.run_argument
-@kinds.root_option
-def show(run: str, root: str) -> None:
+@kinds.output_option
+def show(run: str, output: Path) -> None:
     """Show the settings, losses, metrics and files of RUN."""
-    found = the_run(run, root)
+    found = the_run(run, output)
     settings, images = found.settings, found.images
     rows = [
         ("run", found.name),
@@ -136,20 +159,21 @@ def _size(count: int) -> str:
 @click.argument("runs", metavar="RUN RUN...", nargs=-1, required=True, type=kinds.RunName())
 @click.option(
     "--to",
+    type=kinds.PATH,
     metavar="FILE",
     help="The picture. Default: comparison.png in the folder of all runs.",
 )
-@kinds.root_option
-def compare(runs: tuple[str, ...], to: str | None, root: str) -> None:
+@kinds.output_option
+def compare(runs: tuple[str, ...], to: Path | None, output: Path) -> None:
     """Draw losses and samples of runs in one picture, and list the options that differ."""
     from salamandre.runs.comparison import compare_runs
 
     if len(runs) < 2:
         raise click.UsageError("compare needs two runs or more")
-    path = Path(to or Path(root) / "comparison.png")
+    path = to or output / "comparison.png"
     if path.suffix.lower() != ".png":
         raise click.BadParameter(f"{path} must end in .png", param_hint="'--to'")
-    found = [the_run(run, root) for run in runs]
+    found = [the_run(run, output) for run in runs]
     first, *others = (run.options for run in found)
     names = [name for name in first if all(name in other for other in others)]
     differing = [name for name in names if any(o[name] != first[name] for o in others)]

@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Annotated, Any
 
 import click
 from click.shell_completion import CompletionItem
+from msgspec import Meta, ValidationError, convert
 
 from salamandre import checks
+from salamandre.texts import path_of
 
-INTERRUPTED = 130  # the exit code that shells give a command ended by Ctrl-C
+Count = Annotated[int, Meta(ge=1)]
+Amount = Annotated[int, Meta(ge=0)]
+Seconds = Annotated[float, Meta(ge=0, le=1e9)]
+Keep = Count | Annotated[str, Meta(pattern="^(all|0*[1-9][0-9]*)$")]
+WORDS = {
+    Count: "a whole number of at least 1",
+    Amount: "a whole number of at least 0",
+    Seconds: "a number of at least 0",
+    Keep: "a whole number of at least 1 or 'all'",
+    str: "a text in quotes",
+    bool: "true or false",
+}
 BACKEND_HELP = "numpy or cupy. Default: SALAMANDRE_BACKEND, else numpy."
 
 
@@ -56,10 +69,51 @@ def _usable(backend: str) -> str:
     return backend
 
 
+def click_type(of: Any) -> Checked:
+    """Return the click type of a type that :data:`WORDS` has."""
+
+    def check(value: Any) -> Any:
+        try:
+            return convert(value, of, strict=False)
+        except ValidationError:
+            raise ValueError(f"must be {WORDS[of]}, got {value!r}") from None
+
+    return Checked(WORDS[of], check)
+
+
+class Renamed(click.Option):
+    """An option that also has earlier names, which help and messages do not show.
+
+    Args:
+        earlier: those names.
+    """
+
+    def __init__(self, *args: Any, earlier: Sequence[str], **settings: Any) -> None:
+        super().__init__(*args, **settings)
+        self._earlier = earlier
+
+    def add_to_parser(self, parser: Any, ctx: click.Context) -> None:
+        """Let the parser know all names."""
+        shown = self.opts
+        try:
+            self.opts = [*shown, *self._earlier]
+            super().add_to_parser(parser, ctx)
+        finally:
+            self.opts = shown
+
+
 class RunName(click.ParamType):
     """A run by its folder or a part of its name; the shell completes its name."""
 
     name = "run"
+
+    def convert(self, value: Any, param: Any, ctx: click.Context | None) -> Any:
+        """Return the value, which is not empty."""
+        try:
+            path_of(value, "a run")
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+        return value
 
     def shell_complete(
         self, ctx: click.Context, param: click.Parameter, incomplete: str
@@ -67,8 +121,7 @@ class RunName(click.ParamType):
         """Return the names of runs that contain the text."""
         from salamandre.runs import find_runs
 
-        root = ctx.params.get("root") or ctx.params.get("output") or "runs"
-        names = [run.name for run in find_runs(root)]
+        names = [run.name for run in find_runs(ctx.params.get("output") or "runs")]
         return [CompletionItem(name) for name in names if incomplete in name]
 
 
@@ -88,17 +141,19 @@ def architectures() -> list[str]:
 
 def on_terminal() -> bool:
     """Return whether a user can be asked."""
-    return sys.stdin.isatty()
+    return sys.stdin.isatty() and sys.stdout.isatty()
 
 
 BACKEND = Checked("name", _usable)
-root_option = click.option(
-    "--runs",
-    "root",
+PATH = Checked("path", path_of)
+output_option = click.option(
+    "--output",
+    cls=Renamed,
+    earlier=("--runs",),
+    type=PATH,
     default="runs",
-    show_default=True,
     metavar="DIR",
-    help="The folder of all runs.",
+    help="The folder of all runs. Default: runs.",
     is_eager=True,
 )
 backend_option = click.option(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
@@ -17,15 +18,14 @@ from salamandre.cli.train_options import (
     the_run,
     train_options,
 )
-from salamandre.cli.training import counted
+from salamandre.texts import counted
 
 
 @click.command()
 @train_options
-@click.option(
-    "--output", default="runs", metavar="DIR", help="The folder of all runs. Default: runs."
-)
+@kinds.output_option
 @click.option("--quiet", is_flag=True, help="Show no progress.")
+@click.option("--yes", "-y", is_flag=True, help="Ask nothing: take the defaults.")
 @click.option(
     "--resume",
     type=kinds.RunName(),
@@ -38,14 +38,16 @@ from salamandre.cli.training import counted
     is_eager=True,
     expose_value=False,
     callback=read_config,
-    type=click.Path(),
+    type=kinds.PATH,
     help="Read options from a TOML file; those of the command line come first.",
 )
 @click.pass_context
-def train(ctx: click.Context, resume: str | None, output: str, quiet: bool, **values: Any) -> None:
+def train(
+    ctx: click.Context, resume: str | None, output: Path, quiet: bool, yes: bool, **values: Any
+) -> None:
     """Train a generator of the classes of a data set.
 
-    On a terminal, the most important options are asked for if they are not given.
+    On a terminal, without --dataset and --yes, it asks for the most important options.
     """
     given = {
         name: value
@@ -59,7 +61,8 @@ def train(ctx: click.Context, resume: str | None, output: str, quiet: bool, **va
     from salamandre.runs.lock import locked
     from salamandre.runs.settings import COMMAND
 
-    options, sets = complete(given, kinds.on_terminal())
+    asks = not yes and "dataset" not in given and kinds.on_terminal()
+    options, sets = complete(given, asks, output=output)
     sets = sets or training.load_images(options)
     images, test = sets
     game = training.new_game(options, images)
@@ -77,12 +80,12 @@ def train(ctx: click.Context, resume: str | None, output: str, quiet: bool, **va
         training.play(run, game, sets, quiet)
 
 
-def _resume(name: str, output: str, quiet: bool, given: dict[str, Any]) -> None:
+def _resume(name: str, output: Path, quiet: bool, given: dict[str, Any]) -> None:
     from salamandre.runs.lock import locked
     from salamandre.runs.run import CHECKPOINT
     from salamandre.runs.settings import COMMAND
 
-    run = the_run(name, output, "'--resume'")
+    run = the_run(name, output, "'--resume'", COMMAND)
     if run.settings.program != COMMAND:
         program = run.settings.program or "an example"
         raise click.UsageError(f"{run.name} is a run of {program}: continue it there")

@@ -2,43 +2,35 @@
 
 from __future__ import annotations
 
+import math
 import os
 import sys
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
-from msgspec import Meta, ValidationError, convert, defstruct
+from msgspec import ValidationError, convert, defstruct
 
 from salamandre.checks import one_of
 from salamandre.cli import options as kinds
 from salamandre.cli import training
+from salamandre.cli.options import WORDS, Amount, Count, Keep, Seconds, click_type
+from salamandre.texts import path_of
 
 if TYPE_CHECKING:
     from salamandre.cli.training import Sets
     from salamandre.runs import Run
 
-Count = Annotated[int, Meta(ge=1)]
-Amount = Annotated[int, Meta(ge=0)]
-Seconds = Annotated[float, Meta(ge=0, le=1e9)]
-Keep = Count | Annotated[str, Meta(pattern="^(all|0*[1-9][0-9]*)$")]
-WORDS = {
-    Count: "a whole number of at least 1",
-    Amount: "a whole number of at least 0",
-    Seconds: "a number of at least 0",
-    Keep: "a whole number of at least 1 or 'all'",
-    str: "a text in quotes",
-    bool: "true or false",
-}
 ARCHITECTURE = kinds.one_of("architecture", kinds.architectures)
 
 
 def _data_set(value: str) -> str:
     """Return a name or a folder."""
-    if os.path.isdir(value):
-        return value
+    folder = path_of(value)
+    if folder.is_dir():
+        return value if value in LABELLED() else str(folder.resolve())
     try:
         return str(one_of("data set", value, LABELLED()))
     except ValueError as error:
@@ -47,18 +39,6 @@ def _data_set(value: str) -> str:
 
 LABELLED = partial(kinds.datasets, 2)
 DATA_SET = kinds.Checked("data set", _data_set, LABELLED)
-
-
-def click_type(of: Any) -> kinds.Checked:
-    """Return the click type of a type that :data:`WORDS` has."""
-
-    def check(value: Any) -> Any:
-        try:
-            return convert(value, of, strict=False)
-        except ValidationError:
-            raise ValueError(f"must be {WORDS[of]}, got {value!r}") from None
-
-    return kinds.Checked(WORDS[of], check)
 
 
 class Option(NamedTuple):
@@ -98,7 +78,8 @@ OPTIONS = (
     Option("epochs", Count, None,
            "In all. Default: about 20,000 rounds, at most 200 epochs.", at_resume=True),
     Option("sample_every", Count, None,
-           "Rounds between two pictures of samples. Default: an epoch."),
+           "Rounds between two pictures of samples. Default: an epoch, or so many that they are "
+           "at least 20 rounds."),
     Option("keep", Keep, "3",
            "The number of last epochs whose networks are kept, beside ten epochs spread over the "
            "run; or all. Default: 3.", "N|all", at_resume=True),
@@ -112,7 +93,7 @@ OPTIONS = (
     Option("backend", str, None, kinds.BACKEND_HELP, "NAME", kinds.BACKEND),
     Option("data_dir", str, None,
            "A folder with the data set's files. Default: SALAMANDRE_DATA, the cache, the internet.",
-           "DIR", at_resume=True),
+           "DIR", kinds.PATH, at_resume=True),
     Option("checkpoint_every", Seconds, 30.0, "Time between checkpoints. Default: 30.",
            "SECONDS", at_resume=True),
 )
@@ -133,7 +114,7 @@ def train_options(command: Callable[..., Any]) -> Callable[..., Any]:
         flag = option.type is bool
         command = click.option(
             f"--{option.name.replace('_', '-')}",
-            is_flag=flag,
+            is_flag=flag or None,  # False would let an option without its value pass
             type=option.kind or click_type(option.type),
             metavar=None if flag else option.metavar,
             help=option.help,
@@ -141,7 +122,7 @@ def train_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return command
 
 
-def read_config(ctx: click.Context, param: click.Parameter, path: str | None) -> None:
+def read_config(ctx: click.Context, param: click.Parameter, path: Path | None) -> None:
     """Make the values of a TOML file the defaults of the command's options."""
     if path is None:
         return
@@ -151,12 +132,13 @@ def read_config(ctx: click.Context, param: click.Parameter, path: str | None) ->
         import tomli as tomllib
 
     try:
-        values = tomllib.loads(Path(path).read_text(encoding="utf-8"))
+        values = tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise click.BadParameter(f"{path} cannot be read: {error.strerror}") from None
-    except ValueError as error:  # no UTF-8, or no TOML
+    except (ValueError, RecursionError) as error:  # no UTF-8, or no TOML
         raise click.BadParameter(f"{path} is no TOML file: {error}") from None
-    types = {option.name: option.type for option in OPTIONS} | {"output": str, "quiet": bool}
+    types = {option.name: option.type for option in OPTIONS}
+    types |= {"output": str, "quiet": bool, "yes": bool}
     known = [name.replace("_", "-") for name in types]
     ctx.default_map = {}
     for key, value in values.items():
@@ -174,7 +156,7 @@ def read_config(ctx: click.Context, param: click.Parameter, path: str | None) ->
         ctx.default_map[name] = value
 
 
-def the_run(name: str, root: str, hint: str = "'RUN'") -> Run:
+def the_run(name: str, root: Path, hint: str = "'RUN'", program: str | None = None) -> Run:
     """Return the run of a name (see :func:`salamandre.runs.find_run`) with all options.
 
     Raises:
@@ -184,7 +166,7 @@ def the_run(name: str, root: str, hint: str = "'RUN'") -> Run:
     from salamandre.runs import UnknownRun, find_run
 
     try:
-        run = find_run(name, root)
+        run = find_run(name, root, program)
     except UnknownRun as error:
         raise click.BadParameter(str(error), param_hint=hint) from None
     read_options(run)
@@ -214,11 +196,14 @@ def read_options(run: Run) -> None:
 def settled(option: str, value: Any) -> Any:
     """Return the value of an option for the settings: folders by their absolute path."""
     folder = option == "data_dir" or (option == "dataset" and not training.entry_of(value))
-    return str(Path(value).expanduser().resolve()) if folder and value is not None else value
+    return str(path_of(value).resolve()) if folder and value is not None else value
 
 
 def complete(
-    given: Mapping[str, Any], asks: bool = False, count: int | None = None
+    given: Mapping[str, Any],
+    asks: bool = False,
+    count: int | None = None,
+    output: Path | None = None,
 ) -> tuple[dict[str, Any], Sets | None]:
     """Return all options; those not given are asked for or get their default.
 
@@ -226,6 +211,8 @@ def complete(
         given: by name.
         asks: whether a user can be asked. Default False.
         count: the number of images of an existing run. Default: a new run, whose image size is
+            checked.
+        output: the folder of all runs, which must not lie in a folder of pictures. Default: not
             checked.
 
     Returns:
@@ -251,6 +238,8 @@ def complete(
     if entry and options["grey"]:
         raise click.UsageError("--grey is for a folder of pictures")
     options |= {name: settled(name, options[name]) for name in ("dataset", "data_dir")}
+    if output and not entry:
+        training.keep_apart(output, options["dataset"])
     if options["latent"] is None:
         options["latent"] = entry.latent if entry else training.FOLDER_LATENT
     names = ", ".join(kinds.architectures())
@@ -260,13 +249,21 @@ def complete(
         size_of(options["image_size"])
         sets = None if entry else training.load_images(options)
         count = len(sets[0]) if sets else entry.train if entry else 0
+    most = count
+
+    def batch_of(text: Any) -> int:
+        size: int = whole(text)
+        if size > most:
+            raise click.UsageError(f"a batch of {size:,} needs as many images, there are {most:,}")
+        return size
+
     if asks and "batch_size" not in given:
         meant = [f"{size} means {count // size:,}" for size in (32, 64, 128) if size <= count]
         click.echo(f"Batches an epoch, of {count:,} images: a batch size of {', '.join(meant)}.")
-    usual = min(training.BATCH_SIZE, count)
-    batch = decide("batch_size", "Batch size", usual, click.IntRange(1, count))
+    batch = decide("batch_size", "Batch size", min(training.BATCH_SIZE, count), batch_of)
     batches = training.rounds_per_epoch(options["architecture"], count, batch)
-    decide("sample_every", f"Rounds between samples (an epoch has {batches:,})", batches, whole)
+    often = batches * math.ceil(training.LEAST_BETWEEN / batches)
+    decide("sample_every", f"Rounds between samples (an epoch has {batches:,})", often, whole)
     epochs = min(training.MOST_EPOCHS, max(1, round(training.ROUNDS / batches)))
     decide("epochs", "Epochs", epochs, whole)
     return options, sets

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from salamandre.cli.options import INTERRUPTED
+from salamandre.program import INTERRUPTED, sentence
+from salamandre.texts import counted, pasteable, readable_name
 
 if TYPE_CHECKING:
     import numpy as np
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
 BATCH_SIZE, FOLDER_SIZE, FOLDER_LATENT = 64, 64, 100
 ROUNDS, MOST_EPOCHS = 20_000, 200  # of a run, by default
+LEAST_BETWEEN = 20  # rounds between two pictures of samples, by default
 MANY = 20  # classes; more do not fit side by side
 ROWS = 8  # of a picture of samples, each with one sample of each class
 
@@ -32,11 +34,6 @@ def entry_of(dataset: str) -> DataSet | None:
     from salamandre.data import CATALOGUE
 
     return CATALOGUE.get(dataset)
-
-
-def counted(number: int, what: str) -> str:
-    """Return a number with its noun: ``"1 epoch"``, ``"1,200 rounds"``."""
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
 
 
 def load_images(options: Mapping[str, Any]) -> Sets:
@@ -52,6 +49,16 @@ def load_images(options: Mapping[str, Any]) -> Sets:
         return train, test
     resize = data.Resize(options["image_size"])
     return data.apply(train, resize), data.apply(test, resize)
+
+
+def keep_apart(output: Path, dataset: str) -> None:
+    """Raise UsageError for runs that would be written into the folder of their pictures."""
+    from salamandre.runs import keep_apart
+
+    try:
+        keep_apart(output / readable_name(Path(dataset).name), dataset)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
 
 
 def new_game(options: Mapping[str, Any], images: Images) -> GanGame:
@@ -101,7 +108,7 @@ def play(run: Run, game: GanGame, sets: Sets, quiet: bool) -> None:
     from salamandre.network import Diverged
 
     options, per_epoch = run.options, run.images.rounds_per_epoch
-    resume = f"salamandre train --resume {run.folder}"
+    resume = pasteable("salamandre", "train", "--resume", run.folder)
     try:
         players = {"generator": game.generator, "discriminator": game.discriminator}
         text = "".join(f"{name}\n{network.summary()}\n\n" for name, network in players.items())
@@ -109,9 +116,8 @@ def play(run: Run, game: GanGame, sets: Sets, quiet: bool) -> None:
         game.play(options["epochs"] * per_epoch, _callbacks(run, game, sets, quiet))
     except OSError as error:
         raise click.ClickException(
-            f"the run stopped after round {game.rounds} ({error.strerror or error}"
-            f"{f': {error.filename}' if error.filename else ''}); its last checkpoint is complete: "
-            f"solve the problem, then continue with {resume}"
+            f"the run stopped after round {game.rounds} ({sentence(error)}); its last checkpoint "
+            f"is complete: solve the problem, then continue with {resume}"
         ) from None
     except Diverged as error:
         raise click.ClickException(f"{error}; the last good state is in {run.folder}") from None
@@ -124,11 +130,12 @@ def play(run: Run, game: GanGame, sets: Sets, quiet: bool) -> None:
     click.echo(
         f"{counted(game.rounds, 'round')}, {counted(options['epochs'], 'epoch')}: {run.folder}"
     )
-    command, names = f"salamandre generate {run.folder}", run.images.classes
+    command, names = ("salamandre", "generate", str(run.folder)), run.images.classes
     if all(len(name) == 1 for name in names):
-        click.echo(f"draw with it:\n  {command} --word {''.join(names[:9])}")
+        word = pasteable(*command, "--word", "".join(names[:9]))
+        click.echo(f"draw with it:\n  {word}")
     else:
-        click.echo(f"draw its classes:\n  {command}")
+        click.echo(f"draw its classes:\n  {pasteable(*command)}")
 
 
 def _callbacks(run: Run, game: GanGame, sets: Sets, quiet: bool) -> list[Any]:

@@ -1,8 +1,10 @@
 """Labelled images: published data sets by name, and 8×8 digits that need no download."""
 
+from salamandre.data.arrays import split
 from salamandre.data.batches import prefetch
 from salamandre.data.catalogue import CATALOGUE, CorruptData, DataSet, DataUnavailable
 from salamandre.data.folders import folder
 from salamandre.data.images import Images
 from salamandre.data.loading import load
+from salamandre.data.opening import open
 from salamandre.data.transforms import Chain, Crop, Flip, RandomCrop, Resize, Shift, apply

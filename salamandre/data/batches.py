@@ -2,24 +2,28 @@
 
 from __future__ import annotations
 
-import math
 import re
+import zlib
 from collections import deque
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 
 from salamandre.backend import Array
 from salamandre.checks import whole
-from salamandre.data.images import Images, checksum
+from salamandre.class_names import Names
+from salamandre.data.arrays import Data, are_one_hot, examples
+from salamandre.data.code import code_checksum
+from salamandre.data.images import Images
 from salamandre.data.transforms import Transform
+from salamandre.data.weights import example_weights
+from salamandre.inputs import Pixels, fits
+from salamandre.network import Network
 
-if TYPE_CHECKING:
-    from salamandre.network import Network
+PROBED = 64  # examples that a transform is tried on
 
-Data = Images | tuple[Any, Any]
 Item = TypeVar("Item")
 
 
@@ -29,23 +33,34 @@ class Source:
     It never changes: copies of an engine or a game share it; a pickle holds all of its arrays.
 
     Args:
-        data: :class:`Images`, whose pixels are scaled to ``value_range`` batch by batch, or a pair
-            (inputs, targets) of arrays with one row for each example.
+        data: :class:`Images`, whose pixels are scaled batch by batch, or a pair (inputs, targets)
+            with one row for each example: arrays, lists, tables of pandas, tensors of PyTorch on a
+            CPU. Arrays of images of unsigned bytes are scaled too.
         network: whose backend keeps the arrays and whose ``input_shape`` the inputs must fit;
             images may be flattened for it.
         transform: a random change of the inputs, ``transform(x, random) -> x``, such as
-            :class:`salamandre.data.Shift`; applied on the host, before scaling.
-        value_range: the values of black and white pixels of :class:`Images`. Default (0, 1).
+            :class:`salamandre.data.Shift`; applied on the host, before scaling, to copies.
+            Pixels that it makes floats in 0..1 are not divided again.
+        value_range: the values of black and white pixels. Default those of ``network.pixels``.
+        class_names: what labels shall stand for. Default ``network.class_names``, else the names
+            that the set has.
+        labelled: whether the targets are class labels. Default: whether the network's loss takes
+            labels.
+        class_weights, sample_weights: see :class:`salamandre.Engine`. Default none.
 
     Attributes:
         name: of the data set, or a checksum of the arrays.
+        checksum: of the content.
         example_shape: of an input in the data set.
-        has_labels: whether the targets are class labels.
-        transform_name: the transform with its settings, as a text.
+        has_labels: whether the targets are class labels or one-hot.
+        class_names: what labels stand for, ``None`` if that is not known.
+        pixels: how the inputs are scaled, ``None`` if they are not.
+        transform_name: the transform with its settings and a checksum of its code, as a text.
+        weights: of the examples (N,) on the host, if there are any.
 
     Raises:
         ValueError: an empty set, different numbers of inputs and targets, NaN or infinity,
-            a shape that does not fit.
+            a shape that does not fit, classes that ``class_names`` lacks.
     """
 
     def __init__(
@@ -53,46 +68,73 @@ class Source:
         data: Data,
         network: Network,
         transform: Transform | None = None,
-        value_range: tuple[float, float] = (0.0, 1.0),
+        value_range: tuple[float, float] | None = None,
+        class_names: Names | None = None,
+        labelled: bool | None = None,
+        class_weights: Any = None,
+        sample_weights: Any = None,
     ) -> None:
-        self._scale: float | None = None
-        self._low, high = value_range
-        if isinstance(data, Images):
-            self.name = f"{data.name} ({data.split})"
-            inputs, targets = np.asarray(data.images), np.asarray(data.labels)
-            self._scale = (high - self._low) / data.white
-        else:
-            inputs, targets = (np.asarray(part) for part in data)
-            self.name = f"arrays {checksum(inputs, targets):08x}"
-        if len(inputs) != len(targets) or len(inputs) == 0:
-            raise ValueError(
-                f"a data set needs as many targets as inputs and at least one, "
-                f"got {len(inputs)} inputs and {len(targets)} targets"
-            )
-        shape, wanted = inputs.shape[1:], network.input_shape
+        if labelled is None:
+            labelled = network.loss is not None and network.loss.takes_labels
+        self._content = data if isinstance(data, Images) else None
+        found = examples(data, network, class_names, labelled)
+        self.name, self.class_names, self.pixels = found.name, found.class_names, found.pixels
+        if self.pixels is not None and value_range is not None:
+            self.pixels = self.pixels._replace(low=value_range[0], high=value_range[1])
+        inputs, targets = found.inputs, found.targets
+        self.transform_name = "none" if transform is None else named(transform)
+        wanted, self.example_shape = network.input_shape, inputs.shape[1:]
+        self._transformed_pixels, shape = self.pixels, self.example_shape
         if transform is not None:
-            shape = transform(inputs[:1], np.random.default_rng(0)).shape[1:]
-        flattened = self._scale is not None and (math.prod(shape),) == wanted
-        if shape != wanted and not flattened:
+            changed = self._tried(transform, inputs)
+            shape = changed.shape[1:]
+        if shape != wanted and not fits((len(inputs), *shape), wanted):
             raise ValueError(
                 f"the network takes examples of shape {wanted}, the data set has {inputs.shape[1:]}"
                 + (f", which the transform makes {shape}" if shape != inputs.shape[1:] else "")
             )
-        self.example_shape, self._reshapes = inputs.shape[1:], shape != inputs.shape[1:]
-        self.has_labels = targets.dtype.kind in "iu" and targets.ndim == 1
-        for what, array in (("inputs", inputs), ("targets", targets)):
-            if array.dtype.kind not in "fiub":
-                raise ValueError(f"the {what} must be real numbers, got dtype {array.dtype}")
-            if array.dtype.kind == "f" and not np.isfinite(array).all():
-                raise ValueError(f"the {what} of the data set hold NaN or infinity")
+        self._reshapes = shape != self.example_shape
+        self.has_labels = (targets.dtype.kind in "iu" and targets.ndim == 1) or are_one_hot(targets)
         self._backend, self._dtype, self._input_shape = network.backend, network.dtype, wanted
         self._transform = transform
-        self.transform_name = "none" if transform is None else named(transform)
-        if self._scale is None:
+        self.weights = example_weights(
+            found, network.output_shape[-1], class_weights, sample_weights
+        )
+        if self.pixels is None:
             inputs = inputs.astype(self._dtype, copy=False)
         # Transforms run on the host; without one the data goes to the device once.
         keep = np.asarray if transform else self._backend.asarray
         self._inputs, self._targets = keep(inputs), keep(targets)
+        self._weights = None if self.weights is None else keep(self.weights.astype(self._dtype))
+
+    def _tried(self, transform: Transform, inputs: np.ndarray) -> np.ndarray:
+        """Return some inputs as a transform makes them, and look whether it has scaled pixels.
+
+        Raises:
+            ValueError: it has scaled them to something else than 0..1.
+        """
+        few = inputs[:: max(1, len(inputs) // PROBED)][:PROBED].copy()
+        highest = float(few.max())
+        changed = np.asarray(transform(few, np.random.default_rng(0)))
+        if self.pixels is None or changed.dtype.kind != "f" or highest < self.pixels.white / 4:
+            return changed
+        low, high = float(changed.min()), float(changed.max())
+        if max(-low, high) <= self.pixels.white / 50:
+            if low < 0 or high > 1:
+                raise ValueError(
+                    f"the transform makes values in {low:.3g}..{high:.3g} of pixels in "
+                    f"0..{highest:g}, which are scaled after it: let it keep the range of "
+                    f"pixels, or make it 0..1"
+                )
+            self._transformed_pixels = Pixels(1, self.pixels.low, self.pixels.high)
+            self.transform_name = f"to 0..1: {self.transform_name}"
+        return changed
+
+    @property
+    def checksum(self) -> str:
+        """A checksum of inputs, targets and class names; it reads all of :class:`Images`, once."""
+        content = self._content and (self._content.checksum, self._content.classes)
+        return f"{zlib.crc32(repr((self.name, content, self.class_names)).encode()):08x}"
 
     def __deepcopy__(self, memo: Any) -> Source:
         return self
@@ -100,23 +142,22 @@ class Source:
     def __len__(self) -> int:
         return len(self._targets)
 
-    def _as_batch(self, x: Array, targets: Array) -> tuple[Array, Array]:
+    def _as_batch(self, x: Array, targets: Array, pixels: Pixels | None) -> tuple[Array, Array]:
         """Return scaled inputs of the network's input shape, and targets, on its backend."""
         backend = self._backend
         if self._transform is not None:
             x, targets = backend.asarray(x), backend.asarray(targets)
-        if self._scale is not None:
-            x = backend.xp.multiply(x, self._scale, dtype=self._dtype)
-            if self._low:
-                x += self._low
+        if pixels is not None:
+            x = pixels.scaled(x, self._dtype, backend.xp)
         return x.reshape(-1, *self._input_shape), targets
 
     def batches(
         self, batch_size: int, seed: int, epoch: int, first: int = 0
-    ) -> Iterator[tuple[Array, Array]]:
+    ) -> Iterator[tuple[Array, ...]]:
         """Yield the shuffled batches of an epoch, starting with number ``first``.
 
-        A last batch smaller than the others is left out, unless there is no other.
+        A batch is (inputs, targets), or (inputs, targets, weights) if the examples have weights. A
+        last batch smaller than the others is left out, unless there is no other.
         """
         order = np.random.default_rng([seed, epoch]).permutation(len(self))
         rows = order if self._transform else self._backend.asarray(order)
@@ -125,7 +166,11 @@ class Source:
             x, targets = self._inputs.take(part, axis=0), self._targets.take(part, axis=0)
             if self._transform is not None:
                 x = self._transform(x, np.random.default_rng([seed, epoch, index]))
-            yield self._as_batch(x, targets)
+            batch = self._as_batch(x, targets, self._transformed_pixels)
+            if self._weights is None:
+                yield batch
+            else:
+                yield *batch, self._weights.take(part, axis=0)
 
     def batch_count(self, batch_size: int) -> int:
         """Return the number of batches of an epoch."""
@@ -136,15 +181,16 @@ class Source:
         random = np.random.default_rng(0)
         for start in range(0, len(self), batch_size):
             part = slice(start, start + batch_size)
-            x = self._inputs[part]
+            x, pixels = self._inputs[part], self.pixels
             if self._transform is not None and self._reshapes:
-                x = self._transform(x, random)
-            yield self._as_batch(x, self._targets[part])
+                x, pixels = self._transform(x.copy(), random), self._transformed_pixels
+            yield self._as_batch(x, self._targets[part], pixels)
 
 
 def named(function: Any) -> str:
-    """Return a function with its settings as a text that is the same in each process."""
-    return re.sub(r" at 0x[0-9a-fA-F]+", "", repr(function))
+    """Return a function with its settings, and the checksum of its code, as a text."""
+    name = re.sub(r" at 0x[0-9a-fA-F]+", "", repr(function))
+    return f"{name} #{code_checksum(function):08x}"
 
 
 class EndlessBatches:
@@ -168,9 +214,9 @@ class EndlessBatches:
     @drawn.setter
     def drawn(self, count: int) -> None:
         self._drawn = count
-        self._epoch: Iterator[tuple[Array, Array]] = iter(())
+        self._epoch: Iterator[tuple[Array, ...]] = iter(())
 
-    def __next__(self) -> tuple[Array, Array]:
+    def __next__(self) -> tuple[Array, ...]:
         batch = next(self._epoch, None)
         if batch is None:
             epoch, first = divmod(self._drawn, self.source.batch_count(self.batch_size))

@@ -1,9 +1,10 @@
 """The cache of converted splits: each is one file that is mapped into memory.
 
-The file holds the bytes of all images, then those of all labels. Its name is a checksum of what it
-was converted from, so that files of another origin are never returned. After it is written, its
-modification time is set to a fixed value. A file with another time was changed since and is written
-anew; this check needs no reading.
+The file holds the bytes of all images, then those of all labels: one byte for each, or two, the
+lower one first, if there are more than 256 classes. Its name is a checksum of what it was converted
+from, so that files of another origin are never returned. After it is written, its modification time
+is set to a fixed value. A file with another time was changed since and is written anew; this check
+needs no reading.
 """
 
 from __future__ import annotations
@@ -15,17 +16,19 @@ import os
 import warnings
 from collections.abc import Callable
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from salamandre.atomic import replacing
+from salamandre.data.images import label_type
+from salamandre.texts import path_of
 
 VARIABLE = "SALAMANDRE_CACHE"
 SEAL = 946_684_800  # modification time, 2000-01-01 in seconds; even, as FAT stores 2 s steps
 
-Pair = tuple[NDArray[np.uint8], NDArray[np.uint8]]
+Pair = tuple[NDArray[np.uint8], NDArray[Any]]
 
 
 def root(cache_dir: str | os.PathLike[str] | None = None) -> Path:
@@ -33,7 +36,7 @@ def root(cache_dir: str | os.PathLike[str] | None = None) -> Path:
     import platformdirs
 
     chosen = cache_dir or os.environ.get(VARIABLE) or platformdirs.user_cache_dir("salamandre")
-    return Path(chosen).expanduser()
+    return path_of(chosen)
 
 
 def key(*parts: object) -> str:
@@ -51,22 +54,25 @@ def writable(folder: Path) -> bool:
     return os.access(folder, os.W_OK)
 
 
-def recall(path: Path, shape: tuple[int, ...]) -> Pair | None:
+def recall(path: Path, shape: tuple[int, ...], classes: int = 1) -> Pair | None:
     """Return images of a shape and their labels, mapped read-only, or None if they are not there.
 
     Args:
         path: of the file.
         shape: of an image.
+        classes: the number of classes. Default: not more than 256.
     """
     try:
         if path.stat().st_mtime != SEAL:
             return None
-        return _split(np.memmap(path, np.uint8, mode="r"), shape)
+        return _split(np.memmap(path, np.uint8, mode="r"), shape, classes)
     except (OSError, ValueError):  # absent, or empty or of a size that does not fit
         return None
 
 
-def keep(path: Path, shape: tuple[int, ...], write: Callable[[BinaryIO], None]) -> Pair:
+def keep(
+    path: Path, shape: tuple[int, ...], write: Callable[[BinaryIO], None], classes: int = 1
+) -> Pair:
     """Return a split from the cache, after writing it there if it is absent.
 
     If the cache cannot be written, there is a warning and the split is kept in memory.
@@ -74,15 +80,16 @@ def keep(path: Path, shape: tuple[int, ...], write: Callable[[BinaryIO], None]) 
     Args:
         path: of the file.
         shape: of an image.
-        write: writes all images and then all labels into an open file; called again, with a file
-            in memory, if the first cannot be written.
+        write: writes all images and then all labels (see :func:`stored`) into an open file; called
+            again, with a file in memory, if the first cannot be written.
+        classes: the number of classes. Default: not more than 256.
     """
-    if (pair := recall(path, shape)) is not None:
+    if (pair := recall(path, shape, classes)) is not None:
         return pair
     try:
         with replacing(path, modified=SEAL) as file:
             write(file)
-        if (pair := recall(path, shape)) is not None:
+        if (pair := recall(path, shape, classes)) is not None:
             return pair
         raise OSError("a file was changed while it was written")
     except OSError as error:
@@ -95,11 +102,24 @@ def keep(path: Path, shape: tuple[int, ...], write: Callable[[BinaryIO], None]) 
         )
     memory = io.BytesIO()
     write(memory)
-    return _split(np.frombuffer(memory.getbuffer(), np.uint8), shape)
+    return _split(np.frombuffer(memory.getbuffer(), np.uint8), shape, classes)
 
 
-def _split(values: NDArray[np.uint8], shape: tuple[int, ...]) -> Pair:
-    count, rest = divmod(len(values), math.prod(shape) + 1)
+def stored(labels: NDArray[Any], classes: int) -> bytes:
+    """Return the bytes of labels in a file of the cache."""
+    return labels.astype(_stored_type(classes)).tobytes()
+
+
+def _stored_type(classes: int) -> np.dtype[Any]:
+    return np.dtype(label_type(classes)).newbyteorder("<")
+
+
+def _split(values: NDArray[np.uint8], shape: tuple[int, ...], classes: int) -> Pair:
+    kind = _stored_type(classes)
+    count, rest = divmod(len(values), math.prod(shape) + kind.itemsize)
     if rest:
         raise ValueError(f"{len(values)} bytes are no images of shape {shape} with labels")
-    return values[:-count].reshape(count, *shape), values[-count:]
+    end = count * math.prod(shape)
+    # Two bytes may begin at an odd address, so they are copied; single ones stay mapped.
+    labels = np.require(values[end:].view(kind), label_type(classes), "A")
+    return values[:end].reshape(count, *shape), labels

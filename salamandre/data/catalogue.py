@@ -22,6 +22,10 @@ class CorruptData(ValueError):
     """A file whose content is not that of the data set."""
 
 
+class WrongFormat(ValueError):
+    """A file or a part of one of another format; message without the file's name."""
+
+
 class DataUnavailable(OSError):
     """A data set that was found in no folder and could not be downloaded."""
 
@@ -32,7 +36,7 @@ class File(msgspec.Struct, frozen=True, array_like=True):
     Attributes:
         name: its official name.
         md5: its checksum.
-        bytes: its size. Default 0: unknown, for a file that is not downloaded.
+        bytes: its size. Default 0: unknown.
     """
 
     name: str
@@ -64,7 +68,7 @@ class Form(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     Attributes:
         format: of the parts, a key of :data:`salamandre.data.formats.READERS`.
-        files: one archive, or a file for each part.
+        files: one archive or several, or a file for each part.
         parts: of both splits, each kind in the order of the examples.
         mirrors: addresses of folders with the files, in the order in which they are tried.
             Default: none, the files cannot be downloaded.
@@ -73,7 +77,7 @@ class Form(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         transposed: whether images are stored column by column. Default False.
     """
 
-    format: Literal["idx", "bytes", "records", "pickles", "pictures"]
+    format: Literal["idx", "bytes", "records", "pickles", "pictures", "libsvm", "matlab"]
     files: tuple[File, ...]
     parts: tuple[Part, ...]
     mirrors: tuple[str, ...] = ()
@@ -86,8 +90,9 @@ class Form(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return tuple(part for part in self.parts if part.split == split)
 
     def file(self, part: Part) -> File:
-        """Return the file that holds a part."""
-        return next((file for file in self.files if file.name == part.name), self.files[0])
+        """Return the file that holds a part: itself, or the archive named as its top folder."""
+        names = (part.name, f"{part.name.split('/')[0]}.zip")
+        return next((file for file in self.files if file.name in names), self.files[0])
 
     @property
     def remedy(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -12,6 +13,8 @@ from salamandre.data.catalogue import DataUnavailable, File, Form
 
 ATTEMPTS = 3  # at each mirror
 SLOWEST = 1024  # bytes per second
+LARGEST = 1 << 28  # bytes of a file whose size is not known
+CHUNK = 1 << 16  # bytes
 UNFINISHED = ".unfinished"
 
 
@@ -45,9 +48,10 @@ def download(form: Form, file: File, folder: Path, timeout: float = 20.0) -> Pat
         OSError: the folder cannot be written.
     """
     from filelock import FileLock
+    from urllib3.exceptions import HTTPError
 
     folder.mkdir(parents=True, exist_ok=True)
-    target, partial = folder / file.name, folder / (file.name + UNFINISHED)
+    target, unfinished = folder / file.name, folder / (file.name + UNFINISHED)
     urls = deque(f"{mirror}{file.name}" for _ in range(ATTEMPTS) for mirror in form.mirrors)
     failures = []
     with FileLock(folder / ".lock"):
@@ -55,18 +59,20 @@ def download(form: Form, file: File, folder: Path, timeout: float = 20.0) -> Pat
             return target
         while urls:
             url = urls.popleft()
-            with partial.open("ab") as out:
+            with unfinished.open("ab") as out:
+                if not file.bytes:  # it is not known whether what was received is whole
+                    out.truncate(0)
                 start = out.tell()
                 try:
-                    if start < file.bytes:
+                    if not file.bytes or start < file.bytes:
                         _transfer(url, file, out, timeout)
-                except (OSError, ValueError) as error:
+                except (OSError, ValueError, HTTPError) as error:
                     failures.append(f"{url}: {_cause(error)}")
                     continue
-            if is_published(partial, file):
-                os.replace(partial, target)
+            if is_published(unfinished, file):
+                os.replace(unfinished, target)
                 return target
-            partial.unlink()
+            unfinished.unlink()
             failures.append(f"{url}: sent a file whose MD5 is not {file.md5}")
             if start:  # the kept part may have been wrong
                 urls.appendleft(url)
@@ -86,6 +92,9 @@ def _transfer(url: str, file: File, out: BinaryIO, timeout: float) -> None:
     def begin(response: Any, **_: Any) -> None:
         if response.status_code == 200:  # the whole file instead of the requested range
             out.truncate(0)
+        # Bytes as they come: a whole chunk of a server that sends one a second would take hours.
+        read = partial(response.raw.read1, CHUNK, decode_content=True)
+        response.iter_content = lambda *_, **__: iter(read, b"")
 
     headers = {"User-Agent": "salamandre", "Accept-Encoding": "identity"}
     if out.tell():
@@ -100,12 +109,12 @@ class _Watched:
     """A file being downloaded: shows a progress bar, and stops what is too slow or too long."""
 
     def __init__(self, file: File, out: BinaryIO, timeout: float) -> None:
-        from tqdm.auto import tqdm
+        from salamandre.progress import progress
 
         self.file, self.out, self.timeout = file, out, timeout
+        self.most = file.bytes or LARGEST
         self.goal, self.deadline = 0.0, 0.0
-        # disable=None: hidden where standard error is not a terminal
-        self.bar = tqdm(total=file.bytes, desc=file.name, unit="B", unit_scale=True, disable=None)
+        self.bar = progress(file.bytes, file.name, "B", scale=True)
         self.flush = out.flush
 
     def write(self, data: bytes) -> None:
@@ -113,9 +122,9 @@ class _Watched:
         self.out.write(data)
         size, now = self.out.tell(), time.monotonic()
         self.bar.update(size - self.bar.n)
-        if size > self.file.bytes:
+        if size > self.most:
             self.out.truncate(0)
-            raise OSError(f"sent more than the {self.file.bytes:,} bytes of the file")
+            raise OSError(f"sent more than the {self.most:,} bytes of the file")
         if size >= self.goal:
             self.goal, self.deadline = size + SLOWEST * self.timeout, now + self.timeout
         elif now > self.deadline:

@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-import errno
-import math
 import os
-import stat
 import warnings
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
 from salamandre.checks import whole
 from salamandre.data import cache
-from salamandre.data.images import Images
-from salamandre.data.pictures import square
+from salamandre.data.images import MOST, Images, composed, label_type, listed
+from salamandre.data.listing import Listing, named, search
+from salamandre.data.pictures import pixel_limit, suffixes, write_squares
+from salamandre.data.split_folders import SPLIT_NAMES, parts, splits
+from salamandre.texts import counted, path_of
 
-SUFFIXES = (".png", ".jpg", ".jpeg")
-BLOCK = 1 << 25  # bytes of pixels at a time
-NAMED = 5  # broken pictures that a warning names
-NO_PICTURE = (None, errno.ENOENT, errno.ELOOP)  # an error of Pillow's; a link to nothing
-MOST = 256  # classes, since a label is one byte
+READING = 2  # raised when pictures become other pixels than before
+
+Names = str | os.PathLike[str] | Sequence[str] | None
 
 
 def folder(
@@ -33,139 +30,223 @@ def folder(
     channels: int = 3,
     *,
     classes: bool = True,
+    class_names: Names = None,
     cache_dir: str | os.PathLike[str] | None = None,
 ) -> Images:
-    """Return the PNG and JPEG pictures of a folder and its sub-folders.
+    """Return the pictures of a folder and its sub-folders.
 
-    Each is cropped to the square in its middle and resized. The result is kept in the cache, until
-    a picture is added, removed or changed. Hidden files are skipped.
-    Pictures that cannot be read are named in a warning and left out.
+    Each is cropped to the square in its middle and resized; :mod:`salamandre.data.modes` says how
+    its pixels become bytes. The result is kept in the cache, until a picture is added, removed or
+    changed. All kinds of :data:`salamandre.data.pictures.FORMATS` are read. Links are followed, and
+    each picture is read once. Hidden files, those that systems make and run folders of the library
+    are left out; one warning says what else was passed over.
 
     Args:
         path: the folder.
         size: height and width of the images. Default 64.
         channels: 3 for colour, 1 for grey. Default 3.
-        classes: whether sub-folders are classes, in the order of their names; without sub-folders
-            all pictures are of one class, named as the folder. If False, they always are.
-            Default True.
+        classes: whether sub-folders are classes; without sub-folders all pictures are of one
+            class, named as the folder. If False, they always are. Default True.
+        class_names: the names of all sub-folders with pictures, in the order of their labels: a
+            list, or the path of a text file (UTF-8) with one in each line. Default: in the order
+            of the names. Folders whose names differ only in their Unicode form are one class.
         cache_dir: as of :func:`salamandre.data.load`.
 
     Returns:
         The images in the order of their paths, as the split ``"train"``.
 
     Raises:
-        ValueError: no folder, one without a readable picture, or with pictures both in classes and
-            outside of them.
+        ValueError: no folder, one without a readable picture, one with pictures both in classes and
+            outside of them, or with splits in place of classes (see :func:`both`); class names that
+            are not those of the sub-folders.
         OSError: a file cannot be read; one that can, but is damaged, is left out.
     """
-    place = Path(path).expanduser()
+    place = path_of(path)
+    return _read(place, "", "train", size, channels, classes, class_names, cache_dir)
+
+
+def both(
+    path: str | os.PathLike[str],
+    size: int = 64,
+    channels: int = 3,
+    *,
+    classes: bool = True,
+    class_names: Names = None,
+    cache_dir: str | os.PathLike[str] | None = None,
+) -> tuple[Images, Images | None]:
+    """Return the training and the test images of a folder with ``train/`` and ``test/``.
+
+    The classes are those of the training images; the test images may lack some. A folder without
+    such sub-folders (see :func:`splits`) has training images only.
+
+    Args:
+        path: the folder.
+        size: height and width of the images. Default 64.
+        channels: 3 for colour, 1 for grey. Default 3.
+        classes: as of :func:`folder`. Default True.
+        class_names: of the training images, as of :func:`folder`.
+        cache_dir: as of :func:`salamandre.data.load`.
+
+    Returns:
+        The splits ``"train"`` and ``"test"``; the second is None if there is none.
+
+    Raises:
+        ValueError: as of :func:`folder`; a class of the test images is none of the others.
+        OSError: a file cannot be read.
+    """
+    place, found = path_of(path), splits(path)
+    if found is None:
+        return _read(place, "", "train", size, channels, classes, class_names, cache_dir), None
+    name = place.resolve().name
+    if unread := [part.name for part in parts(place) if part not in found.values()]:
+        warnings.warn(f"{place}: passed over the splits{named(unread)}", stacklevel=2)
+    train = _read(found["train"], name, "train", size, channels, classes, class_names, cache_dir)
+    test = _read(found["test"], name, "test", size, channels, classes, None, cache_dir)
+    return train, test.relabelled(train.classes)
+
+
+def holds_output(path: str | os.PathLike[str], output: str | os.PathLike[str]) -> bool:
+    """Return whether a folder for results is a folder of pictures or lies in it."""
+    place, results = (path_of(part).resolve() for part in (path, output))
+    return place == results or place in results.parents
+
+
+def _read(
+    place: Path,
+    name: str,
+    split: str,
+    size: int,
+    channels: int,
+    by_folder: bool,
+    class_names: Names,
+    cache_dir: str | os.PathLike[str] | None,
+) -> Images:
+    """Return the pictures of a folder under a name, by default its own, as a split."""
     whole("size", size)
     if channels not in (1, 3):
         raise ValueError(f"channels must be 1 for grey or 3 for colour, got {channels!r}")
     if not place.is_dir():
-        raise ValueError(f"{place} is no folder: name one that holds PNG or JPEG pictures")
-    listing = _listing(place)
-    if not listing:
-        raise ValueError(f"{place} holds no picture: put PNG or JPEG files into it")
-    pictures = [name for name, _, _ in listing]
-    names, labels = _classes(place, pictures, classes)
-    for name in names:
-        if name != name.encode(errors="replace").decode():  # surrogates stand for undecodable bytes
-            raise ValueError(f"the name of the folder {name!r} is not valid text: rename it")
+        raise ValueError(f"{place} is no folder: name one that holds pictures")
+    name = name or place.resolve().name
+    home = cache.root(cache_dir)
+    found = search(place, suffixes(), home)
+    pictures, passed = [path for path, *_ in found.pictures], found.passed_over()
+    if not pictures:
+        told = "; ".join(passed)
+        raise ValueError(
+            f"{place} holds no picture{f' ({told})' if passed else ''}: put files "
+            f"into it that end in one of {', '.join(suffixes())}"
+        )
+    by_folder = by_folder and _has_classes(place, found)
+    wanted = names_of(class_names)
+    if by_folder:
+        names, labels = _classes(place, found, wanted)
+    elif wanted is None:
+        names, labels = (name,), np.zeros(len(pictures), np.uint8)
+    else:
+        raise ValueError(
+            f"class names are for sub-folders that are classes, and {place} is read without: leave "
+            f"out {listed(wanted)}"
+        )
     shape, broken = (channels, size, size), list[str]()
 
     def write(file: BinaryIO) -> None:
-        broken[:] = _write(place, pictures, labels, shape, file)
+        broken[:], readable = write_squares(place, pictures, shape, file)
+        file.write(cache.stored(labels[readable], len(names)))
 
-    stamp = cache.key(str(place.resolve()), listing, size, channels, len(names))
-    pair = cache.keep(cache.root(cache_dir) / "folders" / f"{stamp}.bytes", shape, write)
-    if len(pair[0]) < len(listing):
-        warnings.warn(
-            f"{len(listing) - len(pair[0]):,} of {len(listing):,} pictures in {place} cannot be "
-            f"read and are left out{_named(broken)}",
-            stacklevel=2,
+    origin = (str(place.resolve()), found.pictures, size, channels, names, pixel_limit(), READING)
+    path = home / "folders" / f"{cache.key(*origin)}.bytes"
+    images, kept = cache.keep(path, shape, write, len(names))
+    if lost := len(pictures) - len(images):
+        passed.append(f"{lost:,} of {len(pictures):,} pictures that cannot be read{named(broken)}")
+    seen = np.bincount(kept, minlength=len(names)) > 0
+    own = {path.split("/")[0] for path in found.runs}
+    empty = [name for name in found.folders if composed(name) not in names and name not in own]
+    empty += [name for name, has in zip(names, seen, strict=True) if not has]
+    if by_folder and empty:
+        passed.append(counted(len(empty), "folder without a readable picture") + named(empty))
+    if passed:
+        warnings.warn(f"{place}: passed over {'; '.join(passed)}", stacklevel=3)
+    if wanted is None and not seen.all():
+        names = tuple(name for name, has in zip(names, seen, strict=True) if has)
+        kept = (np.cumsum(seen) - 1)[kept].astype(label_type(len(names)))
+    return Images(images, kept, names, name, split)
+
+
+def _has_classes(place: Path, found: Listing) -> bool:
+    """Return whether the pictures are in sub-folders that are classes.
+
+    Raises:
+        ValueError: some are, or the sub-folders are splits.
+    """
+    outside = [name for name, *_ in found.pictures if "/" not in name]
+    if len(outside) == len(found.pictures):
+        return False
+    if outside:
+        raise ValueError(
+            f"{place} holds {counted(len(outside), 'picture')} outside of its class folders, such "
+            f"as {outside[0]}: move them into one, or give classes=False to have no classes"
         )
-    return Images(*pair, names, place.resolve().name, "train")
+    tops = {name.split("/")[0] for name, *_ in found.pictures}
+    deep = any(name.count("/") > 1 for name, *_ in found.pictures)
+    if all(top.lower() in SPLIT_NAMES for top in tops) and (deep or len(tops) > 1):
+        raise ValueError(
+            f"{place} holds splits ({', '.join(sorted(tops))}) in place of classes: name one of "
+            f"them, such as {place / min(tops)}, or read both with data.open"
+        )
+    return True
 
 
-def _listing(place: Path) -> list[tuple[str, int, int]]:
-    """Return the path below the folder, size and modification time of every picture, sorted."""
-    found = []
-    for root, folders, files in os.walk(place):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in files:
-            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
-                path = Path(root) / name
-                info = path.stat() if path.exists() else path.lstat()  # a link to nothing
-                if stat.S_ISREG(info.st_mode) or stat.S_ISLNK(info.st_mode):  # no pipe or device
-                    name = path.relative_to(place).as_posix()
-                    found.append((name, info.st_size, info.st_mtime_ns))
-    return sorted(found)
+def names_of(given: Names) -> tuple[str, ...] | None:
+    """Return names of classes from a list or a text file."""
+    if given is None:
+        return None
+    if isinstance(given, (str, os.PathLike)):
+        file = path_of(given)
+        try:
+            lines = file.read_text("utf-8-sig").splitlines()
+        except UnicodeDecodeError:
+            raise ValueError(
+                f"{file} is no text in UTF-8: write the names of the classes, one in each line"
+            ) from None
+        given = [line for line in lines if line.strip()]
+    return tuple(composed(name) for name in given)
 
 
 def _classes(
-    place: Path, pictures: Sequence[str], by_folder: bool
-) -> tuple[tuple[str, ...], NDArray[np.uint8]]:
-    """Return the names of the classes and the label of each picture."""
-    outside = [name for name in pictures if "/" not in name]
-    if not by_folder or len(outside) == len(pictures):
-        return (place.resolve().name,), np.zeros(len(pictures), np.uint8)
-    if outside:
-        raise ValueError(
-            f"{place} holds {len(outside):,} pictures outside of its class folders, such as "
-            f"{outside[0]}: move them into one, or give classes=False to have no classes"
-        )
-    own = [name.split("/")[0] for name in pictures]
-    names, labels = np.unique(own, return_inverse=True)
+    place: Path, found: Listing, wanted: tuple[str, ...] | None
+) -> tuple[tuple[str, ...], NDArray[Any]]:
+    """Return the names of the classes and the label of each picture.
+
+    Raises:
+        ValueError: a name that is no text, names other than those wanted, or too many.
+    """
+    own = [composed(path.split("/")[0]) for path, *_ in found.pictures]
+    names, numbers = np.unique(own, return_inverse=True)
+    for name in names.tolist():
+        if name != name.encode(errors="replace").decode():  # surrogates stand for undecodable bytes
+            raise ValueError(f"the name of the folder {name!r} is not valid text: rename it")
     if len(names) > MOST:
         raise ValueError(
-            f"{place} holds {len(names):,} class folders, at most {MOST} can be told apart: "
+            f"{place} holds {len(names):,} class folders, at most {MOST:,} can be told apart: "
             f"give classes=False to have no classes"
         )
-    return tuple(names.tolist()), labels.astype(np.uint8)
-
-
-def _write(
-    place: Path,
-    pictures: Sequence[str],
-    labels: NDArray[np.uint8],
-    shape: tuple[int, int, int],
-    file: BinaryIO,
-) -> list[str]:
-    """Write the readable pictures, block by block, then their labels; return the broken ones."""
-    from tqdm.auto import tqdm
-
-    def decoded(name: str) -> NDArray[np.uint8] | Exception:
-        try:
-            return square(place / name, shape[1], shape[0])
-        except MemoryError:
-            raise
-        except Exception as error:  # Pillow raises many kinds of errors for damaged pictures
-            if isinstance(error, OSError) and error.errno not in NO_PICTURE:
-                error.filename = error.filename or str(place / name)
-                raise  # of the system, not of the picture; it may be readable the next time
-            return error
-
-    broken, readable = [], np.ones(len(pictures), bool)
-    step = max(1, BLOCK // math.prod(shape))
-    with (
-        ThreadPoolExecutor(os.cpu_count()) as pool,
-        tqdm(total=len(pictures), desc=place.name, unit=" pictures", disable=None) as bar,
-    ):
-        for start in range(0, len(pictures), step):
-            for number, result in enumerate(pool.map(decoded, pictures[start : start + step])):
-                bar.update()
-                if isinstance(result, Exception):
-                    readable[start + number] = False
-                    broken.append(f"{pictures[start + number]} ({type(result).__name__})")
-                else:
-                    file.write(result.tobytes())
-    if len(broken) == len(pictures):
-        raise ValueError(f"{place} holds no picture that can be read{_named(broken)}")
-    file.write(labels[readable].tobytes())
-    return broken
-
-
-def _named(broken: Sequence[str]) -> str:
-    """Return the names of the first broken pictures; the end of a message."""
-    return ": " * bool(broken) + ", ".join(broken[:NAMED]) + " and others" * (len(broken) > NAMED)
+    if wanted is None:
+        return tuple(names.tolist()), numbers.astype(label_type(len(names)))
+    folders = {composed(name) for name in found.folders}
+    unknown = [name for name in wanted if name not in folders]
+    unnamed = [name for name in names.tolist() if name not in wanted]
+    if unknown or unnamed or len(set(wanted)) < len(wanted):
+        fault = (
+            f"name {listed(unknown)}, which is no folder in {place}"
+            if unknown
+            else f"do not name the folder {listed(unnamed)} in {place}"
+            if unnamed
+            else "name a folder twice"
+        )
+        raise ValueError(
+            f"the class names {listed(wanted)} {fault}: name each of {listed(sorted(folders))} once"
+        )
+    label = {name: number for number, name in enumerate(wanted)}
+    table = np.array([label[name] for name in names.tolist()], label_type(len(wanted)))
+    return wanted, table[numbers]

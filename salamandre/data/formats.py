@@ -16,17 +16,14 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from salamandre.data.catalogue import DataSet, Form, Kind, Part
+from salamandre.data.catalogue import DataSet, Form, Kind, Part, WrongFormat
+from salamandre.data.matlab import read_mat
 from salamandre.data.pictures import decode
 from salamandre.data.unpickling import unpickle
 
 BLOCK = 1 << 22  # bytes
 
 Piece = tuple[Kind, NDArray[np.uint8]]
-
-
-class WrongFormat(ValueError):
-    """A part of another format; message without the file's name."""
 
 
 class Stream:
@@ -84,15 +81,77 @@ def idx(stream: Stream, form: Form, entry: DataSet) -> Iterator[Piece]:
     """Read MNIST and EMNIST: big-endian 32-bit numbers, then bytes.
 
     The numbers are a magic number (2051 images, 2049 labels), the count and, for images, height and
-    width (LeCun 1998).
+    width (LeCun 1998). QMNIST's labels are rows of eight 32-bit numbers, the first of which is the
+    class; their magic number is 3074 (Yadav and Bottou 2019).
     """
     images, count = stream.part.kinds == ("images",), stream.part.count
-    expected = (2051, count, *entry.shape[1:]) if images else (2049, count)
+    rows = "-idx2-int" in stream.part.name
+    expected = (2051, *entry.shape[1:]) if images else (3074, 8) if rows else (2049,)
+    expected = (expected[0], count, *expected[1:])
     header = stream.read(4 * len(expected))
     found = struct.unpack(f">{len(header) // 4}I", header[: len(header) // 4 * 4])
     if found != expected:
         raise WrongFormat(f"has the IDX header {found}, not {expected}")
+    if rows:
+        for block in stream.blocks(32):
+            classes = block.view(">u4")[:, 0]
+            if classes.max() > 255:
+                raise WrongFormat(f"has the label {classes.max():,}")
+            yield "labels", classes.astype(np.uint8)
+        return
     yield from plain(stream, form, entry)
+
+
+def libsvm(stream: Stream, form: Form, entry: DataSet) -> Iterator[Piece]:
+    """Read USPS: lines of a label and ``index:value`` from 1 on; pixels in -1..1 (Hull 1994).
+
+    Values that are not written are 0, a grey of 127.5, which becomes 128.
+    """
+    size, rest = math.prod(entry.shape), b""
+    while data := stream.read(1 << 20):
+        *lines, rest = (rest + data).split(b"\n")
+        if len(rest) > 64 * size:
+            raise WrongFormat(f"has a line of more than {64 * size:,} bytes")
+        if lines := [line for line in lines if line.strip()]:
+            yield from _lines(lines, size, form, entry)
+    if rest.strip():
+        yield from _lines([rest], size, form, entry)
+
+
+def _lines(lines: list[bytes], size: int, form: Form, entry: DataSet) -> Iterator[Piece]:
+    values, labels = np.zeros((len(lines), size), np.float32), np.zeros(len(lines), np.int64)
+    for row, line in enumerate(lines):
+        label, *pixels = line.split()
+        labels[row] = int(label) - form.first_label
+        for pixel in pixels:
+            index, value = pixel.split(b":")
+            if not 0 < int(index) <= size:
+                raise WrongFormat(f"has the pixel {int(index)} of {size}")
+            values[row, int(index) - 1] = float(value)
+    if not (abs(values) <= 1).all():
+        raise WrongFormat("has a pixel that is not in -1..1")
+    if labels.min() < 0 or labels.max() > 255:
+        raise WrongFormat("has a label that is no class")
+    images = np.rint(values * 127.5 + 127.5).astype(np.uint8)
+    yield "images", images.reshape(-1, *entry.shape)
+    yield "labels", labels.astype(np.uint8)
+
+
+def matlab(stream: Stream, form: Form, entry: DataSet) -> Iterator[Piece]:
+    """Read SVHN: ``X`` (H, W, C, N) and ``y`` (N, 1), in which 10 is the digit 0."""
+    content = read_mat(stream.file)
+    images, labels = (np.asarray(content.get(name)) for name in "Xy")
+    channels, height, width = entry.shape
+    shape = (height, width, channels, stream.part.count)
+    if images.dtype != np.uint8 or images.shape != shape:
+        raise WrongFormat(f"holds no array X of bytes of shape {shape}")
+    digits = np.arange(1, len(entry.classes) + 1)
+    if labels.shape != (stream.part.count, 1) or not np.isin(labels, digits).all():
+        raise WrongFormat(f"holds no array y of {stream.part.count:,} labels in 1..{digits[-1]}")
+    step = max(1, BLOCK // math.prod(entry.shape))
+    for start in range(0, stream.part.count, step):
+        yield "images", images[..., start : start + step].transpose(3, 2, 0, 1)
+    yield "labels", (labels[:, 0] % len(entry.classes)).astype(np.uint8)
 
 
 def records(stream: Stream, form: Form, entry: DataSet) -> Iterator[Piece]:
@@ -142,6 +201,8 @@ def picture(stream: Stream, form: Form, entry: DataSet) -> Iterator[Piece]:
 
 READERS: dict[str, Callable[[Stream, Form, DataSet], Iterator[Piece]]] = {
     "idx": idx,
+    "libsvm": libsvm,
+    "matlab": matlab,
     "bytes": plain,
     "records": records,
     "pickles": pickles,

@@ -3,50 +3,68 @@
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from salamandre.checks import array as as_array
 from salamandre.checks import whole
+from salamandre.class_names import composed, listed, matched
+from salamandre.data.splitting import chosen_rows
+
+LABEL_TYPES = (np.uint8, np.uint16)
+MOST = 1 << 16  # classes, since a label has at most 16 bits
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Images:
     """Labelled images.
 
     Attributes:
         images: uint8 (N, C, H, W), read-only; memory-mapped where it comes from the cache.
-        labels: uint8 (N,), read-only.
-        classes: names of the classes; label k is ``classes[k]``.
+        labels: uint8 or uint16 (N,), read-only.
+        classes: different names of the classes, in Unicode's composed form (NFC); label k is
+            ``classes[k]``.
         name: of the data set, such as ``"mnist"``.
         split: ``"train"`` or ``"test"``.
         white: the largest pixel value, so that ``images / white`` is in 0..1.
             Default 255.
 
     Raises:
-        ValueError: an array of another type or shape, no images, not one label for each image, or
-            a label that has no class.
+        ValueError: an array of another type or shape, no images, not one label for each image, a
+            label that has no class, or two classes of one name.
     """
 
-    images: NDArray[np.uint8] = field(repr=False)
-    labels: NDArray[np.uint8] = field(repr=False)
+    images: NDArray[np.uint8]
+    labels: NDArray[Any]
     classes: tuple[str, ...]
     name: str
     split: str
     white: int = 255
 
     def __post_init__(self) -> None:
-        for what, dimensions in (("images", "(N, C, H, W)"), ("labels", "(N)")):
-            array = np.asarray(getattr(self, what))
-            if array.dtype != np.uint8 or array.ndim != dimensions.count(",") + 1:
+        for what, types, dimensions in (
+            ("images", (np.uint8,), "(N, C, H, W)"),
+            ("labels", LABEL_TYPES, "(N)"),
+        ):
+            array = np.asarray(as_array(what, getattr(self, what)))
+            if array.dtype not in types or array.ndim != dimensions.count(",") + 1:
                 raise ValueError(
-                    f"{what} must be a uint8 array of shape {dimensions}, "
-                    f"got {array.dtype} of shape {array.shape}"
+                    f"{what} must be a {' or '.join(kind.__name__ for kind in types)} array of "
+                    f"shape {dimensions}, got {array.dtype} of shape {array.shape}"
                 )
             view = array.view()
             view.flags.writeable = False
             object.__setattr__(self, what, view)
+        object.__setattr__(self, "classes", tuple(composed(str(name)) for name in self.classes))
+        if len(set(self.classes)) < len(self.classes):
+            twice = [name for name, count in Counter(self.classes).items() if count > 1]
+            raise ValueError(f"classes must have different names, got twice {listed(twice)}")
         if 0 in self.images.shape:
             raise ValueError(f"there must be at least one pixel, got shape {self.images.shape}")
         if len(self.images) != len(self.labels):
@@ -66,8 +84,79 @@ class Images:
         """Shape of one image: (C, H, W)."""
         return self.images.shape[1:]
 
+    @cached_property
+    def checksum(self) -> int:
+        """A checksum (CRC-32) of pixels and labels; it reads all of them, once."""
+        return checksum(self.images, self.labels)
+
+    def train_test_split(self, test_share: float, seed: int = 0) -> tuple[Images, Images]:
+        """Return two disjoint parts of the images, with the same shares of each class.
+
+        The parts are copies in memory, in the order of the images.
+
+        Args:
+            test_share: the share of the images in the second part, above 0 and below 1. The first
+                keeps at least one image of each class that it has.
+            seed: of the choice. Default 0.
+
+        Returns:
+            The parts as the splits ``"train"`` and ``"test"``.
+
+        Raises:
+            ValueError: a share that leaves one of them empty.
+        """
+        test = chosen_rows(self.labels, test_share, seed)
+        return self._rows(~test, "train"), self._rows(test, "test")
+
+    def __getitem__(self, index: Any) -> Images:
+        """Return some of the images as :class:`Images`: ``test[0]``, ``test[:10]``, ``test[mask]``.
+
+        Iteration gives the images one by one, each likewise.
+        """
+        if isinstance(index, (int, np.integer)):
+            if not -len(self) <= index < len(self):
+                raise IndexError(f"there are {len(self):,} images, got index {index}")
+            index = slice(index, index + 1 or None)
+        return replace(self, images=self.images[index], labels=self.labels[index])
+
+    def _rows(self, chosen: NDArray[np.bool_], split: str) -> Images:
+        return replace(self, images=self.images[chosen], labels=self.labels[chosen], split=split)
+
+    def relabelled(self, classes: Sequence[str]) -> Images:
+        """Return the same images with the labels that their classes have in another list.
+
+        Args:
+            classes: names, such as the classes of the training split; there may be more than those
+                of these images.
+
+        Raises:
+            ValueError: a class of these images is not among them.
+        """
+        names = tuple(composed(name) for name in classes)
+        if names == self.classes:
+            return self
+        found = matched(
+            f"the {self.split} split of {self.name!r}", self.classes, "the other set", names
+        )
+        assert found is not None
+        table = found.astype(label_type(len(names)))
+        return replace(self, labels=table[self.labels], classes=names)
+
     def __len__(self) -> int:
         return len(self.images)
+
+    def __repr__(self) -> str:
+        size = "×".join(map(str, self.shape))
+        return (
+            f"Images({self.name!r}, {self.split}: {len(self):,} of {size}, "
+            f"{len(self.classes):,} {'class' if len(self.classes) == 1 else 'classes'}: "
+            f"{listed(self.classes)})"
+        )
+
+
+def label_type(classes: int) -> type[np.uint8 | np.uint16]:
+    """Return the type of labels of so many classes: one byte if that is enough, else two."""
+    return LABEL_TYPES[classes > 256]
 
 
 def checksum(*arrays: np.ndarray) -> int:

@@ -24,6 +24,7 @@ from salamandre.data.catalogue import (
 from salamandre.data.download import download as fetch
 from salamandre.data.download import is_published
 from salamandre.data.images import Images
+from salamandre.texts import path_of
 
 VARIABLE = "SALAMANDRE_DATA"
 
@@ -65,7 +66,7 @@ def load(
     named = data_dir if data_dir is not None else os.environ.get(VARIABLE)
     if not entry.forms:
         pairs = _bundled(entry)
-    elif named and (found := _find(entry, Path(named).expanduser(), data_dir is not None)):
+    elif named and (found := _find(entry, path_of(named, "data_dir"), data_dir is not None)):
         pairs = [_own(entry, split, found[split], home) for split in SPLITS]
     else:
         pairs = _published(entry, home, download)
@@ -119,16 +120,19 @@ def _own(entry: DataSet, split: Split, found: Found, home: Path) -> cache.Pair:
     stats = [(str(path.resolve()), path.stat()) for path in files.values()]
     listing = [(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats]
     path = _cached(home, entry, split, form, listing)
-    return cache.keep(path, entry.shape, partial(reading.write, entry, form, files))
+    return cache.keep(
+        path, entry.shape, partial(reading.write, entry, form, files), len(entry.classes)
+    )
 
 
 def _published(entry: DataSet, home: Path, may_download: bool) -> list[cache.Pair]:
     """Return both splits from the published files, which are downloaded if they are missing."""
     form = entry.forms[0]
     paths = {split: _cached(home, entry, split, form, "published") for split in SPLITS}
+    classes = len(entry.classes)
     files = {file: home / file.name for file in form.files}
     with ExitStack() as stack:
-        if not all(cache.recall(path, entry.shape) for path in paths.values()):
+        if not all(cache.recall(path, entry.shape, classes) for path in paths.values()):
             missing = [file for file, path in files.items() if not is_published(path, file)]
             if missing and not may_download:
                 raise DataUnavailable(
@@ -142,7 +146,7 @@ def _published(entry: DataSet, home: Path, may_download: bool) -> list[cache.Pai
         for split, path in paths.items():
             of_parts = {part: files[form.file(part)] for part in form.of(split)}
             write = partial(reading.write, entry, form, of_parts)
-            pairs.append(cache.keep(path, entry.shape, write))
+            pairs.append(cache.keep(path, entry.shape, write, classes))
         return pairs
 
 

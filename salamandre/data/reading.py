@@ -7,6 +7,7 @@ has the form of the data set.
 
 from __future__ import annotations
 
+import bz2
 import gzip
 import math
 import tarfile
@@ -19,9 +20,12 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 
-from salamandre.data.catalogue import CorruptData, DataSet, Form, Kind, Part, Split
+from salamandre.checks import shortened
+from salamandre.data.cache import stored
+from salamandre.data.catalogue import CorruptData, DataSet, Form, Kind, Part, Split, WrongFormat
 from salamandre.data.download import is_published
-from salamandre.data.formats import READERS, Stream, WrongFormat
+from salamandre.data.formats import READERS, Stream
+from salamandre.data.images import label_type
 
 
 def find(entry: DataSet, form: Form, split: Split, folder: Path) -> dict[Part, Path]:
@@ -53,7 +57,7 @@ def write(entry: DataSet, form: Form, files: Mapping[Part, Path], out: BinaryIO)
     Raises:
         CorruptData: a file holds something else.
     """
-    from tqdm.auto import tqdm
+    from salamandre.progress import progress
 
     row: dict[tuple[Part, Kind], int] = {}  # of the next example of a part
     total: Counter[Kind] = Counter()
@@ -61,9 +65,10 @@ def write(entry: DataSet, form: Form, files: Mapping[Part, Path], out: BinaryIO)
         for kind in part.kinds:
             row[part, kind] = total[kind]
             total[kind] += part.count
-    size, labels = math.prod(entry.shape), np.zeros(total["images"], np.uint8)
+    size = math.prod(entry.shape)
+    labels = np.zeros(total["images"], label_type(len(entry.classes)))
     written = 0  # images before the position of the file
-    with tqdm(total=len(labels), desc=entry.title, unit=" images", disable=None) as bar:
+    with progress(len(labels), entry.title, "image") as bar:
         for path in dict.fromkeys(files.values()):
             parts = [part for part in files if files[part] == path]
             for part, kind, block in _pieces(entry, form, path, parts):
@@ -78,7 +83,7 @@ def write(entry: DataSet, form: Form, files: Mapping[Part, Path], out: BinaryIO)
                 written = start + len(block)
                 bar.update(len(block))
     out.seek(len(labels) * size)
-    out.write(labels.data)
+    out.write(stored(labels, len(entry.classes)))
 
 
 def _pieces(
@@ -87,8 +92,9 @@ def _pieces(
     """Yield the blocks of images and labels in a file, and the part that each is of."""
     file = form.file(parts[0])
     packed = path.name == file.name != parts[0].name
-    known = not packed or all(part.md5 for part in parts) or is_published(path, file)
-    if not known:
+    alone = file.name == parts[0].name
+    known = all(part.md5 for part in parts) or not (packed or alone) or is_published(path, file)
+    if not known and not alone:
         warnings.warn(
             f"{path} is not the published archive (its MD5 is not {file.md5}): shapes and "
             f"counts are checked, bytes are not",
@@ -96,6 +102,8 @@ def _pieces(
         )
     count: Counter[tuple[Part, Kind]] = Counter()
     try:
+        if not known and alone:  # its content has no known checksum, and others use its name
+            raise WrongFormat("is not the published file")
         for stream in _streams(path, parts, packed):
             try:
                 for kind, block in READERS[form.format](stream, form, entry):
@@ -126,11 +134,12 @@ def _pieces(
     except Exception as error:  # damaged files raise many kinds of errors
         if isinstance(error, OSError) and error.filename:
             raise  # it could not be opened
-        reason = str(error).split("\n")[0].rstrip(":") or type(error).__name__
+        reason = shortened(str(error).split("\n")[0].rstrip(":")) or type(error).__name__
         problem = reason if isinstance(error, WrongFormat) else f"is damaged ({reason})"
+        own = f"; other images are read with salamandre.data.open({str(path.parent)!r})"
         raise CorruptData(
             f"{path} {problem}: replace it with a good copy of {file.name} of {entry.title} "
-            f"(MD5 {file.md5})"
+            f"(MD5 {file.md5}){own if alone else ''}"
         ) from None
 
 
@@ -143,9 +152,11 @@ def _streams(path: Path, parts: Sequence[Part], packed: bool) -> Iterator[Stream
     if path.suffix == ".zip":
         with zipfile.ZipFile(path) as archive:
             for part in parts:
-                if part.name in archive.namelist():
-                    with archive.open(part.name) as member:
-                        yield _open(cast(BinaryIO, member), part.name, part)
+                for name in sorted(archive.namelist()):
+                    inside = name.startswith(f"{part.name}/") and "/." not in name
+                    if name == part.name or (inside and not name.endswith("/")):
+                        with archive.open(name) as member:
+                            yield _open(cast(BinaryIO, member), name, part)
         return
     wanted = {part.name: part for part in parts}
     with tarfile.open(path) as tar:
@@ -162,6 +173,8 @@ def _streams(path: Path, parts: Sequence[Part], packed: bool) -> Iterator[Stream
 def _open(file: BinaryIO, name: str, part: Part) -> Stream:
     """Return a stream of the content; a file ``.gz`` may be unpacked already."""
     peek = cast(Any, file).peek
+    if part.name.endswith(".bz2"):
+        file = cast(BinaryIO, bz2.BZ2File(file))
     if part.name.endswith(".gz") and peek(2)[:2] == b"\x1f\x8b":
         file = cast(BinaryIO, gzip.GzipFile(fileobj=file))
     return Stream(file, name, part)

@@ -185,5 +185,5 @@ def apply(images: Images, transform: Transform, seed: int = 0) -> Images:
     """
     random = np.random.default_rng(whole("seed", seed, least=0))
     blocks = range(0, len(images), BLOCK)
-    changed = [transform(images.images[start : start + BLOCK], random) for start in blocks]
+    changed = [transform(images.images[start : start + BLOCK].copy(), random) for start in blocks]
     return replace(images, images=np.concatenate(changed))

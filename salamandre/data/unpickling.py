@@ -16,6 +16,9 @@ from typing import Any, BinaryIO, ClassVar
 
 import numpy as np
 
+CONTAINERS = ("EMPTY_", "LIST", "TUPLE", "DICT", "APPEND", "SETITEM", "ADDITEMS", "FROZENSET")
+TUPLES = 1000  # in a pickle; an array has six
+LONGEST = 200  # characters of a reason
 TYPES = {"b1": "?", "u1": "u1", "i1": "i1"} | {
     kind: "<" + kind for kind in ("u2", "u4", "u8", "i2", "i4", "i8", "f2", "f4", "f8")
 }
@@ -102,6 +105,35 @@ def _value(held: Any) -> Any:
     raise ValueError(f"it holds a {type(held).__name__} of something else")
 
 
+def _bound(data: bytes) -> None:
+    """Refuse a pickle that takes more time or memory than its length, before it is read.
+
+    Python writes each list and each tuple once, unless data hold one twice. A list that holds the
+    one before twice, and so on, would have 2ⁿ elements for n instructions (a "billion laughs").
+
+    Raises:
+        UnpicklingError: it uses a list, tuple or dictionary twice, or has too many tuples.
+    """
+    containers, before, tuples, memos = set[int](), "", 0, 0
+    for count, (instruction, place, _) in enumerate(pickletools.genops(data)):
+        name = instruction.name
+        if name.endswith("PUT") or name == "MEMOIZE":
+            index = memos if name == "MEMOIZE" else int(place or 0)
+            # The unpickler would allocate room for so many objects, gigabytes of it.
+            if index > count:
+                raise pickle.UnpicklingError(f"memo index {place} out of range")
+            memos += 1
+            if before.startswith(CONTAINERS):
+                containers.add(index)
+            continue  # it leaves what is before it on the stack
+        if name == "DUP" or (name.endswith("GET") and int(place or 0) in containers):
+            raise pickle.UnpicklingError("it uses a list or tuple twice")
+        tuples += name.startswith("TUPLE")
+        if tuples > TUPLES:  # one in the other, whose hash would overflow the stack
+            raise pickle.UnpicklingError(f"it has more than {TUPLES:,} tuples")
+        before = name
+
+
 def unpickle(data: bytes) -> dict[str, Any]:
     """Return the dictionary of arrays, lists, strings and numbers that a pickle holds.
 
@@ -115,6 +147,7 @@ def unpickle(data: bytes) -> dict[str, Any]:
         ValueError: it holds or names anything else; nothing in it has been run.
     """
     try:
+        _bound(data)
         content = Restricted.load_from(io.BytesIO(data))
         if not isinstance(content, dict):
             raise ValueError(f"it holds a {type(content).__name__}, not a dictionary")
@@ -124,5 +157,6 @@ def unpickle(data: bytes) -> dict[str, Any]:
         }
     except Exception as error:  # damaged pickles raise many kinds of errors
         raise ValueError(
-            f"is no pickle of a dictionary of arrays, lists, strings and numbers ({error})"
+            f"is no pickle of a dictionary of arrays, lists, strings and numbers "
+            f"({str(error)[:LONGEST]})"
         ) from None

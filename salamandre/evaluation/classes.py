@@ -2,24 +2,58 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 
-
-def confusion(labels: np.ndarray, guesses: np.ndarray, classes: int) -> np.ndarray:
-    """Return counts (classes, classes): row the true label, column the guessed one."""
-    for what, values in (("labels", labels), ("guesses", guesses)):
-        if len(values) and not 0 <= np.min(values) <= np.max(values) < classes:
-            raise ValueError(f"{what} must lie in 0..{classes - 1}")
-    pairs = np.asarray(labels).astype(np.int64) * classes + np.asarray(guesses)
-    return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
+from salamandre.checks import array, whole
+from salamandre.class_names import Names, by_name
 
 
-def class_shares(labels: np.ndarray, classes: int) -> np.ndarray:
+def confusion(labels: Any, guesses: Any, classes: int | Sequence[str]) -> np.ndarray:
+    """Return counts (classes, classes): row the true label, column the guessed one.
+
+    Args:
+        labels: whole numbers (N,), names of classes, or rows (N, classes), of which the largest
+            number counts: one-hot targets.
+        guesses: likewise, or a network's outputs (N, classes).
+        classes: how many there are, or their names.
+    """
+    names = None if isinstance(classes, (int, np.integer)) else tuple(classes)
+    count = whole("classes", len(names) if names else classes)
+    true, guessed = (
+        _labels(what, values, count, names)
+        for what, values in (("labels", labels), ("guesses", guesses))
+    )
+    if len(true) != len(guessed):
+        raise ValueError(
+            f"confusion needs as many guesses as labels, got {len(guessed)} and {len(true)}"
+        )
+    return np.bincount(true * count + guessed, minlength=count**2).reshape(count, count)
+
+
+def _labels(what: str, values: Any, classes: int, names: Names | None = None) -> np.ndarray:
+    """Return labels (N,) in 0..classes-1, also from one-hot rows or names."""
+    found = by_name(what, values, names)
+    if found.ndim == 2 and found.shape[1] == classes and classes > 1:
+        found = found.argmax(axis=1)
+    if found.ndim != 1 or not (found.dtype.kind in "iub" or (found == np.rint(found)).all()):
+        raise ValueError(
+            f"{what} must be whole numbers (N,) or rows (N, {classes}), got {found.dtype} of shape "
+            f"{found.shape}"
+        )
+    if len(found) and not 0 <= found.min() <= found.max() < classes:
+        raise ValueError(f"{what} must lie in 0..{classes - 1}")
+    return found.astype(np.int64)
+
+
+def class_shares(labels: Any, classes: int) -> np.ndarray:
     """Return the share (classes,) of each class among labels (N,)."""
-    labels = np.asarray(labels)
-    if not len(labels) or labels.min() < 0 or labels.max() >= classes:
-        raise ValueError(f"class_shares needs at least one label, all of them in 0..{classes - 1}")
-    return np.bincount(labels, minlength=classes) / len(labels)
+    found = _labels("labels", labels, classes)
+    if not len(found):
+        raise ValueError("class_shares needs at least one label")
+    return np.bincount(found, minlength=classes) / len(found)
 
 
 def class_divergence(shares: np.ndarray, reference: np.ndarray) -> float:
@@ -32,6 +66,9 @@ def class_divergence(shares: np.ndarray, reference: np.ndarray) -> float:
         shares: (classes,) of the generated examples.
         reference: (classes,) of the data.
     """
+    shares, reference = array("shares", shares), array("shares", reference)
+    if shares.shape != reference.shape:
+        raise ValueError(f"both need a share for each class, got {shares.shape}, {reference.shape}")
     seen = shares > 0
     with np.errstate(divide="ignore"):
         return float((shares[seen] * np.log(shares[seen] / reference[seen])).sum())
@@ -46,7 +83,7 @@ def classifier_score(probabilities: np.ndarray) -> float:
     Args:
         probabilities: p(y | x), (N, classes); rows sum to 1.
     """
-    p = np.asarray(probabilities, dtype=np.float64)
+    p = np.asarray(array("probabilities", probabilities), dtype=np.float64)
     if p.ndim != 2 or not len(p) or not np.allclose(p.sum(axis=1), 1, atol=1e-4):
         raise ValueError("classifier_score needs rows of probabilities (N, classes) that sum to 1")
     with np.errstate(divide="ignore", invalid="ignore"):

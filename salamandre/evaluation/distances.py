@@ -3,17 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
-from salamandre.checks import whole
+from salamandre.checks import array, whole
 
 BLOCK = 1024  # rows whose distances are held at a time
 
 
+def finite(what: str, values: Any) -> np.ndarray:
+    """Return values as an array of real, finite numbers."""
+    found = array(what, values)
+    if found.dtype.kind not in "fiub" or not np.isfinite(found).all():
+        raise ValueError(f"{what} must be finite numbers, got NaN, infinity or another type")
+    return np.asarray(found)
+
+
 def moments(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return mean (features,) and covariance (features, features) of the rows, in float64."""
-    features = np.asarray(features)
+    features = finite("features", features)
     if features.ndim != 2 or len(features) < 2:
         raise ValueError(f"moments need two rows of features or more, got {features.shape}")
     mean = features.mean(axis=0, dtype=np.float64)
@@ -69,8 +78,8 @@ def nearest(examples: np.ndarray, images: np.ndarray) -> tuple[np.ndarray, np.nd
     Returns:
         indexes (N,) and Euclidean distances (N,).
     """
-    a = np.asarray(examples, dtype=np.float32).reshape(len(examples), -1)
-    b = np.asarray(images, dtype=np.float32).reshape(len(images), -1)
+    a = finite("examples", examples).astype(np.float32).reshape(len(examples), -1)
+    b = finite("images", images).astype(np.float32).reshape(len(images), -1)
     index = np.empty(len(a), dtype=np.int64)
     for rows, distances in _squared_distances(a, b):
         index[rows] = distances.argmin(axis=1)
@@ -92,8 +101,8 @@ def precision_recall(
         k: the neighbour. Default 3, the paper's.
     """
     whole("precision_recall k", k)
-    a = np.asarray(features, dtype=np.float64)
-    b = np.asarray(reference, dtype=np.float64)
+    a = finite("features", features).astype(np.float64)
+    b = finite("features", reference).astype(np.float64)
     if min(len(a), len(b)) <= k:
         raise ValueError(
             f"precision_recall with k={k} needs more than {k} rows in both sets, "
@@ -128,6 +137,7 @@ def mode_coverage(samples: np.ndarray, modes: np.ndarray, std: float) -> dict[st
         ``modes``, the number found; ``quality``, the share of good samples; ``balance``, the
         entropy of the good samples' modes over the largest possible, from 0 to 1.
     """
+    samples, modes = finite("samples", samples), finite("modes", modes)
     distances = np.linalg.norm(samples[:, None] - modes[None], axis=2)
     nearest = distances.argmin(axis=1)
     good = distances.min(axis=1) <= 3 * std

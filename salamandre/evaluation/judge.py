@@ -13,6 +13,8 @@ from contextlib import suppress
 import numpy as np
 
 from salamandre.activations import ReLU, Softmax
+from salamandre.checks import array
+from salamandre.class_names import matched
 from salamandre.component import encode
 from salamandre.data import cache
 from salamandre.data.images import Images, checksum
@@ -30,6 +32,7 @@ from salamandre.losses import CrossEntropy
 from salamandre.network import Network
 from salamandre.optimizers import Adam
 from salamandre.schedules import CosineDecay
+from salamandre.texts import readable_name
 from salamandre.training import Engine, ProgressBar
 from salamandre.training.metrics import accuracy
 
@@ -43,24 +46,27 @@ class Judge:
     Args:
         classifier: a trained Network that ends in Softmax; the outputs of the layer before
             the last one are the features.
-        images: real images, with whose features and classes generated ones are compared.
+        images: real images, with whose features and classes generated ones are compared. Their
+            labels are matched by name with the classifier's ``class_names``, if it has some.
 
     Attributes:
         accuracy: of the classifier on ``images``, which should not be its training images.
         confident: the share of ``images`` whose most likely class has a probability above 0.9.
 
     Raises:
-        ValueError: a classifier that does not fit the images.
+        ValueError: a classifier that does not fit the images, or does not know their classes.
     """
 
     def __init__(self, classifier: Network, images: Images) -> None:
         if not isinstance(classifier.output_activation, Softmax):
             raise ValueError("a Judge needs a classifier that ends in Softmax()")
-        if classifier.output_shape != (len(images.classes),):
+        names = classifier.class_names or images.classes
+        if classifier.output_shape != (len(names),):
             raise ValueError(
-                f"the classifier knows {classifier.output_shape[0]} classes, the images have "
-                f"{len(images.classes)}"
+                f"the classifier knows {classifier.output_shape[0]} classes, "
+                f"{'its class_names' if classifier.class_names else 'the images'} have {len(names)}"
             )
+        images = images.relabelled(names)
         if classifier.input_shape not in (images.shape, (math.prod(images.shape),)):
             raise ValueError(
                 f"the classifier takes {classifier.input_shape}, the images are {images.shape}"
@@ -124,7 +130,9 @@ class Judge:
         found = checksum(train.images, train.labels)
         settings = [encode(classifier), train.name, found, epochs, seed]
         digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:16]
-        path = cache.root(cache_dir) / "judges" / f"{train.name}-{digest}.safetensors"
+        path = (
+            cache.root(cache_dir) / "judges" / f"{readable_name(train.name)}-{digest}.safetensors"
+        )
         try:
             classifier = Network.load(path, backend=backend)
         except (FileNotFoundError, ValueError):  # not trained yet, or damaged
@@ -136,6 +144,7 @@ class Judge:
                 raise KeyboardInterrupt from None
             with suppress(OSError):  # without a cache it is trained again next time
                 classifier.save(path)
+        classifier.class_names = train.classes  # files of version 0.1 hold none
         return cls(classifier, test)
 
     def _classified(
@@ -146,7 +155,7 @@ class Judge:
         run, last = network.new_pass(parameter_gradients=False), len(network.layers) - 1
         probabilities, features = [], []
         for start in range(0, len(examples), 1000):
-            block = np.asarray(examples[start : start + 1000], network.dtype)
+            block = np.array(examples[start : start + 1000], network.dtype)
             x = np.clip((block - low) / (high - low), 0, 1).reshape(-1, *network.input_shape)
             y = network.compute(x, run, training=False, stop=last)
             features.append(np.array(network.backend.to_numpy(y)))
@@ -158,7 +167,7 @@ class Judge:
         self, examples: np.ndarray, value_range: tuple[float, float] = (0.0, 1.0)
     ) -> np.ndarray:
         """Return probabilities (N, classes) of images (N, ...) with values in ``value_range``."""
-        return self._classified(examples, value_range)[0]
+        return self._classified(array("the examples", examples), value_range)[0]
 
     def metrics(
         self, examples: np.ndarray, value_range: tuple[float, float] = (0.0, 1.0)
@@ -178,7 +187,7 @@ class Judge:
             with as many real images, if there are so many); ``precision`` and ``recall``
             (:func:`precision_recall`, of 3,000 at most).
         """
-        probabilities, features = self._classified(examples, value_range)
+        probabilities, features = self._classified(array("the examples", examples), value_range)
         shares = class_shares(probabilities.argmax(axis=1), len(self.classes))
         real = self._shares > 0
         few = min(NEIGHBOURS, len(features), len(self._features))
@@ -207,5 +216,9 @@ class Judge:
         metrics = self.metrics(examples, game.value_range)
         if game.classes:
             requested = np.arange(count) % game.classes
+            if game.generator.class_names:
+                names = game.generator.class_names
+                table = matched("the game", names, "the judge", self.classes)
+                requested = requested if table is None else table[requested]
             metrics["right"] = accuracy(self.classify(examples, game.value_range), requested)
         return metrics

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import os
 import shutil
@@ -16,6 +17,7 @@ import numpy as np
 from salamandre.atomic import numbered, write_atomically
 from salamandre.checks import whole
 from salamandre.games.game import GanGame
+from salamandre.texts import path_of
 from salamandre.training.loop import Callback
 from salamandre.training.triggers import Epochs, Steps, Trigger, trigger
 
@@ -36,6 +38,8 @@ class SampleGrids(Callback):
             Default: a grid of images (count, C, H, W) in the game's value range.
     """
 
+    recorded = ()
+
     def __init__(
         self,
         folder: str | os.PathLike[str],
@@ -43,7 +47,7 @@ class SampleGrids(Callback):
         count: int = 64,
         draw: Draw | None = None,
     ) -> None:
-        self.folder = Path(folder)
+        self.folder = path_of(folder)
         self.every = trigger("SampleGrids every", every)
         self.count = whole("SampleGrids count", count)
         self._draw = draw
@@ -104,28 +108,46 @@ class Evaluation(Callback):
     def __init__(self, metrics: Mapping[str, Metric], every: Trigger = Steps(1000)) -> None:
         self.metrics = dict(metrics)
         self.every = trigger("Evaluation every", every)
+        self.recorded = None  # until the first evaluation
 
     def on_start(self, game: GanGame) -> None:
-        """Remove the final record of a run that is continued."""
+        """Remove its final record of a run that is continued."""
+        self._latest = 0  # round of this run that it has evaluated
+        due = self.every.due(game.rounds, game.steps_per_epoch, math.inf)
         records = game.history.records
-        if records and game.rounds < game.planned:
-            final = records[-1]["round"] == game.rounds
-            if final and not self.every.due(game.rounds, game.steps_per_epoch, math.inf):
-                records.pop()
+        if (
+            game.rounds < game.planned
+            and not due
+            and any(r["round"] == game.rounds for r in records)
+        ):
+            final = self._recorded(game, self._evaluate(game))
+            if final is not None:
+                records.remove(final)
+
+    def _evaluate(self, game: GanGame) -> dict[str, float]:
+        values: dict[str, float] = {}
+        for name, metric in self.metrics.items():
+            value = metric(game)
+            values |= value if isinstance(value, Mapping) else {name: value}
+        self.recorded = tuple(values)
+        return values
+
+    def _recorded(self, game: GanGame, values: Mapping[str, float]) -> dict[str, float] | None:
+        """Return the record of these metrics in the latest round, if there is one."""
+        latest = [r for r in game.history.records if r["round"] == game.rounds]
+        return next((r for r in reversed(latest) if values.keys() <= r.keys()), None)
 
     def on_step(self, game: GanGame) -> None:
         """Evaluate."""
-        record: dict[str, float] = {}
-        for name, metric in self.metrics.items():
-            value = metric(game)
-            record |= value if isinstance(value, Mapping) else {name: value}
-        game.record(record)
+        game.record(self._evaluate(game))
+        self._latest = game.rounds
 
     def on_end(self, game: GanGame) -> None:
         """Evaluate the final networks, unless that is done."""
-        records = game.history.records
-        if game.error is None and game.rounds > (records[-1]["round"] if records else 0):
-            self.on_step(game)
+        if game.error is None and game.rounds > self._latest:
+            values = self._evaluate(game)
+            if self._recorded(game, values) is None:
+                game.record(values)
 
 
 class EpochNetworks(Callback):
@@ -134,7 +156,8 @@ class EpochNetworks(Callback):
     They are ``networks/generator-EPOCH.safetensors`` (the moving average, if the game has one) and
     ``networks/discriminator-EPOCH.safetensors``; the latest are also ``generator.safetensors`` and
     ``discriminator.safetensors``. Kept are those of the last epochs, and of ten epochs spread
-    evenly over the run, so that their size does not grow with its length.
+    evenly over the run, so that their size does not grow with its length. When a game goes on with
+    another length or ``keep``, all that were there stay; ``networks/plan.json`` lists them.
 
     Args:
         folder: made if it does not exist.
@@ -142,10 +165,26 @@ class EpochNetworks(Callback):
     """
 
     every = Epochs(1)
+    recorded = ()
 
     def __init__(self, folder: str | os.PathLike[str], keep: int | None = 3) -> None:
-        self.folder = Path(folder)
+        self.folder = path_of(folder)
         self.keep = None if keep is None else whole("EpochNetworks keep", keep)
+
+    def on_start(self, game: GanGame) -> None:
+        """Keep what is there for good, if it was saved by another plan."""
+        epoch = game.rounds // game.steps_per_epoch
+        there = numbered(self.folder / "networks", "generator-", ".safetensors")
+        file = self.folder / "networks" / "plan.json"
+        plan = {"epochs": game.epochs, "keep": self.keep}
+        try:
+            before = json.loads(file.read_bytes())
+            self._kept = set(map(int, before.pop("kept")))
+        except (FileNotFoundError, ValueError, TypeError, AttributeError, KeyError):
+            before, self._kept = None, set()  # none yet, or one that was damaged
+        if before != plan:
+            self._kept.update(number for number in there if number <= epoch)
+            write_atomically(file, json.dumps({**plan, "kept": sorted(self._kept)}).encode())
 
     def on_step(self, game: GanGame) -> None:
         """Save."""
@@ -156,11 +195,13 @@ class EpochNetworks(Callback):
                 self.folder / "networks" / f"{player}-{epoch:04d}.safetensors",
                 self.folder / f"{player}.safetensors",
             )
+        if self.keep is None:
+            return
         spread = math.ceil(game.epochs / 10)
         for player in ("generator", "discriminator"):
             saved = numbered(self.folder / "networks", f"{player}-", ".safetensors")
             for number, path in saved.items():
-                if self.keep is not None and number <= epoch - self.keep and number % spread:
+                if number <= epoch - self.keep and number % spread and number not in self._kept:
                     path.unlink()
 
     def on_end(self, game: GanGame) -> None:
@@ -194,8 +235,10 @@ class Film(Callback):
         folder: the folder of :class:`SampleGrids`.
     """
 
+    recorded = ()
+
     def __init__(self, folder: str | os.PathLike[str]) -> None:
-        self.folder = Path(folder)
+        self.folder = path_of(folder)
 
     def on_end(self, game: GanGame) -> None:
         """Make the film, unless the game failed."""

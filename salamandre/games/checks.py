@@ -8,6 +8,9 @@ from typing import Any
 import numpy as np
 
 from salamandre.activations import CenteredSigmoid, Identity, Sigmoid, Tanh
+from salamandre.checks import array
+from salamandre.class_names import Names, listed
+from salamandre.data.arrays import named_labels
 from salamandre.data.batches import Source
 from salamandre.data.images import Images
 from salamandre.games.latent import Latent
@@ -73,7 +76,9 @@ def classes(
     if isinstance(images, Images):
         found = len(images.classes)
     else:
-        given = np.asarray(labels)
+        given, _ = named_labels(
+            array("labels", labels), _class_names(generator, discriminator), True
+        )
         if given.shape != (len(images),) or given.dtype.kind not in "iu" or (given < 0).any():
             raise ValueError(
                 f"each of the {len(images)} examples needs a label, a whole number from 0 on: got "
@@ -104,15 +109,25 @@ def examples(
 ) -> Source:
     """Return the real examples in the discriminator's shape and the generator's value range."""
     low, high = value_range = output_range(generator)
+    names = _class_names(generator, discriminator)
     if isinstance(images, Images):
-        source = Source(images, discriminator, value_range=value_range)
+        source = Source(images, discriminator, value_range=value_range, class_names=names)
     else:
-        values = np.asarray(images)
-        labels = np.zeros(len(values), np.uint8) if labels is None else np.asarray(labels)
-        source = Source((values, labels), discriminator)
+        values = array("the images", images)
+        if labels is None:
+            labels = np.zeros(len(values), np.uint8)
+        source = Source((values, labels), discriminator, None, value_range, names, labelled=True)
         bounded = isinstance(_last_activation(generator), (Sigmoid, Tanh, CenteredSigmoid))
         found = float(values.min()), float(values.max())
-        if bounded and (found[0] < low - 1e-6 or found[1] > high + 1e-6):
+        if source.pixels is not None or not bounded:
+            pass  # they are scaled, or any range can be reached
+        elif low < 0 <= found[0] and 0 < found[1] <= 1:
+            warnings.warn(
+                f"the images have values in [{found[0]:g}, {found[1]:g}], the generator's are in "
+                f"[{low:g}, {high:g}]: give 2 * images - 1, or end the generator in Sigmoid()",
+                stacklevel=3,
+            )
+        elif found[0] < low - 1e-6 or found[1] > high + 1e-6:
             warnings.warn(
                 f"the images have values in [{found[0]:g}, {found[1]:g}], the generator can only "
                 f"reach [{low:g}, {high:g}]: scale them, or change its last activation",
@@ -123,6 +138,21 @@ def examples(
             f"a batch of {batch_size} needs at least as many images, got {len(source)}"
         )
     return source
+
+
+def _class_names(generator: Network, discriminator: Network) -> Names | None:
+    """Return the names of the classes that the players know, if they know any.
+
+    Raises:
+        ValueError: they know different ones.
+    """
+    ours, theirs = generator.class_names, discriminator.class_names
+    if ours and theirs and ours != theirs:
+        raise ValueError(
+            f"the generator's classes are {listed(ours)}, the discriminator's {listed(theirs)}: "
+            f"they must agree"
+        )
+    return ours or theirs
 
 
 def _last_activation(network: Network) -> Layer | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 import numpy as np
@@ -18,6 +19,7 @@ class Lipschitz(Component):
     """Base of constraints. The base itself constrains nothing."""
 
     kind = "lipschitz"
+    required = dict.fromkeys(("attach", "penalty", "step", "state"))
 
     def attach(self, critic: Network) -> None:
         """Prepare for a critic; called once."""
@@ -41,6 +43,19 @@ class Lipschitz(Component):
         """Return the arrays of a checkpoint; they are restored in place."""
         return {}
 
+    @property
+    def penalises(self) -> bool:
+        """Whether it has a :meth:`penalty`."""
+        return type(self).penalty is not Lipschitz.penalty
+
+    def advice(self, grown: Collection[str]) -> str:
+        """Return how to change it after a game diverged; empty if it is not to blame.
+
+        Args:
+            grown: names of values in the history that had grown before, or may have.
+        """
+        return ""
+
 
 class WeightClipping(Lipschitz):
     """Every parameter in [-limit, limit] after each step (Arjovsky et al. 2017, algorithm 1).
@@ -59,6 +74,12 @@ class WeightClipping(Lipschitz):
         """Clip the initial parameters."""
         super().attach(critic)
         self._clip()
+
+    def advice(self, grown: Collection[str]) -> str:
+        """Blame a limit that is ten times the usual one."""
+        if not grown or self.limit <= 0.1:
+            return ""
+        return f"lower the limit of the WeightClipping ({self.limit:g}; 0.01 is usual)"
 
     def step(self) -> None:
         """Step, then clip."""
@@ -120,6 +141,12 @@ class GradientPenalty(Lipschitz):
         critic.compute_tangent(g * factor.reshape(count, *(1,) * (real.ndim - 1)), run)
         critic.backprop_tangent(None, xp.ones_like(scores), run)
         return loss
+
+    def advice(self, grown: Collection[str]) -> str:
+        """Blame a weight above the paper's, if the penalty had grown."""
+        if "penalty" not in grown or self.weight <= 10:
+            return ""
+        return f"lower the weight of the GradientPenalty ({self.weight:g}; 10 is usual)"
 
 
 class SpectralNorm(Lipschitz):

@@ -18,10 +18,12 @@ from salamandre.games import checks
 from salamandre.games.constraints import Lipschitz
 from salamandre.games.duel import Duel
 from salamandre.games.latent import Latent
-from salamandre.games.objectives import NonSaturating, Objective
+from salamandre.games.objectives import NonSaturating, Objective, Wasserstein
 from salamandre.games.remedies import Batch, MovingAverage, Remedy
 from salamandre.network import Network
+from salamandre.parts import checked_part
 from salamandre.training.checkpoint import State
+from salamandre.training.divergence import NotFinite, grown
 from salamandre.training.history import History
 from salamandre.training.loop import Callback, Loop
 
@@ -54,8 +56,8 @@ class GanGame(Loop):
         value_range: of the generator's last activation, and so of the images.
         batches: of real examples, see :class:`salamandre.data.batches.EndlessBatches`.
         history: its ``steps`` are for each round ``d_loss``, ``g_loss``, ``d_real`` (the
-            discriminator's mean output on real examples) and ``d_fake``; its ``records`` are
-            the evaluations.
+            discriminator's mean output on real examples) and ``d_fake``, with a gradient penalty
+            also ``penalty``, the part of ``d_loss``; its ``records`` are the evaluations.
 
     Raises:
         ValueError: networks and images whose shapes do not fit, fewer images than a batch.
@@ -89,8 +91,7 @@ class GanGame(Loop):
             ("lipschitz", lipschitz or Lipschitz(), Lipschitz),
             *(("each of the remedies", remedy, Remedy) for remedy in remedies),
         ):
-            if not isinstance(value, base):
-                raise TypeError(f"{what} must be a {base.__name__} object, got {value!r}")
+            checked_part(what, value, base)
         self.generator, self.discriminator, self.latent = generator, discriminator, latent
         self.batch_size = whole("batch_size", batch_size)
         self.objective = objective or NonSaturating()
@@ -106,6 +107,10 @@ class GanGame(Loop):
         self.backend = generator.backend
         self.value_range = checks.output_range(generator)
         source = checks.examples(generator, discriminator, images, labels, self.batch_size)
+        for player in (generator, discriminator):
+            if player.classes:
+                player.class_names = source.class_names
+        discriminator.pixels = source.pixels or discriminator.pixels
         self.image_shape = source.example_shape
         self.batches = EndlessBatches(source, self.batch_size, self.seed)
         self.random = self.backend.stream([self.seed, 2])
@@ -150,19 +155,22 @@ class GanGame(Loop):
             batch: from :meth:`draw`. Default: the next one.
 
         Returns:
-            ``d_loss``, ``d_real`` and ``d_fake``, scalars of the backend.
+            ``d_loss``, ``d_real``, ``d_fake`` and of a constraint that has one the ``penalty`` in
+            ``d_loss``; scalars of the backend.
         """
         real, fake, labels = batch or self.draw()
         xp, objective = self.backend.xp, self.objective
         real, fake = self._shown(real), self._shown(fake)
         targets = self._target(True), self._target(False)
         scores = self._duel.scores(real, fake, labels)
-        loss, d_real, d_fake = objective.discriminator(*scores, *targets, xp)
+        found = objective.discriminator(*scores, *targets, xp)
+        loss, d_real, d_fake = objective.checked("discriminator", found, scores)
         self._duel.backprop(d_real, d_fake)
         shown_real, shown_fake = (objective.shown(s, xp) for s in scores)
-        loss = loss + self.lipschitz.penalty(real, fake, labels)
+        penalty = self.lipschitz.penalty(real, fake, labels)
         self.lipschitz.step()
-        return {"d_loss": loss, "d_real": shown_real, "d_fake": shown_fake}
+        values = {"d_loss": loss + penalty, "d_real": shown_real, "d_fake": shown_fake}
+        return {**values, "penalty": penalty} if self.lipschitz.penalises else values
 
     def generator_learning(self, batch: Batch | None = None) -> Array:
         """Take one step of the generator through the discriminator, which does not change.
@@ -175,7 +183,8 @@ class GanGame(Loop):
         """
         batch = batch or self.draw()
         scores = self._duel.fake_scores(self._shown(batch.fake), batch.labels)
-        loss, gradient = self.objective.generator(scores, self.backend.xp)
+        found = self.objective.generator(scores, self.backend.xp)
+        loss, gradient = self.objective.checked("generator", found, [scores])
         d_fake = self._duel.fake_gradient(gradient)
         for remedy in self.remedies:
             more = remedy.generator_loss(batch, self)
@@ -189,7 +198,8 @@ class GanGame(Loop):
 
     def _shown(self, x: Array) -> Array:
         for remedy in self.remedies:
-            x = remedy.show(x, self.random)
+            if type(remedy).show is not Remedy.show:  # it may write to the copy
+                x = remedy.show(self.backend.xp.array(x), self.random)
         return x
 
     def _target(self, is_real: bool) -> Any:
@@ -222,8 +232,8 @@ class GanGame(Loop):
             count: the number of examples. Default: that of the labels or latent vectors.
             seed: of the latent vectors.
             latent: latent vectors (count, size), instead of drawn ones.
-            labels: the classes of the examples (count,). Default for conditional players: all
-                classes in turn.
+            labels: the classes of the examples (count,), as labels or names. Default for
+                conditional players: all classes in turn.
         """
         if count is None:
             given = labels if latent is None else latent
@@ -259,23 +269,41 @@ class GanGame(Loop):
     def play(self, rounds: int, callbacks: Sequence[Callback] = ()) -> History:
         """Play until ``rounds`` rounds are done in all, those of earlier calls included.
 
+        A second ``play(rounds=1000)`` has nothing to do, and says so.
+
         Ctrl-C ends the game after the current round; a second one ends the program.
 
         Raises:
-            Diverged: a loss became NaN or infinite; the round is named.
+            Diverged: a loss became NaN or infinite; the round is named, and why.
         """
-        return self._run(whole("rounds", rounds), callbacks)
+        self._tell_if_done("rounds", whole("rounds", rounds), 1)
+        return self._run(rounds, callbacks)
+
+    def _reason(self, error: NotFinite) -> str:
+        found = grown(self.history.steps, error.before)
+        more = self.lipschitz.advice(found if error.before else ("d_loss", "penalty"))
+        if isinstance(self.objective, Wasserstein) and type(self.lipschitz) is Lipschitz and found:
+            more = "bound the critic's slope, by lipschitz=GradientPenalty()"
+        if not (more or found):  # one step led to it, or one formula
+            more = f"check {type(self.objective).__name__}, whose formula may overflow"
+        first = "; above all, " if found else "; or "
+        return f"{super()._reason(error)}{first * bool(more)}{more}"
+
+    @property
+    def _networks(self) -> dict[str, Network]:
+        return {"generator": self.generator, "discriminator": self.discriminator}
 
     def _take_step(self) -> None:
         self.play_and_learn()
 
     def _state(self) -> State:
         names = ("batch_size", "discriminator_steps", "generator_steps", "seed")
+        source = self.batches.source
         identity: dict[str, Any] = {
             "game": type(self).__name__,
             "generator": encode(self.generator),
             "discriminator": encode(self.discriminator),
-            "images": [self.batches.source.name, len(self.batches.source)],
+            "images": [source.name, len(source), source.checksum],
             "classes": self.classes,
             "latent": encode(self.latent),
             "objective": encode(self.objective),
@@ -288,5 +316,4 @@ class GanGame(Loop):
         for remedy in self.remedies:
             prefix = remedy.prefix or type(remedy).__name__
             arrays |= {f"{prefix}/{name}": array for name, array in remedy.state().items()}
-        networks = {"generator": self.generator, "discriminator": self.discriminator}
-        return State(identity, networks, arrays, {"game": self.random})
+        return State(identity, self._networks, arrays, {"game": self.random})

@@ -9,7 +9,7 @@ from salamandre.checks import whole
 from salamandre.component import Component
 
 
-class Latent(Component):
+class Latent(Component, abstract=True):
     """Base of latent spaces.
 
     Args:
@@ -17,6 +17,8 @@ class Latent(Component):
     """
 
     kind = "latents"
+    required = {"draw": ""}
+    sets = "size"
 
     def __init__(self, size: int) -> None:
         self.size = whole(f"{type(self).__name__} size", size)

@@ -8,6 +8,7 @@ smoothed.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from salamandre.backend import Array
@@ -15,13 +16,14 @@ from salamandre.component import Component
 from salamandre.stable import sigmoid, softplus
 
 
-class Objective(Component):
+class Objective(Component, abstract=True):
     """Base of objectives: :meth:`discriminator` and :meth:`generator`.
 
     Where the discriminator's loss is a sum over real and fake scores, :meth:`loss` is enough.
     """
 
     kind = "objectives"
+    required = {"loss": "discriminator", "discriminator": None, "generator": "", "shown": None}
 
     def discriminator(
         self, real: Array, fake: Array, t_real: Any, t_fake: Any, xp: Any
@@ -46,6 +48,20 @@ class Objective(Component):
     def generator(self, scores: Array, xp: Any) -> tuple[Array, Array]:
         """Return the generator's loss on the scores (N, 1) of its examples, and dE/dscores."""
         raise NotImplementedError
+
+    def checked(self, method: str, found: Any, scores: Sequence[Array]) -> Any:
+        """Return what a method has found: a loss, and its gradient for each of the scores.
+
+        Raises:
+            TypeError: it is something else.
+        """
+        shapes = [s.shape for s in scores]
+        if not isinstance(found, tuple) or [getattr(d, "shape", 0) for d in found[1:]] != shapes:
+            raise TypeError(
+                f"{type(self).__name__}.{method} must return a loss and its gradients for scores "
+                f"of the shapes {shapes}, got {found!r}"
+            )
+        return found
 
     def shown(self, scores: Array, xp: Any) -> Array:
         """Return the mean of D(x) in histories and curves: here of the raw scores."""

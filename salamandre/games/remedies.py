@@ -23,6 +23,7 @@ class Remedy(Component):
     """Base of remedies: override the methods you need."""
 
     kind = "remedies"
+    required = dict.fromkeys(("attach", "show", "target", "generator_loss", "follow", "state"))
     prefix: ClassVar[str] = ""  # of the names of its arrays in a checkpoint
 
     def attach(self, game: Any) -> None:

@@ -124,10 +124,10 @@ def checked_classes(network: Network, classes: Any, images: Array) -> Array:
 
 def blocks(count: int, batch_size: int, what: str) -> Iterator[slice]:
     """Yield the parts of so many images, with a progress bar on a terminal."""
-    from tqdm.auto import tqdm
+    from salamandre.progress import progress
 
     whole("batch_size", batch_size)
-    starts = range(0, count, batch_size)
-    # disable=None: hidden where standard error is not a terminal
-    for start in tqdm(starts, what, leave=False, disable=None):
-        yield slice(start, start + batch_size)
+    with progress(count, what, "image", leave=False) as bar:
+        for start in range(0, count, batch_size):
+            yield slice(start, start + batch_size)
+            bar.update(min(batch_size, count - start))

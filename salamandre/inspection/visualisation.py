@@ -161,26 +161,28 @@ class _Ascent:
 
     def climb(self, x: Array, gradient: Callable[[Array], Array], what: str) -> Array:
         """Return the images (N, C, H, W) after all steps."""
-        from tqdm.auto import tqdm
+        from salamandre.progress import progress
 
         xp = self.xp
-        for step in tqdm(range(self.steps), what, leave=False, disable=None):
-            shift = self.random.integers(-self.jitter, self.jitter + 1, 2)
-            x = xp.roll(x, tuple(shift.tolist()), axis=(2, 3))
-            slope = gradient(x)
-            alive = norms(xp, slope) > 0
-            if not bool(alive.all()):  # a rectified score of 0 has no gradient: look elsewhere
-                noise = self.backend.asarray(self.random.normal(size=x.shape).astype(x.dtype))
-                slope = xp.where(alive, slope, noise)
-            slope = slope - 2 * self.l2 / self.range**2 * x
-            if self.variation:
-                slope -= self.variation / self.range**2 * _variation_gradient(xp, x)
-            length = self.rate * self.range / xp.maximum(norms(xp, slope), TINY)
-            x = xp.roll(x + length * slope, tuple((-shift).tolist()), axis=(2, 3))
-            x = xp.clip(x, *self.bounds)
-            due = step % self.blur_every == self.blur_every - 1
-            if self.blur and due and step < 0.8 * self.steps:  # the last steps sharpen
-                x = blurred(self.backend, x, self.blur)
+        with progress(self.steps, what, "step", leave=False) as bar:
+            for step in range(self.steps):
+                shift = self.random.integers(-self.jitter, self.jitter + 1, 2)
+                x = xp.roll(x, tuple(shift.tolist()), axis=(2, 3))
+                slope = gradient(x)
+                alive = norms(xp, slope) > 0
+                if not bool(alive.all()):  # a rectified score of 0 has no gradient: look elsewhere
+                    noise = self.backend.asarray(self.random.normal(size=x.shape).astype(x.dtype))
+                    slope = xp.where(alive, slope, noise)
+                slope = slope - 2 * self.l2 / self.range**2 * x
+                if self.variation:
+                    slope -= self.variation / self.range**2 * _variation_gradient(xp, x)
+                length = self.rate * self.range / xp.maximum(norms(xp, slope), TINY)
+                x = xp.roll(x + length * slope, tuple((-shift).tolist()), axis=(2, 3))
+                x = xp.clip(x, *self.bounds)
+                due = step % self.blur_every == self.blur_every - 1
+                if self.blur and due and step < 0.8 * self.steps:  # the last steps sharpen
+                    x = blurred(self.backend, x, self.blur)
+                bar.update()
         return x
 
 

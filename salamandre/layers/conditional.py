@@ -11,7 +11,7 @@ from salamandre.layers.shape import require_images, require_vectors
 from salamandre.passes import Context
 
 
-class Conditional(Layer):
+class Conditional(Layer, abstract=True):
     """Base of layers with a parameter for each class.
 
     Args:
@@ -38,7 +38,7 @@ class Conditional(Layer):
         return (labels[:, None] == ctx.xp.arange(self.classes)).astype(ctx.dtype)
 
 
-class _Appending(Conditional):
+class _Appending(Conditional, abstract=True):
     """y = [x, E[label]]: numbers that are learned for each class, after those of the example."""
 
     weights: Array

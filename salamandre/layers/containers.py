@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 from salamandre.backend import Array
 from salamandre.checks import one_of
 from salamandre.layer import Layer, Shape
+from salamandre.layers.checks import (
+    check_children,
+    check_held,
+    checked_output_shape,
+    output_mistake,
+)
+from salamandre.parts import checked_part
 from salamandre.passes import Context
 
 Layers = Sequence[Layer] | Mapping[str, Layer]
 
 
-class Container(Layer):
+class Container(Layer, abstract=True):
     """Base of layers made of layers.
 
     Args:
@@ -29,12 +36,12 @@ class Container(Layer):
         if isinstance(layers, Mapping):
             names, layers = tuple(layers), tuple(layers.values())
         owner = type(self).__name__
+        if not isinstance(layers, Iterable):
+            cure = f": write [{layers!r}]" if isinstance(layers, Layer) else ""
+            raise TypeError(f"{owner} {self.argument} must be a list, got {layers!r}{cure}")
         self.children = tuple(layers)
         for layer in self.children:
-            if not isinstance(layer, Layer):
-                raise TypeError(
-                    f"each of a {owner}'s {self.argument} must be a salamandre.Layer, got {layer!r}"
-                )
+            check_children(checked_part(f"each of a {owner}'s {self.argument}", layer, Layer))
         if names is not None:
             texts = {name for name in names if isinstance(name, str) and name and "." not in name}
             if not len(texts) == len(names) == len(self.children):
@@ -59,17 +66,21 @@ class Container(Layer):
         if child.built and not child.owns_vectors:
             self._unbuild(index - 1)
             raise ValueError(
-                f"layer {name} ({child!r}) is in a network already: make a new one for each "
-                f"network, or share the whole network"
+                f"layer {name} ({child!r}) is in a network already, or stands twice in this one: "
+                f"make a new one for each place, or share a whole network"
             )
         child.built = True
         try:
             shape = child.build(input_shape)
-            self._outputs[index] = shape
+            self._outputs[index] = shape = checked_output_shape(shape)
+            check_held(child)
             return shape
         except ValueError as error:
             self._unbuild(index)
             raise ValueError(f"layer {name} ({type(child).__name__}): {error}") from None
+        except BaseException:
+            self._unbuild(index)
+            raise
 
     def summary_rows(self, indent: str) -> list[tuple[str, str, str]]:
         """Return the name, output shape and parameter count of each layer and of those inside."""
@@ -88,9 +99,7 @@ class Container(Layer):
         for child in self.children[: last + 1]:
             if not child.owns_vectors:
                 for _, part in child.walk(shared=False):
-                    part.built = False
-                    part.declared.clear()
-                    part.declared_state.clear()
+                    part.unbuild()
 
 
 class Sequential(Container):
@@ -109,7 +118,7 @@ class Sequential(Container):
 
     def plan(self, ctx: Context) -> None:
         """Ask each layer for dE/dx if it or a layer before it has a use for that."""
-        wanted: bool | slice = ctx.input_gradient
+        wanted = self.inner_gradient(ctx)
         ctx.needed = []  # the layers that backprop goes through, the last one first
         ctx.pairs = tuple(zip(self.children, ctx.parts, strict=True))
         for index, (layer, part) in enumerate(ctx.pairs):
@@ -124,20 +133,53 @@ class Sequential(Container):
 
     @property
     def output_activation(self) -> Layer | None:
-        """The last layer's."""
-        return self.children[-1].output_activation if self.children else None
+        """The last layer's, unless a compute of a user's own makes something else of it."""
+        last = self.children and self.is_standard("compute")
+        return self.children[-1].output_activation if last else None
 
     def compute(self, x: Array, ctx: Context) -> Array:
         """Compute the layers one after another."""
-        for layer, part in ctx.pairs:
-            x = layer.compute(x, part)
-        return x
+        return self._through(x, ctx.pairs)
 
     def backprop(self, dy: Array, ctx: Context) -> Array:
         """Go back through the layers, as far as a gradient is wanted."""
-        for layer, part in ctx.needed:
-            dy = layer.backprop(dy, part)
+        return self._back(dy, ctx.needed)
+
+    def _through(self, x: Any, pairs: Sequence[tuple[Layer, Context]]) -> Array:
+        """Compute some of the layers; if one cannot, say whether the one before is to blame."""
+        before = None
+        try:
+            for layer, part in pairs:
+                x = layer.compute(x, part)
+                before = layer
+        except Exception as error:
+            self._blame(before, "compute", x, pairs[0][1], error)
+            raise
+        return x
+
+    def _back(self, dy: Array, pairs: Sequence[tuple[Layer, Context]]) -> Array:
+        """Go back through some of the layers; see :meth:`_through`."""
+        before = None
+        try:
+            for layer, part in pairs:
+                dy = layer.backprop(dy, part)
+                before = layer
+        except Exception as error:
+            self._blame(before, "backprop", dy, pairs[0][1], error)
+            raise
         return dy
+
+    def _blame(
+        self, layer: Layer | None, method: str, found: Any, ctx: Context, error: Exception | None
+    ) -> None:
+        """Raise TypeError if a layer, whose result another one was given, has returned no such."""
+        if layer is None:
+            return
+        index = next(i for i, child in enumerate(self.children) if child is layer)
+        shape = self._outputs[index if method == "compute" else index - 1]
+        mistake = output_mistake(layer, method, found, shape, ctx.dtype)
+        if mistake:
+            raise TypeError(f"layer {self.child_names[index]}: {mistake}") from error
 
     def compute_tangent(self, x_dot: Array, ctx: Context) -> Array:
         """Return the derivative of the latest outputs along x_dot."""

@@ -20,7 +20,7 @@ from salamandre.layers.window import Pair, Window, pair
 from salamandre.passes import Context
 
 
-class _Convolution(ActivatedLayer):
+class _Convolution(ActivatedLayer, abstract=True):
     """What a convolution and its transpose share: y = f(z), z = product of x and the weights + b.
 
     The product of one is the adjoint of the other; with x and dz exchanged they have the same
@@ -62,6 +62,8 @@ class _Convolution(ActivatedLayer):
         if self.biased:
             self.declare("bias", (self.channels,), self.bias_initializer or Zeros())
         self._output_shape = output_shape
+        standard = all(self.activation.is_standard(name) for name in ("function", "gradient"))
+        self._slope = self.activation.slope if standard else None
         self.activation.build(output_shape)
         return output_shape
 
@@ -70,7 +72,7 @@ class _Convolution(ActivatedLayer):
         ctx.x = pixels(ctx, "x", x)
         z = images(ctx, "z", len(x), self._output_shape)
         self._products.prepare(ctx, self.weights)
-        slope = self.activation.slope
+        slope = self._slope
         self._product(ctx, ctx.x, z, self.bias, 1.0 if slope is None else slope)
         part, z = ctx.parts[0], channels_first(z)
         if slope is not None and self.biased:  # rectified with the bias
@@ -247,7 +249,7 @@ class TransposedConvolutionalLayer(_Convolution):
         return self._declare(weights, initializer, image)
 
 
-class _Swapped(Initializer):
+class _Swapped(Initializer, abstract=True):
     """Weights (inputs, outputs, ...) as another initializer draws them (outputs, inputs, ...)."""
 
     def __init__(self, initializer: Initializer) -> None:

@@ -12,7 +12,7 @@ from salamandre.layers.shape import require_vectors
 from salamandre.passes import Context
 
 
-class _Coupling(Layer):
+class _Coupling(Layer, abstract=True):
     """Base: outputs depend on the whole batch, so a gradient penalty has no meaning."""
 
     couples_examples = True

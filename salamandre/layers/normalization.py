@@ -128,7 +128,7 @@ class BatchNorm(Layer):
         return mean, variance
 
 
-class _ExampleNorm(Layer):
+class _ExampleNorm(Layer, abstract=True):
     """y = gamma x̂ + beta with x̂ = (x - mean) / √(variance + eps), over axes of one example.
 
     With J the derivative of x̂ by x, a symmetric matrix, J u = (u - mean(u) - x̂ mean(u x̂)) / σ

@@ -21,7 +21,7 @@ from salamandre.layers.window import Window, pair
 from salamandre.passes import Context
 
 
-class _Pool(Linear):
+class _Pool(Linear, abstract=True):
     """A window that moves over each channel."""
 
     def __init__(

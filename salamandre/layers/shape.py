@@ -36,7 +36,7 @@ def require_images(
         )
 
 
-class _Reshaping(Linear):
+class _Reshaping(Linear, abstract=True):
     """The same numbers in another shape, channel after channel."""
 
     def apply(self, x: Array, ctx: Context, name: str = "y") -> Array:

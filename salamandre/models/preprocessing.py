@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from salamandre.data.pictures import FORMATS, plain
+from salamandre.data.modes import form_of, plain
+from salamandre.data.pictures import formats
+from salamandre.texts import path_of
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -114,14 +115,15 @@ def opened(picture: Any) -> Image:
 
     if isinstance(picture, (str, os.PathLike)):
         try:
-            with Image.open(Path(picture), formats=FORMATS) as image:
-                return plain(ImageOps.exif_transpose(image))
+            with Image.open(path_of(picture), formats=formats()) as image:
+                form = form_of(image)
+                return plain(ImageOps.exif_transpose(image), form)
         except FileNotFoundError:
             raise FileNotFoundError(f"there is no picture {picture}") from None
         except Exception as error:  # Pillow raises many kinds of errors for damaged files
             raise OSError(f"{picture} cannot be read as a picture: {error}") from None
     if isinstance(picture, Image.Image):
-        return plain(picture)
+        return plain(picture, form_of(picture))
     array = np.asarray(picture)
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[0] not in MODES:
         raise ValueError(

@@ -16,6 +16,7 @@ from salamandre.models.preprocessing import Preprocessing
 from salamandre.models.state_dicts import read_weights
 from salamandre.network import Network
 from salamandre.pytorch import NAMES
+from salamandre.texts import path_of
 
 VARIABLE = "SALAMANDRE_WEIGHTS"
 SITE = "https://download.pytorch.org/models/"
@@ -112,7 +113,7 @@ def find_weights(
         ValueError: a damaged file.
     """
     named = given or os.environ.get(VARIABLE)
-    places = [Path(named).expanduser()] if named else []
+    places = [path_of(named)] if named else []
     if given and places[0].is_file():
         return Weights(str(places[0]), read_weights(places[0]))
     home = cache.root() / "weights"

@@ -33,6 +33,10 @@ def plot_curves(
     known = {**steps, **metrics}
     alone = [[name] for name in known if not any(name in panel for panel in panels)]
     groups = [panel for panel in (*panels, *alone) if any(name in known for name in panel)]
+    last = max(
+        [len(values) for values in steps.values()]
+        + [records[-1][0] for records in metrics.values() if records]
+    )
     figure, axes = new_figure(5.5, 3.2, len(groups), 2)
     for ax, group in zip(axes, groups, strict=True):
         for name in group:
@@ -45,7 +49,8 @@ def plot_curves(
         values = np.concatenate([line.get_ydata() for line in ax.get_lines()])
         if values.min() > 0 and values.max() > 100 * values.min():
             ax.set_yscale("log")
-        ax.set(xlabel=unit)
+        ax.set(xlabel=unit, xlim=(0, 1.02 * last))  # metrics are beside the losses of their time
+        ax.xaxis.get_major_locator().set_params(integer=True)
         ax.legend()
         ax.grid(alpha=0.3)
     save_figure(figure, path)

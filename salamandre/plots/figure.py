@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+import warnings
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -46,5 +47,7 @@ def plot_means(ax: Any, x: Any, y: Any, **style: Any) -> None:
 def save_figure(figure: Figure, path: str | os.PathLike[str]) -> None:
     """Write a figure as PNG at 120 dots an inch, wholly or not at all."""
     data = io.BytesIO()
-    figure.savefig(data, format="png", dpi=120)
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # a frame is drawn in its place
+        figure.savefig(data, format="png", dpi=120)
     write_atomically(path, data.getvalue())

@@ -10,7 +10,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from salamandre.atomic import write_atomically
+from salamandre.checks import real
 from salamandre.plots.figure import new_figure, save_figure
+
+ROUNDING = 1e-3  # by which values may lie outside of their range
 
 
 def plot_images(
@@ -21,17 +24,25 @@ def plot_images(
     columns: int | None = None,
     title: str = "",
     ink: bool = False,
+    white: float = 255,
 ) -> None:
     """Draw images in a grid.
 
     Args:
-        images: (N, 1, H, W) grey or (N, 3, H, W) colour, values from 0 to 1.
+        images: (N, 1, H, W) grey or (N, 3, H, W) colour: bytes from 0 to ``white``, or floats from
+            0 to 1, or from -1 to 1 if one is below 0.
         path: of the PNG file.
         captions: one above each image. Default none.
         columns: of the grid. Default: about as many as rows.
         title: above the grid.
         ink: draw grey values dark on white instead of light on black. Default False.
+        white: the value of white in bytes, such as that of :class:`salamandre.data.Images`.
+            Default 255.
+
+    Raises:
+        ValueError: another shape, type or range of values, or no images.
     """
+    images = _shades(images, white)
     columns = columns or math.ceil(math.sqrt(len(images)))
     figure, axes = new_figure(1.05, 1.35 if captions else 1.1, len(images), columns)
     for index, (ax, image) in enumerate(zip(axes, images, strict=True)):
@@ -39,8 +50,8 @@ def plot_images(
         picture = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
         ax.imshow(picture, cmap="gray_r" if ink else "gray", vmin=0, vmax=1)
         if captions:
-            ax.set_title(captions[index], fontsize=7, pad=2)
-    figure.suptitle(title, fontsize=10)
+            ax.set_title(captions[index], fontsize=7, pad=2, parse_math=False)
+    figure.suptitle(title, fontsize=10, parse_math=False)
     save_figure(figure, path)
 
 
@@ -50,13 +61,17 @@ def save_grid(
     """Write images side by side as a PNG file.
 
     Args:
-        images: (N, 1, H, W) grey or (N, 3, H, W) colour, values from 0 to 1 (others are clipped).
+        images: (N, 1, H, W) grey or (N, 3, H, W) colour: bytes from 0 to 255, or floats from 0 to
+            1, which others are clipped to.
         path: of the file.
         columns: of the grid. Default: about as many as rows.
         zoom: pixels of the file for each pixel of an image, along each axis. Default 2.
     """
     from PIL import Image
 
+    images = _pictures(images)
+    if images.dtype == np.uint8:
+        images = images / np.float32(255)
     count, channels, height, width = images.shape
     columns = columns or math.ceil(math.sqrt(count))
     rows = -(-count // columns)
@@ -69,6 +84,36 @@ def save_grid(
     data = io.BytesIO()
     Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels).save(data, format="PNG")
     write_atomically(path, data.getvalue())
+
+
+def _pictures(images: np.ndarray) -> np.ndarray:
+    """Return images of a shape and type that can be drawn, or raise ValueError."""
+    images = np.asarray(images)
+    if images.ndim != 4 or images.shape[1] not in (1, 3) or not images.size:
+        raise ValueError(
+            f"images must be of shape (N, 1, H, W) or (N, 3, H, W), got {images.shape}"
+        )
+    if images.dtype not in (np.uint8, bool) and images.dtype.kind != "f":
+        raise ValueError(
+            f"images must be bytes (uint8) from 0 to 255, or floats from 0 to 1, got {images.dtype}"
+        )
+    return images
+
+
+def _shades(images: np.ndarray, white: float) -> np.ndarray:
+    """Return images with values from 0 to 1, or raise ValueError."""
+    images = _pictures(images)
+    if images.dtype == np.uint8:
+        images = images / np.float32(real("white", white, 0, above=True))
+    low, high = float(images.min()), float(images.max())
+    if low < 0:
+        images = (images + 1) / 2
+    if not (low >= -1 - ROUNDING and high <= 1 + ROUNDING):
+        raise ValueError(
+            f"images of floats must have values from 0 to 1, or from -1 to 1, got some from "
+            f"{low:.4g} to {high:.4g}: scale them"
+        )
+    return np.clip(images, 0, 1)
 
 
 def plot_confusion(

@@ -1,8 +1,8 @@
 """Run folders: make, lock, find, read, compare."""
 
-from salamandre.runs.arguments import open_run, parse_options
+from salamandre.runs.arguments import earlier_names, open_run, parse_options
 from salamandre.runs.finding import find_run, find_runs
 from salamandre.runs.lock import RunInUse
 from salamandre.runs.playing import play
-from salamandre.runs.run import Run, UnknownRun, new_run
+from salamandre.runs.run import Run, UnknownRun, keep_apart, new_run
 from salamandre.runs.settings import LearnedImages, Settings

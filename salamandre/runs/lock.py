@@ -12,7 +12,7 @@ PATIENCE = 0.5  # seconds: in_use() holds the lock for a moment after a run was 
 
 
 class RunInUse(RuntimeError):
-    """Another process plays the run."""
+    """The run is being played already, by another process or by this one."""
 
 
 @contextlib.contextmanager
@@ -23,7 +23,7 @@ def locked(folder: Path) -> Iterator[None]:
     ``run.pid`` holds the ID of the process.
 
     Raises:
-        RunInUse: another process has the lock; its ID is in the message.
+        RunInUse: another process, whose ID is in the message, has the lock, or this one has it.
     """
     from filelock import FileLock, Timeout
 
@@ -32,12 +32,13 @@ def locked(folder: Path) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout:
-        number = ""
+        number = 0
         with contextlib.suppress(OSError, ValueError):
-            number = f" (process ID {int(owner.read_text())})"
-        raise RunInUse(
-            f"{folder} is being played by another process{number}: wait for its end or stop it"
-        ) from None
+            number = int(owner.read_text())
+        who = f"another process (process ID {number})" if number else "another process"
+        if number == os.getpid():
+            who = "this process already"
+        raise RunInUse(f"{folder} is being played by {who}: wait for its end or stop it") from None
     try:
         owner.write_text(str(os.getpid()))
         yield

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from pathlib import Path
 
 from salamandre.games.callbacks import Draw, Evaluation, Metric, SampleGrids
 from salamandre.games.game import GanGame
 from salamandre.runs.run import CHECKPOINT
+from salamandre.texts import path_of
 from salamandre.training import Callback, Checkpoint, Curves, ProgressBar, Steps
 
 
@@ -49,7 +49,7 @@ def play(
         ValueError: the folder holds a checkpoint of another game; nothing is changed.
         Diverged: the checkpoint is the last good one.
     """
-    folder = Path(folder)
+    folder = path_of(folder)
     checkpoint = folder / CHECKPOINT
     if checkpoint.exists():
         game.resume(checkpoint)

@@ -14,7 +14,9 @@ from msgspec.structs import asdict
 
 from salamandre.atomic import numbered
 from salamandre.runs.lock import LOCK, OWNER, in_use
-from salamandre.runs.settings import FILE, LearnedImages, Settings, checked, read_settings
+from salamandre.runs.settings import FILE, LearnedImages, Settings, read_settings
+from salamandre.storage import checked
+from salamandre.texts import pasteable, path_of, readable_name
 
 CHECKPOINT, TABLE, METRICS = "checkpoint.safetensors", "curves.csv", "metrics.csv"
 STUDY = "runs.csv"  # the table of a study, whose runs have folders or rows of their own
@@ -72,6 +74,16 @@ class Run:
         """Change options in the settings, such as the number of epochs."""
         self.options.update(options)
         self.settings.write(self.folder)
+
+    def part(self, name: str, **options: Any) -> Run:
+        """Return a single run of this study, in a folder below, with options of its own."""
+        run = Run(self.folder / readable_name(name), f"{self.name}/{readable_name(name)}")
+        own = {**self.options, **options}
+        if (run.folder / FILE).is_file():
+            run.change_options(**own)
+        else:
+            Settings.new(self.settings.program, own, self.images).write(run.folder)
+        return run
 
     def stays(self, option: str) -> str:
         """Return the sentence that refuses another value of an option."""
@@ -179,8 +191,12 @@ def read_rows(path: Path, count: int = 0) -> list[dict[str, float]]:
 
 
 def new_run(root: str | os.PathLike[str], name: str, settings: Settings) -> Run:
-    """Make a new folder ``root/name/date-time`` with the settings in it."""
-    stamp, base = datetime.now().strftime("%Y%m%d-%H%M%S"), Path(root) / name
+    """Make a new folder ``root/name/date-time`` with the settings in it.
+
+    The name is changed where a system would not allow it.
+    """
+    name = readable_name(name)
+    stamp, base = datetime.now().strftime("%Y%m%d-%H%M%S"), path_of(root) / name
     for number in range(1, 1000):
         folder = base / (stamp + (f"-{number}" if number > 1 else ""))
         try:
@@ -190,3 +206,18 @@ def new_run(root: str | os.PathLike[str], name: str, settings: Settings) -> Run:
         settings.write(folder)
         return Run(folder, f"{name}/{folder.name}")
     raise FileExistsError(f"{base / stamp} and a thousand like it exist already")
+
+
+def keep_apart(runs: Path, pictures: str | os.PathLike[str]) -> None:
+    """Refuse a folder of runs that would become part of a folder of pictures.
+
+    Raises:
+        ValueError: it lies in that folder; the message gives an ``--output`` outside of it.
+    """
+    own = path_of(pictures).resolve()
+    if runs.resolve().is_relative_to(own):
+        other = own.parent / ("runs" if own.name != "runs" else "results")
+        raise ValueError(
+            f"{runs} lies in {own}, the folder of the pictures, and would become part of the data: "
+            f"give another folder of runs, such as {pasteable('--output', other)}"
+        )

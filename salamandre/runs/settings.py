@@ -8,13 +8,14 @@ from contextlib import suppress
 from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
 
 from salamandre import __version__
 from salamandre.atomic import write_atomically
+from salamandre.storage import checked
 
 if TYPE_CHECKING:
     from salamandre.data import Images
@@ -23,7 +24,6 @@ FORMAT = 2  # raised when an older program would misread the file; that of versi
 FILE = "settings.json"
 COMMAND = "salamandre train"
 Count = Annotated[int, Meta(ge=1)]
-Kind = TypeVar("Kind")
 
 
 class LearnedImages(Struct, frozen=True, omit_defaults=True, forbid_unknown_fields=True):
@@ -101,7 +101,7 @@ def read_settings(folder: Path) -> Settings:
         raise FileNotFoundError(f"there is no run in {folder}: it has no {FILE}")
     try:
         held = msgspec.json.decode(file.read_bytes())
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         held = None
     if not isinstance(held, dict):
         raise ValueError(f"{file} is damaged: it must hold a JSON object of settings")
@@ -120,23 +120,6 @@ def read_settings(folder: Path) -> Settings:
         options = {name: held[name] for name in held if name not in ("program", "output", "resume")}
         held = {"program": held.get("program", ""), "options": options}
     return checked(held, Settings, file)
-
-
-def checked(value: Any, kind: type[Kind], file: Path, part: str = "") -> Kind:
-    """Return a part of a file as a struct; missing fields get their defaults.
-
-    Raises:
-        ValueError: it does not fit; the file, the field and what was expected are named.
-    """
-    try:
-        return msgspec.convert(value, kind)
-    except msgspec.ValidationError as error:
-        expected, _, place = str(error).partition(" - at `$")
-        field = f"{part}{place.rstrip('`')}".lstrip(".")
-        raise ValueError(
-            f"{file} is damaged{f' at {field}' if field else ''}: {expected[0].lower()}"
-            f"{expected[1:]}"
-        ) from None
 
 
 def _revision() -> str | None:

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
 import signal
-from collections.abc import Callable, Iterable, Iterator
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TypeVar
 
 import numpy as np
 
+from salamandre.checks import whole
+
+UNGUARDED = 99  # the exit code of a process that calls repeat() while it imports the program
 Result = TypeVar("Result")
 Setting = TypeVar("Setting")
 
@@ -33,32 +39,86 @@ def repeat(
         seeds: one for each run, or other values that the runs differ in.
         processes: runs at a time. Default: the number of cores. Each has one BLAS thread.
         description: shown before the bar. Default none.
-    """
-    from tqdm import tqdm
 
+    Raises:
+        ValueError: the processes would not find the experiment.
+        RuntimeError: the program calls this function when it is imported, as each process does; or
+            a process was killed.
+    """
+    from salamandre.progress import progress
+
+    if getattr(multiprocessing.current_process(), "_inheriting", False):
+        sys.exit(UNGUARDED)  # the process that started this one says why
     seeds = list(seeds)
-    processes = min(processes or os.cpu_count() or 1, len(seeds))
-    bar = partial(tqdm, total=len(seeds), desc=description, unit="run")
+    most = os.cpu_count() or 1 if processes is None else whole("processes", processes)
+    processes = min(most, len(seeds))
     results: list[Result] = []
     if processes <= 1:
-        with suppress(KeyboardInterrupt):
-            for seed in bar(seeds):
+        with suppress(KeyboardInterrupt), progress(len(seeds), description, "run") as bar:
+            for seed in seeds:
                 results.append(experiment(seed))
+                bar.update()
         return results
+    _require_findable(experiment)
     with _one_thread_each():
         context = multiprocessing.get_context("spawn")
         # A terminal sends Ctrl-C to all processes; the parent handles it.
         ignore = (signal.SIGINT, signal.SIG_IGN)
         pool = ProcessPoolExecutor(processes, context, signal.signal, ignore)
         try:
-            for result in bar(pool.map(experiment, seeds)):
-                results.append(result)
+            found = pool.map(experiment, seeds)
+            children = multiprocessing.active_children()
+            with progress(len(seeds), description, "run") as bar:
+                for result in found:
+                    results.append(result)
+                    bar.update()
         except KeyboardInterrupt:
             for process in multiprocessing.active_children():
                 process.terminate()
+        except BrokenProcessPool:
+            pool.shutdown(cancel_futures=True)  # waits for the exit codes
+            raise RuntimeError(_why([child.exitcode for child in children])) from None
         finally:
             pool.shutdown(cancel_futures=True)
     return results
+
+
+def _require_findable(experiment: Callable[..., object]) -> None:
+    """Raise ValueError for an experiment that other processes cannot import."""
+    function = experiment
+    while isinstance(function, partial):
+        function = function.func
+    main = sys.modules["__main__"]
+    file = getattr(main, "__file__", None)
+    session = main.__spec__ is None and not (file and os.path.exists(file))
+    if session and (file or getattr(function, "__module__", None) == "__main__"):
+        raise ValueError(
+            f"{function!r} cannot run in other processes, which do not find this program: write "
+            f"the program into a file, or give processes=1"
+        )
+    try:
+        pickle.dumps(experiment)
+    except (pickle.PicklingError, AttributeError, TypeError) as error:
+        raise ValueError(
+            f"the experiment must be a function at the top level of a module, or a "
+            f"functools.partial of one with plain values, or processes must be 1: {error}"
+        ) from None
+
+
+def _why(codes: Sequence[int | None]) -> str:
+    """Return a sentence on processes that ended with these exit codes."""
+    if UNGUARDED in codes:
+        return (
+            "the processes of repeat() import this program, which calls repeat() again: put the "
+            'call under if __name__ == "__main__":, or give processes=1'
+        )
+    shown = ", ".join(
+        str(code) for code in dict.fromkeys(codes) if code not in (None, 0, -signal.SIGTERM)
+    )
+    return (
+        f"a process ended before its run did (exit code {shown or 'unknown'}): it was killed, such "
+        f"as for lack of memory, or could not start: give fewer processes, or processes=1 to see"
+    )
 
 
 @contextmanager

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 import os
+import time
 import warnings
-from pathlib import Path
+from collections.abc import Iterable
+from contextlib import suppress
 from typing import Any
 
 from salamandre.atomic import write_atomically
 from salamandre.checks import whole
+from salamandre.texts import path_of
 from salamandre.training.loop import Callback, Loop
 from salamandre.training.metrics import direction
 from salamandre.training.triggers import Epochs, Seconds, Steps, Trigger, trigger
+
+REDRAWN = 60.0  # seconds between two pictures of curves during a run
 
 
 def _described(run: Loop, last: int) -> str:
@@ -23,11 +28,13 @@ def _described(run: Loop, last: int) -> str:
 
 
 class ProgressBar(Callback):
-    """A bar on the terminal or in a notebook: losses, the latest metrics and the time left.
+    """A bar with the time left, losses and the latest metrics, see :mod:`salamandre.progress`.
 
     Args:
-        every: how often it is redrawn. Default ``Seconds(0.1)``.
+        every: how often it is brought up to date. Default ``Seconds(0.1)``.
     """
+
+    recorded = ()
 
     def __init__(self, every: Trigger = Seconds(0.1)) -> None:
         self.every = trigger("ProgressBar every", every)
@@ -35,11 +42,9 @@ class ProgressBar(Callback):
 
     def on_start(self, run: Loop) -> None:
         """Open the bar at the current step."""
-        from tqdm.auto import tqdm
+        from salamandre.progress import progress
 
-        # Redrawn at each update: ``every`` decides how often that is.
-        options = {"unit": run.unit, "dynamic_ncols": True, "mininterval": 0, "miniters": 1}
-        self._bar = tqdm(total=run.planned, initial=run.step, smoothing=0.05, **options)
+        self._bar = progress(run.planned, unit=run.unit, initial=run.step)
 
     def on_step(self, run: Loop) -> None:
         """Advance."""
@@ -60,56 +65,68 @@ class EpochLines(Callback):
     """Prints a line after each epoch, for outputs that are no terminal."""
 
     every = Epochs(1)
+    recorded = ()
 
     def on_step(self, run: Loop) -> None:
         """Print the means over the epoch, the latest metrics and the time left."""
         per_epoch = run.steps_per_epoch
-        print(
+        line = (
             f"epoch {run.step // per_epoch} of {run.epochs}, {run.seconds:.0f} s, "
-            f"{run.seconds_left:.0f} s left: {_described(run, per_epoch)}",
-            flush=True,
+            f"{run.seconds_left:.0f} s left: {_described(run, per_epoch)}"
         )
+        with suppress(OSError, ValueError):  # an output that is closed or full ends no run
+            print(line, flush=True)
 
 
 class Curves(Callback):
-    """Writes tables of a run to a folder, and at the end a picture of its curves.
+    """Writes tables of a run and a picture of its curves to a folder.
 
     ``curves.csv`` has a row for each step, ``metrics.csv`` one for each record, ``curves.png`` the
-    curves of both. Rows are appended; those that a killed process wrote after its last checkpoint
-    are replaced.
+    curves of both, drawn each minute and at the end. Rows are appended; those that a killed process
+    wrote after its last checkpoint are replaced.
 
     Args:
         folder: made if it does not exist.
         every: how often the tables are written. Default ``Steps(100)``.
     """
 
+    recorded = ()
+
     def __init__(self, folder: str | os.PathLike[str], every: Trigger = Steps(100)) -> None:
-        self.folder = Path(folder)
+        self.folder = path_of(folder)
         self.every = trigger("Curves every", every)
 
     def on_start(self, run: Loop) -> None:
         """Write the history so far."""
         self._rows = self._records = 0
+        self._drawn = time.monotonic()
         self.on_step(run)
 
     def on_step(self, run: Loop) -> None:
         """Append the new rows."""
         history, table = run.history, self.folder / "curves.csv"
-        if self._rows == 0:
+        rows, self._rows = self._rows, 0  # after a failure the whole table is written
+        if rows == 0 or not table.exists():
             write_atomically(table, history.to_csv().encode())
         else:
             with table.open("a", encoding="utf-8", newline="") as file:
-                file.write(history.to_csv(self._rows))
+                file.write(history.to_csv(rows))
         self._rows = len(history)
         if len(history.records) != self._records:
             write_atomically(self.folder / "metrics.csv", history.records_csv().encode())
             self._records = len(history.records)
+        if time.monotonic() - self._drawn > REDRAWN:
+            self._draw(run)
+            self._drawn = time.monotonic()
 
     def on_end(self, run: Loop) -> None:
         """Append the rest, and draw the curves."""
+        self.on_step(run)
+        self._draw(run)
+
+    def _draw(self, run: Loop) -> None:
         from salamandre.plots import plot_curves
 
-        self.on_step(run)
         history, path = run.history, self.folder / "curves.png"
         if len(history):
             metrics = {
@@ -130,8 +147,10 @@ class Checkpoint(Callback):
         every: how often; a killed process loses at most so much. Default ``Seconds(30)``.
     """
 
+    recorded = ()
+
     def __init__(self, path: str | os.PathLike[str], every: Trigger = Seconds(30)) -> None:
-        self.path = Path(path)
+        self.path = path_of(path)
         self.every = trigger("Checkpoint every", every)
 
     def on_step(self, run: Loop) -> None:
@@ -147,43 +166,97 @@ class Checkpoint(Callback):
 class EarlyStopping(Callback):
     """Ends the run when a metric has not become better for ``patience`` records.
 
+    An equal value is not better, and NaN never is.
+
     Args:
         metric: of the records, such as ``"accuracy"`` or ``"test_loss"`` (the default).
         patience: records to wait for a better one. Default 5.
         mode: ``"min"`` or ``"max"``: which value is better. Default: that of a known metric, see
             :data:`salamandre.training.metrics.DIRECTIONS`.
+        best: a file for the run as it was at its best record, a checkpoint. Its networks are put
+            back at the end of the run, unless Ctrl-C ended it; the history stays. Default: none,
+            the last networks stay.
 
     Raises:
-        ValueError: a metric whose direction is neither known nor given.
+        ValueError: a metric whose direction is neither known nor given; and in a run, a metric
+            that nothing records (a callback of unknown metrics makes that a warning).
     """
 
+    recorded = ()
+
     def __init__(
-        self, metric: str = "test_loss", patience: int = 5, mode: str | None = None
+        self,
+        metric: str = "test_loss",
+        patience: int = 5,
+        mode: str | None = None,
+        best: str | os.PathLike[str] | None = None,
     ) -> None:
         self.metric = metric
         self.patience = whole("EarlyStopping patience", patience)
         self.mode = direction(metric, mode)
+        self.best = None if best is None else path_of(best)
+        self._saved = self._doubted = False
+
+    def on_start(self, run: Loop) -> None:
+        """Refuse a metric that the run does not record."""
+        self._require_metric(run)
+        self._doubted = False
+        self._saved = self.best is not None and run.step > 0 and self.best.exists()
 
     def on_record(self, run: Loop) -> None:
-        """Count the records since the best one."""
+        """Count the records since the best one, which is saved."""
         records = [record for record in run.history.records if self.metric in record]
         latest = run.history.records[-1]
         if self.metric not in latest:
-            if records or run.unit != "step":  # of a game, another evaluation may have it
-                return
-            raise ValueError(
-                f"EarlyStopping watches {self.metric!r}, which the records lack "
-                f"(they hold {', '.join(latest)})"
-            )
+            self._require_metric(run)
+            if (
+                not records and run.recorded is None and run.unit == "step"
+            ):  # of a game, a later evaluation may have it
+                self._doubt(latest)
+            return
         best = -1
         if not all(map(math.isnan, run.history.column(self.metric))):
             best = records.index(run.history.best(self.metric, self.mode))
+        if records[best] is latest and best >= 0 and self.best is not None:
+            run.save(self.best)
+            self._saved = True
         if len(records) - 1 - best >= self.patience:
             run.stop()
 
     def on_end(self, run: Loop) -> None:
-        """Warn of a metric that no record has."""
-        if run.error is None and run.history.records and not run.history.column(self.metric):
+        """Put the best networks back; warn of a metric that no record has."""
+        if run.error is not None:
+            return
+        if run.history.records and not run.history.column(self.metric):
+            self._doubt(run.history.records[-1])
+        elif self.best is not None and run.history.records and not run.interrupted:
+            if self._saved:
+                run.restore(self.best)
+            else:
+                warnings.warn(
+                    f"the best networks are not in {self.best}: EarlyStopping had no better record "
+                    f"since it was given that file; the last networks stay",
+                    stacklevel=2,
+                )
+
+    def _require_metric(self, run: Loop) -> None:
+        if run.recorded is not None and self.metric not in run.recorded:
+            raise ValueError(self._missing(run.recorded))
+
+    def _doubt(self, record: Iterable[str]) -> None:
+        """Warn once of a metric that the records lack, though a callback may record it yet."""
+        if not self._doubted:
+            self._doubted = True
             warnings.warn(
-                f"no record has {self.metric!r}, which EarlyStopping watches", stacklevel=2
+                f"{self._missing(record)}; a callback of your own that records it says so by "
+                f"recorded = ({self.metric!r},)",
+                stacklevel=2,
             )
+
+    def _missing(self, names: Iterable[str]) -> str:
+        held = ", ".join(name for name in names if name not in ("step", "round", "seconds"))
+        return (
+            f"EarlyStopping watches {self.metric!r}, which the records lack (they hold "
+            f"{held or 'no metrics'}): an Engine needs a test set and the metric, a game an "
+            f"Evaluation with it"
+        )

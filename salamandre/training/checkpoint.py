@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
+import copy
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
+from msgspec import Meta, Struct
 
 from salamandre.backend import Array, RandomStream
-from salamandre.component import decode, difference, encode
+from salamandre.checks import real
+from salamandre.component import decode, encode
 from salamandre.network import Diverged, Network
-from salamandre.storage import StoredFile, read_file, write_file
+from salamandre.schedules import Schedule
+from salamandre.storage import checked, read_file, write_file
 from salamandre.training.history import History
+from salamandre.training.identity import require_same_run
+from salamandre.training.version_01 import in_present_format
+
+Count = Annotated[int, Meta(ge=0, le=2**53)]
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,18 @@ class State:
     def all_streams(self) -> dict[str, RandomStream]:
         """Return all random streams by name."""
         return {**{who: network.random for who, network in self.networks.items()}, **self.streams}
+
+
+class _Description(Struct):
+    """What a checkpoint holds beside its arrays; see :func:`write_checkpoint`."""
+
+    identity: dict[str, Any]
+    optimizers: dict[str, tuple[Count, Any]]
+    random: dict[str, dict[str, Any]]
+    drawn: Count
+    seconds: Annotated[float, Meta(ge=0)]
+    steps: list[str]
+    records: list[list[str]]
 
 
 def write_checkpoint(
@@ -111,93 +131,89 @@ def read_checkpoint(
     """
     stored = read_file(path, "checkpoint", "game")
     with stored.blame():
-        description, tensors = _translated(stored)
-        other = difference(description["identity"], state.identity)
-        if other:
-            raise ValueError(f"it belongs to another run: its {other}")
-        flat = all(f"{who}/parameters" in tensors for who in state.networks)
-        arrays = state.all_arrays(flat)
-        for name, array in arrays.items():
-            if name not in tensors or tensors[name].shape != array.shape:
-                raise ValueError(f"it holds no array {name!r} of shape {array.shape}")
-            if not np.isfinite(tensors[name]).all():
-                raise ValueError(f"its array {name!r} holds NaN or infinity")
-        steps = {name: tensors[f"history/{name}"].tolist() for name in description["steps"]}
-        numbers = iter(tensors["records"].tolist())
-        records = [{name: next(numbers) for name in names} for names in description["records"]]
-        for record in records:
-            record[unit] = int(record[unit])
-        changed = []
-        for who, network in state.networks.items():
-            count, schedule = description["optimizers"][who]
-            changed.append((network.optimizer, int(count), decode(schedule)))
-        streams = [(s, description["random"][name]) for name, s in state.all_streams().items()]
-        drawn, seconds = int(description["drawn"]), float(description["seconds"])
-        # Nothing has changed so far, and nothing can fail from here on.
-        asarray = next(iter(state.networks.values())).backend.asarray
-        for name, array in arrays.items():
-            array[...] = asarray(tensors[name])
-        for optimizer, count, schedule in changed:
-            assert optimizer is not None
-            optimizer.steps, optimizer.schedule = count, schedule
-        for stream, random in streams:
-            stream.state = random
-        return History(unit, steps, records), drawn, seconds
+        description, tensors = in_present_format(stored)
+    noted = checked(description, _Description, stored.path)
+    with stored.blame():
+        require_same_run(noted.identity, state.identity)
+        history = _history(noted, tensors, unit)
+        optimizers = [
+            (network.optimizer, _learned(who, *noted.optimizers[who]))
+            for who, network in state.networks.items()
+        ]
+        streams = [
+            (stream, _random(name, stream, noted.random[name]))
+            for name, stream in state.all_streams().items()
+        ]
+        arrays = _arrays(state, tensors)
+    # Nothing has changed so far, and nothing can fail from here on.
+    for array, values in arrays:
+        array[...] = values
+    for optimizer, learned in optimizers:
+        assert optimizer is not None
+        optimizer.steps, optimizer.schedule = learned
+    for stream, random in streams:
+        stream.state = random
+    return history, noted.drawn, noted.seconds
 
 
-def _translated(stored: StoredFile) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
-    """Return description and tensors; those of version 0.1 in the present format."""
-    description, tensors = stored.architecture, stored.tensors
-    if "metrics" in description:  # a game
-        players = ("generator", "discriminator")
-        description = {
-            **description,
-            "identity": _with_remedies(description["identity"]),
-            "optimizers": dict(zip(players, description["optimizers"], strict=True)),
-            "random": dict(zip(("game", *players), description["random"], strict=True)),
-            "steps": [n.partition("/")[2] for n in tensors if n.startswith("history/")],
-            "records": description["metrics"],
-        }
-        tensors = {name.replace("/state/", "/"): array for name, array in tensors.items()}
-        tensors["records"] = tensors["metrics"]
-    elif "tests" in description:  # an engine
-        records, losses = description["tests"], tensors["losses"]
-        description = {
-            **description,
-            "identity": {**description["identity"], "backend": description["backend"]},
-            "optimizers": {"network": [description["optimizer_steps"], description["schedule"]]},
-            "random": {"network": description["random"]},
-            "drawn": len(losses),
-            "steps": ["loss"],
-            "records": [list(record) for record in records],
-        }
-        tensors = {
-            f"network/{name}" if name.startswith("optimizer/") else name: array
-            for name, array in tensors.items()
-        }
-        tensors["history/loss"] = losses
-        tensors["records"] = np.array([value for record in records for value in record.values()])
-    return description, tensors
+def _learned(who: str, steps: int, description: Any) -> tuple[int, Schedule]:
+    """Return the steps that an optimizer has taken, and its schedule."""
+    schedule = decode(description)
+    if not isinstance(schedule, Schedule):
+        raise ValueError(f"the learning rate of its {who} must be a schedule, got {schedule!r}")
+    real(f"the learning rate of its {who}", schedule(steps), 0)
+    return steps, schedule
 
 
-# The options of games of version 0.1 that are arguments of remedies now.
-_REMEDIES = {
-    "label_smoothing": ("LabelSmoothing", ("low", "high")),
-    "label_flipping": ("LabelFlipping", ("probability",)),
-    "instance_noise": ("InstanceNoise", ("std",)),
-    "feature_matching": ("FeatureMatching", ("weight",)),
-    "average": ("MovingAverage", ("decay",)),
-}
+def _random(name: str, stream: RandomStream, state: dict[str, Any]) -> dict[str, Any]:
+    """Return the state of a stream after trying it on a copy."""
+    trial = copy.deepcopy(stream)
+    trial.state = state
+    if trial.state != state:
+        raise ValueError(f"the state of its random stream {name!r} is not one")
+    return state
 
 
-def _with_remedies(identity: dict[str, Any]) -> dict[str, Any]:
-    """Return the identity of a game of version 0.1 with its options as remedies."""
-    remedies = []
-    for option, (name, arguments) in _REMEDIES.items():
-        value = identity.get(option)
-        if value:
-            values = value if isinstance(value, list) else [value]
-            named = dict(zip(arguments, values, strict=True))
-            remedies.append({"class": f"remedies.{name}", **named})
-    kept = {name: value for name, value in identity.items() if name not in _REMEDIES}
-    return {**kept, "remedies": remedies}
+def _arrays(state: State, tensors: Mapping[str, np.ndarray]) -> list[tuple[Array, Array]]:
+    """Return all arrays of a run with their new values, on its backend."""
+    flat = all(f"{who}/parameters" in tensors for who in state.networks)
+    asarray, pairs = next(iter(state.networks.values())).backend.asarray, []
+    for name, array in state.all_arrays(flat).items():
+        if name not in tensors or tensors[name].shape != array.shape:
+            raise ValueError(f"it holds no array {name!r} of shape {array.shape}")
+        if tensors[name].dtype != array.dtype:
+            raise ValueError(f"its array {name!r} is of {tensors[name].dtype}, not {array.dtype}")
+        if not np.isfinite(tensors[name]).all():
+            raise ValueError(f"its array {name!r} holds NaN or infinity")
+        pairs.append((array, asarray(tensors[name])))
+    return pairs
+
+
+def _history(noted: _Description, tensors: Mapping[str, np.ndarray], unit: str) -> History:
+    """Return the history that a file holds."""
+    prefix = "history/"
+    if sorted(prefix + name for name in noted.steps) != sorted(
+        name for name in tensors if name.startswith(prefix)
+    ):
+        raise ValueError(f"it must hold the values of the steps {noted.steps}, and no others")
+    columns = {name: tensors[prefix + name] for name in noted.steps}
+    shapes = {(values.shape, values.dtype.kind) for values in columns.values()}
+    if len(shapes) > 1 or any(len(shape) != 1 or kind != "f" for shape, kind in shapes):
+        raise ValueError("its history must hold a number of each name for each step")
+    for column in columns.values():  # NaN stands for steps before the first value of a name
+        if not np.isfinite(column[np.isnan(column).sum() :]).all():
+            raise ValueError("its history holds NaN or infinity")
+    numbers = tensors["records"].astype(np.float64).ravel().tolist()
+    names = [name for record in noted.records for name in record]
+    if len(names) != len(numbers) or any(len({*r}) < len(r) for r in noted.records):
+        raise ValueError(f"its records name {len(names)} entries and hold {len(numbers)}")
+    history, rest = History(unit, {n: v.tolist() for n, v in columns.items()}), iter(numbers)
+    for record in noted.records:
+        values = dict(zip(record, rest, strict=False))
+        if values[unit] not in range(len(history) + 1):
+            raise ValueError(
+                f"its records must be of the {len(history)} {unit}s of its history, "
+                f"got {values[unit]}"
+            )
+        history.records.append({**values, unit: int(values[unit])})
+    return history

@@ -9,11 +9,16 @@ from typing import Any
 from salamandre.backend import Array
 from salamandre.checks import whole
 from salamandre.component import encode
-from salamandre.data.batches import Data, EndlessBatches, Source, Transform, named
+from salamandre.data.arrays import Data
+from salamandre.data.batches import EndlessBatches, Source, named
+from salamandre.data.images import checksum
+from salamandre.data.transforms import Transform
+from salamandre.inputs import BYTES
 from salamandre.network import Diverged, Network
 from salamandre.training.checkpoint import State
+from salamandre.training.divergence import HUGE, NotFinite
 from salamandre.training.history import NOT_METRICS, History, require_free
-from salamandre.training.loop import Callback, Loop
+from salamandre.training.loop import Callback, Loop, checked_callbacks
 from salamandre.training.metrics import accuracy
 from salamandre.training.triggers import Epochs, Trigger, trigger
 
@@ -27,20 +32,27 @@ class Engine(Loop):
     (a last batch smaller than the others is left out). Ctrl-C ends the run after the current step.
 
     Args:
-        network: has a loss and an optimizer.
-        train: :class:`salamandre.data.Images` or a pair (inputs, targets).
-        test: likewise, or ``None``.
+        network: has a loss and an optimizer. Where it has no ``class_names``, it gets those of the
+            training set; where it has some, labels are matched with them by name.
+        train: :class:`salamandre.data.Images` or a pair (inputs, targets), see
+            :class:`salamandre.data.batches.Source`.
+        test: likewise, or ``None``. Its labels are matched by name with those of ``train``.
         batch_size: examples a step. Default 64.
         callbacks: see :mod:`salamandre.training.callbacks`. Default none.
         seed: of the order of examples and of transforms. Default 0.
         transform: a random transform of the training inputs, such as
             ``salamandre.data.Shift(2)``. Default none.
-        metrics: functions of (outputs, targets) by name, evaluated on the test set. Default
-            accuracy, where the targets are labels.
+        metrics: functions of (outputs, targets) by name, each given copies of those of the whole
+            test set. Default accuracy, where the targets are labels or one-hot.
         test_every: how often to test. Default ``Epochs(1)``.
         attack: changes each batch before the network learns it: ``attack(network, x, targets,
             seed=...)``, such as ``functools.partial(salamandre.inspection.pgd, epsilon=0.3)`` for
             adversarial training (Madry et al. 2018, section 2.1). Default none.
+        class_weights: in the training loss, of the examples of each class: numbers by class names
+            or labels (1 for the others), one number for each class, or ``"balanced"``: N /
+            (classes · count of the class). Default none.
+        sample_weights: in the training loss, of each training example (N,); they multiply
+            ``class_weights``. Default none. The loss of a step divides by the sum of its weights.
 
     Attributes:
         history: its ``steps["loss"]`` are the training losses, its ``records`` the tests.
@@ -61,17 +73,28 @@ class Engine(Loop):
         metrics: Mapping[str, Metric] | None = None,
         test_every: Trigger = Epochs(1),
         attack: Callable[..., Array] | None = None,
+        class_weights: Mapping[Any, float] | Sequence[float] | str | None = None,
+        sample_weights: Any = None,
     ) -> None:
         super().__init__()
         if network.loss is None or network.optimizer is None:
             raise ValueError("an Engine needs a Network with a loss and an optimizer")
         self.network = network
         self.batch_size = whole("batch_size", batch_size)
-        self.callbacks = tuple(callbacks)
+        self.callbacks = checked_callbacks(callbacks)
         self.seed = whole("seed", seed, least=0)
         self.attack = attack
-        self.train = Source(train, network, transform)
-        self.test_set = None if test is None else Source(test, network)
+        self.train = Source(
+            train,
+            network,
+            transform,
+            class_weights=class_weights,
+            sample_weights=sample_weights,
+        )
+        names = self.train.class_names
+        self.test_set = None if test is None else Source(test, network, class_names=names)
+        if self.train.weights is not None:
+            network.loss.require_weights()
         for source in filter(None, (self.train, self.test_set)):
             for _, targets in source.in_order(8192):  # refused here, not by a step
                 self._check(targets, (len(targets), *network.output_shape))
@@ -82,6 +105,9 @@ class Engine(Loop):
         self.metrics = dict(metrics)
         require_free(self.metrics, (*NOT_METRICS, "test_loss"))
         self._tests = _Tests(test_every)
+        network.class_names = names
+        if self.train.pixels is not None:
+            network.pixels = self.train.pixels
 
     def _check(self, targets: Any, shape: tuple[int, ...]) -> Any:
         network = self.network
@@ -101,22 +127,49 @@ class Engine(Loop):
     def run(self, epochs: int) -> History:
         """Train until ``epochs`` epochs are done in all, those of earlier runs included.
 
+        A second ``run(epochs=3)`` has nothing to do, and says so.
+
         Returns:
             The history.
 
         Raises:
-            Diverged: the loss became NaN or infinite; the step is named.
+            Diverged: the loss became NaN or infinite; the step is named, and why.
         """
         planned = whole("epochs", epochs) * self.steps_per_epoch
+        self._tell_if_done("epochs", epochs, self.steps_per_epoch)
         if self.batches.drawn != self.step:  # the latest step failed
             self.batches.drawn = self.step
         return self._run(planned, (self._tests, *self.callbacks))
 
     def _take_step(self) -> None:
-        x, targets = next(self.batches)
+        x, targets, *weights = next(self.batches)
+        given = {"weights": weights[0]} if weights else {}
         if self.attack is not None:
             x = self.attack(self.network, x, targets, seed=(self.seed, self.step))
-        self.history.append(loss=self.network.learn(x, targets))
+        try:
+            loss = self.network.learn(x, targets, **given)
+        except Diverged as error:
+            what, _, _ = str(error).partition(" at step")
+            number = f"{what} in step {self.step + 1}".removeprefix("the ")
+            raise NotFinite(number, self.step, *self._outputs(x)) from None
+        self.history.append(loss=loss)
+
+    def _outputs(self, x: Array) -> tuple[str, str]:
+        """Return what the network makes of a batch whose loss is not finite, and a cure."""
+        network, run = self.network, self.network.new_pass(statistics=False)
+        run.draw_from(None)
+        xp = network.backend.xp
+        largest = float(xp.abs(network.compute(x, run)).max())
+        if math.isfinite(largest) and largest < HUGE:
+            loss = type(network.loss).__name__
+            cure = f"rewrite {loss}, which computes what {network.dtype} cannot hold"
+            return f"the outputs of its batch are finite, at most {largest:.3g}", cure
+        parameter = float(xp.abs(network.parameters).max())
+        return f"the outputs of its batch reach {largest:.3g}, the parameters {parameter:.3g}", ""
+
+    @property
+    def _networks(self) -> dict[str, Network]:
+        return {"network": self.network}
 
     def test(self) -> dict[str, float]:
         """Evaluate on the test set, and append a record of it to the history."""
@@ -131,28 +184,34 @@ class Engine(Loop):
             before["loss"] = self.history.mean("loss", since)
         metrics = self.evaluate()
         if not math.isfinite(metrics.get("test_loss", 0.0)):
-            raise Diverged(f"the test loss became {metrics['test_loss']} after step {self.step}")
+            loss = f"test_loss became {metrics['test_loss']} after step {self.step}"
+            raise NotFinite(loss, self.step)
         self.record(metrics, **before)
         return metrics
 
     def evaluate(self, batch_size: int = 1000) -> dict[str, float]:
-        """Return ``test_loss`` and the metrics on the test set, block by block."""
+        """Return ``test_loss`` and the metrics on the test set, which is read block by block."""
         if self.test_set is None:
             return {}
-        network, totals = self.network, dict.fromkeys(("test_loss", *self.metrics), 0.0)
+        network, total, outputs, answers = self.network, 0.0, [], []
         assert network.loss is not None
+        xp = network.backend.xp
         for x, targets in self.test_set.in_order(batch_size):
             y = network.predict(x)
-            loss, _ = network.loss.compute(y, self._check(targets, y.shape), network.backend.xp)
-            totals["test_loss"] += float(loss) * len(y)
-            for name, metric in self.metrics.items():
-                totals[name] += metric(y, targets) * len(y)
-        return {name: total / len(self.test_set) for name, total in totals.items()}
+            loss, _ = network.loss.evaluate(y, self._check(targets, y.shape), network.backend)
+            total += float(loss) * len(y)
+            if self.metrics:
+                outputs.append(y)
+                answers.append(targets)
+        values = {"test_loss": total / len(self.test_set)}
+        for name, metric in self.metrics.items():  # each has arrays of its own to work on
+            values[name] = metric(xp.concatenate(outputs), xp.concatenate(answers))
+        return values
 
     def _state(self) -> State:
         identity: dict[str, Any] = {
             "network": encode(self.network),
-            "train": [self.train.name, len(self.train)],
+            "train": [self.train.name, len(self.train), self.train.checksum],
             "transform": self.train.transform_name,
             "batch_size": self.batch_size,
             "seed": self.seed,
@@ -160,7 +219,11 @@ class Engine(Loop):
         }
         if self.attack is not None:
             identity["attack"] = named(self.attack)
-        return State(identity, {"network": self.network})
+        if self.train.weights is not None:
+            identity["weights"] = checksum(self.train.weights)
+        if self.train.pixels is not None and self.train.pixels[1:] != BYTES[1:]:
+            identity["pixels"] = list(self.train.pixels)
+        return State(identity, self._networks)
 
 
 class _Tests(Callback):
@@ -168,6 +231,10 @@ class _Tests(Callback):
 
     def __init__(self, every: Trigger) -> None:
         self.every = trigger("test_every", every)
+
+    def on_start(self, run: Engine) -> None:
+        """Say what a test records."""
+        self.recorded = ("loss", *(("test_loss", *run.metrics) if run.test_set else ()))
 
     def on_step(self, run: Engine) -> None:
         """Test."""

@@ -10,11 +10,16 @@ from typing import Any
 
 import numpy as np
 
-from salamandre.network import Diverged
+from salamandre.texts import counted
+from salamandre.training.divergence import NotFinite
 from salamandre.training.metrics import direction
 
 #: The entries of a record that are no metrics.
 NOT_METRICS = ("epoch", "step", "round", "learning_rate", "loss", "seconds")
+
+
+def _listed(values: Mapping[str, float]) -> str:
+    return ": " * bool(values) + ", ".join(f"{name} {v:.4g}" for name, v in values.items())
 
 
 def require_free(metrics: Iterable[str], taken: Iterable[str] = NOT_METRICS) -> None:
@@ -22,6 +27,21 @@ def require_free(metrics: Iterable[str], taken: Iterable[str] = NOT_METRICS) -> 
     for name in metrics:
         if name in taken:
             raise ValueError(f"a metric cannot be called {name!r}: the history has one already")
+
+
+class Records(list[dict[str, float]]):
+    """A list of records that says why there is none."""
+
+    def __getitem__(self, index: Any) -> Any:
+        try:
+            return super().__getitem__(index)
+        except IndexError:
+            if self:
+                raise
+        raise IndexError(
+            "the history has no record: an Engine makes them by tests (it needs a test set, and "
+            "test_every says how often), a game by an Evaluation among its callbacks"
+        )
 
 
 class History:
@@ -46,12 +66,25 @@ class History:
         records: Iterable[dict[str, float]] = (),
     ) -> None:
         self.unit = unit
-        self.records = list(records)
+        self.records: list[dict[str, float]] = Records(records)
         self._steps: dict[str, list[Any]] = {n: list(values) for n, values in (steps or {}).items()}
         self._read = len(self)
 
     def __len__(self) -> int:
         return len(next(iter(self._steps.values()), ()))
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} of {self}>"
+
+    def __str__(self) -> str:
+        """Return the number of steps and records, and the latest of each."""
+        latest = {name: float(values[-1]) for name, values in self._steps.items() if values}
+        text = f"{counted(len(self), self.unit)}{_listed(latest)}"
+        if not self.records:
+            return f"{text}; no records"
+        last = self.records[-1]
+        metrics = {self.unit: last[self.unit]} | self.metrics()
+        return f"{text}; {counted(len(self.records), 'record')}, the latest{_listed(metrics)}"
 
     @property
     def steps(self) -> dict[str, list[float]]:
@@ -60,7 +93,7 @@ class History:
         On a GPU a value stays on the device until it is first read.
 
         Raises:
-            Diverged: see :meth:`read`.
+            NotFinite: see :meth:`read`.
         """
         self.read()
         return self._steps
@@ -69,7 +102,7 @@ class History:
         """Read the new values from the device.
 
         Raises:
-            Diverged: one of them is NaN or infinite; since each is read once, it is raised once.
+            NotFinite: one of them is NaN or infinite; since each is read once, it is raised once.
         """
         start, self._read = self._read, len(self)
         if start < self._read:
@@ -85,7 +118,7 @@ class History:
             values: numbers by name; on a GPU arrays that ``float`` reads.
 
         Raises:
-            Diverged: one is NaN or infinite; nothing is noted.
+            NotFinite: one is NaN or infinite; nothing is noted.
         """
         count = len(self)
         self._require_finite(count, values)
@@ -98,10 +131,7 @@ class History:
     def _require_finite(self, number: int, values: Mapping[str, Any]) -> None:
         for name, value in values.items():
             if isinstance(value, float) and not math.isfinite(value):
-                raise Diverged(
-                    f"{name} became {value} in {self.unit} {number + 1}: lower the learning rate "
-                    f"or bound the gradient, such as by clip_norm=1"
-                )
+                raise NotFinite(f"{name} became {value} in {self.unit} {number + 1}", number)
 
     def mean(self, name: str, last: int = 50) -> float:
         """Return the mean of a value over the last steps; NaN if there are none."""

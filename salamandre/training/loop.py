@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import os
+import reprlib
 import signal
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+import warnings
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, ClassVar
 
 from salamandre.data.batches import EndlessBatches
+from salamandre.network import Network
 from salamandre.training.checkpoint import State, read_checkpoint, write_checkpoint
+from salamandre.training.divergence import NotFinite, advice, grown, told
 from salamandre.training.history import History, require_free
 from salamandre.training.triggers import Steps, Trigger, trigger
 
@@ -21,9 +25,16 @@ class Callback:
 
     Attributes:
         every: how often :meth:`on_step` is called, such as ``Epochs(1)``. Default every step.
+        recorded: the names of the metrics that it records. Default ``None``, not known.
     """
 
     every: Trigger = Steps(1)
+    recorded: Collection[str] | None = None
+
+    def __repr__(self) -> str:
+        known = {name: value for name, value in vars(self).items() if not name.startswith("_")}
+        arguments = ", ".join(f"{name}={reprlib.repr(value)}" for name, value in known.items())
+        return f"{type(self).__name__}({arguments})"
 
     def on_start(self, run: Any) -> None:
         """Run before the first step; ``run`` is the engine or the game."""
@@ -36,6 +47,33 @@ class Callback:
 
     def on_end(self, run: Any) -> None:
         """Run at the end, also of a run that was interrupted or failed (``run.error``)."""
+
+
+def checked_callbacks(callbacks: Any) -> tuple[Callback, ...]:
+    """Return the callbacks as a tuple.
+
+    Raises:
+        TypeError: something else than Callback objects, or one whose ``every`` is no trigger.
+    """
+    if isinstance(callbacks, Callback):
+        raise TypeError(f"callbacks must be a list, got {callbacks!r}: write [{callbacks!r}]")
+    for callback in callbacks:
+        if not isinstance(callback, Callback):
+            hint = ""
+            if isinstance(callback, type) and issubclass(callback, Callback):
+                hint = f": make one, {callback.__name__}()"
+            elif callable(callback):
+                hint = ": derive a class from salamandre.Callback, and call it in on_step"
+            raise TypeError(f"a callback must be a Callback object, got {callback!r}{hint}")
+        trigger(f"{type(callback).__name__} every", callback.every)
+        for name in dir(callback):
+            if name.startswith("on_") and not hasattr(Callback, name):
+                warnings.warn(
+                    f"{type(callback).__name__}.{name} is not called by a run, which calls "
+                    f"on_start, on_step (as often as every says), on_record and on_end",
+                    stacklevel=3,
+                )
+    return tuple(callbacks)
 
 
 class Loop:
@@ -65,8 +103,14 @@ class Loop:
         self.seconds = 0.0
         self.interrupted = False
         self.error: BaseException | None = None
-        self._stopping = False
+        self._stopping = self._resumed = False
         self._watchers: tuple[Callback, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__}: {self.history}>"
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**self.__dict__, "_watchers": ()}  # a copy is not running
 
     @property
     def step(self) -> int:
@@ -87,6 +131,21 @@ class Loop:
     def seconds_left(self) -> float:
         """The estimated duration of the remaining steps, at the mean pace so far."""
         return (self.planned - self.step) * self.seconds / self.step if self.step else float("nan")
+
+    @property
+    def _networks(self) -> dict[str, Network]:
+        """The networks that learn, by name."""
+        return {}
+
+    @property
+    def recorded(self) -> list[str] | None:
+        """The names of the metrics that callbacks record; ``None``: that of one is not known."""
+        names: list[str] = []
+        for callback in self._watchers:
+            if callback.recorded is None:
+                return None
+            names += callback.recorded
+        return names
 
     def stop(self) -> None:
         """End the run after the current step."""
@@ -115,46 +174,75 @@ class Loop:
         The first Ctrl-C ends the run after the current step; a second one ends the program.
 
         Raises:
-            Diverged: a value of a step became NaN or infinite; the step is named.
+            Diverged: a value of a step became NaN or infinite; the step is named, and why.
         """
-        for callback in callbacks:
-            if not isinstance(callback, Callback):
-                raise TypeError(f"a callback must be a Callback object, got {callback!r}")
-            trigger(f"{type(callback).__name__} every", callback.every)
+        if self._watchers:
+            raise RuntimeError(f"{self!r} is running: a callback cannot start it again")
+        callbacks = checked_callbacks(callbacks)
         self.planned = planned
-        self.interrupted, self.error, self._stopping = False, None, False
+        self.interrupted, self.error = False, None
+        self._stopping = self._resumed = False
         started = time.perf_counter() - self.seconds
         latest = [self.seconds] * len(callbacks)  # of the latest ``on_step`` of each
         per_epoch = self.steps_per_epoch
         with self._interruptible(), self._watched(callbacks):
-            while self.step < planned and not self._stopping:
-                self._take_step()
-                self.seconds = time.perf_counter() - started
-                for index, callback in enumerate(callbacks):
-                    if callback.every.due(self.step, per_epoch, self.seconds - latest[index]):
-                        callback.on_step(self)
-                        latest[index] = time.perf_counter() - started
-            self.history.read()  # on a GPU the last values are checked only here
+            try:
+                while self.step < planned and not self._stopping:
+                    self._take_step()
+                    self.seconds = time.perf_counter() - started
+                    for index, callback in enumerate(callbacks):
+                        if callback.every.due(self.step, per_epoch, self.seconds - latest[index]):
+                            callback.on_step(self)
+                            latest[index] = time.perf_counter() - started
+                self.history.read()  # on a GPU the last values are checked only here
+            except NotFinite as error:
+                error.args = (f"{error}: {self._reason(error)}",)
+                raise
         return self.history
+
+    def _reason(self, error: NotFinite) -> str:
+        """Return why a run diverged, and what to do about it."""
+        steps = self.history.steps
+        cure = "" if grown(steps, error.before) else error.cure
+        parts = (told(steps, error.before, self.unit), error.found, cure or advice(self._networks))
+        return "; ".join(filter(None, parts))
+
+    def _tell_if_done(self, what: str, count: int, steps: int) -> None:
+        """Warn if so many epochs or rounds, of so many steps each, are done already.
+
+        That a resumed run was complete is no reason to warn: a program may be started again.
+        """
+        done = self.step // steps
+        if done > count or (done == count and not self._resumed):
+            warnings.warn(
+                f"{what}={count} counts all {what} of earlier runs too, and {done:,} are done: "
+                f"nothing is left to do; for {count:,} more give {what}={done + count}",
+                stacklevel=3,
+            )
 
     @contextmanager
     def _watched(self, callbacks: Sequence[Callback]) -> Iterator[None]:
         """Run ``on_start`` of the callbacks, and their ``on_end`` however the block ends."""
         self._watchers = tuple(callbacks)
-        with ExitStack() as ends:
-            ends.callback(setattr, self, "_watchers", ())
-            started: list[Callback] = []
-            try:
-                for callback in callbacks:
-                    callback.on_start(self)
-                    started.append(callback)
-                yield
-            except BaseException as error:
-                self.error = error
-                raise
-            finally:  # all that were started are called, even if one of them raises
-                for callback in reversed(started):  # a stack calls the last one pushed first
-                    ends.callback(callback.on_end, self)
+        try:
+            with ExitStack() as ends:
+                started: list[Callback] = []
+                try:
+                    for callback in callbacks:
+                        callback.on_start(self)
+                        started.append(callback)
+                    yield
+                except BaseException as error:
+                    self.error = error
+                    raise
+                finally:  # all that were started are called, even if one of them raises
+                    for callback in reversed(started):  # a stack calls the last one pushed first
+                        ends.callback(callback.on_end, self)
+        except BaseException as error:
+            self.error = self.error or error
+            raise
+        finally:
+            self._watchers = ()
 
     @contextmanager
     def _interruptible(self) -> Iterator[None]:
@@ -189,6 +277,16 @@ class Loop:
         """
         write_checkpoint(path, self._state(), self.history, self.batches.drawn, self.seconds)
 
+    def restore(self, path: str | os.PathLike[str]) -> None:
+        """Put networks, optimizers and random streams back as they were in a checkpoint.
+
+        The history stays, and the next step takes the next batch.
+
+        Raises:
+            FileNotFoundError, ValueError: see :meth:`resume`.
+        """
+        read_checkpoint(path, self._state(), self.unit)
+
     def resume(self, path: str | os.PathLike[str]) -> None:
         """Restore the state that :meth:`save` wrote; this run must have the same settings.
 
@@ -202,3 +300,4 @@ class Loop:
         self.history, self.batches.drawn, self.seconds = read_checkpoint(
             path, self._state(), self.unit
         )
+        self._resumed = True

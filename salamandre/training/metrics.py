@@ -35,9 +35,18 @@ def direction(metric: str, mode: str | None = None) -> str:
     return DIRECTIONS[metric]
 
 
-def accuracy(y: Array, labels: Array) -> float:
-    """Return the share of rows of y (N, classes) whose largest output is that of the label."""
-    guesses = y.argmax(axis=1)
+def accuracy(y: Array, targets: Array) -> float:
+    """Return the share of rows of y (N, classes) whose largest output is that of the label.
+
+    Args:
+        y: (N, classes).
+        targets: labels (N,), or rows of numbers (N, classes), of which the largest counts.
+    """
+    guesses, labels = y.argmax(axis=1), targets
+    if targets.shape == y.shape:
+        labels = targets.argmax(axis=1)
+    elif targets.shape == (len(y), 1):
+        labels = targets.reshape(-1)
     if guesses.shape != labels.shape:
-        raise ValueError(f"accuracy needs labels of shape {guesses.shape}, got {labels.shape}")
+        raise ValueError(f"accuracy needs labels of shape {guesses.shape}, got {targets.shape}")
     return float((guesses == labels).mean())

@@ -180,3 +180,14 @@ def test_the_strict_backend_refuses_what_cupy_refuses():
         with pytest.raises((TypeError, AttributeError)):
             refused()
     assert (strict.to_numpy(2 * a + np.float64(1)) == 3).all()
+
+
+def test_networks_that_were_pickled_apart_agree_on_a_backend_that_is_not_registered():
+    class Own(type(sal.get_backend("numpy"))):
+        pass
+
+    side = Own(False)
+    assert side == Own(False) and hash(side) == hash(Own(False))
+    assert side != Own(True) and side != sal.get_backend("plain")
+    inner = sal.Network([sal.NeuronLayer(4)], 3, backend=Own(False))
+    assert sal.Network([inner, sal.NeuronLayer(2)], 3, backend=side).predict(np.ones((2, 3))).size

@@ -57,7 +57,12 @@ def test_generating_needs_only_generator_and_settings(trained, place):
         (("--word", "1 2"), "no class for ' '"),
         (("--word", ""), "the word is empty"),
         (("--classes", "1,cat"), "no class for 'cat' (it has: 0, 1, 2"),
-        (("--word", "1", "--classes", "1"), "not both"),
+        (("--word", "1", "--classes", "1"), "give --word or --classes, not both"),
+        (("--class", "1", "--class", " 1"), "no class for ' 1'"),
+        (("--word", "1", "--class", "1"), "give --word or --class, not both"),
+        (("--checkpoint", "0"), "must be a whole number of at least 1, got '0'"),
+        (("--noise", "none"), "unknown noise 'none' (known: fixed, fresh)"),
+        (("--to", ""), "must be the name of a file or folder, got ''"),
     ],
 )
 def test_what_has_no_class_is_refused(trained, given, message, place):
@@ -70,3 +75,31 @@ def test_names_longer_than_a_letter_cannot_make_a_word(place):
     call("train", "--dataset", "mine", "--image-size", 8, "--batch-size", 6, "--epochs", 1)
     message = error_of("generate", "mine", "--word", "dog", code=2)
     assert "name them with --classes (it has: cat, dog)" in message
+
+
+def test_each_request_has_a_picture_of_its_own(trained, place, monkeypatch):
+    monkeypatch.setenv("HOME", str(place))
+    requests = [("--word", "12"), ("--classes", "12"[:1]), ("--classes", "1,2"), ("--word", "1")]
+    requests += [("--word", "1" * 60), ("--word", "1" * 61)]
+    files = []
+    for request in requests:
+        given = ("generate", "latest", "--output", trained, *request, "--to=~/out")
+        files.append(call(*given).splitlines()[0])
+    assert len({Path(file).name.lower() for file in files}) == len(requests)
+    assert all(Path(file).parent == place / "out" and Path(file).is_file() for file in files)
+
+
+def test_any_name_of_a_class_can_be_asked_for(place):
+    decomposed = "u\u0308ber"
+    letters(place / "mine", ["a, b", " c", "a", decomposed, "\xe4"])
+    call("train", "--dataset", "mine", "--image-size", 8, "--batch-size", 6, "--epochs", 1)
+    drawn = []
+    for request in (
+        ("--class", "a, b", "--class", " c"),
+        ("--classes", f"a,\xfcber, {decomposed}"),
+        ("--word", "a\u0308"),
+        ("--word", "\xe4"),
+    ):
+        drawn.append(call("generate", "mine", *request).splitlines()[0])
+    assert drawn[2] == drawn[3] and len(set(drawn)) == 3
+    assert picture(drawn[0]).shape[1] == 2 * 6 * 10

@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from command import call, error_of, small_run
 
+from salamandre.cli.look import table
+
 
 def test_runs_are_found_by_a_part_of_their_names(place):
     assert "holds no runs" in error_of("show", "x", code=2)
@@ -58,3 +60,31 @@ def test_a_damaged_run_is_left_out_and_refused(place, options, message):
         assert message in error_of(*command, damaged.folder, code=1)
     shutil.rmtree(whole.folder)
     assert len(call("runs").splitlines()) == 1
+
+
+def table_on(columns, monkeypatch, rows):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+    return table(rows)
+
+
+def test_tables_fit_narrow_terminals(place, monkeypatch):
+    run = "digits/20261126-114530"
+    lines = table_on(39, monkeypatch, [("run", "state", "losses"), (run, "complete", "d 1.5")])
+    assert lines.splitlines() == ["run     " + run, "state   complete", "losses  d 1.5"]
+    rows = [("classes", "one two three four five six seven"), ("files", "x" * 60)]
+    lines = table_on(35, monkeypatch, rows).splitlines()
+    assert lines == [
+        "classes  one two three four five",
+        "         six seven",
+        f"files    {'x' * 60}",
+    ]
+    assert table_on(100, monkeypatch, rows).splitlines()[0].endswith("seven")
+
+
+def test_the_folder_of_runs_has_an_earlier_option(place):
+    run = small_run()
+    run.folder.parents[1].rename("elsewhere")
+    for option in ("--runs", "--output"):
+        assert run.name in call("runs", option, "elsewhere")
+    assert "--runs" not in call("runs", "--help")

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 import time
 from pathlib import Path
 
 import pytest
-from command import COMMAND, FAST, call, error_of, needs_signals, only, small_run, table
+from command import (
+    COMMAND,
+    FAST,
+    call,
+    error_of,
+    letters,
+    needs_signals,
+    only,
+    small_run,
+    table,
+)
 
 import salamandre as sal
 from salamandre.cli.train_options import OPTIONS
@@ -31,6 +42,9 @@ from salamandre.runs.settings import FORMAT
         (("--batch-size", "5000"), "needs at least as many images"),
         (("--architecture", "cdcgan", "--image-size", "9"), "resize them to 32×32"),
         (("--epoch", "3"), "--epoch"),
+        (("--epochs",), "requires an argument"),
+        (("--output", ""), "must be the name of a file or folder, got ''"),
+        (("--data-dir", "a\0b"), "must be the name of a file or folder"),
     ],
 )
 def test_wrong_usage_of_train(place, given, message):
@@ -76,9 +90,61 @@ def test_on_a_terminal_it_asks_what_was_not_given(place, monkeypatch):
     output = call("train", "--quiet", "--seed", 2, given="mnits\ndigits\ncdcgan\n\n200\n\n1\n")
     assert "did you mean 'mnist'" in output
     assert "of 1,437 images: a batch size of 32 means 44, 64 means 22, 128 means 11" in output
-    assert "Rounds between samples (an epoch has 7) [7]" in output
+    assert "Rounds between samples (an epoch has 7) [21]" in output
     options = find_runs("runs")[0].options
     assert (options["image_size"], options["batch_size"], options["epochs"]) == (8, 200, 1)
+
+
+@pytest.mark.parametrize("given", [("--dataset", "digits"), ("--yes",), ("-y",)])
+def test_nothing_is_asked_of_who_names_the_data_set_or_says_yes(place, monkeypatch, given):
+    monkeypatch.setattr("salamandre.cli.options.on_terminal", lambda: True)
+    output = call("train", *FAST, "--quiet", "--epochs", 1, *given)
+    assert "[" not in output and find_runs("runs")[0].options["dataset"] == "digits"
+
+
+def test_a_batch_larger_than_the_set_is_asked_for_again(place, monkeypatch):
+    monkeypatch.setattr("salamandre.cli.options.on_terminal", lambda: True)
+    output = call("train", "--quiet", given="digits\ncdcgan\n\n5000\n200\n\n1\n")
+    assert "Error: a batch of 5,000 needs as many images, there are 1,437" in output
+
+
+def test_home_is_found_in_options_and_files(place, monkeypatch):
+    monkeypatch.setenv("HOME", str(place / "home"))
+    letters(place / "home" / "mine", ["a", "b"])
+    Path("a.toml").write_text('output = "~/runs"\ndataset = "~/mine"\nimage-size = 8\nepochs = 1')
+    output = call("train", "--config", "a.toml", "--batch-size", 6, "--quiet")
+    run = find_runs("~/runs")[0]
+    assert run.options["dataset"] == str(place / "home" / "mine")
+    assert not Path("~").exists() and str(run.folder) in output
+    call("train", "--resume", f"~/runs/{run.name}", "--epochs", 2, "--quiet")
+    (place / "a.toml").rename(place / "home" / "b.toml")
+    assert "no TOML" not in call("train", "--config=~/b.toml", "--batch-size", 6, "--quiet")
+
+
+def test_runs_are_not_written_into_their_pictures(place, monkeypatch):
+    letters(place / "my pictures", ["a", "b"])
+    given = ("train", "--image-size", 8, "--epochs", 1, "--batch-size", 6, "--quiet")
+    monkeypatch.chdir(place / "my pictures")
+    for output in ((), ("--output", "a"), ("--output", place / "my pictures" / "x")):
+        message = error_of(*given, "--dataset", ".", *output, code=2)
+        assert "would become part of the data" in message
+    command = message.partition("such as ")[2].strip()
+    assert shlex.split(command) == ["--output", str(place / "runs")]
+    monkeypatch.chdir(place)
+    # The folder of a run is named after that of its pictures.
+    assert "part of the data" in error_of(*given, "--dataset", "my pictures", "--output=.", code=2)
+    assert sorted(path.name for path in Path("my pictures").iterdir()) == ["a", "b"]
+    output = call(*given, "--dataset", "my pictures")
+    hint = shlex.split(output.splitlines()[-1])
+    assert hint[:2] == ["salamandre", "generate"] and hint[-2:] == ["--word", "ab"]
+    call(*hint[1:])
+
+
+def test_short_epochs_do_not_mean_many_pictures(place):
+    letters(place / "mine", ["a", "b"], count=3)
+    call("train", "--dataset", "mine", "--image-size", 8, "--epochs", 45, "--quiet")
+    samples = sorted(path.name for path in (only("runs") / "samples").iterdir())
+    assert samples == [f"{n:08d}.png" for n in (0, 20, 40, 45)]
 
 
 @needs_signals
@@ -94,7 +160,7 @@ def test_a_person_answers_on_a_terminal(place):
         (b"[cgan]: ", b"cdcgan\n"),
         (b"Image size [8]: ", b"\n"),
         (b"Batch size [64]: ", b"200\n"),
-        (b"[7]: ", b"\n"),
+        (b"[21]: ", b"\n"),
         (b"Epochs [200]: ", b"2\n"),
         (b"--word 012345678", b""),
     ):

@@ -200,6 +200,10 @@ class Answer(BaseHTTPRequestHandler):
         self.head(len(body))
         self.pieces(body, 500, 0.02)
 
+    def trickling(self, body):
+        self.head(len(body))
+        self.pieces(body, 1, 0.05)
+
     def truncated(self, body):
         self.head(len(body))
         self.wfile.write(body[: len(body) // 2])

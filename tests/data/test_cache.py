@@ -11,7 +11,7 @@ import pytest
 from msgspec.structs import replace
 
 from salamandre.data import CATALOGUE, DataUnavailable, load, reading
-from salamandre.data.cache import SEAL, keep
+from salamandre.data.cache import SEAL, keep, stored
 
 
 @pytest.fixture
@@ -156,3 +156,29 @@ def test_many_at_once(tiny, folder):
     with ThreadPoolExecutor(6) as threads:
         for train, test in threads.map(lambda _: load("tiny", data_dir=folder), range(24)):
             tiny.agrees_with(train, test)
+
+
+@pytest.mark.parametrize("classes", [1, 256, 257, 1623])
+def test_labels_of_any_number_of_classes(tmp_path, classes):
+    pixels = np.arange(5 * 9, dtype=np.uint8).reshape(5, 1, 3, 3)  # an odd number of bytes
+    labels = np.array([0, 1, 2, 3, 4]) * (classes - 1) // 4
+
+    def write(file):
+        file.write(pixels.tobytes() + stored(labels, classes))
+
+    for _ in range(2):
+        found = keep(tmp_path / "a.bytes", (1, 3, 3), write, classes)
+        np.testing.assert_array_equal(found[0], pixels)
+        assert found[1].tolist() == labels.tolist()
+        assert found[1].dtype == (np.uint8 if classes <= 256 else np.uint16)
+        assert found[1].flags.aligned
+
+
+def test_entries_of_earlier_versions_stay_valid(tmp_path):
+    """They held a byte for each label."""
+    path = tmp_path / "a.bytes"
+    path.write_bytes(bytes(range(2 * 4)) + b"\0\x07")
+    os.utime(path, (SEAL, SEAL))
+    images, labels = keep(path, (1, 2, 2), no_reading, 10)
+    assert images.tolist() == [[[[0, 1], [2, 3]]], [[[4, 5], [6, 7]]]]
+    assert labels.tolist() == [0, 7]

@@ -25,6 +25,7 @@ BAD = {
     "silent": "timed out",
     "stalling": "timed out",
     "dripping": "less than 1000000 bytes per second",
+    "trickling": "less than 1000000 bytes per second",
     "truncated": r"IncompleteRead\(\d+ bytes read",
     "wrong": r"sent a file whose MD5 is not \w+",
     "changed": r"sent a file whose MD5 is not \w+",
@@ -120,9 +121,10 @@ def test_a_failure_leaves_the_old_file(fetch, tmp_path):
     assert (tmp_path / "down" / NAME).read_bytes() == b"old"
 
 
-def test_progress_is_shown_on_a_terminal_only(fetch, tmp_path, capsys, monkeypatch):
+def test_progress_is_lines_where_there_is_no_terminal(fetch, tmp_path, capsys, monkeypatch):
     fetch("good")
-    assert capsys.readouterr().err == ""
+    start, end = capsys.readouterr().err.splitlines()
+    assert "0% 0" in start and "100%" in end
     (tmp_path / "down" / NAME).unlink()
     monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
     fetch("good")
@@ -132,12 +134,23 @@ def test_progress_is_shown_on_a_terminal_only(fetch, tmp_path, capsys, monkeypat
     assert shown.out == ""
 
 
+def test_a_file_of_unknown_size(fetch, mirrors, kept, monkeypatch):
+    kept(WHOLE[:-1])
+    form, file, folder = fetch.arguments("truncated", "good")
+    file = replace(file, bytes=0)
+    assert download(form, file, folder, 0.2).read_bytes() == WHOLE
+    (folder / NAME).unlink()
+    monkeypatch.setattr("salamandre.data.download.LARGEST", 10_000)
+    with pytest.raises(DataUnavailable, match="sent more than the 10,000 bytes"):
+        download(form, file, folder, 0.2)
+
+
 # -- in several goes -----------------------------------------------------------------------------
 
 
 def test_the_next_mirror_goes_on(fetch, mirrors):
     assert fetch("truncated", "good").read_bytes() == WHOLE
-    assert mirrors.starts == [0, len(WHOLE) // 2 // 1024 * 1024]
+    assert mirrors.starts == [0, len(WHOLE) // 2]  # to the byte
 
 
 def test_the_next_call_goes_on(fetch, mirrors, tmp_path):

@@ -174,3 +174,47 @@ def test_what_is_tested_is_not_transformed():
     source = Source(images(), network(3 * 48), Flip(1))
     (x, _), *_ = source.in_order(50)
     np.testing.assert_allclose(np.asarray(x).reshape(X.shape), X / 255, rtol=1e-6)
+
+
+def darken(x, random):
+    """Write into x, as transforms of other libraries do."""
+    x //= 2
+    return x
+
+
+def test_a_transform_that_writes_in_place_leaves_the_data_alone():
+    arrays, labels = X.copy(), np.zeros(50, np.uint8)
+    kept = images(X)
+    for given in (kept, (arrays, labels)):
+        source = Source(given, network(3 * 48), Chain(darken, Shift(1)))
+        for _ in (*source.batches(10, 0, 0), *source.batches(10, 0, 0)):
+            pass
+        reshaping = Source(given, network(3 * 36), Chain(darken, Crop(6)))
+        for _ in (*reshaping.in_order(20), *reshaping.batches(10, 0, 0)):
+            pass
+    data.apply(kept, darken)
+    np.testing.assert_array_equal(arrays, X)
+    np.testing.assert_array_equal(kept.images, X)
+
+
+def to_unit(x, random):
+    return x / np.float32(255)
+
+
+def test_a_transform_may_scale_pixels_to_0_1_itself():
+    (x, _), *_ = Source(images(X), network(3 * 48), to_unit).batches(50, 1, 0)
+    (plain, _), *_ = Source(images(X), network(3 * 48)).batches(50, 1, 0)
+    np.testing.assert_allclose(x, plain, rtol=1e-6)
+
+
+def test_a_transform_that_standardises_pixels_is_told():
+    with pytest.raises(ValueError, match=r"makes values in -1..1 of pixels in 0..255"):
+        Source(images(X), network(3 * 48), lambda x, random: x / np.float32(127.5) - 1)
+
+
+def test_a_transform_may_make_pixels_floats():
+    def noisy(x, random):
+        return x + random.normal(0, 10, x.shape).astype(np.float32)
+
+    (x, _), *_ = Source(images(X), network(3 * 48), noisy).batches(50, 1, 0)
+    assert 0.9 < x.max() < 1.3 and x.min() < 0

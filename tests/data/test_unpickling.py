@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import pickle
+import time
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -101,9 +103,45 @@ def test_arrays_of_every_type_of_numbers():
         unpickle(pickle.dumps({"a": np.arange(3, dtype=">i4")}, protocol=4))
 
 
-def test_a_pickle_that_would_grow_without_bounds():
-    nested = b"](K\x01K\x01e"
-    for place in range(40):  # each list holds the one before twice
-        nested += b"q" + bytes([place]) + b"0](h" + bytes([place]) + b"h" + bytes([place]) + b"e"
-    with pytest.raises(ValueError, match="a list of something else"):
-        unpickle(b"}(U\x04data" + nested + b"u.")
+def doubled(first, pair):
+    """A value that holds the one before twice, thirty times."""
+    value = first
+    for place in range(30):
+        value += b"q" + bytes([place]) + b"0" + pair.replace(b"x", b"h" + bytes([place]))
+    return value
+
+
+ARRAY = b"cnumpy.core.multiarray\n_reconstruct\n(tR(K\x01%scnumpy\ndtype\n(U\x02u1tR\x89U\x04aaaatb"
+
+
+@pytest.mark.parametrize(
+    "program",
+    [
+        b"}(U\x04data" + doubled(b"](K\x01K\x01e", b"](xxe") + b"u.",
+        b"}(" + doubled(b"(K\x01t", b"(xxt") + b"K\x01u.",  # its hash would take minutes
+        b"}(K\x01" + doubled(b"(K\x01t", b"(xxt") + b"u.",
+        b"}(U\x04data" + ARRAY % doubled(b"](K\x01e", b"](xxe") + b"u.",  # a shape, in an error
+        b"}(U\x04data" + ARRAY % doubled(b"(K\x01t", b"(xxt") + b"u.",
+        b"}(K\x01t" + b"2\x86" * 40 + b"K\x01u.",
+        b"}(K\x01" + b"\x85" * 200_000 + b"K\x01u.",  # its hash would overflow the stack
+    ],
+)
+def test_the_work_on_a_pickle_is_bounded_by_its_length(program):
+    started = time.perf_counter()
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match=r"twice|more than 1,000 tuples"):
+            unpickle(program)
+        assert tracemalloc.get_traced_memory()[1] < 10**7
+    finally:
+        tracemalloc.stop()
+    assert time.perf_counter() - started < 10  # 0.01 on an idle machine
+
+
+def test_arrays_may_share_what_python_shares():
+    images = np.zeros((2, 3), np.uint8)
+    for protocol in (3, 4):
+        held = {"data": images, "more": images + 1, "labels": [1, 2]}
+        found = unpickle(pickle.dumps(held, protocol))
+        np.testing.assert_array_equal(found["more"], images + 1)
+        assert found["labels"] == [1, 2]

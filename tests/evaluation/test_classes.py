@@ -16,7 +16,7 @@ def test_shares_and_divergence_agree_with_scipy(random):
     expected = stats.entropy(shares, reference)
     assert evaluation.class_divergence(shares, reference) == pytest.approx(expected)
     assert evaluation.class_divergence(np.array([0, 1.0]), np.array([1.0, 0])) == np.inf
-    with pytest.raises(ValueError, match=r"all of them in 0\.\.2"):
+    with pytest.raises(ValueError, match=r"must lie in 0\.\.2"):
         evaluation.class_shares(np.array([0, 3]), 3)
 
 
@@ -37,3 +37,30 @@ def test_confusion_and_accuracy_agree_with_scikit_learn():
     counts = evaluation.confusion(labels.astype(np.uint8), guesses, 5)
     assert np.array_equal(counts, sklearn.confusion_matrix(labels, guesses))
     assert evaluation.accuracy(y, labels) == pytest.approx(sklearn.accuracy_score(labels, guesses))
+
+
+def test_confusion_of_names_outputs_and_one_hot_targets():
+    labels, guesses = np.array([0, 1, 1, 2]), np.array([0, 2, 1, 2])
+    wanted = evaluation.confusion(labels, guesses, 3)
+    names = ("x", "y", "z")
+    words = [np.array(names)[part] for part in (labels, guesses)]
+    assert (evaluation.confusion(*words, names) == wanted).all()
+    assert (evaluation.confusion(np.eye(3)[labels], np.eye(3)[guesses] * 0.8, 3) == wanted).all()
+    assert (evaluation.confusion(labels * 1.0, guesses, names) == wanted).all()
+    assert evaluation.accuracy(np.eye(3)[guesses], np.eye(3)[labels]) == 0.75
+    assert evaluation.accuracy(np.eye(3)[guesses], labels[:, None]) == 0.75
+
+
+@pytest.mark.parametrize(
+    "labels, guesses, classes, message",
+    [
+        (["x"], ["w"], ("x", "y"), "guesses hold 'w'.* 'x', 'y'"),
+        ([0.5], [0], 2, "labels must be whole numbers"),
+        (np.ma.masked_array([0, 1], [0, 1]), [0, 1], 2, "labels are a masked array"),
+        ([0, 1], [0], 2, "as many guesses as labels, got 1 and 2"),
+        ([0, 2], [0, 1], 2, r"labels must lie in 0\.\.1"),
+    ],
+)
+def test_labels_that_confusion_refuses(labels, guesses, classes, message):
+    with pytest.raises(ValueError, match=message):
+        evaluation.confusion(labels, guesses, classes)

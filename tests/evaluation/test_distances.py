@@ -96,3 +96,20 @@ def test_precision_and_recall_by_the_paper_s_definition(random):
     assert precision == pytest.approx(0.5)
     with pytest.raises(ValueError, match="more than 3 rows"):
         evaluation.precision_recall(a[:3], b)
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, None])
+def test_features_that_are_no_numbers(bad, random):
+    good = random.normal(size=(8, 3))
+    broken = np.ma.masked_array(good, good > 0) if bad is None else good.copy()
+    if bad is not None:
+        broken[2, 1] = bad
+    for measure in (
+        evaluation.frechet_distance,
+        evaluation.precision_recall,
+        evaluation.nearest,
+        lambda a, b: evaluation.mode_coverage(a, b, 1.0),
+    ):
+        for pair in ((broken, good), (good, broken)):
+            with pytest.raises(ValueError, match=r"must be finite numbers|are a masked array"):
+                measure(*pair)

@@ -82,3 +82,44 @@ def test_a_judge_watches_a_game(judge, digits):
     expected = judge.metrics(game.generate(200, seed=1), (-1, 1))
     latest = {name: game.history.records[-1][name] for name in expected}
     assert latest == pytest.approx(expected)
+
+
+def reordered(images, names):
+    """Return the images with their classes in another order."""
+    return images.relabelled(names)
+
+
+def test_a_judge_matches_classes_by_name(judge, digits):
+    _, test = digits
+    assert judge.classifier.class_names == test.classes
+    other = evaluation.Judge(judge.classifier, reordered(test, test.classes[::-1]))
+    assert other.accuracy == judge.accuracy and other.classes == test.classes
+    some = [label for label in range(len(test)) if test.labels[label] < 3][:60]
+    few = data.Images(
+        test.images[some], 2 - test.labels[some], ("2", "1", "0"), "few", "test", test.white
+    )
+    assert evaluation.Judge(judge.classifier, few).accuracy > 0.85
+    unknown = data.Images(test.images, test.labels, tuple("abcdefghij"), "x", "test", test.white)
+    with pytest.raises(ValueError, match=r"class 'a', .* that the other set lacks: its classes"):
+        evaluation.Judge(judge.classifier, unknown)
+
+
+def test_a_judge_asks_for_the_classes_that_a_game_names(judge, digits):
+    """A generator whose classes are in another order draws the right ones."""
+    train, _ = digits
+    names = train.classes[::-1]
+    generator = sal.Network(
+        [sal.Embedding(10), sal.NeuronLayer(64, sal.Tanh())], 5, optimizer=sal.Adam()
+    )
+    discriminator = sal.Network([sal.Embedding(10), sal.NeuronLayer(1)], 64, optimizer=sal.Adam())
+    game = sal.GanGame(
+        generator, discriminator, reordered(train, names), latent=sal.Gaussian(5), labels=True
+    )
+    assert generator.class_names == discriminator.class_names == names
+    real = [train.images[train.labels == int(name)][:20] for name in names]
+
+    def generate(count, seed):
+        return np.stack([real[row % 10][row // 10] for row in range(count)]) / train.white * 2.0 - 1
+
+    game.generate = generate
+    assert judge.of_game(200)(game)["right"] > 0.95

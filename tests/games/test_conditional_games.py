@@ -111,3 +111,35 @@ def test_columns_of_a_picture_are_classes(tmp_path):
     game.play(2, [games.SampleGrids(tmp_path, every=sal.Steps(2), count=30)])
     with Image.open(tmp_path / "samples" / "00000002.png") as picture:
         assert picture.size == (2 * 10 * 10, 2 * 3 * 10)  # ten columns of 8 + 2 pixels, twice
+
+
+def test_classes_are_asked_for_by_name(tmp_path):
+    points, labels = clusters(90)
+    words = np.array(["east", "west", "north"])[labels]
+    game = sal.GanGame(*players(), points, labels=words, latent=sal.Gaussian(2), seed=3)
+    names = ("east", "north", "west")
+    assert game.generator.class_names == game.discriminator.class_names == names
+    game.play(3)
+    wanted = game.generate(labels=np.array([2, 0]))
+    assert np.array_equal(game.generate(labels=["west", "east"]), wanted)
+    with pytest.raises(ValueError, match=r"hold 'south'.* 'east', 'north', 'west'"):
+        game.generate(labels=["south"])
+    game.save_generator(tmp_path / "g")
+    assert sal.Network.load(tmp_path / "g").class_names == names
+
+
+def test_a_game_with_players_of_other_classes():
+    points, labels = clusters(90)
+    generator, discriminator = players()
+    generator.class_names = ("a", "b", "c")
+    with pytest.raises(ValueError, match="a class 'x' that the network lacks"):
+        sal.GanGame(
+            generator,
+            discriminator,
+            points,
+            labels=np.array(["x", "b", "c"])[labels],
+            latent=sal.Gaussian(2),
+        )
+    discriminator.class_names = ("c", "b", "a")
+    with pytest.raises(ValueError, match="generator's classes are 'a', 'b', 'c', the discrim"):
+        sal.GanGame(generator, discriminator, points, labels=labels, latent=sal.Gaussian(2))

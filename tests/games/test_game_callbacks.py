@@ -84,7 +84,7 @@ def test_networks_of_epochs_are_kept(tmp_path):
         sal.WGanGame, critic_steps=5, remedies=[sal.MovingAverage(0.5)]
     )  # 2 rounds an epoch
     play.play(41, [games.EpochNetworks(tmp_path, keep=2)])  # 20.5 epochs
-    kept = sorted(path.name for path in (tmp_path / "networks").iterdir())
+    kept = sorted(path.name for path in (tmp_path / "networks").glob("*.safetensors"))
     numbers = (3, 6, 9, 12, 15, 18, 19, 20)
     assert kept == [
         f"{player}-{n:04d}.safetensors"
@@ -95,6 +95,58 @@ def test_networks_of_epochs_are_kept(tmp_path):
     of_the_epoch = sal.Network.load(tmp_path / "networks" / kept[-1]).tensors()
     assert not np.array_equal(latest["0.weights"], of_the_epoch["0.weights"])
     assert np.array_equal(latest["0.weights"], play.average.network.parameters[:56].reshape(8, 7))
+
+
+def kept_after(folder, *plays):
+    """Return the epochs whose networks are kept after games of (epochs, keep, epochs played)."""
+    play, end = game(batch_size=150), folder / "game"  # a round is an epoch
+    for epochs, keep, stop in plays:
+        play = game(batch_size=150)
+        if end.exists():
+            play.resume(end)
+        play.play(epochs, [games.EpochNetworks(folder, keep), StopAt(stop), sal.Checkpoint(end)])
+        assert play.rounds == stop
+    return Run(folder, "name").checkpoints
+
+
+@pytest.mark.parametrize(
+    ("plays", "kept"),
+    [
+        ([(30, 3, 30), (31, 3, 31)], [*range(3, 28, 3), 28, 29, 30, 31]),
+        ([(30, 3, 14), (20, 3, 20)], [3, 6, 9, 12, 13, 14, 16, 18, 19, 20]),  # a shorter plan
+        ([(30, 3, 14), (30, 1, 20)], [3, 6, 9, 12, 13, 14, 15, 18, 20]),
+        ([(30, None, 4), (30, 1, 12), (60, 1, 15)], [1, 2, 3, 4, 6, 9, 12, 15]),
+        # Interruptions change nothing.
+        ([(30, 3, 14), (30, 3, 23), (30, 3, 30)], [*range(3, 28, 3), 28, 29, 30]),
+        (
+            [(30, 3, 30), (31, 3, 31), (60, 1, 40)],
+            [*range(3, 28, 3), 28, 29, 30, 31, 36, 40],
+        ),
+    ],
+)
+def test_networks_that_an_earlier_plan_kept_stay(tmp_path, plays, kept):
+    assert kept_after(tmp_path, *plays) == kept
+
+
+def test_a_damaged_or_missing_plan_loses_no_networks(tmp_path):
+    kept_after(tmp_path, (30, 3, 14))
+    before = Run(tmp_path, "name").checkpoints
+    for text in (None, "{", "[]", '{"epochs": 30, "keep": 3}', '{"kept": 3}', '{"kept": ["x"]}'):
+        plan = tmp_path / "networks" / "plan.json"
+        plan.unlink() if text is None else plan.write_text(text)
+        again = game(batch_size=150)
+        again.resume(tmp_path / "game")
+        again.play(18, [games.EpochNetworks(tmp_path, 1)])
+        assert set(before) <= set(Run(tmp_path, "name").checkpoints)
+
+
+class StopAt(sal.Callback):
+    def __init__(self, rounds):
+        self.rounds = rounds
+
+    def on_step(self, game):
+        if game.rounds == self.rounds:
+            game.stop()
 
 
 def test_pictures_and_evaluations_of_an_end_that_was_none_are_forgotten(tmp_path):
@@ -154,8 +206,67 @@ def test_evaluations_of_different_metrics_share_a_table(tmp_path):
 
 def test_a_metric_that_no_record_of_a_game_has_is_told():
     watch = games.Evaluation({"a": lambda game: 1.0}, every=sal.Steps(1))
-    with pytest.warns(UserWarning, match="no record has 'frechet', which EarlyStopping watches"):
-        game().play(2, [watch, sal.EarlyStopping("frechet")])
+    play = game()
+    with pytest.raises(
+        ValueError, match=r"watches 'frechet', which the records lack .they hold a\)"
+    ):
+        play.play(9, [watch, sal.EarlyStopping("frechet")])
+    assert play.rounds == 1
+    play = game()
+    with pytest.raises(ValueError, match=r"they hold no metrics.*a game an Evaluation with it"):
+        play.play(9, [sal.EarlyStopping("frechet"), sal.ProgressBar()])
+    assert play.rounds == 0
+
+
+def evaluations():
+    """Two evaluations, of which the second returns names that only a call tells."""
+    return [
+        games.Evaluation({"a": lambda game: game.rounds}, sal.Steps(3)),
+        games.Evaluation({"all": lambda game: {"b": game.rounds, "c": np.nan}}, sal.Steps(2)),
+    ]
+
+
+def columns(play):
+    return play.history.column("a"), play.history.column("b")
+
+
+@pytest.mark.parametrize("end", [5, 6, 8, 9])
+def test_two_evaluations_both_record_the_end_and_only_that_one_is_forgotten(end, tmp_path):
+    play = game()
+    play.play(end, evaluations())
+    third, second = list(range(3, end, 3)), list(range(2, end, 2))
+    assert columns(play) == ([*third, end], [*second, end])
+    play.save(tmp_path / "game")
+    again = game()
+    again.resume(tmp_path / "game")
+    again.play(13, evaluations())
+    assert columns(again) == ([3, 6, 9, 12, 13], [2, 4, 6, 8, 10, 12, 13])
+
+
+def test_a_game_killed_in_a_round_of_one_evaluation_keeps_its_record(tmp_path):
+    play = game()
+    play.play(20, [*evaluations(), Killed(6, tmp_path / "game")])
+    again = game()
+    again.resume(tmp_path / "game")
+    again.play(7, evaluations())
+    assert columns(again) == ([3, 6, 7], [2, 4, 6, 7])
+    play = game()
+    play.play(20, [*evaluations(), Killed(8, tmp_path / "game")])
+    again = game()
+    again.resume(tmp_path / "game")
+    again.play(9, evaluations())
+    assert columns(again) == ([3, 6, 9], [2, 4, 6, 8, 9])
+
+
+class Killed(sal.Callback):
+    """Saves the game in a round, as the last checkpoint before a process is killed."""
+
+    def __init__(self, rounds, path):
+        self.rounds, self.path = rounds, path
+
+    def on_step(self, game):
+        if game.rounds == self.rounds:
+            game.save(self.path)
 
 
 @pytest.mark.parametrize("name", ["round", "step", "seconds", "loss"])

@@ -61,3 +61,18 @@ def test_the_range_of_a_generator_that_ends_in_a_reshape(random):
     squashed = sal.Network(squashed, (1, 4, 4), optimizer=sal.SGD())
     with pytest.raises(ValueError, match="must end in a linear neuron, got Sigmoid"):
         sal.GanGame(generator, squashed, images, latent=sal.Gaussian(5), batch_size=4)
+
+
+def test_images_in_half_of_the_range_are_a_warning(random):
+    with pytest.warns(UserWarning, match=r"in \[-4, 4\]: give 2 \* images - 1"):
+        sal.GanGame(*players(), random.uniform(size=(80, 3)), latent=sal.Gaussian(5))
+
+
+def test_arrays_of_bytes_are_scaled_to_the_generator_s_range(random):
+    images = random.integers(0, 256, (9, 4, 4)).astype(np.uint8)
+    generator = sal.Network([sal.NeuronLayer(16, sal.Tanh())], 5, optimizer=sal.SGD())
+    discriminator = sal.Network([sal.NeuronLayer(1)], 16, optimizer=sal.SGD())
+    play = sal.GanGame(generator, discriminator, images, latent=sal.Gaussian(5), batch_size=9)
+    real, _ = next(play.batches)
+    wanted = images.reshape(9, 16) / np.float32(127.5) - 1
+    np.testing.assert_allclose(np.sort(real, axis=0), np.sort(wanted, axis=0), atol=1e-6)

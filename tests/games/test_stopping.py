@@ -92,6 +92,15 @@ def test_parameters_that_became_infinite_do_not_reach_the_checkpoint(tmp_path):
     assert all(np.isfinite(array).all() for array in again.generator.tensors().values())
 
 
+def test_rounds_are_a_total_and_a_second_call_says_so():
+    play = game()
+    play.play(3)
+    with pytest.warns(UserWarning, match=r"rounds=3 counts all .* 3 are done: .* give rounds=6"):
+        play.play(rounds=3)
+    play.play(rounds=6)
+    assert play.rounds == 6
+
+
 def test_a_learning_rate_set_by_hand_is_resumed(tmp_path):
     whole = game()
     whole.play(3)

@@ -146,7 +146,7 @@ def test_what_is_refused(make, shape, message):
 
 
 def test_other_batches_are_refused():
-    with pytest.raises(TypeError, match="must be an Activation"):
+    with pytest.raises(TypeError, match="got 'relu': give an object"):
         CONV(2, 3, activation="relu")
     network = sal.Network([CONV(2, 3)], (3, 6, 6))
     for shape in ((2, 1, 6, 6), (2, 3, 6, 5), (2, 108), (3, 6, 6)):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from matplotlib.image import imread
 
 import salamandre as sal
@@ -20,6 +21,41 @@ def test_decision_map_shows_what_the_network_decides_where(tmp_path):
     assert right[0] > right[2]  # red above
 
 
+def shown(images, path, **options):
+    """Return the mean brightness of the middle of each of two images in a row."""
+    plots.plot_images(images, path, columns=2, **options)
+    picture = imread(path)[..., 0]
+    height, width = picture.shape
+    return [float(picture[height // 2, width * n // 4].mean()) for n in (1, 3)]
+
+
+def test_images_are_drawn_in_the_range_of_their_type(tmp_path):
+    path = tmp_path / "x.png"
+    dark, light = np.full((1, 1, 4, 4), 51, np.uint8), np.full((1, 1, 4, 4), 204, np.uint8)
+    both = np.concatenate([dark, light])
+    for images, options in (
+        (both, {}),
+        (both / 255, {}),
+        (both / 127.5 - 1, {}),
+        (np.round(both / 255 * 20).astype(np.uint8), {"white": 20}),
+    ):
+        assert np.allclose(shown(images, path, **options), [0.2, 0.8], atol=0.01)
+    plots.save_grid(both, path, columns=2, zoom=1)
+    assert np.allclose(imread(path)[3, [3, 9]], [0.8, 0.2], atol=0.01)  # grey is drawn as ink
+    before = path.read_bytes()
+    for images, message in (
+        (both.astype(int), "must be bytes"),
+        (both * 1.0, "must have values from 0 to 1"),
+        (both / np.nan, "must have values from 0 to 1"),
+        (both[0], r"must be of shape \(N, 1, H, W\)"),
+        (both[:0], "must be of shape"),
+        (both.reshape(1, 2, 4, 4), "must be of shape"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            plots.plot_images(images, path)
+    assert path.read_bytes() == before
+
+
 def test_pictures_are_written(tmp_path):
     images = np.random.default_rng(0).random((5, 1, 4, 4))
     plots.plot_images(images, tmp_path / "grey.png", captions=list("abcde"), title="t")
@@ -29,3 +65,20 @@ def test_pictures_are_written(tmp_path):
     plots.plot_bands([1, 2, 3], {"a": band}, tmp_path / "band.png", xlabel="x", ylabel="y")
     for name in ("grey", "colour", "confusion", "band"):
         assert imread(tmp_path / f"{name}.png").std() > 0  # not an empty sheet
+
+
+def test_curves_are_drawn_during_a_run_too(tmp_path, monkeypatch):
+    monkeypatch.setattr("salamandre.training.callbacks.REDRAWN", -1.0)
+    seen = []
+
+    class Look(sal.Callback):
+        every = sal.Steps(1)
+
+        def on_step(self, run):
+            seen.append((tmp_path / "curves.png").exists())
+
+    network = sal.Network([sal.NeuronLayer(1)], 1, sal.MeanSquaredError(), sal.SGD(0.1))
+    train = np.ones((4, 1)), np.ones((4, 1))
+    curves = sal.Curves(tmp_path, sal.Steps(2))
+    sal.Engine(network, train, batch_size=2, callbacks=[curves, Look()]).run(epochs=2)
+    assert seen == [False, True, True, True]

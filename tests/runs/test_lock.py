@@ -47,6 +47,15 @@ def test_the_process_that_has_a_run_is_named(tmp_path, holder):
     assert not (tmp_path / OWNER).exists()
 
 
+def test_a_run_that_this_process_plays_is_said_to_be_its_own(tmp_path):
+    with (
+        locked(tmp_path),
+        pytest.raises(RunInUse, match="is being played by this process already: wait"),
+        locked(tmp_path),
+    ):
+        raise AssertionError
+
+
 def test_a_lock_ends_with_its_process_whatever_ends_that(tmp_path, holder):
     holder.kill()
     holder.wait()

@@ -79,7 +79,8 @@ def test_a_run_of_the_command_goes_on(place):
     call("train", "--resume", COMMAND, "--epochs", 4, "--quiet")
     rows = table(file)
     assert rows[: len(before)] == before and len(rows) == 28
-    run = find_run("latest", "runs")
+    assert find_run("latest", "runs").name == GAME  # it was started last
+    run = find_run("latest", "runs", "salamandre train")
     assert run.name == COMMAND and run.state() == "complete" and run.options["epochs"] == 4
     assert json.loads((run.folder / "settings.json").read_text())["format"] == 2
 

@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+from functools import partial
+from pathlib import Path
 
 import numpy as np
+import pytest
 
 from salamandre import studies
 
@@ -35,3 +40,37 @@ def test_repeat_runs_in_other_processes_in_order(capsys):
     assert {result[2] for result in results} == {"1"}
     assert os.environ.get("OPENBLAS_NUM_THREADS") == before
     assert [r[:2] for r in studies.repeat(square, [3], processes=1)] == [(9, os.getpid())]
+
+
+def end(seed: int) -> None:
+    os._exit(3)
+
+
+def test_a_process_that_ends_is_told(capsys):
+    with pytest.raises(RuntimeError, match=r"ended before its run did \(exit code 3\)"):
+        studies.repeat(end, range(2), processes=2)
+    for experiment in (lambda seed: seed, partial(square, (n for n in "abc"))):
+        with pytest.raises(ValueError, match="must be a function at the top level of a module"):
+            studies.repeat(experiment, range(2), processes=2)
+    with pytest.raises(ValueError, match="processes must be a whole number"):
+        studies.repeat(square, range(2), processes=0)
+
+
+PROGRAM = """
+import math
+from salamandre import studies
+def root(seed): return math.sqrt(seed)
+print("results", studies.repeat(root, range(3), processes=2))
+"""
+
+
+def test_a_program_that_calls_it_while_it_is_imported_gets_the_cure(tmp_path):
+    path = tmp_path / "program.py"
+    path.write_text(PROGRAM)
+    options = {"capture_output": True, "text": True, "cwd": Path(__file__).parents[2]}
+    options["env"] = {**os.environ, "PYTHONPATH": str(options["cwd"])}
+    done = subprocess.run([sys.executable, path], **options)
+    assert done.stderr.count("Traceback") == 1 and "results" not in done.stdout
+    assert 'put the call under if __name__ == "__main__":' in done.stderr.splitlines()[-1]
+    session = subprocess.run([sys.executable, "-"], input=PROGRAM, **options)
+    assert "write the program into a file, or give processes=1" in session.stderr.splitlines()[-1]

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import csv
+import io
 import math
+import os
+import shutil
+import signal
+import sys
 
 import numpy as np
 import pytest
 from matplotlib.image import imread
-from test_engine import engine
+from test_engine import LABELS, X, engine, perceptron
 from test_loop import At, Counting, StopAt, Taken
 
 import salamandre as sal
@@ -27,6 +32,9 @@ def table(path):
         ("mine", "min", [1, 2, 3, 4], 3),
         ("mine", "max", [math.nan, 2, math.nan, 1, math.nan], 4),
         ("accuracy", None, [math.nan] * 3, 2),
+        ("mae", None, [5, 4, 3, 2, 3, 2, 2], 6),
+        ("mine", "min", [math.inf, math.inf, 3, math.inf, 4, 3], 5),
+        ("mine", "max", [-math.inf, math.inf, 3, math.inf, 4], 4),
     ],
 )
 def test_early_stopping_waits_for_its_patience(metric, mode, values, expected):
@@ -52,7 +60,7 @@ def test_early_stopping_must_know_what_is_better():
     with pytest.raises(ValueError, match="unknown mode 'up'"):
         sal.EarlyStopping("accuracy", mode="up")
     stopping = sal.EarlyStopping("accuracy")
-    with pytest.raises(ValueError, match=r"watches 'accuracy', which the records lack .*step, a"):
+    with pytest.warns(UserWarning, match=r"watches 'accuracy', which the records lack .*hold a\)"):
         Counting().run(3, At(1, lambda run: run.record({"a": 1})), stopping)
 
 
@@ -62,6 +70,74 @@ def test_early_stopping_ends_a_run():
     losses = run.history.column("test_loss")
     assert len(losses) < 1000
     assert losses[-1] >= min(losses[:-1])
+
+
+def test_a_metric_that_is_never_recorded_is_told_before_the_first_step():
+    for test, metric, held in (
+        (None, "test_loss", "loss"),
+        ((X, LABELS), "recall", "loss, test_loss, accuracy"),
+    ):
+        run = sal.Engine(perceptron(), (X, LABELS), test, callbacks=[sal.EarlyStopping(metric)])
+        with pytest.raises(
+            ValueError, match=f"{metric}', which the records lack .they hold {held}"
+        ):
+            run.run(3)
+        assert run.step == 0
+    run = sal.Engine(perceptron(), (X, LABELS), callbacks=[sal.EarlyStopping("loss", 1)])
+    run.run(3)  # of the training
+    own = Every(lambda run: run.step % 6 or run.record({"recall": 1}))
+    with pytest.warns(UserWarning, match=r"hold epoch, .* own that records it .* = \('recall',\)"):
+        engine(callbacks=[own, sal.EarlyStopping("recall")]).run(2)
+    own.recorded = ("recall",)
+    run = engine(callbacks=[own, sal.EarlyStopping("recall", patience=2)])
+    run.run(9)
+    assert run.step == 18
+
+
+def test_the_best_networks_are_put_back_at_the_end(tmp_path):
+    def made(kept):
+        noting = Every(lambda run: kept.append(run.network.parameters.copy()))
+        stopping = sal.EarlyStopping("test_loss", 2, best=tmp_path / "best")
+        return engine(callbacks=[noting, stopping, sal.Checkpoint(tmp_path / "end")])
+
+    kept = []
+    run = made(kept)
+    run.run(60)
+    step = run.history.best("test_loss")["step"]
+    assert step < run.step < 60 * 6
+    assert np.array_equal(run.network.parameters, kept[step - 1])
+    assert not np.array_equal(kept[step - 1], kept[-1])
+    assert run.evaluate()["test_loss"] == run.history.best("test_loss")["test_loss"]
+    assert len(run.history) == len(kept)
+    again = made([])
+    again.resume(tmp_path / "end")  # a Checkpoint after it holds them too
+    assert np.array_equal(again.network.parameters, kept[step - 1]) and again.step == run.step
+    again.resume(tmp_path / "best")
+    assert again.step == step
+
+
+def test_the_best_networks_of_a_run_that_was_interrupted_and_resumed(tmp_path):
+    def made(folder, *more):
+        stopping = sal.EarlyStopping("test_loss", 2, best=tmp_path / folder / "best")
+        return engine(callbacks=[*more, stopping, sal.Checkpoint(tmp_path / folder / "end")])
+
+    whole = made("whole")
+    whole.run(60)
+    best = whole.history.best("test_loss")["step"]
+    press = At(best + 1, lambda run: os.kill(os.getpid(), signal.SIGINT))
+    first = made("parts", press)
+    first.run(60)
+    assert first.interrupted and first.step == best + 1
+    late = engine(callbacks=[sal.EarlyStopping("test_loss", 1, best=tmp_path / "late")])
+    late.resume(tmp_path / "parts" / "end")
+    with pytest.warns(UserWarning, match="no better record since it was given that file"):
+        late.run(60)
+    second = made("parts")
+    second.resume(tmp_path / "parts" / "end")
+    assert np.array_equal(second.network.parameters, first.network.parameters)  # not put back
+    second.run(60)
+    assert second.step == whole.step
+    assert np.array_equal(second.network.parameters, whole.network.parameters)
 
 
 def test_curves_and_progress(tmp_path, capsys):
@@ -80,6 +156,25 @@ def test_curves_and_progress(tmp_path, capsys):
     assert "12/12" in shown
 
 
+def test_a_table_that_was_lost_or_cut_is_written_anew(tmp_path, monkeypatch):
+    """The folder may vanish in mid-run, and a full disk may take half a row."""
+    file = tmp_path / "run" / "curves.csv"
+    curves = sal.Curves(file.parent, every=sal.Steps(1))
+    Counting().run(9, curves, At(4, lambda run: shutil.rmtree(file.parent)))
+    assert [row["step"] for row in table(file)] == [str(n) for n in range(1, 10)]
+
+    def fail(run):
+        with monkeypatch.context() as context:
+            context.setattr(run.history, "to_csv", lambda start: "7,0.")
+            curves.on_step(run)
+            context.setattr(run.history, "to_csv", lambda start: 1 / 0)
+            curves.on_step(run)
+
+    with pytest.raises(ZeroDivisionError):
+        Counting().run(9, curves, At(4, fail))
+    assert [row["step"] for row in table(file)] == [str(n) for n in range(1, 5)]
+
+
 def test_a_bar_that_is_drawn_rarely_ends_where_the_run_does(capsys):
     loop = Counting()
     loop.run(7, sal.ProgressBar(every=sal.Seconds(3600)))
@@ -91,6 +186,18 @@ def test_lines_of_epochs(capsys):
     first, second = capsys.readouterr().out.splitlines()
     assert first.startswith("epoch 1 of 3, 0 s, 0 s left: number 2")
     assert second.startswith("epoch 2 of 3") and second.endswith("left: number 5, a 0.5")
+
+
+@pytest.mark.parametrize("stream", [None, "closed"])
+def test_bars_and_lines_need_no_output(monkeypatch, stream):
+    if stream:
+        stream = io.StringIO()
+        stream.close()
+    monkeypatch.setattr(sys, "stdout", stream)
+    monkeypatch.setattr(sys, "stderr", stream)
+    loop = Counting()
+    loop.run(7, sal.ProgressBar(every=sal.Seconds(0)), sal.training.EpochLines())
+    assert loop.step == 7
 
 
 def test_the_table_is_appended_to_and_what_was_played_for_nothing_is_replaced(tmp_path):

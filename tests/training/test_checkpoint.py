@@ -131,6 +131,23 @@ def network(**options):
     return sal.Network(layers, 4, sal.CrossEntropy(), sal.SGD())
 
 
+DECAY = {"class": "schedules.StepDecay", "rate": 1.0, "every": 1}
+
+
+def schedules(description, value):
+    for learned in description["optimizers"].values():
+        learned[1] = value
+
+
+def records(description, tensors, values, names):
+    description["records"], tensors["records"] = [names], np.array(values).ravel()
+
+
+def history(tensors, change):
+    first = next(name for name in tensors if name.startswith("history/"))
+    tensors[first] = np.ascontiguousarray(change(tensors[first]))
+
+
 @pytest.mark.parametrize("name", ["engine", "gan"])
 def test_a_damaged_checkpoint_changes_nothing(name, tmp_path):
     saved, run = getattr(old, name)(), getattr(old, name)()
@@ -139,17 +156,39 @@ def test_a_damaged_checkpoint_changes_nothing(name, tmp_path):
     before = content(run)
     path = tmp_path / "run"
     for change, message in (
-        (lambda d, t: d.pop("drawn"), "it lacks 'drawn'"),
+        (lambda d, t: d.pop("drawn"), "damaged: object missing required field `drawn`"),
         (lambda d, t: d["random"].clear(), "it lacks '"),
-        (lambda d, t: t.pop(next(iter(t))), "it (holds no array|lacks) '"),
-        (lambda d, t: t.update({n: a * np.nan for n, a in t.items()}), "holds NaN or infinity"),
+        (lambda d, t: t.pop(next(iter(t))), "it (holds no array|lacks|must hold)"),
+        (
+            lambda d, t: t.update({n: a * np.nan for n, a in t.items()}),
+            "holds NaN or infinity|must be of the",
+        ),
         (lambda d, t: d["identity"].update(seed=9), "belongs to another run: its seed is 9, here"),
+        (lambda d, t: d.update(drawn=-1), "at drawn: expected `int` >= 0"),
+        (lambda d, t: d.update(seconds="long"), "at seconds: expected `float`"),
+        (lambda d, t: d.update(steps=d["steps"][:-1]), "must hold the values of the steps"),
+        (lambda d, t: schedules(d, 0.1), "must be a schedule, got 0.1"),
+        (lambda d, t: schedules(d, {"class": "layers.ReLU"}), "must be a schedule, got ReLU"),
+        (lambda d, t: schedules(d, {"class": "schedules.Schedule"}), "unknown component"),
+        (lambda d, t: schedules(d, {**DECAY, "factor": 1e200}), "cannot be loaded"),
+        (lambda d, t: [o.__setitem__(0, 10**30) for o in d["optimizers"].values()], "at optimizer"),
+        (lambda d, t: [s.update(state={"inc": 1}) for s in d["random"].values()], "lacks 'state'"),
+        (lambda d, t: [s.update(uinteger=-1) for s in d["random"].values()], "cannot be loaded"),
+        (lambda d, t: d["records"].append(["accuracy"]), "records name"),
+        (lambda d, t: t.update(records=np.append(t["records"], 1.0)), "records name"),
+        (lambda d, t: records(d, t, [[7.0]], ["epoch"]), "lacks '"),
+        (lambda d, t: records(d, t, [[7.0], [7.0]], ["step", "round"]), "must be of the 6"),
+        (lambda d, t: records(d, t, [[math.nan]] * 2, ["step", "round"]), "must be of the 6"),
+        (lambda d, t: history(t, lambda v: v[:2]), "a number of each name|must be of the 2"),
+        (lambda d, t: history(t, lambda v: v[None]), "a number of each name"),
+        (lambda d, t: history(t, lambda v: v * math.inf), "history holds NaN or infinity"),
+        (lambda d, t: t.update({n: a.astype("f8") for n, a in t.items()}), "is of float64, not"),
     ):
         saved.save(path)
         stored = read_file(path, "checkpoint")
         change(stored.architecture, stored.tensors)
         write_file(path, "checkpoint", stored.architecture, stored.tensors)
-        with pytest.raises(ValueError, match=f"{path} cannot be loaded: .*{message}"):
+        with pytest.raises(ValueError, match=f"{path} .*{message}"):
             run.resume(path)
         assert content(run) == before
 
@@ -171,3 +210,16 @@ def test_a_run_that_has_not_begun_can_be_saved(tmp_path):
     for game in (run, again):
         play(game, 4)
     assert content(again) == content(run)
+
+
+def test_equal_runs_write_equal_bytes(tmp_path):
+    for path in ("a", "b"):
+        run = old.gan()
+        play(run, 3)
+        run.seconds = 1.5
+        run.save(tmp_path / path)
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+    again = old.gan()
+    again.resume(tmp_path / "a")
+    again.save(tmp_path / "b")
+    assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()

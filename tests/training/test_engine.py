@@ -233,6 +233,47 @@ def test_a_diverged_run_stops_and_leaves_the_last_good_checkpoint(tmp_path):
     assert all(math.isfinite(loss) for loss in resumed.history.steps["loss"])
 
 
+def test_epochs_are_a_total_and_a_second_call_says_so(tmp_path):
+    run = engine()
+    run.run(3)
+    run.save(tmp_path / "run")
+    again = engine()
+    again.resume(tmp_path / "run")
+    again.run(3)  # a program that is started again is complete
+    again.resume(tmp_path / "run")
+    with pytest.warns(UserWarning, match="3 are done: .* for 2 more give epochs=5"):
+        again.run(2)
+    with pytest.warns(UserWarning, match=r"epochs=3 counts all .* 3 are done: .* give epochs=6"):
+        run.run(epochs=3)
+    assert run.step == 18
+    run.run(epochs=6)
+    assert run.step == 36
+
+
+def test_a_metric_sees_the_whole_test_set_and_changes_nothing():
+    seen = []
+
+    def largest(y, targets):
+        seen.append((len(y), targets.sum()))
+        error = float(abs(y.argmax(axis=1) - targets).max())
+        y *= 0
+        targets *= 0
+        return error
+
+    run = engine(metrics={"a": largest, "b": largest})
+    expected = (run.network.predict(X).argmax(axis=1) != LABELS).max()
+    assert run.evaluate(batch_size=7)["b"] == expected
+    run.evaluate(batch_size=7)
+    assert seen == [(50, LABELS.sum())] * 4
+
+
+def test_callbacks_are_checked_when_an_engine_is_made():
+    with pytest.raises(TypeError, match=r"make one, ProgressBar\(\)"):
+        engine(callbacks=[sal.ProgressBar])
+    with pytest.raises(TypeError, match="callbacks must be a list"):
+        engine(callbacks=sal.ProgressBar())
+
+
 def test_images_are_scaled_and_flattened_for_the_network():
     pixels = np.array([[[[0, 51], [102, 255]]]] * 4, dtype=np.uint8)
     data = Images(pixels, np.zeros(4, np.uint8), ("0", "1"), "made", "train")
@@ -268,7 +309,7 @@ def test_shift_moves_each_image_by_whole_pixels():
         (lambda: sal.Engine(perceptron(), (X[:, :5], LABELS)), r"shape \(6,\).*\(5,\)"),
         (lambda: sal.Engine(perceptron(), (X * np.nan, LABELS)), "NaN"),
         (lambda: sal.Engine(perceptron(), (X, LABELS + 1)), r"labels must lie in 0\.\.1"),
-        (lambda: sal.Engine(perceptron(), (X, LABELS * 1.0)), "whole-number labels"),
+        (lambda: sal.Engine(perceptron(), (X, LABELS + 0.5)), "whole-number labels"),
         (lambda: sal.Engine(sal.Network([sal.NeuronLayer(1)], 6), (X, LABELS)), "a loss and an"),
     ],
 )
@@ -317,3 +358,113 @@ def test_a_transform_is_known_by_its_settings(tmp_path):
     other = sal.Engine(perceptron(), images, batch_size=8, transform=Shift(2))
     with pytest.raises(ValueError, match="another run: its transform"):
         other.resume(tmp_path / "c")
+
+
+def plain():
+    layers = [sal.NeuronLayer(8, sal.Tanh()), sal.NeuronLayer(2, sal.Softmax())]
+    return sal.Network(layers, 6, sal.CrossEntropy(), sal.Adam(0.01))
+
+
+def test_metrics_are_of_the_whole_test_set_and_get_copies():
+    x = np.random.default_rng(1).normal(size=(2500, 6)).astype(np.float32)
+    labels = (x[:, 0] > 1).astype(int)
+    kept = labels.copy()
+
+    def spread(y, targets):
+        found = float(y[:, 0].std()), len(y)
+        y[...] = 0  # users write where they please
+        targets[...] = 7
+        return found[0] if found[1] == 2500 else -1.0
+
+    def precision(y, targets):
+        chosen = y.argmax(axis=1) == 1
+        return float(targets[chosen].mean()) if chosen.any() else 0.0
+
+    run = sal.Engine(
+        plain(), (X, LABELS), (x, labels), metrics={"spread": spread, "hits": precision}
+    )
+    found, y = run.evaluate(), run.network.predict(x)
+    assert found["spread"] == pytest.approx(y[:, 0].std(), rel=1e-5)
+    assert found["hits"] == pytest.approx(precision(y, labels))
+    np.testing.assert_array_equal(labels, kept)
+    assert run.evaluate() == found
+
+
+def test_weights_of_classes_and_examples():
+    """The weights of a batch of all examples are the product of both kinds."""
+    own = np.random.default_rng(2).uniform(0.1, 2, len(X))
+    counts = np.bincount(LABELS)
+    balanced = len(X) / (2 * counts)
+    named = np.where(LABELS, "late", "early")
+    for given, of_class, targets in (
+        ({1: 3.0}, [1, 3], LABELS),
+        ([0.5, 2], [0.5, 2], LABELS),
+        ("balanced", balanced, LABELS),
+        ({"late": 3}, [1, 3], named),
+        ("balanced", balanced, np.eye(2)[LABELS]),
+    ):
+        run = sal.Engine(
+            plain(),
+            (X, targets),
+            batch_size=len(X),
+            class_weights=given,
+            sample_weights=own,
+        )
+        wanted = plain().learn(X, LABELS, weights=own * np.array(of_class)[LABELS])
+        assert run.run(1).steps["loss"][0] == pytest.approx(float(wanted), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"class_weights": {"cat": 2}}, r"name 'cat': the classes are 0\.\.1"),
+        ({"class_weights": {2: 2}}, r"name 2: the classes are 0\.\.1"),
+        ({"class_weights": [1, 2, 3]}, "one number for each of the 2 classes, got 3"),
+        ({"class_weights": {1: -1}}, "at least 0"),
+        ({"class_weights": "balance"}, "did you mean 'balanced'"),
+        ({"sample_weights": [1, 2]}, "one number for each of the 50 examples"),
+        ({"sample_weights": -np.ones(50)}, "at least 0"),
+        ({"sample_weights": np.zeros(50)}, "not all of them 0"),
+    ],
+)
+def test_weights_that_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        sal.Engine(perceptron(), (X, LABELS), **options)
+
+
+def test_a_run_with_other_weights_is_another_run(tmp_path):
+    run = sal.Engine(perceptron(), (X, LABELS), class_weights=[1, 2])
+    run.run(1)
+    run.save(tmp_path / "c")
+    sal.Engine(perceptron(), (X, LABELS), class_weights=[1, 2]).resume(tmp_path / "c")
+    for other in ([1, 3], None):
+        with pytest.raises(ValueError, match="another run: its weights"):
+            sal.Engine(perceptron(), (X, LABELS), class_weights=other).resume(tmp_path / "c")
+
+
+def some_images(pixels=0, labels=(0, 1), classes=("a", "b")):
+    x = np.full((16, 1, 2, 3), 7, np.uint8)
+    x[3, 0, 0, 0] = pixels
+    return Images(x, np.tile(np.array(labels, np.uint8), 8), classes, "i", "train")
+
+
+def test_a_changed_data_set_is_told_at_resume(tmp_path):
+    def run(images, transform=None):
+        return sal.Engine(perceptron(), images, batch_size=8, transform=transform)
+
+    def first(x, random):
+        return x
+
+    second = lambda x, random: x[:, :, ::-1]  # noqa: E731
+    second.__qualname__ = first.__qualname__
+    run(some_images(), first).save(tmp_path / "c")
+    run(some_images(), first).resume(tmp_path / "c")
+    for images in (
+        some_images(pixels=9),
+        some_images(labels=(1, 0)),
+        some_images(classes=("b", "a")),
+    ):
+        with pytest.raises(ValueError, match=r"examples of .* have changed"):
+            run(images, first).resume(tmp_path / "c")
+    with pytest.raises(ValueError, match="transform"):
+        run(some_images(), second).resume(tmp_path / "c")

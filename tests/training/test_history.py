@@ -113,6 +113,30 @@ def test_directions_of_known_metrics():
         assert DIRECTIONS[metric] == "max"
 
 
+def test_a_history_can_be_read_and_holds_no_step_back():
+    history = filled()
+    assert repr(history) == "<History of 5 rounds: d_loss 5, g_loss 1.25; no records>"
+    history.records += [{"round": 3, "frechet": 9.0, "seconds": 1.0}]
+    assert str(history).endswith("; 1 record, the latest: round 3, frechet 9")
+    history.append(d_loss=OnDevice(math.nan), g_loss=OnDevice(2))
+    assert str(history).startswith("6 rounds: d_loss nan, g_loss 2;")  # does not raise
+    assert repr(sal.History()) == "<History of 0 steps; no records>"
+
+
+def test_a_record_that_is_not_there_has_a_reason():
+    history = sal.History()
+    for copied in (history, copy.deepcopy(history), pickle.loads(pickle.dumps(history))):
+        for index in (-1, 0):
+            with pytest.raises(
+                IndexError, match=r"no record: an Engine makes them by tests .* test"
+            ):
+                copied.records[index]
+    assert history.records[-1:] == [] == history.records
+    history.records.append({"step": 1})
+    with pytest.raises(IndexError, match="out of range"):
+        history.records[1]
+
+
 def test_copies_are_true_copies():
     history = filled()
     history.records.append({"round": 5, "a": math.inf})

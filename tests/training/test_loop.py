@@ -131,7 +131,9 @@ def test_those_that_were_started_are_told_of_the_end_even_if_one_fails():
     assert isinstance(loop.error, OSError)
     with pytest.raises(ValueError, match="worse"):
         loop.run(3, FailsAtTheEnd(), last)
-    assert loop.error is None and last.calls[-1] == ("end", 3)
+    assert str(loop.error) == "worse" and last.calls[-1] == ("end", 3)
+    loop.run(4)
+    assert loop.error is None
 
 
 def test_the_end_is_told_of_the_error():
@@ -159,9 +161,63 @@ def test_what_is_no_callback_is_refused_before_the_first_step():
     loop = Counting()
     with pytest.raises(TypeError, match=r"must be a Callback object, got <class .*Recorder"):
         loop.run(3, Recorder)
+    with pytest.raises(
+        TypeError, match=r"got <function .* derive a class from salamandre.Callback"
+    ):
+        loop.run(3, test_a_run_may_be_in_any_thread)
+    with pytest.raises(TypeError, match=r"must be a list, got Recorder\(calls=\[\]\): write \[R"):
+        loop._run(3, Recorder())
     with pytest.raises(TypeError, match=r"Mine every must be Steps.*write Steps\(5\)"):
         loop.run(3, Mine())
     assert loop.step == 0
+
+
+def test_a_method_of_a_callback_that_is_never_called_is_told():
+    class Mine(sal.Callback):
+        def on_epoch_end(self, run):
+            pass
+
+    with pytest.warns(UserWarning, match=r"Mine.on_epoch_end is not called by a run, which calls"):
+        Counting().run(3, Mine())
+
+
+def test_a_run_cannot_be_started_in_itself():
+    loop = Counting()
+    with pytest.raises(
+        RuntimeError, match=r"Counting: 2 steps: .* a callback cannot start it again"
+    ):
+        loop.run(4, At(2, lambda run: run.run(9)))
+    loop.run(4)
+    assert loop.step == 4
+
+
+def test_ctrl_c_in_a_callback_ends_the_run_when_all_have_seen_the_step():
+    loop, last, late = Counting(), Recorder(), []
+
+    def press(run):
+        os.kill(os.getpid(), signal.SIGINT)
+        late.append(run.step)
+
+    loop.run(9, At(4, press), last)
+    assert late == [4] and last.calls[-2:] == [("step", 4), ("end", 4)] and loop.interrupted
+    loop.run(9, At(9, press))  # at the last step
+    assert loop.step == 9 and loop.interrupted
+
+
+def test_a_run_and_its_parts_can_be_read():
+    loop = Counting()
+    assert repr(loop) == "<Counting: 0 steps; no records>"
+    loop.run(1200, At(1000, lambda run: run.record({"a": 0.5})), At(1100, lambda run: 0))
+    assert (
+        repr(loop) == "<Counting: 1,200 steps: number 1200; 1 record, the latest: step 1000, a 0.5>"
+    )
+    assert repr(sal.EarlyStopping("accuracy", 3)).startswith(
+        "EarlyStopping(metric='accuracy', patience=3, mode='max'"
+    )
+    assert len(repr(Recorder())) < 100
+    many = Recorder()
+    many.calls = list(range(1000))
+    assert len(repr(many)) < 100
 
 
 def test_the_first_ctrl_c_ends_the_run_after_its_step():

@@ -1,0 +1,121 @@
+"""Names of classes: what a label means where two sets, or a set and a network, meet.
+
+Labels are whole numbers, label k is the class ``names[k]``. Two lists of names may differ in order;
+then labels are translated by name.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from salamandre.checks import array, nearest
+
+Names = tuple[str, ...]
+SIGNS: Names = ("-1", "1")  # of two classes whose labels are -1 and 1
+TRUTHS: Names = ("False", "True")
+SHOWN = 3  # names at each end of a list that is shortened
+
+
+def checked_names(names: Sequence[str] | None) -> Names | None:
+    """Return the names of a network's classes, different texts, or ``None``."""
+    if names is None:
+        return None
+    if isinstance(names, str) or not all(isinstance(name, str) for name in names) or not len(names):
+        raise ValueError(f"class_names must be a sequence of texts, or None, got {names!r}")
+    if len({*map(composed, names)}) < len(names):
+        raise ValueError(f"class_names must be different names, got {listed(names)}")
+    return tuple(map(str, names))
+
+
+def composed(name: str) -> str:
+    """Return a name in Unicode's composed form (NFC), in which names are compared."""
+    return unicodedata.normalize("NFC", name)
+
+
+def listed(names: Sequence[str]) -> str:
+    """Return names in quotes; of many the first and the last ones."""
+    quoted = [repr(name) for name in names]
+    if len(quoted) > 2 * SHOWN + 1:
+        quoted[SHOWN:-SHOWN] = ["..."]
+    return ", ".join(quoted)
+
+
+def matched(
+    what: str, names: Sequence[str], whose: str, wanted: Sequence[str]
+) -> np.ndarray | None:
+    """Return the label among ``wanted`` of each of ``names``; ``None`` if both lists are the same.
+
+    Args:
+        what: has the classes ``names``, for the message.
+        names: of the classes whose labels are to be translated.
+        whose: the classes ``wanted`` are.
+        wanted: the names that labels shall stand for.
+
+    Raises:
+        ValueError: a name that ``wanted`` lacks; both lists are named.
+    """
+    ours, theirs = [*map(composed, names)], [*map(composed, wanted)]
+    if ours == theirs:
+        return None
+    known = {name: label for label, name in reversed([*enumerate(theirs)])}
+    if missing := [name for name in ours if name not in known]:
+        raise ValueError(
+            f"{what} has a class {listed(missing)} that {whose} lacks: its classes are "
+            f"{listed(names)}, those of {whose} {listed(wanted)}"
+        )
+    return np.array([known[name] for name in ours])
+
+
+def by_name(what: str, labels: Any, names: Names | None) -> Any:
+    """Return labels as whole numbers where they are texts, or -1 and 1 for classes of these names.
+
+    Other arrays, whole numbers among them, are returned as they are.
+
+    Args:
+        what: the labels are, for messages.
+        labels: an array, or what :func:`salamandre.checks.array` takes.
+        names: of the classes; ``None`` if they are not known.
+
+    Raises:
+        ValueError: text that is no class's name.
+    """
+    labels = array(what, labels)
+    if names is None and labels.dtype.kind in "fiub":  # nearly always
+        return labels
+    if labels.dtype.kind == "U":
+        if names is None:
+            first = f"such as {str(labels.flat[0])!r}" if labels.size else "of none"
+            raise ValueError(
+                f"{what} are text {first}, and the network has no class_names yet: give whole "
+                f"numbers, or set network.class_names"
+            )
+        known = {composed(name): label for label, name in enumerate(names)}
+        found, places = np.unique(labels, return_inverse=True)
+        for name in found:
+            if composed(name) not in known:
+                raise ValueError(
+                    f"{what} hold {str(name)!r}{nearest(name, names)}: the classes are "
+                    f"{listed(names)}"
+                )
+        return np.array([known[composed(name)] for name in found])[places].reshape(labels.shape)
+    if names == SIGNS and labels.dtype.kind in "if":
+        signs = abs(labels) == 1
+        if isinstance(signs, np.ndarray) and signs.all():
+            return (labels > 0).astype(np.int64)
+    return labels
+
+
+def names_within(labels: np.ndarray) -> Names | None:
+    """Return the names that labels bring along: texts, -1 and 1, or truths; ``None`` for others."""
+    kind = labels.dtype.kind
+    if kind == "U":
+        return tuple(map(str, np.unique(labels)))
+    if kind == "b":
+        return TRUTHS
+    if kind in "if" and labels.size and labels.min() == -1 and (abs(labels) == 1).all():
+        return SIGNS
+    return None

@@ -1,0 +1,181 @@
+"""Data sets as people have them: images with class names, or pairs of arrays, lists and tables."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from salamandre.backend import Array
+from salamandre.checks import array
+from salamandre.class_names import Names, by_name, matched, names_within
+from salamandre.data.images import Images, checksum
+from salamandre.data.splitting import chosen_rows
+from salamandre.inputs import Pixels, are_bytes
+from salamandre.losses import whole_labels
+from salamandre.network import Network
+
+Data = Images | tuple[Any, Any]
+
+
+class Examples(NamedTuple):
+    """A data set in arrays.
+
+    Attributes:
+        inputs: (N, ...).
+        targets: (N, ...); class labels are whole numbers (N,).
+        class_names: what the labels stand for, ``None`` if that is not known.
+        pixels: how the inputs are scaled; ``None`` for those that are taken as they are.
+        name: of the set, or a checksum of the arrays.
+    """
+
+    inputs: np.ndarray
+    targets: np.ndarray
+    class_names: Names | None
+    pixels: Pixels | None
+    name: str
+
+
+def examples(data: Data, network: Network, names: Names | None, labelled: bool) -> Examples:
+    """Return a data set in arrays, checked.
+
+    Args:
+        data: :class:`Images`, or a pair (inputs, targets), each what
+            :func:`salamandre.checks.array` takes.
+        network: that learns from it.
+        names: the classes that labels shall stand for. Default: those of the network, else of
+            the set.
+        labelled: whether -1 and 1, and truths, among the targets are labels of two classes.
+
+    Raises:
+        ValueError: other classes than ``names``, an empty set, different numbers of inputs and
+            targets, NaN or infinity.
+    """
+    names, pixels = names or network.class_names, network.pixels
+    if isinstance(data, Images):
+        targets, pixels = data.labels, pixels._replace(white=data.white)
+        name = f"{data.name} ({data.split})"
+        found = Examples(data.images, targets, data.classes, pixels, name)
+        if names:
+            table = matched(f"the data set {name!r}", data.classes, "the network", names)
+            if table is not None:
+                found = found._replace(targets=table[targets], class_names=names)
+    else:
+        if not isinstance(data, (tuple, list)) or len(data) != 2:
+            raise ValueError(
+                f"a data set must be Images or a pair (inputs, targets), got {type(data).__name__}"
+                + (f" of {len(data)}" if isinstance(data, (tuple, list)) else "")
+            )
+        inputs, given = array("the inputs", data[0]), array("the targets", data[1])
+        for what, values in (("inputs", inputs), ("targets", given)):
+            if values.dtype.kind not in ("fiub" if what == "inputs" else "fiubU"):
+                raise ValueError(f"the {what} must be real numbers, got dtype {values.dtype}")
+        targets, own = named_labels(given, names, labelled)
+        if labelled and network.output_shape[-1] > 1:
+            targets = whole_labels(targets)
+        scaled = inputs.ndim > 0 and are_bytes(inputs)
+        kept = targets if given.dtype.kind == "U" else given
+        name = f"{'images' if scaled else 'arrays'} {checksum(inputs, kept):08x}"
+        found = Examples(inputs, targets, own, pixels if scaled else None, name)
+        _warn_of_pixels(inputs, scaled)
+    _check(found)
+    return found
+
+
+def named_labels(
+    targets: np.ndarray, names: Names | None, labelled: bool
+) -> tuple[np.ndarray, Names | None]:
+    """Return targets that are class labels in words, signs or truths as whole numbers, and names.
+
+    Args:
+        targets: of a data set; other arrays than such labels are returned as they are.
+        names: what labels shall stand for. Default: the labels, sorted.
+        labelled: whether signs and truths are labels.
+    """
+    kind = targets.dtype.kind
+    if kind != "U" and not labelled:
+        return targets, names
+    if targets.ndim == 2 and targets.shape[1] == 1 and (kind == "U" or names_within(targets)):
+        targets = targets.reshape(-1)
+    own = names_within(targets)
+    if kind == "b":
+        return targets.astype(np.uint8), names or own
+    labels = by_name("the targets", targets, own or names)
+    if own and names:
+        table = matched("the data set", own, "the network", names)
+        labels = labels if table is None else table[labels]
+    return labels, names or own
+
+
+def _check(found: Examples) -> None:
+    inputs, targets = found.inputs, found.targets
+    if min(inputs.ndim, targets.ndim) == 0 or len(inputs) != len(targets) or len(inputs) == 0:
+        inputs_given, given = (len(a) if a.ndim else "one" for a in (inputs, targets))
+        raise ValueError(
+            f"a data set needs as many targets as inputs and at least one, "
+            f"got {inputs_given} inputs and {given} targets"
+        )
+    for what, values in (("inputs", inputs), ("targets", targets)):
+        if values.dtype.kind == "f" and not np.isfinite(values).all():
+            raise ValueError(f"the {what} of the data set hold NaN or infinity")
+
+
+def _warn_of_pixels(inputs: np.ndarray, scaled: bool) -> None:
+    """Warn of inputs that look like pixels with another value range than is expected."""
+    if not inputs.size or inputs.dtype.kind not in "fiu":
+        return
+    low, high = inputs.min(), inputs.max()
+    if scaled:
+        if high <= 1:
+            warnings.warn(
+                f"images of unsigned bytes are divided by 255, and these reach only {high}: give "
+                f"them as floats if they are in 0..1",
+                stacklevel=5,
+            )
+    elif low >= 0 and high == 255 and inputs[0].size >= 64:
+        warnings.warn(
+            "the inputs look like pixels in 0..255, and are taken as they are: divide them by 255, "
+            "or give images (N, C, H, W) of unsigned bytes, which are scaled",
+            stacklevel=5,
+        )
+
+
+def are_one_hot(targets: Array) -> bool:
+    """Return whether each row of targets (N, classes) is 1 at one class and 0 at the others."""
+    if targets.ndim != 2 or targets.shape[1] < 2:
+        return False
+    return all(  # the first rows tell most others apart
+        ((rows == 0) | (rows == 1)).all() and (rows.sum(axis=1) == 1).all()
+        for rows in (targets[:10], targets)
+    )
+
+
+def split(data: Any, test_share: float, seed: int = 0) -> tuple[Any, Any]:
+    """Return two disjoint parts of a data set, such as for training and validation.
+
+    Args:
+        data: :class:`Images` (see :meth:`Images.train_test_split`), or a pair (inputs, targets).
+            If the targets are labels, both parts have the same shares of each class.
+        test_share: the share of the examples in the second part, above 0 and below 1.
+        seed: of the choice. Default 0.
+
+    Returns:
+        Two data sets of the same kind; those of arrays are copies, in the order of the examples.
+
+    Raises:
+        ValueError: a share that leaves one of them empty.
+    """
+    if isinstance(data, Images):
+        return data.train_test_split(test_share, seed)
+    inputs, targets = array("the inputs", data[0]), array("the targets", data[1])
+    if len(inputs) != len(targets):
+        raise ValueError(f"got {len(inputs)} inputs and {len(targets)} targets: give equally many")
+    labels = targets.argmax(axis=1) if are_one_hot(targets) else targets
+    classes = np.zeros(len(targets), np.int64)
+    if labels.dtype.kind in "Uiub" and labels.shape in (classes.shape, (len(labels), 1)):
+        found, numbers = np.unique(labels.reshape(-1), return_inverse=True)
+        if 2 * len(found) <= len(labels):  # more are values, not classes
+            classes = numbers
+    chosen = chosen_rows(classes, test_share, seed)
+    return (inputs[~chosen], targets[~chosen]), (inputs[chosen], targets[chosen])

@@ -1,0 +1,163 @@
+"""What the readers of data of one's own share: splits by words in names, errors, limits.
+
+Before memory is taken, the size that a file claims is compared with the bytes that it has. Nothing
+in a file is run: pickled objects are refused.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from salamandre.checks import shortened
+from salamandre.data.catalogue import CorruptData, WrongFormat
+from salamandre.data.conversion import Arrays
+
+DENSEST = 1100  # times that DEFLATE can shorten a file, at most
+WORDS = {
+    "train": {"train", "training"},
+    "test": {"test", "testing"},
+    "val": {"val", "valid", "validation", "dev"},
+    "images": {"x", "images", "image", "imgs", "img", "data"},
+    "labels": {"y", "labels", "label", "targets", "target"},
+}
+LONGEST = 256  # characters of a label
+INSTALL = "pip install 'salamandre[data]'"
+
+Found = dict[str, Arrays]  # by split: "train", "test", "val", or "" if its name says none
+Load = Callable[[], np.ndarray]
+
+
+class Wanted(NamedTuple):
+    """What a user asks of a source.
+
+    Attributes:
+        label_column: name of the column of labels, ``"first"`` or ``"last"``, or None.
+        size: height and width of images, or None for their own.
+        channels: 1, 3, or None for their own.
+    """
+
+    label_column: str | None = None
+    size: int | None = None
+    channels: int | None = None
+
+
+@contextmanager
+def refusing(path: Path, form: str) -> Iterator[None]:
+    """Turn the errors of reading a file into ones that name it.
+
+    Raises:
+        CorruptData: the file is damaged, or of another form.
+        OSError: it could not be opened.
+    """
+    try:
+        yield
+    except (CorruptData, ImportError, Warning):  # warnings are errors where a user wants them so
+        raise
+    except WrongFormat as error:
+        raise CorruptData(f"{path} {error}") from None
+    except Exception as error:  # damaged files raise many kinds of errors
+        if isinstance(error, OSError) and error.filename:
+            raise  # it could not be opened
+        reason = shortened(str(error).split("\n")[0].rstrip(":.")) or type(error).__name__
+        raise CorruptData(f"{path} is damaged or no {form} ({reason})") from None
+
+
+def sort_out(named: Iterable[tuple[str, str, Load]]) -> Found:
+    """Return the splits among arrays, by the words in their names.
+
+    Args:
+        named: for each array the name of its file, its name in it (or nothing), and how to read it.
+
+    Raises:
+        WrongFormat: there are no images, or two arrays for one place.
+    """
+    places: dict[tuple[str, str], tuple[str, Load]] = {}
+    names = []
+    for file, name, load in named:
+        kind = _first(("labels", "images"), name) if name else _first(("labels", "images"), file)
+        split = split_of(name) or split_of(file)
+        names.append(name or file)
+        if not kind:
+            continue
+        if (split, kind) in places:
+            other = places[split, kind][0]
+            raise WrongFormat(f"has both {other} and {names[-1]} for the {kind} {split}".rstrip())
+        places[split, kind] = names[-1], load
+    splits = [split for split, kind in places if kind == "images"]
+    if not splits:
+        raise WrongFormat(
+            f"has no images among its arrays ({', '.join(names[:8]) or 'none'}): name them "
+            f"x_train and y_train, train_images and train_labels, or images and labels"
+        )
+    found = {}
+    for split in splits:
+        labels = places.get((split, "labels"))
+        found[split] = Arrays(places[split, "images"][1](), labels[1]() if labels else None)
+    return found
+
+
+def split_of(name: str) -> str:
+    """Return ``"train"``, ``"test"`` or ``"val"`` if a name has such a word, else nothing."""
+    return _first(("train", "test", "val"), name)
+
+
+def _first(wanted: Iterable[str], name: str) -> str:
+    words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)}
+    return next((key for key in wanted if WORDS[key] & words), "")
+
+
+def check_claim(size: int, most: int) -> None:
+    """Raise WrongFormat if an array is said to have more bytes than its file can hold."""
+    if size > most:
+        raise WrongFormat(f"claims an array of {size:,} bytes, more than the file can hold")
+
+
+def label_array(labels: Sequence[Any]) -> np.ndarray:
+    """Return the labels of a table, which may lack none.
+
+    Raises:
+        WrongFormat: one is missing, or is a text too long for a label.
+    """
+    for row, label in enumerate(labels):
+        if label is None or label == "":
+            raise WrongFormat(f"has no label for image {row + 1:,}")
+        if isinstance(label, str) and len(label) > LONGEST:  # an array has room for it in each row
+            raise WrongFormat(f"has a label of {len(label):,} characters, at most {LONGEST} fit")
+    return np.array(labels)
+
+
+def splits_of(paths: Sequence[Path], form: str, read: Callable[[Path], Arrays]) -> Found:
+    """Return the splits in tables, which the words in their names tell; parts are joined."""
+    splits: dict[str, list[Path]] = {}
+    for path in paths:
+        splits.setdefault(split_of(path.stem), []).append(path)
+    if len(splits) > 1:
+        splits.pop("", None)  # a table of something else
+    found = {}
+    for split, some in splits.items():
+        parts = []
+        for path in some:
+            with refusing(path, form):
+                parts.append(read(path))
+        found[split] = _joined(parts)
+    return found
+
+
+def _joined(parts: Sequence[Arrays]) -> Arrays:
+    """Return the rows of tables, one after the other."""
+    if len(parts) == 1:
+        return parts[0]
+    images, labels, classes = zip(*parts, strict=True)
+    if len({(part.images.shape[1:], part.labels is None, part.classes) for part in parts}) > 1:
+        raise WrongFormat("has tables of one split that differ in image shape, labels or classes")
+    return Arrays(
+        np.concatenate(images),
+        None if labels[0] is None else np.concatenate(labels),
+        classes[0],
+    )

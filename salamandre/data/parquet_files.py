@@ -1,0 +1,112 @@
+"""Parquet files with a picture in each row."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from salamandre.data.catalogue import WrongFormat
+from salamandre.data.conversion import Arrays
+from salamandre.data.own_files import (
+    DENSEST,
+    INSTALL,
+    Found,
+    Wanted,
+    check_claim,
+    label_array,
+    splits_of,
+)
+from salamandre.data.pictures import decode, shape_of, square
+
+LABELS = ("label", "labels", "fine_label")
+PICTURES = ("image", "img", "picture")
+ROWS = 256  # at a time
+
+
+def parquet(paths: Sequence[Path], wanted: Wanted) -> Found:
+    """Return the splits in Parquet files of pictures."""
+    return splits_of(paths, "Parquet file", partial(_parquet_table, wanted=wanted))
+
+
+def _parquet_table(path: Path, wanted: Wanted) -> Arrays:
+    """Return images and labels of a Parquet file as Hugging Face's ``datasets`` writes it.
+
+    A picture is a PNG or JPEG file in a column ``image`` of structs of ``bytes`` and ``path``; the
+    names of the classes are in the metadata of the schema, under ``huggingface``.
+
+    Without a wanted size all pictures have the size of the first; else they are cropped to squares
+    and resized. Labels are the first column of class labels, or named ``label``.
+
+    Raises:
+        WrongFormat: other columns, or a picture that cannot be read or has another size.
+        ImportError: PyArrow is not installed.
+    """
+    try:
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+    except ImportError:
+        raise ImportError(f"{path} is a Parquet file, which needs PyArrow: {INSTALL}") from None
+    from salamandre.progress import progress
+
+    with (
+        pq.ParquetFile(path) as file,
+        progress(file.metadata.num_rows, path.name, "picture") as bar,
+    ):
+        schema = file.schema_arrow
+        features = _features(schema.metadata or {})
+        structs = [name for name in schema.names if pa.types.is_struct(schema.field(name).type)]
+        labelled = [name for name, kind in features.items() if kind.get("_type") == "ClassLabel"]
+        image = next((name for name in (*PICTURES, *structs) if name in structs), None)
+        label = wanted.label_column or next(
+            (name for name in (*labelled, *LABELS) if name in schema.names), None
+        )
+        if image is None or (label is not None and label not in schema.names):
+            lacking = "of pictures" if image is None else repr(label)
+            raise WrongFormat(f"has no column {lacking} among {', '.join(schema.names)}")
+        groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
+        check_claim(sum(group.total_byte_size for group in groups), path.stat().st_size * DENSEST)
+        images, labels, shape = list[np.ndarray](), list[Any](), None
+        for batch in file.iter_batches(ROWS, columns=[name for name in (image, label) if name]):
+            block = []
+            for row in batch.column(image).to_pylist():
+                data = row["bytes"] if row and isinstance(row.get("bytes"), bytes) else b""
+                try:
+                    shape = shape or shape_of(io.BytesIO(data), wanted.size, wanted.channels)
+                    block.append(_decoded(data, shape, wanted.size))
+                except Exception as error:  # Pillow raises many kinds for damaged pictures
+                    number = sum(map(len, images)) + len(block) + 1
+                    raise WrongFormat(f"has an unreadable picture {number:,} ({error})") from None
+            images.append(np.stack(block))
+            bar.update(len(block))
+            if label is not None:
+                labels += batch.column(label).to_pylist()
+    if not images:
+        raise WrongFormat("has no rows")
+    names = features.get(label or "", {}).get("names")
+    return Arrays(
+        np.concatenate(images),
+        label_array(labels) if label else None,
+        tuple(names) if names else None,
+    )
+
+
+def _features(metadata: dict[bytes, bytes]) -> dict[str, dict[str, Any]]:
+    """Return what Hugging Face's metadata say of the columns."""
+    try:
+        features = msgspec.json.decode(metadata[b"huggingface"])["info"]["features"]
+        return {name: kind for name, kind in features.items() if isinstance(kind, dict)}
+    except (KeyError, TypeError, AttributeError, msgspec.DecodeError):  # written by something else
+        return {}
+
+
+def _decoded(data: bytes, shape: tuple[int, int, int], size: int | None) -> np.ndarray:
+    file = io.BytesIO(data)
+    if size is None:
+        return decode(file, shape)
+    return square(file, size, shape[0])

@@ -1,0 +1,49 @@
+"""Folders of the training and the test split above the folders of classes."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from salamandre.data.listing import is_hidden, search
+from salamandre.data.pictures import suffixes
+from salamandre.texts import path_of
+
+TRAIN = ("train", "training")
+TEST = ("test", "testing", "val", "valid", "validation")
+SPLIT_NAMES = TRAIN + TEST
+
+
+def splits(path: str | os.PathLike[str]) -> dict[str, Path] | None:
+    """Return the folders of the splits ``"train"`` and ``"test"`` in a folder, or None.
+
+    They are called ``train`` or ``training``, and ``test``, ``testing``, ``val``, ``valid`` or
+    ``validation``, in letters of either case; of several the first of this list is taken. If the
+    folder holds pictures beside these sub-folders or in others, they are no splits, but classes.
+
+    Raises:
+        OSError: the folder cannot be read.
+    """
+    place, found = path_of(path), dict[str, Path]()
+    there = parts(place) if place.is_dir() else []
+    for split, names in (("train", TRAIN), ("test", TEST)):
+        own = [part for part in there if part.name.lower() in names]
+        if not own:
+            return None
+        found[split] = min(own, key=lambda part: names.index(part.name.lower()))
+    endings = suffixes()
+    for entry in place.iterdir():
+        if is_hidden(entry.name) or entry in there:
+            continue
+        if entry.is_dir():
+            if search(entry, endings).pictures:
+                return None
+        elif entry.name.lower().endswith(endings):
+            return None
+    return found
+
+
+def parts(place: Path) -> list[Path]:
+    """Return the sub-folders with the name of a split, sorted."""
+    named_so = (entry for entry in place.iterdir() if entry.name.lower() in SPLIT_NAMES)
+    return sorted(entry for entry in named_so if entry.is_dir())

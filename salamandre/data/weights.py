@@ -1,0 +1,73 @@
+"""Weights of examples, from those of their classes and their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from salamandre.checks import array, one_of, real, whole
+from salamandre.class_names import Names, listed
+from salamandre.data.arrays import Examples, are_one_hot
+
+
+def example_weights(
+    found: Examples,
+    classes: int,
+    class_weights: Mapping[Any, float] | Sequence[float] | str | None,
+    sample_weights: Any = None,
+) -> np.ndarray | None:
+    """Return the weight (N,) of each example, the product of both kinds; ``None`` without them.
+
+    Args:
+        found: the data set; its targets are labels or one-hot, for class weights.
+        classes: how many the network has.
+        class_weights: numbers by class names or labels, 1 for the others; one for each class; or
+            ``"balanced"``, N / (classes · count of the class), where classes are those with
+            examples (as in scikit-learn).
+        sample_weights: a number of at least 0 for each example.
+    """
+    weights = None
+    if sample_weights is not None:
+        weights = array("sample_weights", sample_weights).astype(np.float64)
+        if weights.shape != found.targets.shape[:1]:
+            raise ValueError(
+                f"sample_weights must be one number for each of the {len(found.targets)} examples, "
+                f"got shape {weights.shape}"
+            )
+        if not (np.isfinite(weights).all() and (weights >= 0).all() and weights.any()):
+            raise ValueError(
+                "sample_weights must be finite numbers of at least 0, not all of them 0"
+            )
+    if class_weights is not None:
+        targets = found.targets
+        labels = targets.argmax(axis=1) if are_one_hot(targets) else targets.reshape(-1)
+        if len(labels) != len(targets) or labels.dtype.kind not in "iu":
+            raise ValueError("class_weights need targets that are labels or one-hot")
+        of_class = _by_class(class_weights, labels, found.class_names, classes)[labels]
+        weights = of_class if weights is None else weights * of_class
+    return weights
+
+
+def _by_class(given: Any, labels: np.ndarray, names: Names | None, classes: int) -> np.ndarray:
+    """Return the weight of each class."""
+    counts = np.bincount(labels, minlength=classes)
+    if isinstance(given, str):
+        one_of("class_weights", given, ["balanced"])
+        return len(labels) / (np.count_nonzero(counts) * np.maximum(counts, 1))
+    weights = np.ones(len(counts))
+    if isinstance(given, Mapping):
+        for name, weight in given.items():
+            label = names.index(name) if names and name in names else name
+            if isinstance(label, str) or not 0 <= whole("a class", label, 0) < len(weights):
+                known = listed(names) if names else f"0..{len(weights) - 1}"
+                raise ValueError(f"class_weights name {name!r}: the classes are {known}")
+            weights[label] = real(f"the weight of class {name!r}", weight, 0)
+        return weights
+    if len(given) != len(weights):
+        raise ValueError(
+            f"class_weights must be one number for each of the {len(weights)} classes, got "
+            f"{len(given)}"
+        )
+    return np.array([real("a class weight", weight, 0) for weight in given])

@@ -1,0 +1,119 @@
+"""What a part of a user's own must be like; each check raises one sentence that says the cure."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from salamandre.checks import closest
+from salamandre.component import Component
+
+
+def checked_part(what: str, value: Any, base: type[Component]) -> Any:
+    """Return ``value`` if it is a component of that base whose class is complete.
+
+    Raises:
+        TypeError: something else, such as a class, a name or a function; or a class that lacks a
+            method, takes other arguments, or does not call ``super().__init__()``.
+    """
+    if not isinstance(value, base):
+        raise TypeError(f"{what} must be a {_public(base)}, got {value!r}{_cure(value, base)}")
+    cls = type(value)
+    check_methods(cls)  # type: ignore[arg-type]  # the hash of its objects is not meant
+    if cls.sets and not hasattr(value, cls.sets):
+        raise TypeError(
+            f"{cls.__name__}.__init__ must begin with super().__init__(...): the base has "
+            f"attributes to set"
+        )
+    return value
+
+
+def _public(base: type[Component]) -> str:
+    """Return the name that users know a base by."""
+    room = f"{base.kind}." if base.kind in ("initializers", "schedules") else ""
+    return f"salamandre.{room}{base.__name__}"
+
+
+def _cure(value: Any, base: type[Component]) -> str:
+    """Return what to write instead of a wrong value, if that is known."""
+    if isinstance(value, type) and issubclass(value, base):
+        return f", a class: make an object of it, {_call(value)}"
+    if isinstance(value, str):
+        known = {cls.__name__: cls for cls in Component._classes.values() if issubclass(cls, base)}
+        name = closest(value.replace("_", "").replace(" ", ""), known)
+        return f": give an object, {_call(known[name])}" if name else ": give an object"
+    if callable(value) and not isinstance(value, (type, Component)):
+        methods = [_written(owner, name) for owner, name in _required(base, missing=True)]
+        return f": write a class derived from {base.__name__} with {' and '.join(methods)}"
+    return ""
+
+
+def _call(cls: type[Component]) -> str:
+    """Return how an object of a class is made, with the arguments that have no default."""
+    parameters = cls._signature().parameters.values()
+    variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    wanted = [p.name for p in parameters if p.default is p.empty and p.kind not in variable]
+    return f"{cls.__name__}({', '.join(wanted)})"
+
+
+def _required(cls: type, missing: bool = False) -> Iterator[tuple[type, str]]:
+    """Yield the methods that a class must have, or lacks, each after the base that asks for it."""
+    for owner in cls.__mro__:
+        for name, caller in vars(owner).get("required", {}).items():
+            called = not caller or getattr(cls, caller) is getattr(owner, caller)
+            lacks = inspect.getattr_static(cls, name) is vars(owner)[name]
+            if called and (lacks and caller is not None if missing else True):
+                yield owner, name
+
+
+def _written(cls: type, name: str) -> str:
+    """Return a method with its arguments, without ``self``."""
+    parameters = inspect.signature(getattr(cls, name)).parameters.values()
+    arguments = [str(p.replace(annotation=p.empty)) for p in parameters if p.name != "self"]
+    return f"{name}({', '.join(arguments)})"
+
+
+@functools.cache
+def check_methods(cls: type) -> None:
+    """Check that a class has the methods that its bases call, and that they take the arguments.
+
+    Raises:
+        TypeError: one is not there, or takes others.
+    """
+    for owner, name in _required(cls, missing=True):
+        raise TypeError(
+            f"{cls.__name__} must have a method {_written(owner, name)}, as every {owner.__name__}"
+        )
+    for owner, name in _required(cls):
+        static = isinstance(inspect.getattr_static(owner, name), staticmethod)
+        if static and not isinstance(inspect.getattr_static(cls, name), staticmethod):
+            raise TypeError(f"{cls.__name__}.{name} must be a @staticmethod")
+        parameters = inspect.signature(getattr(owner, name)).parameters.values()
+        fixed = all(p.kind is p.POSITIONAL_OR_KEYWORD for p in parameters)
+        if fixed and not takes(getattr(cls, name), len(parameters)):
+            raise TypeError(
+                f"{cls.__name__} must have the method {_written(owner, name)}, got "
+                f"{_written(cls, name)}"
+            )
+
+
+def takes(method: Any, count: int) -> bool:
+    """Return whether a function can be called with so many arguments."""
+    try:
+        inspect.signature(method).bind(*range(count))
+    except TypeError:
+        return False
+    return True
+
+
+def held(component: Component, base: type) -> Iterator[tuple[str, Any]]:
+    """Yield the objects of a base that a component holds in attributes, by their names."""
+    for name, value in vars(component).items():
+        if name.startswith("_arguments"):
+            continue
+        inside = value.values() if isinstance(value, Mapping) else value
+        for item in inside if isinstance(value, (list, tuple, Mapping)) else [value]:
+            if isinstance(item, base):
+                yield name, item

@@ -1,0 +1,67 @@
+"""Parquet files of pictures, as Hugging Face's datasets library writes them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from damaged import CLASSES, COLOURS, COUNT, IMAGES, LABELS, parquet, picture, written
+
+from salamandre import data
+from salamandre.data import CorruptData, parquet_files
+
+pa = pytest.importorskip("pyarrow")
+pq = pytest.importorskip("pyarrow.parquet")
+
+
+def write(path, table):
+    path.write_bytes(written(lambda file: pq.write_table(table, file)))
+    return path
+
+
+def test_splits_and_parts_of_them(tmp_path, monkeypatch):
+    monkeypatch.setattr(parquet_files, "ROWS", 4)
+    for name, first, last in (("00000", 0, 4), ("00001", 4, 6)):
+        content = parquet(IMAGES[0][first:last], LABELS[0][first:last])
+        (tmp_path / f"train-{name}-of-00002.parquet").write_bytes(content)
+    (tmp_path / "test-00000-of-00001.parquet").write_bytes(parquet(IMAGES[1], LABELS[1]))
+    train, test = data.open(tmp_path)
+    np.testing.assert_array_equal(train.images, IMAGES[0][:, None])
+    np.testing.assert_array_equal(train.labels, LABELS[0])
+    np.testing.assert_array_equal(test.images, IMAGES[1][:, None])
+    assert train.classes == CLASSES
+
+
+def test_columns_without_metadata(tmp_path):
+    pictures = [{"bytes": picture(pixels.transpose(1, 2, 0))} for pixels in COLOURS[0]]
+    table = pa.table({"img": pictures, "fine_label": LABELS[0], "kind": ["x", "y"] * 3})
+    path = write(tmp_path / "set.parquet", table)
+    train, _ = data.open(path)
+    np.testing.assert_array_equal(train.images, COLOURS[0])
+    np.testing.assert_array_equal(train.labels, LABELS[0])
+    train, _ = data.open(path, label_column="kind", image_size=4, channels=1)
+    assert (train.classes, train.shape) == (("x", "y"), (1, 4, 4))
+    with pytest.raises(CorruptData, match=r"no column 'sort' among img, fine_label, kind"):
+        data.open(path, label_column="sort")
+
+
+def test_pictures_of_several_sizes(tmp_path):
+    pictures = [{"bytes": picture(IMAGES[0][i][i:, i:])} for i in range(COUNT)]
+    path = write(tmp_path / "set.parquet", pa.table({"image": pictures, "label": LABELS[0]}))
+    with pytest.raises(CorruptData, match=r"unreadable picture 2 \(it has 7×7 pixels\).*"):
+        data.open(path)
+    assert data.open(path, image_size=8)[0].shape == (1, 8, 8)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"label": [1]}, "no column of pictures among label"),
+        ({"image": [{"bytes": b"no"}], "label": [1]}, "unreadable picture 1"),
+        ({"image": [{"bytes": None, "path": "x"}], "label": [1]}, "unreadable picture 1"),
+        ({"image": [{"bytes": picture(IMAGES[0][0])}], "label": [None]}, "no label for image 1"),
+    ],
+)
+def test_other_tables_are_refused(tmp_path, columns, message):
+    path = write(tmp_path / "set.parquet", pa.table(columns))
+    with pytest.raises(CorruptData, match=rf"set\.parquet has .*{message}"):
+        data.open(path)

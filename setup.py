@@ -10,15 +10,16 @@ VERSION = re.search(r'__version__ = "(.+)"', (HERE / "salamandre/__init__.py").r
 
 EXAMPLES = ["numba>=0.60"]
 DATA = ["pyarrow>=15"]  # files of Parquet
+INSPECTION = ["scikit-learn>=1.4"]  # the linear SVM of transfer learning
 TEST = [
     *EXAMPLES,
     *DATA,
+    *INSPECTION,
     "hypothesis>=6.100",
     "mypy>=1.11",
     "pytest>=8",
     "pytest-xdist>=3.6",
     "ruff>=0.6",
-    "scikit-learn>=1.4",
     "scipy>=1.11",
     "torch==2.13.0",  # one version: trajectories are compared to the last digits
 ]
@@ -32,7 +33,11 @@ setup(
     license="MIT",
     python_requires=">=3.10",
     packages=find_packages(include=["salamandre", "salamandre.*"]),
-    package_data={"salamandre.data": ["*.json", "*.npz", "*.md"], "salamandre": ["py.typed"]},
+    package_data={
+        "salamandre": ["py.typed"],
+        "salamandre.data": ["*.json", "*.npz", "*.md"],
+        "salamandre.models": ["*.txt", "*.md"],
+    },
     install_requires=[
         "numpy>=2.0",
         "pillow>=10.1",
@@ -54,6 +59,7 @@ setup(
         "cuda13x": ["cupy-cuda13x[ctk]>=14"],
         "data": DATA,
         "examples": EXAMPLES,
+        "inspection": INSPECTION,
         "test": TEST,
         "benchmarks": [*TEST, "thinc>=9", "threadpoolctl>=3"],
         "docs": ["mkdocs>=1.6", "mkdocstrings[python]>=0.26"],

@@ -26,7 +26,13 @@ from salamandre.layers.dropout import Dropout
 from salamandre.layers.minibatch import MinibatchDeviation, MinibatchDiscrimination
 from salamandre.layers.neuron import NeuronLayer
 from salamandre.layers.normalization import BatchNorm, InstanceNorm, LayerNorm
-from salamandre.layers.pooling import AveragePool, GlobalAveragePool, MaxPool, Upsample
+from salamandre.layers.pooling import (
+    AdaptiveAveragePool,
+    AveragePool,
+    GlobalAveragePool,
+    MaxPool,
+    Upsample,
+)
 from salamandre.layers.shape import Flatten, Reshape
 from salamandre.losses import (
     BinaryCrossEntropy,
@@ -50,7 +56,17 @@ from salamandre.optimizers import (
 from salamandre.pytorch import from_pytorch, to_pytorch
 
 if TYPE_CHECKING:
-    from salamandre import data, evaluation, games, plots, runs, studies, training
+    from salamandre import (
+        data,
+        evaluation,
+        games,
+        inspection,
+        models,
+        plots,
+        runs,
+        studies,
+        training,
+    )
     from salamandre.games import *
     from salamandre.training import *
 
@@ -58,7 +74,10 @@ __version__ = "0.2.0"
 
 # What a first look at a network does not need is imported when it is first used: these rooms, and
 # the classes and functions of those that come second.
-_ROOMS = ("data", "evaluation", "games", "plots", "runs", "studies", "training")
+_ROOMS = (
+    *("data", "evaluation", "games", "inspection", "models", "plots"),
+    *("runs", "studies", "training"),
+)
 _FACES = ("training", "games")
 
 

@@ -17,7 +17,12 @@ UP = "\x1b[A"  # by which tqdm moves from one bar to another
 
 
 def progress(
-    total: int, description: str = "", unit: str = "it", initial: int = 0, scale: bool = False
+    total: int,
+    description: str = "",
+    unit: str = "it",
+    initial: int = 0,
+    scale: bool = False,
+    leave: bool = True,
 ) -> Any:
     """Open a progress bar on standard error, a ``tqdm``, which a ``with`` closes.
 
@@ -31,6 +36,7 @@ def progress(
         unit: what is counted, such as ``"image"``. Default ``"it"``.
         initial: units that are done already. Default 0.
         scale: write 12.3M for 12,300,000. Default False.
+        leave: whether it stays on the terminal after its end. Default True.
     """
     options = {
         "total": total,
@@ -38,6 +44,7 @@ def progress(
         "unit": unit,
         "initial": initial,
         "unit_scale": scale,
+        "leave": leave,
         "smoothing": 0.05,
         "miniters": 1,  # seconds alone decide when it is redrawn
     }

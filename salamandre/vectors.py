@@ -120,7 +120,8 @@ class FlatVectors(Sequential, abstract=True):
                 values[part] = declared.flat(declared.draw(random))
             vectors.append(self.backend.asarray(values))
         self.parameters, self.state = vectors
-        self.gradients = self.backend.xp.zeros_like(self.parameters)
+        # Zeros, unlike zeros_like, take no memory before somebody writes into them.
+        self.gradients = self.backend.xp.zeros(self.parameters.shape, self.dtype)
         self.hand_out_views()
 
     def hand_out_views(self) -> None:
@@ -256,7 +257,7 @@ class FlatVectors(Sequential, abstract=True):
             if given.shape != array.shape:
                 raise ValueError(f"{name!r} must have the shape {array.shape}, got {given.shape}")
             with np.errstate(over="ignore"):  # of numbers that float32 cannot hold
-                values[name] = given.astype(self.dtype)
+                values[name] = given.astype(self.dtype, copy=False)
             if not np.isfinite(values[name]).all():
                 raise ValueError(
                     f"{name!r} must hold finite numbers of {self.dtype}, got NaN, infinity or more"

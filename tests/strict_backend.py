@@ -22,7 +22,7 @@ FUNCTIONS = {
     *("empty", "zeros", "ones", "zeros_like", "ones_like", "empty_like", "full", "arange"),
     *("array", "concatenate", "stack", "where", "dot", "matmul", "abs", "sign", "negative", "sqrt"),
     *("add", "subtract", "multiply", "divide", "maximum", "minimum", "exp", "expm1", "log"),
-    *("log1p", "tanh", "cos", "sin", "isfinite"),
+    *("log1p", "tanh", "cos", "sin", "isfinite", "clip", "roll", "diff", "argsort"),
 }
 
 

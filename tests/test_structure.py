@@ -40,6 +40,8 @@ ROOMS = """
     training
     games
     evaluation
+    models
+    inspection
     runs
     studies
     cli

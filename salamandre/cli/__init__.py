@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from salamandre import __version__
-from salamandre.cli import bench, datasets, generate, look, train
+from salamandre.cli import bench, datasets, generate, inspect, look, train
 from salamandre.program import FAILURES, INTERRUPTED, open_streams, plain_warnings, sentence
 
 
@@ -63,5 +63,6 @@ main.add_command(generate.generate)
 main.add_command(look.runs)
 main.add_command(look.show)
 main.add_command(look.compare)
+main.add_command(inspect.inspect)
 main.add_command(datasets.datasets)
 main.add_command(bench.bench)

@@ -49,7 +49,7 @@ def suffixes() -> tuple[str, ...]:
 
 
 @cache
-def _formats() -> tuple[str, ...]:
+def formats() -> tuple[str, ...]:
     """Return the formats that can be read here."""
     from PIL import Image
 
@@ -76,7 +76,7 @@ def decode(file: BinaryIO, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
     from PIL import Image, ImageOps
 
     channels, height, width = shape
-    with Image.open(file, formats=_formats()) as picture:
+    with Image.open(file, formats=formats()) as picture:
         form = form_of(picture)
         ImageOps.exif_transpose(picture, in_place=True)
         if picture.size != (width, height):
@@ -98,7 +98,7 @@ def shape_of(
     """
     from PIL import Image, ImageOps
 
-    with Image.open(file, formats=_formats()) as picture:
+    with Image.open(file, formats=formats()) as picture:
         width, height = picture.size
         if not size and width * height > LARGEST:
             raise ValueError(f"it has {height}×{width} pixels: give a size")
@@ -130,7 +130,7 @@ def square(path: Path | BinaryIO, size: int, channels: int) -> NDArray[np.uint8]
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(path, formats=_formats()) as opened:
+        with Image.open(path, formats=formats()) as opened:
             # JPEG can be decoded at 1/2, 1/4 or 1/8 of its size; twice the final one loses nothing.
             opened.draft(MODES[channels], (2 * size, 2 * size))
             form = form_of(opened)

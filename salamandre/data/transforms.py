@@ -132,14 +132,14 @@ class Resize:
 
     def __call__(self, x: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """Return images (N, C, size, size) of images (N, C, H, W)."""
-        rows, columns = (_triangle(length, self.size) for length in x.shape[2:])
+        rows, columns = (bilinear(length, self.size) for length in x.shape[2:])
         y = rows @ x.astype(np.result_type(x.dtype, np.float32), copy=False) @ columns.T
         return y.astype(x.dtype) if x.dtype.kind == "f" else np.rint(y).astype(x.dtype)
 
 
 @lru_cache(maxsize=16)
-def _triangle(length: int, size: int) -> np.ndarray:
-    """Return the weights (size, length) of a row's pixels in those of the resized row."""
+def bilinear(length: int, size: int) -> np.ndarray:
+    """Return the weights (size, length), float32, of a row's pixels in those of the resized row."""
     step = length / size
     centres = (np.arange(size) + 0.5) * step
     distance = np.abs(np.arange(length) + 0.5 - centres[:, None]) / max(step, 1.0)

@@ -277,15 +277,20 @@ class Parallel(Container):
         outputs = [self.build_child(index, tuple(shape)) for index, shape in enumerate(inputs)]
         return self._join.build("Parallel", outputs)
 
+    def plan(self, ctx: Context) -> None:
+        """As the base; the pass keeps who computes each branch."""
+        super().plan(ctx)
+        ctx.pairs = tuple(zip(self.children, ctx.parts, strict=True))
+
     def compute(self, x: Any, ctx: Context) -> Array:
         """Return the joined outputs of the branches."""
-        branches = zip(self.children, self._inputs(x), ctx.parts, strict=True)
-        return self._join.join([layer.compute(x, part) for layer, x, part in branches], ctx, "y")
+        branches = zip(ctx.pairs, self._inputs(x), strict=True)
+        return self._join.join([layer.compute(x, part) for (layer, part), x in branches], ctx, "y")
 
     def backprop(self, dy: Array, ctx: Context) -> Any:
         """Return the sum of the branches' dE/dx, or a tuple of them."""
-        branches = zip(self.children, self._join.split(dy), ctx.parts, strict=True)
-        return self._sum([layer.backprop(dy, part) for layer, dy, part in branches], ctx, "dx")
+        branches = zip(ctx.pairs, self._join.split(dy), strict=True)
+        return self._sum([layer.backprop(dy, part) for (layer, part), dy in branches], ctx, "dx")
 
     def compute_tangent(self, x_dot: Any, ctx: Context) -> Array:
         """Return the joined derivatives of the branches."""

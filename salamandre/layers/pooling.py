@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 from salamandre.backend import Array
 from salamandre.backend.operations.layout import channels_first, images, pixels
 from salamandre.backend.operations.pooling import (
@@ -150,6 +152,50 @@ class GlobalAveragePool(Linear):
         dx = channels_first(images(ctx, name, len(dy), self._image))
         dx[...] = (dy / (self._image[1] * self._image[2])).reshape(*dy.shape, 1, 1)
         return dx
+
+
+class AdaptiveAveragePool(Linear):
+    """y has a given size, whatever the size of x; if it is the same, y = x.
+
+    Row a of y is the mean of the rows ⌊a H / Ho⌋ to ⌈(a + 1) H / Ho⌉ - 1 of x, and likewise for
+    columns: y = A x Bᵀ. PyTorch's layer of that name, in the heads of VGG and AlexNet.
+
+    Shapes: x (N, C, H, W), y (N, C, *size).
+
+    Args:
+        size: of y; a number or a pair (vertical, horizontal).
+    """
+
+    def __init__(self, size: int | Sequence[int]) -> None:
+        super().__init__()
+        self.size = pair("AdaptiveAveragePool size", size)
+
+    def build(self, input_shape: Shape) -> Shape:
+        """Give images (C, H, W) the size."""
+        require_images("AdaptiveAveragePool", input_shape)
+        self._rows, self._columns = map(_means, input_shape[1:], self.size)
+        return (input_shape[0], *self.size)
+
+    def apply(self, x: Array, ctx: Context, name: str = "y") -> Array:
+        """Return the means."""
+        return self._product(x, self._rows, self._columns, ctx)
+
+    def adjoint(self, dy: Array, ctx: Context, name: str = "dx") -> Array:
+        """Return Aᵀ dy B."""
+        return self._product(dy, self._rows.T, self._columns.T, ctx)
+
+    def _product(self, x: Array, rows: np.ndarray, columns: np.ndarray, ctx: Context) -> Array:
+        left, right = (ctx.backend.asarray(a.astype(ctx.dtype)) for a in (rows, columns))
+        return ctx.xp.matmul(ctx.xp.matmul(left, x), right.T)
+
+
+def _means(length: int, size: int) -> np.ndarray:
+    """Return the weights (size, length) of pixels in means over nearly equal parts."""
+    weights = np.zeros((size, length))
+    for a in range(size):
+        part = slice(a * length // size, -(-(a + 1) * length // size))
+        weights[a, part] = 1 / (part.stop - part.start)
+    return weights
 
 
 class Upsample(Linear):

@@ -11,7 +11,7 @@ from salamandre.checks import whole
 from salamandre.class_names import listed
 from salamandre.component import encode
 from salamandre.data.arrays import Data
-from salamandre.data.batches import EndlessBatches, Source
+from salamandre.data.batches import EndlessBatches, Source, named
 from salamandre.data.images import Images, checksum
 from salamandre.data.transforms import Transform
 from salamandre.inputs import BYTES
@@ -47,6 +47,9 @@ class Engine(Loop):
             test set; targets that are no labels have the outputs' shape. Default accuracy, where
             the targets are labels or one-hot.
         test_every: how often to test. Default ``Epochs(1)``.
+        attack: changes each batch before the network learns it: ``attack(network, x, targets,
+            seed=...)``, such as ``functools.partial(salamandre.inspection.pgd, epsilon=0.3)`` for
+            adversarial training (Madry et al. 2018, section 2.1). Default none.
         class_weights: in the training loss, of the examples of each class: numbers by class names
             or labels (1 for the others), one number for each class, or ``"balanced"``: N /
             (classes · count of the class). Default none.
@@ -71,6 +74,7 @@ class Engine(Loop):
         transform: Transform | None = None,
         metrics: Mapping[str, Metric] | None = None,
         test_every: Trigger = Epochs(1),
+        attack: Callable[..., Array] | None = None,
         class_weights: Mapping[Any, float] | Sequence[float] | str | None = None,
         sample_weights: Any = None,
     ) -> None:
@@ -81,6 +85,7 @@ class Engine(Loop):
         self.batch_size = whole("batch_size", batch_size)
         self.callbacks = checked_callbacks(callbacks)
         self.seed = whole("seed", seed, least=0)
+        self.attack = attack
         self.train = Source(
             train,
             network,
@@ -148,6 +153,8 @@ class Engine(Loop):
     def _take_step(self) -> None:
         x, targets, *weights = next(self.batches)
         given = {"weights": weights[0]} if weights else {}
+        if self.attack is not None:
+            x = self.attack(self.network, x, targets, seed=(self.seed, self.step))
         try:
             loss = self.network.learn(x, targets, **given)
         except Diverged as error:
@@ -225,6 +232,8 @@ class Engine(Loop):
             "seed": self.seed,
             "backend": self.network.backend.name,
         }
+        if self.attack is not None:
+            identity["attack"] = named(self.attack)
         if self.train.weights is not None:
             identity["weights"] = checksum(self.train.weights)
         if self.train.pixels is not None and self.train.pixels[1:] != BYTES[1:]:

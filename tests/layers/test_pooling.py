@@ -58,3 +58,9 @@ def test_global_pooling_and_upsampling_against_pytorch(backend, host, random):
     x = random.normal(size=(2, 2, 3, 2))
     assert gradient_check(sal.Upsample((1, 3)), x, backend=backend).worst < 1e-6
     assert gradient_check(sal.GlobalAveragePool(), x, backend=backend).worst < 1e-6
+
+
+@pytest.mark.parametrize(("size", "out"), [((6, 6), 6), ((7, 5), (3, 4)), ((3, 2), 7)])
+def test_adaptive_average_pooling_is_that_of_pytorch(size, out, backend, host):
+    layers, module = [sal.AdaptiveAveragePool(out)], nn.AdaptiveAvgPool2d(out)
+    agrees(layers, module, (2, *size), backend, host)

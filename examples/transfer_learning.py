@@ -1,0 +1,279 @@
+"""What a network has learned serves a new task: features of its layers, classified anew.
+
+    python examples/transfer_learning.py                          # CIFAR-10, SqueezeNet 1.1
+    python examples/transfer_learning.py --pictures orl-faces.tar.gz --train 200 --test 200
+    python examples/transfer_learning.py --pictures scenes/ --model vgg16 --weights vgg16.pth
+
+The network is cut at several layers. On the features of each (a) a linear support vector machine
+learns, its C chosen by cross-validation, and (b) a linear layer of ours, everything else frozen. At
+the best cut (c) all layers after it are fine-tuned. A run writes one folder with a table of the
+cuts and a picture of accuracy and size of the features against depth.
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import os
+import sys
+import tarfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import salamandre as sal
+from salamandre import data, inspection, models, runs
+from salamandre.atomic import write_atomically
+from salamandre.data.pictures import formats
+from salamandre.plots.figure import new_figure, save_figure
+
+CUTS = {
+    "squeezenet1_1": [f"features.{n}" for n in (0, 3, 4, 6, 7, 9, 10, 11, 12)],
+    "alexnet": [f"features.{n}" for n in (0, 3, 6, 8, 10)],
+    "vgg11": [f"features.{n}" for n in (0, 3, 8, 13, 18)],
+    "vgg16": [f"features.{n}" for n in (2, 7, 14, 21, 28)],
+    "resnet18": ["relu", "layer1", "layer2", "layer3", "layer4"],
+}
+Set = tuple[Any, np.ndarray]  # pictures and labels
+
+
+def parse_arguments() -> argparse.Namespace:
+    """Return the options."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    add = parser.add_argument_group("pictures").add_argument
+    pictures = "a data set by name, or a folder or .tar.gz with a sub-folder of pictures a class"
+    add("--pictures", default="cifar-10", metavar="NAME|PATH", help=f"{pictures}; default cifar-10")
+    add("--data-dir", metavar="DIR", help="a folder with the data set's files")
+    add("--train", type=int, default=5000, metavar="N", help="pictures to learn, default 5000")
+    add("--test", type=int, default=2000, metavar="N", help="pictures to test, default 2000")
+    add("--splits", type=int, default=1, metavar="N", help="random splits, default 1")
+
+    add = parser.add_argument_group("features").add_argument
+    add("--model", choices=list(CUTS), default="squeezenet1_1", help="default squeezenet1_1")
+    add("--weights", metavar="FILE", help="default: SALAMANDRE_WEIGHTS, the cache, the internet")
+    add("--cuts", nargs="+", metavar="LAYER", help="default: layers from the first to the last")
+    add("--size", type=int, metavar="PIXELS", help="of the inputs, default the weights' own")
+    add("--pool", type=int, default=2, metavar="N", help="average over N×N parts, default 2")
+
+    add = parser.add_argument_group("learning").add_argument
+    add("--C", nargs="+", type=float, default=[1e-5, 1e-4, 1e-3, 0.01], help="of the SVM")
+    add("--epochs", type=int, default=40, metavar="N", help="of the linear layer, default 40")
+    add("--fine-tune", type=int, default=0, metavar="N", help="epochs of fine-tuning, default 0")
+    add("--seed", type=int, default=0, metavar="N", help="of splits and weights, default 0")
+    add("--backend", metavar="NAME", help="numpy or cupy, default $SALAMANDRE_BACKEND or numpy")
+    return runs.parse_options(parser, may_change=None)
+
+
+def load_pictures(options: argparse.Namespace) -> tuple[Any, np.ndarray, tuple[str, ...]]:
+    """Return pictures, labels and the names of the classes."""
+    path = Path(options.pictures)
+    if not path.exists() and path.name.endswith(".tar.gz") and "SALAMANDRE_DATA" in os.environ:
+        path = Path(os.environ["SALAMANDRE_DATA"], path.name)
+    if path.is_file():
+        found = from_archive(path)
+    elif path.is_dir():
+        found = [(file, file.parent.name) for file in sorted(path.glob("*/*")) if file.is_file()]
+    else:
+        train, _ = data.load(options.pictures, data_dir=options.data_dir)
+        return train.images, train.labels.astype(int), train.classes
+    classes = tuple(sorted({name for _, name in found}))
+    if len(classes) < 2:
+        raise ValueError(f"{path} must hold a sub-folder of pictures for each class, two or more")
+    labels = np.array([classes.index(name) for _, name in found])
+    return [picture for picture, _ in found], labels, classes
+
+
+def from_archive(path: Path) -> list[tuple[Any, str]]:
+    """Return the pictures of an archive, read in memory, with the names of their folders."""
+    from PIL import Image
+
+    found = []
+    with tarfile.open(path) as archive:
+        for member in archive:
+            folder = Path(member.name).parent.name
+            if member.isfile() and Path(member.name).suffix in (".png", ".jpg", ".pgm", ".ppm"):
+                content = archive.extractfile(member)
+                assert content is not None
+                image = Image.open(io.BytesIO(content.read()), formats=formats()).convert("RGB")
+                found.append((np.asarray(image).transpose(2, 0, 1), folder))
+    return found
+
+
+def split(labels: np.ndarray, train: int, test: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the rows to learn and to test, as many of each class."""
+    random = np.random.default_rng(seed)
+    count = labels.max() + 1
+    of_class = [random.permutation(np.flatnonzero(labels == label)) for label in range(count)]
+    learn, check = train // count, test // count
+    least = min(map(len, of_class))
+    if min(learn, check) < 1 or learn + check > least:
+        raise ValueError(
+            f"--train {train} and --test {test} are {learn} and {check} pictures of each of "
+            f"{count} classes: they must be at least 1 and together at most {least}"
+        )
+    rows = [order[:learn] for order in of_class], [o[learn : learn + check] for o in of_class]
+    return random.permutation(np.concatenate(rows[0])), np.concatenate(rows[1])
+
+
+def standardised(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return features with mean 0 and standard deviation 1 over the training pictures."""
+    mean, std = train.mean(axis=0), train.std(axis=0) + 1e-6
+    return (train - mean) / std, (test - mean) / std
+
+
+def support_vectors(train: Set, test: Set, options: argparse.Namespace) -> tuple[float, float]:
+    """Return the accuracy of a linear SVM, and its C, chosen by 3-fold cross-validation."""
+    from sklearn.model_selection import GridSearchCV
+    from sklearn.svm import LinearSVC
+
+    machine = LinearSVC(random_state=options.seed, tol=1e-3)
+    search = GridSearchCV(machine, {"C": options.C}, cv=3).fit(*train)
+    return float(search.score(*test)), float(search.best_params_["C"])
+
+
+def linear_layer(train: Set, test: Set, classes: int, options: argparse.Namespace) -> float:
+    """Return the accuracy of a linear layer that has learned the features."""
+    network = sal.Network(
+        [sal.NeuronLayer(classes, sal.Softmax(), initializer=sal.initializers.Zeros())],
+        train[0].shape[1],
+        sal.CrossEntropy(),
+        sal.Adam(1e-3, weight_decay=1e-4),
+        seed=options.seed,
+        backend=options.backend,
+    )
+    engine = sal.Engine(
+        network,
+        train,
+        test,
+        batch_size=32,
+        seed=options.seed,
+        test_every=sal.Epochs(options.epochs),
+    )
+    engine.run(options.epochs)
+    return engine.evaluate()["accuracy"]
+
+
+def fine_tuned(model: models.Model, cut: str, sets: list[Set], classes: int, options: Any) -> float:
+    """Return the accuracy after fine-tuning of all layers after a cut.
+
+    What comes before is frozen, so its outputs are computed once and are the inputs of the rest.
+    """
+    layers = models.KNOWN[model.name].layers(classes)
+    outer, _, name = cut.rpartition(".")
+    if outer:  # the rest of a container, and what follows it
+        names, inside = layers[outer].child_names, layers[outer].children
+        inside = after(dict(zip(names, inside, strict=True)), name)
+        rest = {outer: sal.Sequential(inside), **after(layers, outer)}
+    else:
+        rest = after(layers, name)
+    shape = inspection.activations(model.network, model.prepare(sets[0][0][:1]), cut).shape[1:]
+    network = sal.Network(
+        rest,
+        shape,
+        sal.CrossEntropy(label_smoothing=0.1),
+        sal.Adam(3e-4),
+        seed=options.seed,
+        backend=options.backend,
+    )
+    learned = model.network.tensors()
+    own = {
+        n: a if learned[n].shape != a.shape else learned[n] for n, a in network.tensors().items()
+    }
+    network.load_tensors(own)
+    inputs = [
+        inspection.features(model.network, x, cut, prepare=model.preprocessing, cache_dir=False)
+        for x, _ in sets
+    ]
+    train, test = ((x.reshape(-1, *shape), y) for x, (_, y) in zip(inputs, sets, strict=True))
+    engine = sal.Engine(network, train, test, batch_size=32, seed=options.seed)
+    engine.callbacks = (sal.ProgressBar(),)
+    engine.run(options.fine_tune)
+    return engine.evaluate()["accuracy"]
+
+
+def after(layers: dict[str, sal.Layer], name: str) -> dict[str, sal.Layer]:
+    """Return the layers that follow a layer."""
+    names = list(layers)
+    return {key: layers[key] for key in names[names.index(name) + 1 :]}
+
+
+def draw(rows: list[dict[str, Any]], path: Path, title: str) -> None:
+    """Draw accuracy and size of the features against depth."""
+    figure, (ax,) = new_figure(7, 4)
+    names = [row["cut"] for row in rows]
+    ax.plot(names, [100 * row["svm"] for row in rows], "o-", label="linear SVM")
+    ax.plot(names, [100 * row["linear"] for row in rows], "s-", label="linear layer")
+    ax.set(ylabel="test accuracy, %", title=title)
+    ax.tick_params(axis="x", rotation=45)
+    ax.legend(loc="lower right")
+    size = ax.twinx()
+    size.bar(names, [row["features"] for row in rows], alpha=0.2, color="tab:grey")
+    size.set_ylabel("features (bars)")
+    save_figure(figure, path)
+
+
+def main() -> None:
+    """Cut the network at several layers, learn on the features, and compare."""
+    options = parse_arguments()
+    chosen = {} if options.weights is None else {"weights": options.weights}
+    model = models.load(options.model, **chosen, backend=options.backend)
+    if options.size:
+        resized = replace(model.preprocessing, size=(options.size, options.size), shorter_side=None)
+        model = models.load(options.model, **chosen, backend=options.backend, preprocessing=resized)
+    pictures, labels, classes = load_pictures(options)
+    cuts = options.cuts or CUTS[options.model]
+    run = runs.open_run(options, "transfer-learning")
+    table = []
+    for cut in cuts:
+        results = []
+        for number in range(options.splits):
+            sets = [
+                (take(pictures, rows), labels[rows])
+                for rows in split(labels, options.train, options.test, options.seed + number)
+            ]
+            found = [
+                inspection.features(
+                    model.network, x, cut, prepare=model.preprocessing, pool=options.pool
+                )
+                for x, _ in sets
+            ]
+            train, test = ((x, y) for x, (_, y) in zip(standardised(*found), sets, strict=True))
+            accuracy, strength = support_vectors(train, test, options)
+            results.append((accuracy, linear_layer(train, test, len(classes), options), strength))
+        svm, linear, strength = np.mean(results, axis=0)
+        row = {"cut": cut, "features": found[0].shape[1], "svm": svm, "linear": linear}
+        table.append({**row, "C": strength})
+        print(
+            f"{cut:<14} {row['features']:>7,} features   SVM {100 * svm:5.1f}% (C = {strength:g})"
+            f"   linear layer {100 * linear:5.1f}%",
+            flush=True,
+        )
+    best = max(table, key=lambda row: row["svm"])
+    print(f"the best cut: {best['cut']}, {100 * best['svm']:.1f}% by the SVM")
+    text = io.StringIO()
+    writer = csv.DictWriter(text, table[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(table)
+    write_atomically(run.folder / "cuts.csv", text.getvalue().encode())
+    draw(table, run.folder / "cuts.png", f"{model.name} on {options.pictures}")
+    if options.fine_tune:
+        accuracy = fine_tuned(model, best["cut"], sets, len(classes), options)
+        print(f"layers after {best['cut']} fine-tuned: {100 * accuracy:.1f}%")
+    print("the run's files:", *run.files, sep="\n  ")
+
+
+def take(pictures: Any, rows: np.ndarray) -> Any:
+    """Return some of the pictures, an array or a list."""
+    return pictures[rows] if isinstance(pictures, np.ndarray) else [pictures[row] for row in rows]
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
+        sys.exit(f"transfer_learning: {error}")

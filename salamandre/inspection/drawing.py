@@ -1,0 +1,130 @@
+"""Pictures of what the other functions of this room return."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Sequence
+
+import numpy as np
+
+from salamandre.plots.figure import new_figure, save_figure
+from salamandre.plots.images import save_grid
+
+Path = str | os.PathLike[str]
+
+
+def draw_maps(
+    pictures: np.ndarray,
+    maps: dict[str, np.ndarray],
+    path: Path,
+    *,
+    captions: Sequence[str] | None = None,
+) -> None:
+    """Draw pictures, each with its maps in a row.
+
+    Args:
+        pictures: (N, 1 or 3, H, W), values from 0 to 1.
+        maps: by name, (N, H, W), as from :func:`saliency`; bright is large, each on its own scale,
+            cut at the 99.5th percentile. Those whose name begins with ``"Grad-CAM"`` are laid
+            over the picture.
+        path: of the PNG file.
+        captions: one above each picture. Default none.
+    """
+    columns = 1 + len(maps)
+    figure, axes = new_figure(1.9, 2.15, len(pictures) * columns, columns)
+    for row, picture in enumerate(pictures):
+        own = axes[row * columns : (row + 1) * columns]
+        shown = [picture, *(values[row] for values in maps.values())]
+        titles = [captions[row] if captions else "", *maps]
+        for ax, image, title in zip(own, shown, titles, strict=True):
+            ax.axis("off")
+            ax.set_title(title, fontsize=7, pad=2)
+            if image is picture:
+                _show(ax, picture)
+                continue
+            limit = np.percentile(image, 99.5) or 1.0
+            if title.startswith("Grad-CAM"):
+                _show(ax, picture)
+                ax.imshow(image, cmap="jet", vmin=0, vmax=limit, alpha=0.5)
+            else:
+                ax.imshow(image, cmap="gray", vmin=0, vmax=limit)
+    save_figure(figure, path)
+
+
+def draw_adversarial(
+    before: np.ndarray,
+    after: np.ndarray,
+    path: Path,
+    *,
+    captions: Sequence[tuple[str, str]] | None = None,
+) -> None:
+    """Draw each image, its adversarial one, their difference, and ten times their difference.
+
+    Args:
+        before: (N, 1 or 3, H, W), values from 0 to 1.
+        after: likewise; a difference of 0 is grey.
+        path: of the PNG file.
+        captions: above each image and its adversarial one. Default none.
+    """
+    figure, axes = new_figure(1.9, 2.15, 4 * len(before), 4)
+    for row, (image, changed) in enumerate(zip(before, after, strict=True)):
+        difference = changed - image
+        own, other = captions[row] if captions else ("", "")
+        size = f"difference, at most {255 * np.abs(difference).max():.3g}/255"
+        panels = (
+            (image, own),
+            (changed, other),
+            (0.5 + difference, size),
+            (0.5 + 10 * difference, "difference × 10"),
+        )
+        for ax, (shown, title) in zip(axes[4 * row : 4 * row + 4], panels, strict=True):
+            ax.axis("off")
+            ax.set_title(title, fontsize=7, pad=2)
+            _show(ax, np.clip(shown, 0, 1))
+    save_figure(figure, path)
+
+
+def draw_images(images: np.ndarray, path: Path, *, captions: Sequence[str]) -> None:
+    """Draw images with captions, each on its own scale, such as what a class looks like.
+
+    Args:
+        images: (N, C, H, W); three channels are colours, of others the mean is drawn.
+        path: of the PNG file.
+        captions: one above each.
+    """
+    columns = math.ceil(math.sqrt(len(images)))
+    figure, axes = new_figure(2.6, 2.9, len(images), columns)
+    for ax, image, caption in zip(axes, images, captions, strict=True):
+        ax.axis("off")
+        ax.set_title(caption, fontsize=8, pad=2)
+        _show(ax, stretched(image))
+    save_figure(figure, path)
+
+
+def draw_sheet(images: np.ndarray, path: Path, columns: int | None = None, side: int = 64) -> None:
+    """Write many images side by side, each on its own scale, such as filters or channels.
+
+    Args:
+        images: (N, C, H, W), as for :func:`draw_images`.
+        path: of the PNG file.
+        columns: default about as many as rows.
+        side: pixels of the file for an image, at least. Default 64.
+    """
+    shown = [np.broadcast_to(stretched(image), (3, *image.shape[1:])) for image in images]
+    save_grid(np.stack(shown), path, columns, zoom=max(1, -(-side // images.shape[3])))
+
+
+def stretched(image: np.ndarray) -> np.ndarray:
+    """Return an image (1 or 3, H, W) whose 0.5th and 99.5th percentiles are 0 and 1.
+
+    Of one with other numbers of channels, their mean.
+    """
+    image = image if len(image) == 3 else image.mean(axis=0, keepdims=True)
+    low, high = np.percentile(image, (0.5, 99.5))
+    return np.clip((image - low) / ((high - low) or 1.0), 0, 1)
+
+
+def _show(ax: object, image: np.ndarray) -> None:
+    picture = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
+    ax.imshow(picture, cmap="gray", vmin=0, vmax=1)  # type: ignore[attr-defined]

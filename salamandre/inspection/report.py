@@ -1,0 +1,181 @@
+"""A folder of pictures about a model: what it looks at, what fools it, what it imagines."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from salamandre.inspection.adversarial import pgd
+from salamandre.inspection.attribution import (
+    grad_cam,
+    guided_backprop,
+    integrated_gradients,
+    largest,
+    saliency,
+    smooth_grad,
+)
+from salamandre.inspection.drawing import draw_adversarial, draw_images, draw_maps, draw_sheet
+from salamandre.inspection.layers import activations, filters, neuron_image
+from salamandre.inspection.probes import layer_names
+from salamandre.inspection.visualisation import dream, visualise_class
+from salamandre.layers.convolution import ConvolutionalLayer
+from salamandre.layers.neuron import NeuronLayer
+from salamandre.models.model import Model
+
+CHANNELS = 16  # of a layer, in a picture
+
+
+class Report:
+    """Pictures about a model and some images, in a folder.
+
+    Args:
+        model: what is looked into.
+        inputs: (N, C, H, W), as ``model.prepare`` returns them; none for what needs no picture.
+        folder: of the pictures; made if absent.
+
+    Attributes:
+        lines: what was found, a sentence for each picture.
+    """
+
+    def __init__(self, model: Model, inputs: np.ndarray, folder: str | os.PathLike[str]) -> None:
+        self.model, self.network, self.inputs = model, model.network, inputs
+        self.folder = Path(folder)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self.lines: list[str] = []
+
+    def saliency(self, layer: str | None = None) -> Path:
+        """Draw what the network looks at; ``layer`` is Grad-CAM's, by default the last convolution.
+
+        Raises:
+            ValueError: no pictures, or no such layer.
+        """
+        x, network = self._needed(), self.network
+        maps = {"saliency": saliency(network, x), "SmoothGrad": smooth_grad(network, x)}
+        maps["integrated gradients"] = largest(integrated_gradients(network, x))
+        kinds = layer_names(network).values()
+        if any(isinstance(kind, ConvolutionalLayer) for kind in kinds):
+            maps["guided backprop"] = largest(guided_backprop(network, x))
+            maps["Grad-CAM"] = grad_cam(network, x, layer=layer)
+        size = self.model.preprocessing.size
+        shown = {name: self._host(values).reshape(-1, *size) for name, values in maps.items()}
+        path = self.folder / "saliency.png"
+        draw_maps(self._pictures(x), shown, path, captions=self._captions(x))
+        return path
+
+    def adversarial(self, name: str, levels: float = 4.0, steps: int = 20) -> Path:
+        """Draw pictures that are changed by at most so many of 255 levels to become a class."""
+        x, label = self._needed(), self.model.label(name)
+        network, preprocessing = self.network, self.model.preprocessing
+        shape = network.input_shape
+        level, *bounds = (
+            np.broadcast_to(value, preprocessing.shape).reshape(shape)
+            for value in (preprocessing.level, *preprocessing.bounds)
+        )
+        changed = pgd(
+            network,
+            x,
+            label,
+            levels * level,
+            targets=label,
+            steps=steps,
+            random_start=False,
+            bounds=(bounds[0], bounds[1]),
+        )
+        titles = list(zip(self._captions(x), self._captions(changed), strict=True))
+        path = self.folder / f"adversarial-{_file_name(self.model.classes[label])}.png"
+        draw_adversarial(self._pictures(x), self._pictures(changed), path, captions=titles)
+        taken = self._host(network.predict(changed)).argmax(axis=1) == label
+        self.lines.append(
+            f"{int(taken.sum())} of {len(x)} pictures became {self.model.classes[label]!r} by a "
+            f"change of at most {levels:g}/255"
+        )
+        return path
+
+    def dream(self, name: str) -> Path:
+        """Draw what the network takes for a class, from noise and from each picture."""
+        label, bounds = self.model.label(name), self.model.preprocessing.bounds
+        jitter = min(16, min(self.model.preprocessing.size) // 10)
+        images = [visualise_class(self.network, label, jitter=jitter, bounds=bounds)]
+        if count := len(self.inputs):
+            images.append(
+                visualise_class(
+                    self.network, [label] * count, start=self.inputs, jitter=jitter, bounds=bounds
+                )
+            )
+        x = np.concatenate([self._host(found) for found in images])
+        path = self.folder / f"dream-{_file_name(self.model.classes[label])}.png"
+        draw_images(self._pictures(x), path, captions=self._captions(x))
+        return path
+
+    def deep_dream(self, layer: str) -> Path:
+        """Draw the pictures with more of what a layer finds in them."""
+        bounds = self.model.preprocessing.bounds
+        x = self._host(dream(self.network, self._needed(), layer, bounds=bounds))
+        path = self.folder / f"deep-dream-{_file_name(layer)}.png"
+        draw_images(self._pictures(x), path, captions=self._captions(x))
+        return path
+
+    def layers(self, layer: str | None = None) -> list[Path]:
+        """Draw the first filters, channels of layers, and weights of the first neurons.
+
+        Args:
+            layer: whose channels are drawn. Default: a few, from the first to the last.
+        """
+        network, paths = self.network, []
+        found = layer_names(network)
+        if any(isinstance(kind, ConvolutionalLayer) for kind in found.values()):
+            paths.append(self.folder / "filters.png")
+            weights = self._host(filters(network))
+            if self.model.preprocessing.order == "BGR":
+                weights = weights[:, ::-1]
+            draw_sheet(weights, paths[-1])
+        first = next((name for name, kind in found.items() if isinstance(kind, NeuronLayer)), None)
+        if first is not None:
+            count = min(CHANNELS, found[first].outputs)  # type: ignore[attr-defined]
+            images = [self._host(neuron_image(network, first, n)) for n in range(count)]
+            if images[0].ndim == 3:
+                paths.append(self.folder / f"weights-{_file_name(first)}.png")
+                draw_sheet(np.stack(images), paths[-1])
+        for name in [layer] if layer and len(self.inputs) else self._some_layers():
+            y = self._host(activations(network, self.inputs, name))[:, :CHANNELS]
+            if y.ndim == 4:  # a row for each picture
+                paths.append(self.folder / f"layer-{_file_name(name)}.png")
+                draw_sheet(y.reshape(-1, 1, *y.shape[2:]), paths[-1], columns=y.shape[1])
+        return paths
+
+    def _some_layers(self) -> list[str]:
+        """Return a few layers whose outputs are images, spread from the first to the last."""
+        names = [
+            name
+            for name, kind in layer_names(self.network).items()
+            if isinstance(kind, ConvolutionalLayer) and len(self.inputs)
+        ]
+        return (
+            [names[i] for i in np.unique(np.linspace(0, len(names) - 1, 4).astype(int))]
+            if names
+            else []
+        )
+
+    def _needed(self) -> np.ndarray:
+        if not len(self.inputs):
+            raise ValueError("at least one picture is needed, got none")
+        return self.inputs
+
+    def _host(self, array: object) -> np.ndarray:
+        return array if isinstance(array, np.ndarray) else self.network.backend.to_numpy(array)
+
+    def _pictures(self, x: object) -> np.ndarray:
+        inputs = self._host(x).reshape(-1, *self.model.preprocessing.shape)
+        return self.model.preprocessing.pixels(inputs)
+
+    def _captions(self, x: object) -> Sequence[str]:
+        probabilities = self._host(self.network.predict(x, batch_size=16))
+        best = (self.model.named(row, 1)[0] for row in probabilities)
+        return [f"{name} {100 * p:.0f}%" for name, p in best]
+
+
+def _file_name(name: str) -> str:
+    return "".join(c if c.isalnum() or c in ".-" else "-" for c in name)

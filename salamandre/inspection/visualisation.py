@@ -1,0 +1,211 @@
+"""What a network imagines: images that make a class or a layer as active as possible."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from salamandre.backend import Array, Backend
+from salamandre.checks import real, whole
+from salamandre.inspection.adversarial import UNIT, norms
+from salamandre.inspection.probes import LayerView
+from salamandre.inspection.scores import Scores, blocks, checked_classes, checked_images
+from salamandre.network import Network
+
+TINY = np.finfo(np.float32).tiny
+
+
+def visualise_class(
+    network: Network,
+    classes: Any,
+    *,
+    start: Any = None,
+    steps: int = 100,
+    rate: float = 4.0,
+    l2: float = 0.02,
+    variation: float = 0.0,
+    jitter: int = 16,
+    blur: float = 0.7,
+    blur_every: int = 6,
+    bounds: tuple[Any, Any] = UNIT,
+    seed: int = 0,
+    batch_size: int = 8,
+) -> Array:
+    """Return images (N, *input_shape) that a network takes for these classes.
+
+    x ← x + η g / ‖g‖ with g = d(score - λ ‖x‖² - μ TV(x)) / dx (Simonyan, Vedaldi, Zisserman 2014,
+    section 2). The image is shifted at random before each step and back after it, blurred now and
+    then (Yosinski et al. 2015, section 3), and TV(x) is the sum of squared differences of
+    neighbouring pixels (Mahendran and Vedaldi 2015, section 3.2). Here x is measured by the
+    distance of its bounds: the same numbers suit inputs from 0 to 1 and from 0 to 255.
+
+    Args:
+        network: a classifier of images (C, H, W), which is not changed.
+        classes: one for each image that is wanted, or one.
+        start: images (N, C, H, W) to begin with. Default: smooth noise in the middle of the bounds,
+            to which more units answer than to white noise.
+        steps: how many. Default 100.
+        rate: η, the Euclidean length of a step. Default 4.
+        l2: λ. Default 0.02.
+        variation: μ. Default 0.
+        jitter: shifts are at most so many pixels, round the border. Default 16.
+        blur: standard deviation of the blur in pixels, 0 for none. Default 0.7.
+        blur_every: steps from one blur to the next; the last fifth has none. Default 6.
+        bounds: the smallest and the largest input, such as ``model.preprocessing.bounds``: numbers
+            or arrays that fit an image. Default (0, 1).
+        seed: of noise and shifts. Default 0.
+        batch_size: images at a time. Default 8.
+    """
+    shape = _image_shape(network)
+    goal = np.atleast_1d(np.asarray(classes))
+    random = np.random.default_rng(whole("seed", seed, least=0))
+    if start is None:
+        low, high = (np.asarray(bound) for bound in bounds)
+        noise = np.array([_smooth_noise(random, shape) for _ in goal])
+        start = np.clip((low + high) / 2 + (high - low) / 10 * noise, low, high)
+    x = checked_images(network, start)
+    labels = checked_classes(network, goal if len(goal) > 1 else goal[0], x)
+    scores = Scores(network)
+    ascent = _Ascent(network, steps, rate, l2, variation, jitter, blur, blur_every, bounds, random)
+
+    def imagine(part: slice) -> Array:
+        return ascent.climb(x[part], lambda now: scores.gradient(now, labels[part])[1], "steps")
+
+    parts = blocks(len(x), batch_size, "classes")
+    return network.backend.xp.concatenate([imagine(part) for part in parts])
+
+
+def dream(
+    network: Network,
+    images: Any,
+    layer: str,
+    *,
+    steps: int = 50,
+    rate: float = 1.0,
+    l2: float = 0.0,
+    variation: float = 0.0,
+    jitter: int = 32,
+    bounds: tuple[Any, Any] = UNIT,
+    seed: int = 0,
+    batch_size: int = 8,
+) -> Array:
+    """Return images (N, *input_shape) in which a layer finds more of what it finds already.
+
+    Ascent of ½‖A‖², A being the layer's outputs (Mordvintsev, Olah, Tyka 2015, "Inceptionism").
+
+    Args:
+        network: which has the layer, and is not changed.
+        images: (N, C, H, W).
+        layer: its name, such as ``"features.9"``.
+        steps: how many. Default 50.
+        rate: Euclidean length of a step, as for :func:`visualise_class`. Default 1.
+        l2: as there. Default 0.
+        variation: as there. Default 0.
+        jitter: as there. Default 32.
+        bounds: as there. Default (0, 1).
+        seed: of the shifts. Default 0.
+        batch_size: images at a time. Default 8.
+    """
+    _image_shape(network)
+    x = checked_images(network, images)
+    view = LayerView(network, layer)
+    random = np.random.default_rng(whole("seed", seed, least=0))
+    ascent = _Ascent(network, steps, rate, l2, variation, jitter, 0.0, 1, bounds, random)
+    parts = [
+        ascent.climb(x[part], lambda now: view.backprop(view.compute(now)), "steps")
+        for part in blocks(len(x), batch_size, "images")
+    ]
+    return network.backend.xp.concatenate(parts)
+
+
+def _smooth_noise(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    """Return noise (C, H, W) with standard deviation 1, blurred over a thirtieth of the image."""
+    noise = random.normal(size=shape)
+    rows, columns = (_gaussian(length, max(0.1, length / 30)) for length in shape[1:])
+    smooth = rows @ noise @ columns.T
+    return smooth / max(float(smooth.std()), 1e-6)
+
+
+def _image_shape(network: Network) -> tuple[int, ...]:
+    shape = network.input_shape
+    if len(shape) != 3:
+        raise ValueError(f"images are needed, (C, H, W), the network takes {shape}")
+    return shape
+
+
+class _Ascent:
+    """Gradient ascent on images; see :func:`visualise_class` for the arguments."""
+
+    def __init__(
+        self,
+        network: Network,
+        steps: int,
+        rate: float,
+        l2: float,
+        variation: float,
+        jitter: int,
+        blur: float,
+        blur_every: int,
+        bounds: tuple[Any, Any],
+        random: np.random.Generator,
+    ) -> None:
+        self.backend, self.xp, self.random = network.backend, network.backend.xp, random
+        self.steps, self.rate = whole("steps", steps), real("rate", rate, 0, above=True)
+        self.l2, self.variation = real("l2", l2, 0), real("variation", variation, 0)
+        self.jitter = whole("jitter", jitter, least=0)
+        self.blur, self.blur_every = real("blur", blur, 0), whole("blur_every", blur_every)
+        self.bounds = [self.backend.asarray(bound, dtype=network.dtype) for bound in bounds]
+        self.range = float((self.bounds[1] - self.bounds[0]).mean())
+
+    def climb(self, x: Array, gradient: Callable[[Array], Array], what: str) -> Array:
+        """Return the images (N, C, H, W) after all steps."""
+        from salamandre.progress import progress
+
+        xp = self.xp
+        with progress(self.steps, what, "step", leave=False) as bar:
+            for step in range(self.steps):
+                shift = self.random.integers(-self.jitter, self.jitter + 1, 2)
+                x = xp.roll(x, tuple(shift.tolist()), axis=(2, 3))
+                slope = gradient(x)
+                alive = norms(xp, slope) > 0
+                if not bool(alive.all()):  # a rectified score of 0 has no gradient: look elsewhere
+                    noise = self.backend.asarray(self.random.normal(size=x.shape).astype(x.dtype))
+                    slope = xp.where(alive, slope, noise)
+                slope = slope - 2 * self.l2 / self.range**2 * x
+                if self.variation:
+                    slope -= self.variation / self.range**2 * _variation_gradient(xp, x)
+                length = self.rate * self.range / xp.maximum(norms(xp, slope), TINY)
+                x = xp.roll(x + length * slope, tuple((-shift).tolist()), axis=(2, 3))
+                x = xp.clip(x, *self.bounds)
+                due = step % self.blur_every == self.blur_every - 1
+                if self.blur and due and step < 0.8 * self.steps:  # the last steps sharpen
+                    x = blurred(self.backend, x, self.blur)
+                bar.update()
+        return x
+
+
+def _variation_gradient(xp: Any, x: Array) -> Array:
+    """Return the gradient of the sum of squared differences of neighbouring pixels."""
+    slope = xp.zeros_like(x)
+    for axis in (2, 3):
+        difference = 2 * xp.diff(x, axis=axis)
+        first = (slice(None),) * axis
+        slope[(*first, slice(1, None))] += difference
+        slope[(*first, slice(None, -1))] -= difference
+    return slope
+
+
+def blurred(backend: Backend, x: Array, width: float) -> Array:
+    """Return images (N, C, H, W) blurred by a Gaussian of this standard deviation, in pixels."""
+    rows, columns = (
+        backend.asarray(_gaussian(length, width).astype(x.dtype)) for length in x.shape[2:]
+    )
+    return backend.xp.matmul(backend.xp.matmul(rows, x), columns.T)
+
+
+def _gaussian(length: int, width: float) -> np.ndarray:
+    places = np.arange(length)
+    weights = np.exp(-(((places[:, None] - places) / width) ** 2) / 2)
+    return weights / weights.sum(axis=1, keepdims=True)

@@ -1,0 +1,98 @@
+"""Ascent finds what is known to be there, and takes the steps of its formula."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from small_classifier import torch
+
+import salamandre as sal
+from salamandre import inspection
+from salamandre.inspection.visualisation import blurred
+
+PLAIN = {"jitter": 0, "blur": 0}
+
+
+def test_steps_are_those_of_the_formula(twins, images, host):
+    """With L2, total variation and bounds, in units of the bounds' distance."""
+    network, module = twins
+    x = torch.tensor(4 * images[:2] - 2)
+    for _ in range(3):
+        z = x.clone().requires_grad_(True)
+        u = z / 5
+        variation = (u.diff(dim=2) ** 2).sum() + (u.diff(dim=3) ** 2).sum()
+        (module(z)[:, 1].sum() - 0.3 * (u * u).sum() - 0.1 * variation).backward()
+        slope = z.grad / z.grad.flatten(1).norm(dim=1)[:, None, None, None]
+        x = (x + 0.5 * 5 * slope).clamp(-2, 3)
+    found = inspection.visualise_class(
+        network,
+        1,
+        start=4 * images[:2] - 2,
+        steps=3,
+        rate=0.5,
+        l2=0.3,
+        variation=0.1,
+        bounds=(-2, 3),
+        **PLAIN,
+    )
+    np.testing.assert_allclose(host(found), x.numpy(), atol=1e-9)
+
+
+def test_a_class_is_imagined_from_noise(twins, host):
+    network, _ = twins
+    classes = [4, 1, 4]
+    found = inspection.visualise_class(network, classes, steps=30, jitter=2, batch_size=2, seed=3)
+    start = inspection.visualise_class(network, classes, steps=1, rate=1e-9, seed=3)
+    before, after = (host(network.predict(x))[range(3), classes] for x in (start, found))
+    assert (after > before + 0.04).all()
+    again = inspection.visualise_class(network, classes, steps=30, jitter=2, batch_size=2, seed=3)
+    np.testing.assert_array_equal(host(found), host(again))
+    assert host(found).min() >= 0 and host(found).max() <= 1
+
+
+def test_dreaming_climbs_half_the_square_of_a_layer(twins, images, host):
+    network, module = twins
+    x = torch.tensor(images)
+    for _ in range(2):
+        z = x.clone().requires_grad_(True)
+        module(z)
+        (module.seen["left"] ** 2).sum().div(2).backward()
+        x = (x + 0.2 * z.grad / z.grad.flatten(1).norm(dim=1)[:, None, None, None]).clamp(0, 1)
+    found = inspection.dream(network, images, "left", steps=2, rate=0.2, jitter=0)
+    np.testing.assert_allclose(host(found), x.numpy(), atol=1e-9)
+
+
+def test_jitter_moves_nothing_in_the_end(backend, host):
+    """A network that does not mind shifts takes the same steps."""
+    network = sal.Network(
+        [sal.GlobalAveragePool(), sal.NeuronLayer(2)], (1, 6, 7), backend=backend, dtype="float64"
+    )
+    start = np.random.default_rng(0).uniform(0.3, 0.6, (1, 1, 6, 7))
+    options = {"start": start, "steps": 4, "rate": 0.01, "blur": 0}
+    still = inspection.visualise_class(network, 1, jitter=0, **options)
+    moved = inspection.visualise_class(network, 1, jitter=3, **options)
+    np.testing.assert_allclose(host(moved), host(still), atol=1e-12)
+
+
+def test_blur_is_gaussian_and_keeps_constant_images(backend, host):
+    scipy = pytest.importorskip("scipy.ndimage")
+    b = sal.get_backend(backend)
+    x = np.zeros((1, 1, 21, 23))
+    x[0, 0, 10, 11] = 1
+    wanted = scipy.gaussian_filter(x[0, 0], 1.5, truncate=6)
+    np.testing.assert_allclose(host(blurred(b, b.asarray(x), 1.5))[0, 0], wanted, atol=1e-6)
+    one = host(blurred(b, b.asarray(np.ones((1, 2, 5, 4))), 0.7))
+    np.testing.assert_allclose(one, 1, atol=1e-12)
+
+
+def test_bad_input_is_refused(twins, images):
+    network, _ = twins
+    for wrong, message in (
+        (lambda: inspection.visualise_class(network, 5), "classes 0 to 4, got 5"),
+        (lambda: inspection.visualise_class(network, 1, steps=0), "steps"),
+        (lambda: inspection.visualise_class(network, 1, rate=-1), "rate"),
+        (lambda: inspection.dream(network, images, "blok"), "did you mean 'block'"),
+        (lambda: inspection.visualise_class(sal.Network([sal.NeuronLayer(2)], 3), 1), "images"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            wrong()

@@ -70,8 +70,11 @@ def source(text: str) -> str:
 
 
 def file(text: str) -> str:
-    """Return the absolute path of a file."""
-    return str(path_of(text).absolute())
+    """Return the absolute path of a file that exists."""
+    path = path_of(text)
+    if not path.is_file():
+        raise argparse.ArgumentTypeError(f"there is no file {text}")
+    return str(path.absolute())
 
 
 def earlier_values(**names: str) -> Callable[[str], str]:
@@ -110,6 +113,10 @@ def open_data(
         runs.keep_apart(path_of(options.output), options.dataset)
     try:
         found = data.open(options.dataset or "mnist", **settings)
+    except data.CorruptData:
+        raise
+    except ValueError as error:
+        raise WrongUsage(str(error)) from None
     except data.DataUnavailable as error:
         if options.dataset or options.data_dir:
             raise

@@ -188,10 +188,10 @@ class Network(FlatVectors, Meaning):
         run.updates.clear()
         pairs = run.pairs[:stop]
         y = self._through(x, pairs)
-        shape: Any = getattr(y, "shape", ())
-        if pairs and (shape[1:] != self._outputs[len(pairs) - 1] or shape[0] != example_count(x)):
+        count, shape = example_count(x), getattr(y, "shape", ())
+        if pairs and not run.is_cut and shape != (count, *self._outputs[len(pairs) - 1]):
             self._blame(pairs[-1][0], "compute", y, run, None)
-            raise TypeError(f"expected {example_count(x)} outputs, got an array of shape {shape}")
+            raise TypeError(f"expected {count} outputs, got an array of shape {shape}")
         run.output_shape, run.left_out = shape, len(run.pairs) - len(pairs)
         return y
 

@@ -36,7 +36,8 @@ def progress(
         unit: what is counted, such as ``"image"``. Default ``"it"``.
         initial: units that are done already. Default 0.
         scale: write 12.3M for 12,300,000. Default False.
-        leave: whether it stays on the terminal after its end. Default True.
+        leave: whether it stays on the terminal after its end; one that does not is no line
+            elsewhere. Default True.
     """
     options = {
         "total": total,
@@ -54,6 +55,8 @@ def progress(
         return tqdm(disable=True, **options)
     if getattr(sys.stderr, "isatty", bool)():
         return _Bar(**_size(), **options)
+    if not leave:
+        return tqdm(disable=True, **options)
     return _Bar(file=_Lines(sys.stderr), mininterval=LINES, **options)
 
 

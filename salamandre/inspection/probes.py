@@ -128,6 +128,7 @@ class LayerView:
 
     def _cut(self) -> None:
         """Leave out of the pass what comes after the layer."""
+        self._run.is_cut = True
         container: Any = self.network
         ctx: Context = self._run
         for name in self.name.split("."):

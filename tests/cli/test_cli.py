@@ -22,7 +22,7 @@ def test_ctrl_c_ends_any_command_with_130_and_an_unanswered_question_with_1(plac
     def interrupt(*_, **__):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("salamandre.data.load", interrupt)
+    monkeypatch.setattr("salamandre.data.open", interrupt)
     assert call("train", "--dataset", "digits", code=130).strip() == "interrupted"
     monkeypatch.setattr("salamandre.cli.options.on_terminal", lambda: True)
     assert "Data set" in call("train", code=1)

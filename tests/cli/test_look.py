@@ -42,7 +42,6 @@ def test_runs_are_compared_in_one_picture(place):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"grey": True}, "settings.json is damaged: --grey is for a folder of pictures"),
         ({"architecture": "cgn"}, "settings.json is damaged: unknown architecture 'cgn'"),
         ({"dataset": "digit"}, "settings.json is damaged: unknown data set 'digit'"),
     ],

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import suppress
+from threading import RLock
 from typing import Any
 
 from tqdm import tqdm
@@ -52,11 +53,11 @@ def progress(
     if notebook_tqdm is not tqdm:
         return notebook_tqdm(**options)
     if sys.stderr is None or getattr(sys.stderr, "closed", False):
-        return tqdm(disable=True, **options)
+        return _Bar(disable=True, **options)
     if getattr(sys.stderr, "isatty", bool)():
         return _Bar(**_size(), **options)
     if not leave:
-        return tqdm(disable=True, **options)
+        return _Bar(disable=True, **options)
     return _Bar(file=_Lines(sys.stderr), mininterval=LINES, **options)
 
 
@@ -70,6 +71,9 @@ def _size() -> dict[str, Any]:
 
 class _Bar(tqdm):
     """A bar that leaves out what a narrow terminal has no room for, whole words at a time."""
+
+    # tqdm's own is shared by all forks of a process: one that is killed may hold it for ever.
+    _lock = RLock()
 
     @staticmethod
     def format_meter(

@@ -30,6 +30,7 @@ sys.path[:0] = [str(TESTS / "data"), str(TESTS / "training"), str(TESTS.parent /
 import conftest  # noqa: E402  of tests/data
 import numpy as np  # noqa: E402
 import runs_of_0_1 as old  # noqa: E402
+from tqdm import tqdm  # noqa: E402
 
 import salamandre as sal  # noqa: E402
 from salamandre import data, runs  # noqa: E402
@@ -38,6 +39,8 @@ from salamandre.runs.lock import LOCK, OWNER  # noqa: E402
 from salamandre.runs.run import read_rows  # noqa: E402
 from salamandre.runs.settings import FILE, read_settings  # noqa: E402
 from salamandre.storage import read_file  # noqa: E402
+
+tqdm.monitor_interval = 0  # no thread whose lock a fork would inherit
 
 PATIENCE = 8  # kills after which a work is left alone
 TIMES = ("seconds",)

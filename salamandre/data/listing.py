@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from salamandre.data.cache import state
 from salamandre.texts import counted
 
 NAMED = 5  # what a warning names of a kind
@@ -35,8 +36,7 @@ class Listing:
     """The pictures of a folder.
 
     Attributes:
-        pictures: path below the folder, size, and times of modification and of the last change of
-            any kind of each, sorted. A copy that keeps size and date has a new time of change.
+        pictures: path below the folder and :func:`salamandre.data.cache.state` of each, sorted.
         folders: names of the sub-folders, those of the system and runs left out, sorted.
         broken_links: paths of links to nothing.
         unreadable: paths of folders that cannot be read.
@@ -136,7 +136,7 @@ def search(place: Path, suffixes: Sequence[str], cache: Path | None = None) -> L
             found.repeated.append(path)
             continue
         listed.add(real)
-        found.pictures.append((path, info.st_size, info.st_mtime_ns, info.st_ctime_ns))
+        found.pictures.append((path, *state(info)))
     found.pictures.sort()
     found.folders.sort()
     return found

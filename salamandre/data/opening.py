@@ -219,10 +219,8 @@ def _read(
             return _as_images(place, name, read(paths, wanted), names)
 
     if read in TABLES:
-        stats = [(str(path.resolve()), path.stat()) for path in paths]
-        # A copy that keeps size and date has a new time of change.
-        origin = [(path, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for path, s in stats]
-        stamp = cache.root(cache_dir) / "tables" / cache.key(origin, wanted, names, READING)
+        key = cache.key(cache.origin(paths), wanted, names, READING)
+        stamp = cache.root(cache_dir) / "tables" / key
         train, *test = tables_cache.keep(stamp, name, converted)
     else:
         train, *test = converted()

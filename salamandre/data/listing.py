@@ -11,9 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from salamandre.data.cache import state
-from salamandre.texts import counted
+from salamandre.texts import bracketed, counted
 
-NAMED = 5  # what a warning names of a kind
 SYSTEM = {  # folders and files that systems put into folders of pictures, beside hidden ones
     "@eadir",
     "#recycle",
@@ -58,7 +57,7 @@ class Listing:
         texts = []
         if count := sum(self.other_kinds.values()):
             kinds = [kind or "no suffix" for kind, _ in self.other_kinds.most_common()]
-            texts.append(f"{counted(count, 'file')} of other kinds{named(kinds)}")
+            texts.append(f"{counted(count, 'file')} of other kinds{bracketed(kinds)}")
         for noun, paths in (
             ("link to nothing", self.broken_links),
             ("folder that cannot be read", self.unreadable),
@@ -66,7 +65,7 @@ class Listing:
             ("run of Salamandre", self.runs),
         ):
             if paths:
-                texts.append(counted(len(paths), noun) + named(paths))
+                texts.append(counted(len(paths), noun) + bracketed(paths))
         return texts
 
 
@@ -157,9 +156,3 @@ def is_run(folder: Path) -> bool:
     # The examples of version 0.1 wrote the bare options.
     bare = (folder / "checkpoint.safetensors").is_file()
     return isinstance(settings, dict) and ("options" in settings or bare)
-
-
-def named(names: Sequence[str]) -> str:
-    """Return the first names in brackets; the end of a part of a message."""
-    more = " and others" if len(names) > NAMED else ""
-    return f" ({', '.join(names[:NAMED])}{more})" if names else ""

@@ -13,7 +13,7 @@ from salamandre.class_names import checked_names, listed
 from salamandre.data import array_files, cache, csv_files, matlab, parquet_files, tables_cache
 from salamandre.data.catalogue import CATALOGUE, SPLITS
 from salamandre.data.conversion import to_classes, to_pixels, with_channels
-from salamandre.data.folders import Names, both, names_of
+from salamandre.data.folders import Given, both, names_of
 from salamandre.data.images import Images
 from salamandre.data.listing import search
 from salamandre.data.loading import load
@@ -44,7 +44,7 @@ def open(
     channels: int | None = None,
     test_share: float = 0.0,
     seed: int = 0,
-    class_names: Names = None,
+    class_names: Given = None,
     label_column: str | None = None,
     classes: bool = True,
     data_dir: str | os.PathLike[str] | None = None,

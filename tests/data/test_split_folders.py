@@ -32,6 +32,7 @@ def draw(path, colour=(255, 0, 0)):
         ("TRAIN", "Val"),
         ("train", "valid"),
         ("train", "validation"),
+        ("train", "dev"),
     ],
 )
 def test_names_of_splits(tmp_path, train, test):

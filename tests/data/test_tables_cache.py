@@ -41,6 +41,14 @@ def agrees(train, test):
     assert (train.classes, train.name, test.split) == (("0", "1", "2"), "own", "test")
 
 
+def test_they_are_mapped_from_the_first_time_on(folder):
+    for _ in range(2):
+        array = data.open(folder)[0].images
+        while not isinstance(array, np.memmap):
+            array = array.base
+            assert array is not None
+
+
 def test_the_second_time_nothing_is_read(folder, reads):
     agrees(*data.open(folder))
     agrees(*data.open(folder))
@@ -79,4 +87,6 @@ def test_a_damaged_cache_is_written_anew(folder, reads, tmp_path, damage):
 
 def test_a_cache_that_cannot_be_written(folder, tmp_path):
     (tmp_path / "file").touch()
-    agrees(*data.open(folder, cache_dir=tmp_path / "file"))
+    with pytest.warns(UserWarning, match=r"file/tables cannot be written .* stays in memory"):
+        train, test = data.open(folder, cache_dir=tmp_path / "file")
+    agrees(train, test)

@@ -17,6 +17,7 @@ import pytest
 from command import call
 from msgspec.structs import replace
 from PIL import Image
+from samples import is_mapped
 
 from salamandre import data
 from salamandre.data import CATALOGUE, CorruptData, DataUnavailable
@@ -29,12 +30,6 @@ COUNT = 4  # examples in each member of the small sets
 
 def md5(content):
     return hashlib.md5(content).hexdigest()
-
-
-def is_mapped(array):
-    while array is not None and not isinstance(array, np.memmap):
-        array = array.base
-    return array is not None
 
 
 class Small:

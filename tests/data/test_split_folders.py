@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from PIL import Image
+from samples import draw
 
 from salamandre.data import folder, folders
 from salamandre.data.folders import splits
@@ -17,11 +17,6 @@ def make(place, *files):
     for name in files:
         (place / name).parent.mkdir(parents=True, exist_ok=True)
         (place / name).touch()
-
-
-def draw(path, colour=(255, 0, 0)):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB" if isinstance(colour, tuple) else "L", (9, 9), colour).save(path)
 
 
 @pytest.mark.parametrize(

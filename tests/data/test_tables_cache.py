@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 import pytest
-from damaged import IMAGES, LABELS, csv
+from samples import IMAGES, LABELS, csv, is_mapped
 
 from salamandre import data
 from salamandre.data import csv_files
@@ -43,10 +43,7 @@ def agrees(train, test):
 
 def test_they_are_mapped_from_the_first_time_on(folder):
     for _ in range(2):
-        array = data.open(folder)[0].images
-        while not isinstance(array, np.memmap):
-            array = array.base
-            assert array is not None
+        assert is_mapped(data.open(folder)[0].images)
 
 
 def test_the_second_time_nothing_is_read(folder, reads):

@@ -31,6 +31,11 @@ def shortened(value: Any) -> str:
     return textwrap.shorten(str(value), 300, placeholder="...")
 
 
+def reason(error: Exception) -> str:
+    """Return the first line of an error's message, shortened; its kind if there is none."""
+    return shortened(str(error).split("\n")[0].rstrip(":.")) or type(error).__name__
+
+
 def one_of(what: str, name: Any, names: Iterable[str]) -> Any:
     """Return ``name`` if it is among ``names``."""
     names = list(names)

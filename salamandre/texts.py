@@ -8,8 +8,10 @@ import re
 import shlex
 import sys
 import unicodedata
+from collections.abc import Sequence
 from pathlib import Path
 
+NAMED = 5  # what a message names of a kind
 LONGEST = 40  # characters of a name; as UTF-8 at most 160 of the 255 bytes that systems allow
 # Names of devices on Windows, also with an ending.
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
@@ -72,3 +74,9 @@ def counted(number: int, what: str) -> str:
     """Return a number with its noun: ``"1 epoch"``, ``"1,200 links to nothing"``."""
     noun, *rest = what.split(" ")
     return " ".join((f"{number:,}", noun if number == 1 else f"{noun}s", *rest))
+
+
+def bracketed(names: Sequence[str]) -> str:
+    """Return the first names in brackets, the end of a part of a message; nothing for none."""
+    more = " and others" if len(names) > NAMED else ""
+    return f" ({', '.join(names[:NAMED])}{more})" if names else ""

@@ -24,7 +24,7 @@ TESTS = Path(__file__).parent
 sys.path += [str(TESTS / "training"), str(TESTS / "data")]
 
 import runs_of_0_1 as old  # noqa: E402
-from damaged import SAMPLES  # noqa: E402
+from samples import SAMPLES  # noqa: E402
 
 import salamandre as sal  # noqa: E402
 from salamandre import data, runs  # noqa: E402

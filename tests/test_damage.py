@@ -7,8 +7,10 @@ import pytest
 import saved_forms
 
 
-@pytest.mark.parametrize("name", [n for n in saved_forms.forms() if n not in saved_forms.SAMPLES])
+@pytest.mark.parametrize("name", saved_forms.forms())
 def test_a_damaged_file_is_refused_by_name_or_harmless(name):
-    results = list(damage.examined(name, seed=1, first=0, count=4))
+    count = 15 if name in saved_forms.SAMPLES else 4  # which are read faster
+    results = list(damage.examined(name, seed=1, first=0, count=count))
     assert not [why for verdict, why in results if verdict == "wrong"]
-    assert len(results) == 4
+    assert len(results) == count
+    assert count < 15 or "refused" in dict(results)

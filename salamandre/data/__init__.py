@@ -1,4 +1,4 @@
-"""Labelled images: published data sets by name, and 8×8 digits that need no download."""
+"""Labelled images: published data sets by name, and data of one's own in files and arrays."""
 
 from salamandre.data.arrays import split
 from salamandre.data.batches import prefetch

@@ -126,6 +126,8 @@ class Source:
                 f"the transform must return as many examples as it is given, {count}, got "
                 f"{changed.dtype} of shape {changed.shape}"
             )
+        # Dark examples do not tell whether they were scaled. What was has lost the factor of white;
+        # scaled to mean 0 and standard deviation 1, it has at most some units.
         if self.pixels is None or changed.dtype.kind != "f" or highest < self.pixels.white / 4:
             return changed
         low, high = float(changed.min()), float(changed.max())

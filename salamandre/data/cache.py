@@ -14,7 +14,7 @@ import io
 import math
 import os
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -43,6 +43,19 @@ def key(*parts: object) -> str:
     """Return a checksum of the ``repr`` of some objects."""
     text = repr(parts).encode("utf-8", "surrogateescape")
     return hashlib.md5(text, usedforsecurity=False).hexdigest()
+
+
+def origin(files: Iterable[Path]) -> list[tuple[str, int, int, int]]:
+    """Return what tells that files have changed: where they are, and the :func:`state` of each."""
+    return [(str(file.resolve()), *state(file.stat())) for file in files]
+
+
+def state(info: os.stat_result) -> tuple[int, int, int]:
+    """Return the size of a file, and its times of modification and of the last change of any kind.
+
+    A copy that keeps size and date has a new time of change.
+    """
+    return info.st_size, info.st_mtime_ns, info.st_ctime_ns
 
 
 def writable(folder: Path) -> bool:

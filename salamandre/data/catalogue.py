@@ -122,6 +122,7 @@ class DataSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         family: the folder that sets of one archive share. Default: the name.
         latent: the usual size of latent vectors for such images. Default 100 (Radford et al.
             2016).
+        checksums: where the MD5 and the sizes of the files were read. Default: not noted.
     """
 
     name: str
@@ -136,6 +137,7 @@ class DataSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     white: int = 255
     family: str = ""
     latent: int = 100
+    checksums: str = ""
 
     @property
     def channels(self) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import functools
 import inspect
+import os
 import textwrap
 import types
 import zlib
@@ -13,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+STANDARD = (os.path.dirname(os.__file__) + os.sep, "<frozen ")  # files of Python's own modules
 PLAIN = (type(None), bool, int, float, complex, str, bytes)
 
 
@@ -21,9 +23,9 @@ def code_checksum(function: Any) -> int:
 
     It covers the code without comments, default values, values that the function took along from
     the function around it, the numbers, texts, arrays and functions of its module that it names,
-    and the attributes of objects. Of installed packages it covers names alone, so that an update
-    changes nothing. Lambdas, and functions without source, have another one in another version of
-    Python.
+    and the attributes of objects. Of Python itself and installed packages it covers names alone, so
+    that an update changes nothing. Lambdas, and functions without source, have another one in
+    another version of Python.
     """
     value = 0
     for piece in _pieces(function, set()):
@@ -114,5 +116,5 @@ def _of_object(value: Any) -> Iterator[Any]:
 
 
 def _is_installed(module: str | None, file: str) -> bool:
-    own = (module or "").partition(".")[0] != "salamandre"
-    return not own or "site-packages" in file or "dist-packages" in file
+    ours = (module or "").partition(".")[0] == "salamandre"
+    return ours or file.startswith(STANDARD) or "site-packages" in file or "dist-packages" in file

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from salamandre.class_names import composed
+from salamandre.data.arrays import are_one_hot
 from salamandre.data.catalogue import WrongFormat
 from salamandre.data.images import MOST, label_type
 
@@ -209,12 +210,11 @@ def _column(labels: np.ndarray, count: int) -> np.ndarray:
     if len(labels.shape) not in (1, 2) or len(labels) != count:
         raise WrongFormat(f"has labels of shape {shape} for {count:,} images")
     if labels.ndim == 2:
-        hot = labels != 0
-        if labels.dtype.kind not in "buif" or (hot.sum(1) != 1).any() or (labels[hot] != 1).any():
+        if labels.dtype.kind not in "buif" or not are_one_hot(labels):
             raise WrongFormat(
                 f"has labels of shape {shape} that are not one-hot, expected one for each image"
             )
-        return hot.argmax(1)
+        return labels.argmax(1)
     if labels.dtype.kind == "S":
         labels = np.char.decode(labels, "utf-8")
     if labels.dtype.kind == "U":

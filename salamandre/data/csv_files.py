@@ -58,10 +58,15 @@ def _csv_table(path: Path, wanted: str | None) -> Arrays:
             block.insert(0, first)
         if not block:
             raise WrongFormat("has no rows below its header")
-        if named:
+        column: int | None
+        if wanted in ("first", "last") and not (named and wanted in header):
+            column = 0 if wanted == "first" else columns - 1
+        elif named:
             column = _named_column(header, wanted)
+        elif wanted is not None:
+            raise WrongFormat(f"has no header, so label_column is 'first' or 'last', not {wanted}")
         else:
-            column = _guessed_column(block, columns, separator, wanted)
+            column = _guessed_column(block, columns, separator)
         numbers = {i for i, name in enumerate(header) if named and name.lower() in NUMBERS}
         pixels = [i for i in range(columns) if i != column and i not in numbers]
         square_of(len(pixels))
@@ -116,8 +121,6 @@ def _is_header(cells: Sequence[str]) -> bool:
 
 def _named_column(header: Sequence[str], wanted: str | None) -> int | None:
     """Return the number of the column of labels; None if all are pixels."""
-    if wanted in ("first", "last") and wanted not in header:
-        return 0 if wanted == "first" else len(header) - 1
     lower = [name.lower() for name in header]
     if wanted is not None:
         if wanted not in header:
@@ -132,14 +135,8 @@ def _named_column(header: Sequence[str], wanted: str | None) -> int | None:
     )
 
 
-def _guessed_column(
-    block: Sequence[str], columns: int, separator: str, wanted: str | None
-) -> int | None:
-    """Return the number of the column of labels in a file without a header."""
-    if wanted is not None:
-        if wanted not in ("first", "last"):
-            raise WrongFormat(f"has no header, so label_column is 'first' or 'last', not {wanted}")
-        return 0 if wanted == "first" else columns - 1
+def _guessed_column(block: Sequence[str], columns: int, separator: str) -> int | None:
+    """Return the number of the column of labels in a file without a header; None for pixels."""
     if _is_square(columns):
         return None
     square_of(columns - 1)

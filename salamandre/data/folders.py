@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -16,14 +17,14 @@ from salamandre.checks import whole
 from salamandre.class_names import composed, listed, matched
 from salamandre.data import cache
 from salamandre.data.images import MOST, Images, label_type
-from salamandre.data.listing import Listing, named, search
+from salamandre.data.listing import Listing, search
 from salamandre.data.pictures import pixel_limit, suffixes, write_squares
 from salamandre.data.split_folders import SPLIT_NAMES, parts, splits
-from salamandre.texts import counted, path_of
+from salamandre.texts import bracketed, counted, path_of
 
 READING = 2  # raised when pictures become other pixels than before
 
-Names = str | os.PathLike[str] | Sequence[str] | None
+Given = str | os.PathLike[str] | Sequence[str] | None  # names of classes
 
 
 def folder(
@@ -32,7 +33,7 @@ def folder(
     channels: int = 3,
     *,
     classes: bool = True,
-    class_names: Names = None,
+    class_names: Given = None,
     cache_dir: str | os.PathLike[str] | None = None,
 ) -> Images:
     """Return the pictures of a folder and its sub-folders.
@@ -63,18 +64,18 @@ def folder(
             are not those of the sub-folders.
         OSError: a file cannot be read; one that can, but is damaged, is left out.
     """
-    place = path_of(path)
-    return _read(place, "", "train", size, channels, classes, class_names, cache_dir)
+    return _read(
+        path_of(path),
+        size=size,
+        channels=channels,
+        classes=classes,
+        class_names=class_names,
+        cache_dir=cache_dir,
+    )
 
 
 def both(
-    path: str | os.PathLike[str],
-    size: int = 64,
-    channels: int = 3,
-    *,
-    classes: bool = True,
-    class_names: Names = None,
-    cache_dir: str | os.PathLike[str] | None = None,
+    path: str | os.PathLike[str], size: int = 64, channels: int = 3, **how: Any
 ) -> tuple[Images, Images | None]:
     """Return the training and the test images of a folder with ``train/`` and ``test/``.
 
@@ -83,11 +84,9 @@ def both(
 
     Args:
         path: the folder.
-        size: height and width of the images. Default 64.
-        channels: 3 for colour, 1 for grey. Default 3.
-        classes: as of :func:`folder`. Default True.
-        class_names: of the training images, as of :func:`folder`.
-        cache_dir: as of :func:`salamandre.data.load`.
+        size: as of :func:`folder`.
+        channels: as of :func:`folder`.
+        **how: the other arguments of :func:`folder`; ``class_names`` of the training images.
 
     Returns:
         The splits ``"train"`` and ``"test"``; the second is None if there is none.
@@ -96,14 +95,15 @@ def both(
         ValueError: as of :func:`folder`; a class of the test images is none of the others.
         OSError: a file cannot be read.
     """
+    read: Callable[..., Images] = partial(_read, size=size, channels=channels, **how)
     place, found = path_of(path), splits(path)
     if found is None:
-        return _read(place, "", "train", size, channels, classes, class_names, cache_dir), None
+        return read(place), None
     name = place.resolve().name
     if unread := [part.name for part in parts(place) if part not in found.values()]:
-        warnings.warn(f"{place}: passed over the splits{named(unread)}", stacklevel=2)
-    train = _read(found["train"], name, "train", size, channels, classes, class_names, cache_dir)
-    test = _read(found["test"], name, "test", size, channels, classes, None, cache_dir)
+        warnings.warn(f"{place}: passed over the splits{bracketed(unread)}", stacklevel=2)
+    train = read(found["train"], name=name)
+    test = read(found["test"], name=name, split="test", class_names=None)
     what = f"the test split of {name!r}"
     labels = matched(what, test.labels, test.classes, "the training split", train.classes)
     return train, replace(test, labels=labels, classes=train.classes)
@@ -111,13 +111,14 @@ def both(
 
 def _read(
     place: Path,
-    name: str,
-    split: str,
+    *,
     size: int,
     channels: int,
-    by_folder: bool,
-    class_names: Names,
-    cache_dir: str | os.PathLike[str] | None,
+    name: str = "",
+    split: str = "train",
+    classes: bool = True,
+    class_names: Given = None,
+    cache_dir: str | os.PathLike[str] | None = None,
 ) -> Images:
     """Return the pictures of a folder under a name, by default its own, as a split."""
     whole("size", size)
@@ -135,7 +136,7 @@ def _read(
             f"{place} holds no picture{f' ({told})' if passed else ''}: put files "
             f"into it that end in one of {', '.join(suffixes())}"
         )
-    by_folder = by_folder and _has_classes(place, found)
+    by_folder = classes and _has_classes(place, found)
     wanted = names_of(class_names)
     if by_folder:
         names, labels = _classes(place, found, wanted)
@@ -156,13 +157,15 @@ def _read(
     path = home / "folders" / f"{cache.key(*origin)}.bytes"
     images, kept = cache.keep(path, shape, write, len(names))
     if lost := len(pictures) - len(images):
-        passed.append(f"{lost:,} of {len(pictures):,} pictures that cannot be read{named(broken)}")
+        passed.append(
+            f"{lost:,} of {len(pictures):,} pictures that cannot be read{bracketed(broken)}"
+        )
     seen = np.bincount(kept, minlength=len(names)) > 0
     own = {path.split("/")[0] for path in found.runs}
     empty = [name for name in found.folders if composed(name) not in names and name not in own]
     empty += [name for name, has in zip(names, seen, strict=True) if not has]
     if by_folder and empty:
-        passed.append(counted(len(empty), "folder without a readable picture") + named(empty))
+        passed.append(counted(len(empty), "folder without a readable picture") + bracketed(empty))
     if passed:
         warnings.warn(f"{place}: passed over {'; '.join(passed)}", stacklevel=3)
     if wanted is None and not seen.all():
@@ -195,7 +198,7 @@ def _has_classes(place: Path, found: Listing) -> bool:
     return True
 
 
-def names_of(given: Names) -> tuple[str, ...] | None:
+def names_of(given: Given) -> tuple[str, ...] | None:
     """Return names of classes from a list or a text file."""
     if given is None:
         return None

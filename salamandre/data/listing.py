@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from salamandre.texts import counted
+from salamandre.data.cache import state
+from salamandre.texts import bracketed, counted
 
-NAMED = 5  # what a warning names of a kind
 SYSTEM = {  # folders and files that systems put into folders of pictures, beside hidden ones
     "@eadir",
     "#recycle",
@@ -35,8 +35,7 @@ class Listing:
     """The pictures of a folder.
 
     Attributes:
-        pictures: path below the folder, size, and times of modification and of the last change of
-            any kind of each, sorted. A copy that keeps size and date has a new time of change.
+        pictures: path below the folder and :func:`salamandre.data.cache.state` of each, sorted.
         folders: names of the sub-folders, those of the system and runs left out, sorted.
         broken_links: paths of links to nothing.
         unreadable: paths of folders that cannot be read.
@@ -58,7 +57,7 @@ class Listing:
         texts = []
         if count := sum(self.other_kinds.values()):
             kinds = [kind or "no suffix" for kind, _ in self.other_kinds.most_common()]
-            texts.append(f"{counted(count, 'file')} of other kinds{named(kinds)}")
+            texts.append(f"{counted(count, 'file')} of other kinds{bracketed(kinds)}")
         for noun, paths in (
             ("link to nothing", self.broken_links),
             ("folder that cannot be read", self.unreadable),
@@ -66,7 +65,7 @@ class Listing:
             ("run of Salamandre", self.runs),
         ):
             if paths:
-                texts.append(counted(len(paths), noun) + named(paths))
+                texts.append(counted(len(paths), noun) + bracketed(paths))
         return texts
 
 
@@ -136,7 +135,7 @@ def search(place: Path, suffixes: Sequence[str], cache: Path | None = None) -> L
             found.repeated.append(path)
             continue
         listed.add(real)
-        found.pictures.append((path, info.st_size, info.st_mtime_ns, info.st_ctime_ns))
+        found.pictures.append((path, *state(info)))
     found.pictures.sort()
     found.folders.sort()
     return found
@@ -157,9 +156,3 @@ def is_run(folder: Path) -> bool:
     # The examples of version 0.1 wrote the bare options.
     bare = (folder / "checkpoint.safetensors").is_file()
     return isinstance(settings, dict) and ("options" in settings or bare)
-
-
-def named(names: Sequence[str]) -> str:
-    """Return the first names in brackets; the end of a part of a message."""
-    more = " and others" if len(names) > NAMED else ""
-    return f" ({', '.join(names[:NAMED])}{more})" if names else ""

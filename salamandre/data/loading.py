@@ -45,7 +45,7 @@ def load(
     the environment variable ``SALAMANDRE_DATA`` names, if it holds the set; else from the cache;
     else from the internet. In a folder, files may be plain or ``.gz``, archives packed or unpacked,
     directly or in a subfolder with the name of the set. Files are verified and converted once. The
-    converted arrays are mapped from the cache until the size or date of a file changes.
+    converted arrays are mapped from the cache until a file changes.
 
     Args:
         name: a name of :data:`salamandre.data.CATALOGUE`, such as ``"mnist"``, ``"cifar-10"`` or
@@ -117,9 +117,7 @@ def _find(entry: DataSet, folder: Path, must: bool) -> dict[Split, Found]:
 def _own(entry: DataSet, split: Split, found: Found, home: Path) -> cache.Pair:
     """Return a split from files in a folder of the user's."""
     form, files = found
-    stats = [(str(path.resolve()), path.stat()) for path in files.values()]
-    listing = [(path, stat.st_size, stat.st_mtime_ns) for path, stat in stats]
-    path = _cached(home, entry, split, form, listing)
+    path = _cached(home, entry, split, form, cache.origin(files.values()))
     return cache.keep(
         path, entry.shape, partial(reading.write, entry, form, files), len(entry.classes)
     )

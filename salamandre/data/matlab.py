@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -42,7 +43,7 @@ def mat(paths: Sequence[Path], wanted: Wanted) -> Found:
                 continue
             for name, value in content.items():
                 if isinstance(value, np.ndarray):
-                    named.append((path.stem, name, lambda value=value: value))  # type: ignore[misc]
+                    named.append((path.stem, name, partial(np.asarray, value)))
     if found and not named:
         return found
     with refusing(paths[0] if len(paths) == 1 else paths[0].parent, "MATLAB file"):

@@ -13,7 +13,7 @@ from salamandre.class_names import checked_names, listed
 from salamandre.data import array_files, cache, csv_files, matlab, parquet_files, tables_cache
 from salamandre.data.catalogue import CATALOGUE, SPLITS
 from salamandre.data.conversion import to_classes, to_pixels, with_channels
-from salamandre.data.folders import Names, both, names_of
+from salamandre.data.folders import Given, both, names_of
 from salamandre.data.images import Images
 from salamandre.data.listing import search
 from salamandre.data.loading import load
@@ -44,7 +44,7 @@ def open(
     channels: int | None = None,
     test_share: float = 0.0,
     seed: int = 0,
-    class_names: Names = None,
+    class_names: Given = None,
     label_column: str | None = None,
     classes: bool = True,
     data_dir: str | os.PathLike[str] | None = None,
@@ -99,29 +99,25 @@ def open(
     train: Images
     test: Images | None
     name = located(source)
-    if name in CATALOGUE:
-        if label_column is not None:
-            raise ValueError(f"label_column is for CSV and Parquet files, and {name} has none")
+    published, place = name in CATALOGUE, Path(name)
+    read, paths = (None, []) if published else _find(place)
+    if label_column is not None and read not in TABLES:
+        raise ValueError(f"label_column is for CSV and Parquet files, and {name} has none")
+    if published:
         train, test = load(name, data_dir=data_dir, cache_dir=cache_dir, download=download)
         train, test = _renamed(train, names), _renamed(test, names)
+    elif read is None:
+        train, test = both(
+            place,
+            size or FOLDER_SIZE,
+            channels or 3,
+            classes=classes,
+            class_names=names,
+            cache_dir=cache_dir,
+        )
     else:
-        place = Path(name)
-        read, paths = _find(place)
-        if label_column is not None and read not in TABLES:
-            raise ValueError(f"label_column is for CSV and Parquet files, and {place} has none")
-        if read is None:
-            train, test = both(
-                place,
-                size or FOLDER_SIZE,
-                channels or 3,
-                classes=classes,
-                class_names=names,
-                cache_dir=cache_dir,
-            )
-        else:
-            train, test = _read(
-                place, read, paths, Wanted(label_column, size, channels), names, cache_dir
-            )
+        wanted = Wanted(label_column, size, channels)
+        train, test = _read(place, read, paths, wanted, names, cache_dir)
     train = _fitted(train, size, channels)
     test = test and _fitted(test, size, channels)
     if share and test is not None:
@@ -159,11 +155,11 @@ def _find(place: Path) -> tuple[Reader | None, list[Path]]:
     Raises:
         ValueError: a file of another form, or a folder with IDX files of several sets.
     """
-    whole = place.is_dir()
+    is_folder = place.is_dir()
     chosen = {}
-    if whole or array_files.IDX.fullmatch(place.name):
-        sets = array_files.idx_files(place if whole else place.parent)
-        chosen = {name: paths for name, paths in sets.items() if whole or place in paths}
+    if is_folder or array_files.IDX.fullmatch(place.name):
+        sets = array_files.idx_files(place if is_folder else place.parent)
+        chosen = {name: paths for name, paths in sets.items() if is_folder or place in paths}
     if len(chosen) > 1:
         raise ValueError(
             f"{place} holds IDX files of several sets ({', '.join(chosen)}): name one of the files "
@@ -171,13 +167,13 @@ def _find(place: Path) -> tuple[Reader | None, list[Path]]:
         )
     for paths in chosen.values():
         return array_files.idx, paths
-    inside = sorted(place.iterdir()) if whole else [place]
+    inside = sorted(place.iterdir()) if is_folder else [place]
     inside = [path for path in inside if not path.name.startswith(".")]
     found: dict[str, list[Path]] = {}
     for path in inside:
         if (form := path.suffix.lower()[1:]) in FORMS and path.is_file():
             found.setdefault(form, []).append(path)
-    pictured = bool(found) and whole and _has_pictures_below(place)
+    pictured = bool(found) and is_folder and _has_pictures_below(place)
     if found and not (pictured and [*found] == ["csv"]):
         form, *others = sorted(found, key=[*FORMS].index)
         passed = [f".{other} files" for other in others] + ["folders of pictures"] * pictured
@@ -187,7 +183,7 @@ def _find(place: Path) -> tuple[Reader | None, list[Path]]:
                 stacklevel=3,
             )
         return FORMS[form], found[form]
-    if whole:
+    if is_folder:
         return None, []
     raise ValueError(
         f"{place} is of no known form: expected a folder of pictures (unpack archives), IDX files "
@@ -219,10 +215,8 @@ def _read(
             return _as_images(place, name, read(paths, wanted), names)
 
     if read in TABLES:
-        stats = [(str(path.resolve()), path.stat()) for path in paths]
-        # A copy that keeps size and date has a new time of change.
-        origin = [(path, s.st_size, s.st_mtime_ns, s.st_ctime_ns) for path, s in stats]
-        stamp = cache.root(cache_dir) / "tables" / cache.key(origin, wanted, names, READING)
+        key = cache.key(cache.origin(paths), wanted, names, READING)
+        stamp = cache.root(cache_dir) / "tables" / key
         train, *test = tables_cache.keep(stamp, name, converted)
     else:
         train, *test = converted()

@@ -14,17 +14,17 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from salamandre.checks import shortened
+from salamandre.checks import reason
 from salamandre.data.catalogue import CorruptData, WrongFormat
 from salamandre.data.conversion import Arrays
 
 DENSEST = 1100  # times that DEFLATE can shorten a file, at most
-WORDS = {
-    "train": {"train", "training"},
-    "test": {"test", "testing"},
-    "val": {"val", "valid", "validation", "dev"},
-    "images": {"x", "images", "image", "imgs", "img", "data"},
-    "labels": {"y", "labels", "label", "targets", "target"},
+WORDS = {  # in the names of files, arrays and folders; of several folders the first is taken
+    "train": ("train", "training"),
+    "test": ("test", "testing"),
+    "val": ("val", "valid", "validation", "dev"),
+    "images": ("x", "images", "image", "imgs", "img", "data"),
+    "labels": ("y", "labels", "label", "targets", "target"),
 }
 LONGEST = 256  # characters of a label
 INSTALL = "pip install 'salamandre[data]'"
@@ -64,8 +64,7 @@ def refusing(path: Path, form: str) -> Iterator[None]:
     except Exception as error:  # damaged files raise many kinds of errors
         if isinstance(error, OSError) and error.filename:
             raise  # it could not be opened
-        reason = shortened(str(error).split("\n")[0].rstrip(":.")) or type(error).__name__
-        raise CorruptData(f"{path} is damaged or no {form} ({reason})") from None
+        raise CorruptData(f"{path} is damaged or no {form} ({reason(error)})") from None
 
 
 def sort_out(named: Iterable[tuple[str, str, Load]]) -> Found:
@@ -109,7 +108,7 @@ def split_of(name: str) -> str:
 
 def _first(wanted: Iterable[str], name: str) -> str:
     words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)}
-    return next((key for key in wanted if WORDS[key] & words), "")
+    return next((key for key in wanted if not words.isdisjoint(WORDS[key])), "")
 
 
 def check_claim(size: int, most: int) -> None:

@@ -55,10 +55,10 @@ def _parquet_table(path: Path, wanted: Wanted) -> Arrays:
     from salamandre.progress import progress
 
     with (
-        pq.ParquetFile(path) as file,
-        progress(file.metadata.num_rows, path.name, "picture") as bar,
+        pq.ParquetFile(path) as table,
+        progress(table.metadata.num_rows, path.name, "picture") as bar,
     ):
-        schema = file.schema_arrow
+        schema = table.schema_arrow
         features = _features(schema.metadata or {})
         structs = [name for name in schema.names if pa.types.is_struct(schema.field(name).type)]
         labelled = [name for name, kind in features.items() if kind.get("_type") == "ClassLabel"]
@@ -69,16 +69,20 @@ def _parquet_table(path: Path, wanted: Wanted) -> Arrays:
         if image is None or (label is not None and label not in schema.names):
             lacking = "of pictures" if image is None else repr(label)
             raise WrongFormat(f"has no column {lacking} among {', '.join(schema.names)}")
-        groups = [file.metadata.row_group(i) for i in range(file.metadata.num_row_groups)]
+        groups = [table.metadata.row_group(i) for i in range(table.metadata.num_row_groups)]
         check_claim(sum(group.total_byte_size for group in groups), path.stat().st_size * DENSEST)
         images, labels, shape = list[np.ndarray](), list[Any](), None
-        for batch in file.iter_batches(ROWS, columns=[name for name in (image, label) if name]):
+        for batch in table.iter_batches(ROWS, columns=[name for name in (image, label) if name]):
             block = []
             for row in batch.column(image).to_pylist():
                 data = row["bytes"] if row and isinstance(row.get("bytes"), bytes) else b""
                 try:
                     shape = shape or shape_of(io.BytesIO(data), wanted.size, wanted.channels)
-                    block.append(_decoded(data, shape, wanted.size))
+                    file = io.BytesIO(data)
+                    if wanted.size is None:
+                        block.append(decode(file, shape))
+                    else:
+                        block.append(square(file, wanted.size, shape[0]))
                 except Exception as error:  # Pillow raises many kinds for damaged pictures
                     number = sum(map(len, images)) + len(block) + 1
                     raise WrongFormat(f"has an unreadable picture {number:,} ({error})") from None
@@ -103,10 +107,3 @@ def _features(metadata: dict[bytes, bytes]) -> dict[str, dict[str, Any]]:
         return {name: kind for name, kind in features.items() if isinstance(kind, dict)}
     except (KeyError, TypeError, AttributeError, msgspec.DecodeError):  # written by something else
         return {}
-
-
-def _decoded(data: bytes, shape: tuple[int, int, int], size: int | None) -> np.ndarray:
-    file = io.BytesIO(data)
-    if size is None:
-        return decode(file, shape)
-    return square(file, size, shape[0])

@@ -17,8 +17,8 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from salamandre.data.listing import named
 from salamandre.data.modes import Unusable, form_of, plain
+from salamandre.texts import bracketed
 
 LARGEST = 1 << 24  # pixels of a picture that keeps its size
 MODES = {1: "L", 3: "RGB"}
@@ -197,5 +197,5 @@ def write_squares(
                 else:
                     file.write(result.tobytes())
     if len(broken) == len(pictures):
-        raise ValueError(f"{place} holds no picture that can be read{named(broken)}")
+        raise ValueError(f"{place} holds no picture that can be read{bracketed(broken)}")
     return broken, readable

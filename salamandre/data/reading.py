@@ -20,7 +20,7 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 
-from salamandre.checks import shortened
+from salamandre.checks import reason
 from salamandre.data.cache import stored
 from salamandre.data.catalogue import CorruptData, DataSet, Form, Kind, Part, Split, WrongFormat
 from salamandre.data.download import is_published
@@ -134,8 +134,8 @@ def _pieces(
     except Exception as error:  # damaged files raise many kinds of errors
         if isinstance(error, OSError) and error.filename:
             raise  # it could not be opened
-        reason = shortened(str(error).split("\n")[0].rstrip(":")) or type(error).__name__
-        problem = reason if isinstance(error, WrongFormat) else f"is damaged ({reason})"
+        why = reason(error)
+        problem = why if isinstance(error, WrongFormat) else f"is damaged ({why})"
         own = f"; other images are read with salamandre.data.open({str(path.parent)!r})"
         raise CorruptData(
             f"{path} {problem}: replace it with a good copy of {file.name} of {entry.title} "

@@ -6,20 +6,20 @@ import os
 from pathlib import Path
 
 from salamandre.data.listing import is_hidden, search
+from salamandre.data.own_files import WORDS
 from salamandre.data.pictures import suffixes
 from salamandre.texts import path_of
 
-TRAIN = ("train", "training")
-TEST = ("test", "testing", "val", "valid", "validation")
+TRAIN, TEST = WORDS["train"], WORDS["test"] + WORDS["val"]
 SPLIT_NAMES = TRAIN + TEST
 
 
 def splits(path: str | os.PathLike[str]) -> dict[str, Path] | None:
     """Return the folders of the splits ``"train"`` and ``"test"`` in a folder, or None.
 
-    They are called ``train`` or ``training``, and ``test``, ``testing``, ``val``, ``valid`` or
-    ``validation``, in letters of either case; of several the first of this list is taken. If the
-    folder holds pictures beside these sub-folders or in others, they are no splits, but classes.
+    They are called by one of :data:`salamandre.data.own_files.WORDS`, in letters of either case; of
+    several for a split the first is taken, ``test`` before ``val``. If the folder holds pictures
+    beside these sub-folders or in others, they are no splits, but classes.
 
     Raises:
         OSError: the folder cannot be read.

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 import numpy as np
@@ -58,12 +61,17 @@ def keep(stamp: Path, name: str, read: Callable[[], Sequence[Images]]) -> list[I
     except (OSError, ValueError, msgspec.MsgspecError):  # absent or damaged
         pass
     splits = read()
-    with contextlib.suppress(OSError):  # of a cache that cannot be written; it only saves time
-        for images, path in zip(splits, paths, strict=False):
-            with replacing(path, modified=cache.SEAL) as file:
-                file.write(np.ascontiguousarray(images.images).data)
-                file.write(cache.stored(images.labels, len(images.classes)))
-        with replacing(about_path) as file:
-            about = About(splits[0].images.shape[1:], splits[0].classes, len(splits))
-            file.write(msgspec.json.encode(about))
-    return list(splits)
+    shape, classes = splits[0].images.shape[1:], splits[0].classes
+    with contextlib.suppress(OSError), replacing(about_path) as file:  # of which keep() warns
+        file.write(msgspec.json.encode(About(shape, classes, len(splits))))
+    kept = []
+    for images, path in zip(splits, paths, strict=False):
+        write = partial(_write, images)
+        pair = cache.keep(path, shape, write, len(classes))
+        kept.append(replace(images, images=pair[0], labels=pair[1]))
+    return kept
+
+
+def _write(images: Images, file: BinaryIO) -> None:
+    file.write(np.ascontiguousarray(images.images).data)
+    file.write(cache.stored(images.labels, len(images.classes)))

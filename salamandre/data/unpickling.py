@@ -115,16 +115,12 @@ def _bound(data: bytes) -> None:
         UnpicklingError: it uses a list, tuple or dictionary twice, or has too many tuples.
     """
     containers, before, tuples, memos = set[int](), "", 0, 0
-    for count, (instruction, place, _) in enumerate(pickletools.genops(data)):
+    for instruction, place, _ in pickletools.genops(data):
         name = instruction.name
         if name.endswith("PUT") or name == "MEMOIZE":
-            index = memos if name == "MEMOIZE" else int(place or 0)
-            # The unpickler would allocate room for so many objects, gigabytes of it.
-            if index > count:
-                raise pickle.UnpicklingError(f"memo index {place} out of range")
-            memos += 1
             if before.startswith(CONTAINERS):
-                containers.add(index)
+                containers.add(memos if name == "MEMOIZE" else int(place or 0))
+            memos += 1
             continue  # it leaves what is before it on the stack
         if name == "DUP" or (name.endswith("GET") and int(place or 0) in containers):
             raise pickle.UnpicklingError("it uses a list or tuple twice")

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from msgspec.structs import replace
+from samples import is_mapped
 
 from salamandre.data import CATALOGUE, DataUnavailable, load, reading
 from salamandre.data.cache import SEAL, keep, stored
@@ -24,12 +25,6 @@ def cache(tiny, folder, tmp_path):
     """The folder of a set that was converted."""
     load("tiny", data_dir=folder)
     return tmp_path / "cache" / "tiny"
-
-
-def is_mapped(array):
-    while array is not None and not isinstance(array, np.memmap):
-        array = array.base
-    return array is not None
 
 
 def no_reading(*args):

@@ -6,6 +6,7 @@ import functools
 import os
 import subprocess
 import sys
+import textwrap
 
 import numpy as np
 import pytest
@@ -77,6 +78,19 @@ def test_the_same_code_has_the_same_checksum(make, again):
 @pytest.mark.parametrize("make, other", OTHERS)
 def test_other_code_has_another_checksum(make, other):
     assert code_checksum(make()) != code_checksum(other())
+
+
+@pytest.mark.parametrize(
+    ("module", "same"), [("textwrap", True), ("salamandre.x", True), ("own", False)]
+)
+def test_of_installed_code_the_name_counts_alone(module, same):
+    found = set()
+    for result in (1, 2):
+        file = textwrap.__file__ if module == "textwrap" else "x.py"
+        names = {"__name__": module}
+        exec(compile(f"def f(x): return {result}", file, "exec"), names)
+        found.add(code_checksum(names["f"]))
+    assert (len(found) == 1) == same
 
 
 def test_a_function_that_calls_itself():

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import damaged
 import numpy as np
 import pytest
-from damaged import COUNT, IMAGES, LABELS
+import samples
+from samples import COUNT, IMAGES, LABELS
 
 from salamandre import data
 from salamandre.data import CorruptData, csv_files
@@ -71,11 +71,11 @@ def test_other_separators_columns_and_quotes(tmp_path):
 
 
 def test_numbers_in_0_to_1_and_colours(tmp_path):
-    colours = damaged.COLOURS[0].reshape(COUNT, -1)
+    colours = samples.COLOURS[0].reshape(COUNT, -1)
     path = table(tmp_path, LABELS[0], colours / 255, header="")
     with pytest.warns(UserWarning, match=r"taken as numbers in 0\.\.1"):
         train, _ = data.open(path, label_column="first")
-    np.testing.assert_array_equal(train.images, damaged.COLOURS[0])
+    np.testing.assert_array_equal(train.images, samples.COLOURS[0])
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ import hashlib
 import numpy as np
 import pytest
 from command import call
-from damaged import idx, libsvm, mat, picture, svhn, zipped
 from msgspec.structs import replace
 from PIL import Image
+from samples import idx, libsvm, mat, picture, svhn, zipped
 
 from salamandre import data
 from salamandre.data import CATALOGUE, CorruptData

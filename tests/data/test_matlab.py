@@ -6,7 +6,7 @@ import io
 
 import numpy as np
 import pytest
-from damaged import CLASSES, COUNT, IMAGES, LABELS, emnist, mat, svhn
+from samples import CLASSES, COUNT, IMAGES, LABELS, emnist, mat, svhn
 
 from salamandre import data
 from salamandre.data import CorruptData

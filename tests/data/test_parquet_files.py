@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from damaged import CLASSES, COLOURS, COUNT, IMAGES, LABELS, parquet, picture, written
+from samples import CLASSES, COLOURS, COUNT, IMAGES, LABELS, parquet, picture, written
 
 from salamandre import data
 from salamandre.data import CorruptData, parquet_files

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 
 import pytest
-from PIL import Image
+from samples import draw
 
 from salamandre.data import folder, folders
 from salamandre.data.folders import splits
@@ -19,11 +19,6 @@ def make(place, *files):
         (place / name).touch()
 
 
-def draw(path, colour=(255, 0, 0)):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.new("RGB" if isinstance(colour, tuple) else "L", (9, 9), colour).save(path)
-
-
 @pytest.mark.parametrize(
     ("train", "test"),
     [
@@ -32,6 +27,7 @@ def draw(path, colour=(255, 0, 0)):
         ("TRAIN", "Val"),
         ("train", "valid"),
         ("train", "validation"),
+        ("train", "dev"),
     ],
 )
 def test_names_of_splits(tmp_path, train, test):

@@ -6,7 +6,7 @@ import os
 
 import numpy as np
 import pytest
-from damaged import IMAGES, LABELS, csv
+from samples import IMAGES, LABELS, csv, is_mapped
 
 from salamandre import data
 from salamandre.data import csv_files
@@ -39,6 +39,11 @@ def agrees(train, test):
     np.testing.assert_array_equal(train.images, IMAGES[0][:, None])
     np.testing.assert_array_equal(test.labels, LABELS[1])
     assert (train.classes, train.name, test.split) == (("0", "1", "2"), "own", "test")
+
+
+def test_they_are_mapped_from_the_first_time_on(folder):
+    for _ in range(2):
+        assert is_mapped(data.open(folder)[0].images)
 
 
 def test_the_second_time_nothing_is_read(folder, reads):
@@ -79,4 +84,6 @@ def test_a_damaged_cache_is_written_anew(folder, reads, tmp_path, damage):
 
 def test_a_cache_that_cannot_be_written(folder, tmp_path):
     (tmp_path / "file").touch()
-    agrees(*data.open(folder, cache_dir=tmp_path / "file"))
+    with pytest.warns(UserWarning, match=r"file/tables cannot be written .* stays in memory"):
+        train, test = data.open(folder, cache_dir=tmp_path / "file")
+    agrees(train, test)

@@ -1,9 +1,7 @@
-"""Small valid files of every reader of data, and ways to damage them.
+"""Small valid files of every reader of data.
 
 ``SAMPLES[name]()`` returns the files of one form by name, and a function that reads them from a
-folder. Run as a program, it damages each of them so many times, or those named::
-
-    python tests/data/damaged.py 1000 [NAME]...
+folder. ``tests/damage.py`` damages them.
 """
 
 from __future__ import annotations
@@ -13,15 +11,9 @@ import gzip
 import hashlib
 import io
 import json
-import os
 import pickle
-import resource
 import struct
-import sys
 import tarfile
-import tempfile
-import time
-import warnings
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -44,6 +36,20 @@ Files = dict[str, bytes]
 Read = Callable[[Path], object]
 
 
+def same(found: data.Images, images: np.ndarray, labels: np.ndarray | None = None) -> None:
+    """Compare images, and labels if they are given."""
+    np.testing.assert_array_equal(found.images, images)
+    if labels is not None:
+        np.testing.assert_array_equal(found.labels, labels)
+
+
+def is_mapped(array: np.ndarray | None) -> bool:
+    """Return whether an array is mapped into memory from a file."""
+    while array is not None and not isinstance(array, np.memmap):
+        array = array.base
+    return array is not None
+
+
 # -- how files are written -----------------------------------------------------------------------
 
 
@@ -51,6 +57,27 @@ def idx(array: np.ndarray, code: int = 8) -> bytes:
     kind = {8: ">u1", 12: ">i4", 13: ">f4"}[code]
     header = struct.pack(f">BBBB{array.ndim}I", 0, 0, code, array.ndim, *array.shape)
     return header + array.astype(kind).tobytes()
+
+
+def write(folder: Path, files: Files) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def save(folder: Path, **arrays: object) -> Path:
+    """Write arrays into a file ``set.npz``."""
+    path = folder / "set.npz"
+    np.savez(path, **arrays)
+    return path
+
+
+def draw(path: Path, colour=(255, 0, 0), size=(20, 20), **how: object) -> Path:
+    """Write a picture of one colour."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.new("RGB" if isinstance(colour, tuple) else "L", size, colour).save(path, **how)
+    return path
 
 
 def written(write: Callable[[io.BytesIO], object]) -> bytes:
@@ -255,7 +282,7 @@ def cifar_pictures() -> tuple[Files, Read]:
 
 
 def own(files: Files) -> tuple[Files, Read]:
-    return files, data.open
+    return files, lambda folder: data.open(folder, cache_dir=folder / ".cache")
 
 
 def named(*arrays: str) -> dict[str, np.ndarray]:
@@ -320,98 +347,3 @@ SAMPLES: dict[str, Callable[[], tuple[Files, Read]]] = {
         (3, SIZE, SIZE),
     ),
 }  # fmt: skip
-
-
-# -- damage --------------------------------------------------------------------------------------
-
-
-def damage(content: bytes, random: np.random.Generator) -> bytes:
-    """Return content with changed, lost or repeated bytes, more often at its ends."""
-    out = bytearray(content)
-    size = len(out)
-
-    def place() -> int:
-        """A position: near the start, near the end, or anywhere."""
-        near = min(size, int(random.choice([64, 1024])))
-        return int(random.choice([random.integers(near), size - 1 - random.integers(near),
-                                  random.integers(size)]))  # fmt: skip
-
-    for _ in range(int(random.integers(1, 4))):
-        at = min(place(), len(out))
-        match random.integers(7):
-            case 0:
-                out[at : at + 1] = random.bytes(1)
-            case 1 if out:
-                out[min(at, len(out) - 1)] ^= 1 << int(random.integers(8))
-            case 2:
-                del out[at:]
-            case 3:
-                out[at:at] = out[at : at + int(random.integers(1, 512))]
-            case 4:  # a number of a header
-                number = int(random.choice([0, 1, 255, 1 << 16, (1 << 31) - 1, (1 << 32) - 1]))
-                out[at : at + 4] = struct.pack(str(random.choice(["<I", ">I"])), number)
-            case 5:
-                out[at : at + 16] = bytes(16)
-            case _:
-                del out[at : at + int(random.integers(1, 64))]
-    return bytes(out)
-
-
-class Failure(AssertionError):
-    """A damaged file that was not refused as it should be."""
-
-
-def check(name: str, seed: int, folder: Path) -> str:
-    """Damage one file of a sample, read it, and return what came of it.
-
-    Raises:
-        Failure: another error than ValueError or OSError, one that does not name the file, or too
-            much time or memory.
-    """
-    files, read = SAMPLES[name]()
-    random = np.random.default_rng([seed, *name.encode()])
-    for file, content in files.items():
-        (folder / file).write_bytes(content)
-    victim = folder / sorted(files)[int(random.integers(len(files)))]
-    victim.write_bytes(damage(victim.read_bytes(), random))
-    started, before = time.process_time(), resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    outcome, problem = "read", ""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            read(folder)
-        except (ValueError, OSError) as error:
-            outcome = str(error)
-            if str(folder) not in f"{error}":
-                problem = f"does not name the file: {type(error).__name__}: {error}"
-        except BaseException as error:
-            problem = f"{type(error).__name__}: {error}"
-    taken = time.process_time() - started
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
-    if taken > 1:
-        problem = problem or f"took {taken:.1f} s"
-    if grown > 200:
-        problem = problem or f"took {grown:.0f} MB"
-    if problem:
-        raise Failure(f"{name}, seed {seed}, {victim.name}: {problem}")
-    return outcome
-
-
-def main(count: int, names: list[str]) -> None:
-    failures = 0
-    os.environ["SALAMANDRE_CACHE"] = tempfile.mkdtemp()
-    for name in names or SAMPLES:
-        read = 0
-        for seed in range(count):
-            with tempfile.TemporaryDirectory() as folder:
-                try:
-                    read += check(name, seed, Path(folder)) == "read"
-                except Failure as failure:
-                    failures += 1
-                    print(failure, flush=True)
-        print(f"{name}: {count} damaged, {read} read all the same", flush=True)
-    print(f"{failures} failures")
-
-
-if __name__ == "__main__":
-    main(int(sys.argv[1]), sys.argv[2:])

@@ -68,7 +68,8 @@ class Context:
 
         It does when it has ended well: a step that is refused leaves running statistics alone.
         """
-        self.run.updates.append((state, value))
+        if self.run.statistics:
+            self.run.updates.append((state, value))
 
     def buffer(
         self,

@@ -190,7 +190,7 @@ class Network(FlatVectors, Meaning):
         pairs = run.pairs[:stop]
         y, done = self._through(x, pairs, run), len(pairs)
         shape = getattr(y, "shape", ())
-        if pairs and not run.is_cut and shape != (count, *self._outputs[done - 1]):
+        if pairs and shape != (count, *self._outputs[done - 1]):
             self._blame(pairs[-1][1], "compute", y, run, None)
             raise TypeError(f"expected {count} outputs, got an array of shape {shape}")
         run.output_shape, run.left_out = shape, len(run.pairs) - done

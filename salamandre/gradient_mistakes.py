@@ -103,13 +103,24 @@ def copied(value: Any) -> Any:
     return value + 0 if hasattr(value, "dtype") else value
 
 
-def same(one: Any, other: Any) -> bool:
-    """Return whether two results are equal, NaN included."""
+def same(one: Any, other: Any, tolerance: float = 0.0) -> bool:
+    """Return whether |a - b| ≤ tolerance (1 + |b|) for all numbers of two results, or both NaN."""
     if isinstance(one, tuple) and isinstance(other, tuple):
-        return len(one) == len(other) and all(map(same, one, other))
+        pairs = zip(one, other, strict=False)
+        return len(one) == len(other) and all(same(a, b, tolerance) for a, b in pairs)
     if not (hasattr(one, "shape") and hasattr(other, "shape")):
         return one is other
-    return one.shape == other.shape and bool(((one == other) | (one != one)).all())
+    if one.shape != other.shape:
+        return False
+    equal = (one == other) | ((one != one) & (other != other))
+    if tolerance:
+        equal |= abs(one - other) <= tolerance * (1 + abs(other))
+    return bool(equal.all())
+
+
+def close(one: Any, other: Any) -> bool:
+    """Return whether two results are equal but for rounding."""
+    return same(one, other, 1e-9)
 
 
 class Trial:
@@ -279,15 +290,3 @@ class Trial:
             if layer.from_output:
                 how += ", and with from_output = True y over x"
             self.watch.say(name, layer, how)
-
-
-def close(one: Any, other: Any) -> bool:
-    """Return whether two results are equal but for rounding."""
-    if isinstance(one, tuple) and isinstance(other, tuple):
-        return len(one) == len(other) and all(map(close, one, other))
-    if not (hasattr(one, "shape") and hasattr(other, "shape")):
-        return one is other
-    if one.shape != other.shape:
-        return False
-    far = abs(one - other) > 1e-9 * (1 + abs(other))  # never of NaN
-    return not bool(far.any())

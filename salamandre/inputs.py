@@ -67,10 +67,31 @@ class Meaning:
         self._require_vectors()
         return checked_input(x, self.input_shape, self.dtype, self.backend, finite, self.pixels)
 
-    def as_labels(self: Any, labels: Any, x: Any) -> Array | None:
-        """Return the labels of a batch x as conditional layers take them."""
-        count = example_count(x)
-        return checked_labels(labels, self.classes, count, self.backend, self.class_names)
+    def as_labels(self: Any, labels: Any, count: int) -> Array | None:
+        """Return the labels (count,) of a batch as conditional layers take them, if it has such.
+
+        They may be the names of classes.
+        """
+        if not self.classes:
+            if labels is not None:
+                raise ValueError("this network has no conditional layer: it takes no labels")
+            return None
+        if labels is None:
+            raise ValueError(
+                f"this network is conditional: it needs a label for each of {count} examples, "
+                f"labels=..."
+            )
+        labels = by_name("labels", labels, self.class_names)
+        if labels.dtype.kind not in "iu" or labels.shape != (count,):
+            raise ValueError(
+                f"labels must be whole numbers of shape ({count},), got {labels.dtype} of shape "
+                f"{labels.shape}"
+            )
+        known = (labels >= 0) & (labels < self.classes)
+        # Those that are on the host are checked whatever the backend.
+        if not (known.all() if isinstance(known, np.ndarray) else self.backend.all_true(known)):
+            raise ValueError(f"labels must lie in 0..{self.classes - 1}")
+        return self.backend.asarray(labels)
 
 
 def checked_pixels(values: Any) -> Pixels:
@@ -126,7 +147,7 @@ def checked_input(
 def _checked_array(
     x: Any, shape: Shape, dtype: Any, backend: Backend, finite: bool, pixels: Pixels
 ) -> Array:
-    if are_images(x):
+    if type(x) is not np.ndarray and are_images(x):
         x, pixels = x.images, pixels._replace(white=x.white)
     x = backend.asarray(array("the inputs", x))
     if x.dtype != dtype:
@@ -177,35 +198,6 @@ def _hint(example: Shape, shape: Shape) -> str:
 def example_count(x: Any) -> int:
     """Return the number of examples in a batch."""
     return len(x[0] if isinstance(x, tuple) else x)
-
-
-def checked_labels(
-    labels: Any, classes: int | None, count: int, backend: Backend, names: Names | None = None
-) -> Array | None:
-    """Return the labels (count,) of a batch, for a network that knows so many classes, if any.
-
-    Labels may be the names of classes.
-    """
-    if labels is None:
-        if classes:
-            raise ValueError(
-                f"this network is conditional: it needs a label for each of {count} examples, "
-                f"labels=..."
-            )
-        return None
-    if not classes:
-        raise ValueError("this network has no conditional layer: it takes no labels")
-    labels = by_name("labels", labels, names)
-    if labels.dtype.kind not in "iu" or labels.shape != (count,):
-        raise ValueError(
-            f"labels must be whole numbers of shape ({count},), got {labels.dtype} of shape "
-            f"{labels.shape}"
-        )
-    known = (labels >= 0) & (labels < classes)
-    # Those that are on the host are checked whatever the backend.
-    if not (known.all() if isinstance(known, np.ndarray) else backend.all_true(known)):
-        raise ValueError(f"labels must lie in 0..{classes - 1}")
-    return backend.asarray(labels)
 
 
 def checked_gradient(dy: Any, shape: Shape | None, dtype: Any, backend: Backend) -> Array:

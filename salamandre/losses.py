@@ -13,6 +13,7 @@ linearly and the loss includes the activation.
 
 from __future__ import annotations
 
+import functools
 import inspect
 from typing import Any, ClassVar
 
@@ -59,11 +60,16 @@ class Loss(Component, abstract=True):
 
     def require_weights(self) -> None:
         """Raise ValueError for a loss of one's own that takes no weights of examples."""
-        if "weights" not in inspect.signature(self.compute).parameters:
+        if not self._takes_weights():
             raise ValueError(
                 f"{type(self).__name__} takes no weights of examples: give its compute an argument "
                 f"weights=None, or leave the weights out"
             )
+
+    @classmethod
+    @functools.cache  # asked for in each step
+    def _takes_weights(cls) -> bool:
+        return "weights" in inspect.signature(cls.compute).parameters
 
     def compute(self, y: Array, target: Array, xp: Any) -> tuple[Array, Array]:
         """Return the loss (a scalar array) and dE/dy.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import Any
 
-from salamandre.backend import Backend, get_backend
+from salamandre.backend import get_backend
 from salamandre.class_names import checked_names
 from salamandre.component import decode, encode
 from salamandre.inputs import BYTES, checked_pixels, checked_shape
@@ -33,7 +33,7 @@ def load(cls: Any, path: str | os.PathLike[str], backend: Any) -> Any:
         names = checked_names(description.pop("class_names", None))
         pixels = checked_pixels(description.pop("pixels", BYTES))
         _compare_sizes(description, stored)
-        placed = _on(backend, description)
+        placed = _changed(description, backend=backend)
         network = cls(**{name: decode(v) for name, v in placed.items() if name != "class"})
         network.load_tensors(stored.tensors)
         network.class_names, network.pixels = names, pixels
@@ -42,7 +42,8 @@ def load(cls: Any, path: str | os.PathLike[str], backend: Any) -> Any:
 
 def _compare_sizes(description: dict[str, Any], stored: StoredFile) -> None:
     """Compare sizes with the tensors that there are before memory is taken for them."""
-    sketch = decode(_without_memory(description))
+    parts = _changed(description, input_shape=None, optimizer=None, loss=None, frozen=[])
+    sketch = decode(parts)
     shape = description.get("input_shape")
     if not isinstance(shape, (int, list)):
         raise ValueError(f"its input_shape is {shape!r}")
@@ -57,23 +58,11 @@ def _compare_sizes(description: dict[str, Any], stored: StoredFile) -> None:
         )
 
 
-def _on(backend: Backend, value: Any) -> Any:
-    """Return a description whose networks, those that are shared too, are on a backend."""
+def _changed(value: Any, **arguments: Any) -> Any:
+    """Return a description whose networks, those that are shared too, have other arguments."""
     if isinstance(value, list):
-        return [_on(backend, item) for item in value]
+        return [_changed(item, **arguments) for item in value]
     if not isinstance(value, dict):
         return value
-    found = {name: _on(backend, item) for name, item in value.items()}
-    return found | ({"backend": backend} if found.get("class") == "layers.Network" else {})
-
-
-def _without_memory(value: Any) -> Any:
-    """Return a description whose networks are parts that are still to be built."""
-    if isinstance(value, list):
-        return [_without_memory(item) for item in value]
-    if not isinstance(value, dict):
-        return value
-    found = {name: _without_memory(item) for name, item in value.items()}
-    if found.get("class") == "layers.Network":
-        found |= {"input_shape": None, "optimizer": None, "loss": None, "frozen": []}
-    return found
+    found = {name: _changed(item, **arguments) for name, item in value.items()}
+    return found | (arguments if found.get("class") == "layers.Network" else {})

@@ -18,7 +18,6 @@ from salamandre.inputs import (
     checked_weights,
     example_count,
 )
-from salamandre.layers.checks import output_mistake
 from salamandre.layers.conditional import Conditional
 from salamandre.layers.containers import Layers
 from salamandre.losses import Loss
@@ -157,12 +156,15 @@ class Network(FlatVectors, Meaning):
         if isinstance(ctx, Context) and not isinstance(ctx, Pass):  # a layer of another network
             return super().compute(x, ctx)
         x = self.as_inputs(x, finite=ctx is None)
-        labels = self.as_labels(labels, x)
+        count = example_count(x)
+        labels = self.as_labels(labels, count)
         if ctx is None and self._latest is None:
             self._latest = self.new_pass()
         run = self._own(ctx)
-        y = self._forward(x, run, training, labels, stop)
-        self._commit(run)
+        run.renew()
+        y = self._forward(x, count, run, training, labels, stop)
+        if run.updates:
+            self._commit(run)
         return y if ctx is not None else self._copy(y)
 
     def _own(self, ctx: Pass | None) -> Pass:
@@ -180,28 +182,25 @@ class Network(FlatVectors, Meaning):
         return run
 
     def _forward(
-        self, x: Any, run: Pass, training: bool, labels: Array | None, stop: int | None = None
+        self, x: Any, count: int, run: Pass, training: bool, labels: Any, stop: int | None = None
     ) -> Array:
-        """Compute what fits; the state is not changed yet."""
-        run.renew()
+        """Compute so many examples that fit; the state is not changed yet."""
         run.output_shape, run.is_training, run.batch_labels = None, training, labels
         run.updates.clear()
         pairs = run.pairs[:stop]
-        y = self._through(x, pairs)
-        count, shape = example_count(x), getattr(y, "shape", ())
-        if pairs and not run.is_cut and shape != (count, *self._outputs[len(pairs) - 1]):
-            self._blame(pairs[-1][0], "compute", y, run, None)
+        y, done = self._through(x, pairs, run), len(pairs)
+        shape = getattr(y, "shape", ())
+        if pairs and shape != (count, *self._outputs[done - 1]):
+            self._blame(pairs[-1][1], "compute", y, run, None)
             raise TypeError(f"expected {count} outputs, got an array of shape {shape}")
-        run.output_shape, run.left_out = shape, len(run.pairs) - len(pairs)
+        run.output_shape, run.left_out = shape, len(run.pairs) - done
         return y
 
     def _commit(self, run: Pass) -> None:
         """Change running statistics as the layers asked for."""
-        if run.updates and run.statistics:
-            with self.changing():
-                for state, value in run.updates:
-                    state[...] = value
-        run.updates.clear()
+        with self.changing():
+            for state, value in run.updates:
+                state[...] = value
 
     def predict(
         self, x: Any, batch_size: int = 256, labels: Any = None, seed: int | Sequence[int] = 0
@@ -222,7 +221,8 @@ class Network(FlatVectors, Meaning):
         whole("batch_size", batch_size)
         by_blocks = are_images(x)  # which may be larger than memory
         x = x if by_blocks else self.as_inputs(x)
-        labels, count = self.as_labels(labels, x), example_count(x)
+        count = example_count(x)
+        labels = self.as_labels(labels, count)
         parts, run = [], self._take_pass()
         gates, begun = [network.gate for network in self.owners], 0
         try:
@@ -236,7 +236,8 @@ class Network(FlatVectors, Meaning):
                 chosen = None if labels is None else labels[block]
                 inputs = tuple(part[block] for part in x) if isinstance(x, tuple) else x[block]
                 inputs = self.as_inputs(inputs) if by_blocks else inputs
-                parts.append(self._copy(self._forward(inputs, run, False, chosen)))
+                y = self._forward(inputs, example_count(inputs), run, False, chosen)
+                parts.append(self._copy(y))
         finally:
             for gate in gates[:begun]:
                 gate.end_reading()
@@ -266,27 +267,25 @@ class Network(FlatVectors, Meaning):
         elif not update:
             raise ValueError("a pass says itself whether it wants gradients: leave update out")
         dx = self._backward(dy, run)
-        if run.input_gradient and not isinstance(dx, tuple):
-            dtype = getattr(dx, "dtype", self.dtype)
-            mistake = output_mistake(self.children[0], "backprop", dx, self.input_shape, dtype)
-            if mistake:
-                raise TypeError(f"layer {self.child_names[0]}: {mistake}")
+        fits = getattr(dx, "shape", ())[1:] == self.input_shape
+        if run.input_gradient and not (fits or isinstance(dx, tuple)):
+            self._blame(run.parts[0], "backprop", dx, run, None)
         return dx if ctx is not None else self._copy(dx)
 
     def _backward(self, dy: Array, run: Pass) -> Any:
-        before = self._to_be_kept(run)
+        before = self._to_be_kept(run) if run.accumulate else None
         if run.left_out:  # the next layer's gradient would be overwritten, the others' stay
             dy = dy + 0
             if run.parameter_gradients:
                 self.gradients[...] = 0
-        dy = self._back(dy, run.needed[run.left_out :])
+        dy = self._back(dy, run.needed[run.left_out :], run)
         if before is not None:
             self.gradients += before
         return dy if run.input_gradient else None
 
     def _to_be_kept(self, run: Pass) -> Array | None:
-        """Return a copy of the gradients, if what backprop writes shall be added to them."""
-        if not (run.accumulate and run.parameter_gradients):
+        """Return a copy of the gradients, if backprop will write others in their place."""
+        if not run.parameter_gradients:
             return None
         before = run.buffer("gradients", self.gradients.shape)
         before[...] = self.gradients
@@ -296,7 +295,7 @@ class Network(FlatVectors, Meaning):
         self, dy: Array | None, dy_dot: Array, ctx: Context
     ) -> tuple[Array | None, Array]:
         """Carry dE/dy and dE/dy_dot back; write ``gradients``, or add to them."""
-        before = self._to_be_kept(ctx) if isinstance(ctx, Pass) else None
+        before = self._to_be_kept(ctx) if isinstance(ctx, Pass) and ctx.accumulate else None
         found = super().backprop_tangent(dy, dy_dot, ctx)
         if before is not None:
             self.gradients += before
@@ -322,15 +321,14 @@ class Network(FlatVectors, Meaning):
             ValueError: a batch that does not fit, NaN or infinity in it; nothing has changed.
             Diverged: the loss is NaN or infinite; the parameters have not changed.
         """
-        self._require_vectors()
         if self.loss is None or self.optimizer is None:
             raise ValueError("learn needs a Network with a loss and an optimizer")
         x = self.as_inputs(x)
         count = example_count(x)
         if self.loss.takes_labels:  # to others -1 and 1 are values
-            target = by_name("the targets", target, self.class_names)
+            target = by_name("the targets", target, self._class_names)
         target = self.loss.check(target, (count, *self.output_shape), self.dtype, self.backend)
-        labels = self.as_labels(labels, x)
+        labels = self.as_labels(labels, count)
         if weights is not None:
             self.loss.require_weights()
             weights = checked_weights(weights, count, self.dtype, self.backend)
@@ -338,7 +336,7 @@ class Network(FlatVectors, Meaning):
         try:
             run.draw_from(self.random)
             run.want(input_gradient=False, logits=of_logits is not None)
-            y = self._forward(x, run, True, labels)
+            y = self._forward(x, count, run, True, labels)
             value, dy = (of_logits or self.loss).evaluate(y, target, self.backend, weights)
             value = self.backend.scalar(value)
             if isinstance(value, float) and not math.isfinite(value):
@@ -349,7 +347,8 @@ class Network(FlatVectors, Meaning):
                 )
             self._backward(dy, run)
             with self.changing():  # statistics and parameters at once
-                self._commit(run)
+                if run.updates:
+                    self._commit(run)
                 self.step()
         finally:
             self._idle.append(run)

@@ -45,7 +45,7 @@ def _cure(value: Any, base: type[Component]) -> str:
         name = closest(value.replace("_", "").replace(" ", ""), known)
         return f": give an object, {_call(known[name])}" if name else ": give an object"
     if callable(value) and not isinstance(value, (type, Component)):
-        methods = [_asked(owner, name) for owner, name in _required(base, missing=True)]
+        methods = [_asked(owner, name) for owner, name in _missing(base)]
         return f": write a class derived from {base.__name__} with {' and '.join(methods)}"
     return ""
 
@@ -58,14 +58,20 @@ def _call(cls: type[Component]) -> str:
     return f"{cls.__name__}({', '.join(wanted)})"
 
 
-def _required(cls: type, missing: bool = False) -> Iterator[tuple[type, str]]:
-    """Yield the methods that a class must have, or lacks, each after the base that asks for it."""
+def _required(cls: type) -> Iterator[tuple[Any, str]]:
+    """Yield the methods that are called of a class, each after the base that asks for it."""
     for owner in cls.__mro__:
         for name, caller in vars(owner).get("required", {}).items():
-            called = not caller or getattr(cls, caller) is getattr(owner, caller)
-            lacks = inspect.getattr_static(cls, name) is vars(owner)[name]
-            if called and (lacks and caller is not None if missing else True):
+            if not caller or getattr(cls, caller) is getattr(owner, caller):
                 yield owner, name
+
+
+def _missing(cls: type) -> Iterator[tuple[Any, str]]:
+    """Yield those that it must have and has not defined."""
+    for owner, name in _required(cls):
+        own = inspect.getattr_static(cls, name) is not vars(owner)[name]
+        if not own and owner.required[name] is not None:
+            yield owner, name
 
 
 def _asked(owner: type, name: str) -> str:
@@ -86,7 +92,7 @@ def check_methods(cls: type) -> None:
     Raises:
         TypeError: one is not there, or takes others.
     """
-    for owner, name in _required(cls, missing=True):
+    for owner, name in _missing(cls):
         raise TypeError(
             f"{cls.__name__} must have a method {_asked(owner, name)}, as every {owner.__name__}"
         )
@@ -119,7 +125,7 @@ def takes(method: Any, count: int) -> bool:
 def held(component: Component, base: type) -> Iterator[tuple[str, Any]]:
     """Yield the objects of a base that a component holds in attributes, by their names."""
     for name, value in vars(component).items():
-        if name.startswith("_arguments"):
+        if name == "_arguments":
             continue
         inside = value.values() if isinstance(value, Mapping) else value
         for item in inside if isinstance(value, (list, tuple, Mapping)) else [value]:

@@ -68,7 +68,8 @@ class Context:
 
         It does when it has ended well: a step that is refused leaves running statistics alone.
         """
-        self.run.updates.append((state, value))
+        if self.run.statistics:
+            self.run.updates.append((state, value))
 
     def buffer(
         self,
@@ -115,8 +116,6 @@ class Pass(Context):
         accumulate: whether backprop adds to the gradients instead of writing them. Default False.
         output_shape: of the latest compute, ``None`` if there is nothing to go back from.
         left_out: how many of the last layers the latest compute left out.
-        is_cut: whether somebody has taken layers out of it, so that the outputs are others than
-            the network's. Default False.
     """
 
     def __init__(self, network: Any) -> None:
@@ -129,7 +128,6 @@ class Pass(Context):
         self.updates: list[tuple[Array, Array]] = []
         self.output_shape: tuple[int, ...] | None = None
         self.left_out = 0
-        self.is_cut = False
         self._stream: RandomStream | None = network.random
         self._seed: int | Sequence[int] = 0
         self._planned: tuple[Any, ...] = ()

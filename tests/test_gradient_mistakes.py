@@ -74,6 +74,13 @@ class ChangingX(Scale):
         return x
 
 
+class SpoilingX(Scale):
+    def compute(self, x, ctx):
+        ctx.x = x + 0
+        x[...] = np.nan
+        return ctx.x * self.w
+
+
 class ChangingDy(Scale):
     def backprop(self, dy, ctx):
         if ctx.parameter_gradients:
@@ -149,6 +156,7 @@ WRONG = [
     (WritingUnasked, "writes d_w also where ctx.parameter_gradients is False"),
     (OnSomeBatches, "for 4 examples the gradients of 1.w are wrong"),
     (ChangingX, "layer 1: ChangingX.compute changes x"),
+    (SpoilingX, "layer 1: SpoilingX.compute changes x"),
     (ChangingDy, "layer 1: ChangingDy.backprop changes dy"),
     (KeepingTheBatch, "layer 1: KeepingTheBatch.compute keeps in self what backprop needs"),
     (OnlyTraining, "with training=False the gradients of x, .*1.w are wrong"),

@@ -11,8 +11,9 @@ from typing import Any
 
 from salamandre.backend import Array
 from salamandre.checks import nearest
+from salamandre.inputs import example_count
 from salamandre.layer import Layer
-from salamandre.layers.containers import Container, Parallel, Skip
+from salamandre.layers.containers import Container, Parallel, Sequential, Skip
 from salamandre.network import Network
 from salamandre.passes import Context, Pass
 
@@ -124,11 +125,11 @@ class LayerView:
         self.probe = Probe(layer_names(network)[self.name])
         self._run = inspecting_pass(network)
         place(network, self._run, lambda name, own: self.probe if name == self.name else own)
+        self._last: Array = None  # the outputs of the last layer that is left
         self._cut()
 
     def _cut(self) -> None:
         """Leave out of the pass what comes after the layer."""
-        self._run.is_cut = True
         container: Any = self.network
         ctx: Context = self._run
         for name in self.name.split("."):
@@ -142,12 +143,14 @@ class LayerView:
 
     def compute(self, x: Array) -> Array:
         """Return the layer's outputs (N, ...) for a batch x, computed as without training."""
-        self.network.compute(x, self._run, training=False)
+        network, run = self.network, self._run
+        x = network.as_inputs(x, finite=False)
+        run.is_training, run.batch_labels = False, network.as_labels(None, example_count(x))
+        self._last = Sequential.compute(network, x, run)
         return self.probe.y
 
     def backprop(self, dy: Array) -> Array:
         """Return dE/dx from dE/dy of the layer's latest outputs; memory of the view."""
         self.probe.instead = dy
-        assert self._run.output_shape is not None
-        nothing = self.network.backend.xp.zeros(self._run.output_shape, self.network.dtype)
-        return self.network.backprop(nothing, self._run)
+        nothing = self.network.backend.xp.zeros_like(self._last)
+        return Sequential.backprop(self.network, nothing, self._run)

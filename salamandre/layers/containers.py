@@ -18,6 +18,7 @@ from salamandre.parts import checked_part
 from salamandre.passes import Context
 
 Layers = Sequence[Layer] | Mapping[str, Layer]
+Pairs = Sequence[tuple[Layer, Context]]  # of a layer and its part of the pass
 
 
 class Container(Layer, abstract=True):
@@ -114,6 +115,7 @@ class Sequential(Container):
 
     def build(self, input_shape: Shape) -> Shape:
         """Build the layers in a row; return the shape of the last one's output."""
+        self._outputs[-1] = input_shape  # as if of a layer before the first one
         for index in range(len(self.children)):
             input_shape = self.build_child(index, input_shape)
         return input_shape
@@ -141,43 +143,44 @@ class Sequential(Container):
 
     def compute(self, x: Array, ctx: Context) -> Array:
         """Compute the layers one after another."""
-        return self._through(x, ctx.pairs)
+        return self._through(x, ctx.pairs, ctx)
 
     def backprop(self, dy: Array, ctx: Context) -> Array:
         """Go back through the layers, as far as a gradient is wanted."""
-        return self._back(dy, ctx.needed)
+        return self._back(dy, ctx.needed, ctx)
 
-    def _through(self, x: Any, pairs: Sequence[tuple[Layer, Context]]) -> Array:
+    def _through(self, x: Any, pairs: Pairs, ctx: Context) -> Array:
         """Compute some of the layers; if one cannot, say whether the one before is to blame."""
         before = None
         try:
             for layer, part in pairs:
                 x = layer.compute(x, part)
-                before = layer
+                before = part
         except Exception as error:
-            self._blame(before, "compute", x, pairs[0][1], error)
+            self._blame(before, "compute", x, ctx, error)
             raise
         return x
 
-    def _back(self, dy: Array, pairs: Sequence[tuple[Layer, Context]]) -> Array:
+    def _back(self, dy: Array, pairs: Pairs, ctx: Context) -> Array:
         """Go back through some of the layers; see :meth:`_through`."""
         before = None
         try:
             for layer, part in pairs:
                 dy = layer.backprop(dy, part)
-                before = layer
+                before = part
         except Exception as error:
-            self._blame(before, "backprop", dy, pairs[0][1], error)
+            self._blame(before, "backprop", dy, ctx, error)
             raise
         return dy
 
     def _blame(
-        self, layer: Layer | None, method: str, found: Any, ctx: Context, error: Exception | None
+        self, part: Context | None, method: str, found: Any, ctx: Context, error: Exception | None
     ) -> None:
-        """Raise TypeError if a layer, whose result another one was given, has returned no such."""
-        if layer is None:
+        """Raise TypeError if the layer of a part of the pass has returned what it must not."""
+        if part is None:
             return
-        index = next(i for i, child in enumerate(self.children) if child is layer)
+        index = ctx.parts.index(part)
+        layer = self.children[index]
         shape = self._outputs.get(index if method == "compute" else index - 1)
         mistake = shape and output_mistake(layer, method, found, shape, ctx.dtype)
         if mistake:

@@ -8,6 +8,7 @@ from small_classifier import torch
 
 import salamandre as sal
 from salamandre import inspection
+from salamandre.inspection.probes import Probe, place
 
 
 @pytest.mark.parametrize("name", ["fire", "left", "fire.expand.left", "block"])
@@ -47,6 +48,33 @@ def test_layers_after_the_one_looked_at_are_not_computed(twins, images):
         layer.__dict__ |= {"compute": Never().compute, "backprop": Never().compute}
     view = inspection.LayerView(network, "fire.squeeze")
     view.backprop(view.compute(network.backend.asarray(images)))
+
+
+def test_a_view_lasts_when_parts_are_frozen(twins, images, host):
+    network, _ = twins
+    view = inspection.LayerView(network, "fire.squeeze")
+    wanted = host(view.compute(images)).copy()
+    dy = network.backend.asarray(np.ones(wanted.shape))
+    dx = host(view.backprop(dy)).copy()
+    network.freeze("conv1")
+    np.testing.assert_array_equal(host(view.compute(images[::-1])), wanted[::-1])
+    np.testing.assert_array_equal(host(view.backprop(dy)), dx[::-1])
+    network.unfreeze()
+
+
+def test_a_layer_that_fails_after_a_probe_says_why():
+    class Refusing(sal.Layer):
+        def build(self, input_shape):
+            return input_shape
+
+        def compute(self, x, ctx):
+            raise ValueError("not today")
+
+    network = sal.Network([sal.NeuronLayer(2), Refusing()], 3)
+    run = network.new_pass()
+    place(network, run, lambda name, layer: Probe(layer) if name == "0" else layer)
+    with pytest.raises(ValueError, match="not today"):
+        network.compute(np.ones((1, 3)), run)
 
 
 def test_names_of_layers(twins):

@@ -76,13 +76,10 @@ def generate(
 
     from salamandre.games import Gaussian
     from salamandre.network import Network
-    from salamandre.runs import UnknownRun
 
     found = the_run(run, output)
-    try:
+    with kinds.usage():
         file = found.generator(checkpoint)
-    except UnknownRun as error:
-        raise click.UsageError(str(error)) from None
     generator = Network.load(file, backend=backend)
     names = (generator.class_names or found.images.classes) if generator.classes else ()
     word_labels = _labels(names, word, classes, single)

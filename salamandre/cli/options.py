@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import click
@@ -61,6 +62,19 @@ class Checked(click.ParamType):
 def one_of(what: str, names: Callable[[], Iterable[str]]) -> Checked:
     """Return the type of one of several names, which are looked up when they are needed."""
     return Checked(what, lambda value: checks.one_of(what, value, names()), names)
+
+
+@contextmanager
+def usage(kind: type[ValueError] = ValueError) -> Iterator[None]:
+    """Make each ValueError of a block, or one of a kind, one of wrong usage; a prompt asks again.
+
+    Raises:
+        UsageError: with the error's message.
+    """
+    try:
+        yield
+    except kind as error:
+        raise click.UsageError(str(error)) from None
 
 
 def _usable(backend: str) -> str:

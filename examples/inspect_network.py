@@ -20,7 +20,7 @@ from PIL import Image
 
 from salamandre import Network, data, inspection, models, runs
 from salamandre.inspection.probes import full_name
-from salamandre.program import Help, run_program, usage
+from salamandre.program import Help, WrongUsage, run_program, usage
 
 SHOWN = 6  # images of a test set
 
@@ -83,8 +83,13 @@ def main() -> None:
         pixels = test.images[:SHOWN] / np.float32(test.white)
         inputs = pixels.reshape(-1, *model.network.input_shape)
     else:
-        from sklearn.datasets import load_sample_images
-
+        try:
+            from sklearn.datasets import load_sample_images
+        except ImportError:
+            raise WrongUsage(
+                "name a picture, or install scikit-learn, which ships two: "
+                "pip install 'salamandre[inspection]'"
+            ) from None
         inputs = model.prepare([Image.fromarray(photo) for photo in load_sample_images().images])
     target = options.target or 1
     with usage():  # refused before a folder is made

@@ -16,6 +16,7 @@ import argparse
 import csv
 import io
 import os
+import sys
 import tarfile
 from dataclasses import replace
 from pathlib import Path
@@ -30,6 +31,12 @@ from salamandre.data.pictures import formats
 from salamandre.inspection.probes import full_name
 from salamandre.plots.figure import new_figure, save_figure
 from salamandre.program import Help, WrongUsage, run_program, usage
+
+try:
+    from sklearn.model_selection import GridSearchCV
+    from sklearn.svm import LinearSVC
+except ImportError:
+    sys.exit("transfer_learning: scikit-learn is missing: pip install 'salamandre[inspection]'")
 
 CUTS = {
     "squeezenet1_1": [f"features.{n}" for n in (0, 3, 4, 6, 7, 9, 10, 11, 12)],
@@ -128,9 +135,6 @@ def standardised(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.nd
 
 def support_vectors(train: Set, test: Set, options: argparse.Namespace) -> tuple[float, float]:
     """Return the accuracy of a linear SVM, and its C, chosen by 3-fold cross-validation."""
-    from sklearn.model_selection import GridSearchCV
-    from sklearn.svm import LinearSVC
-
     machine = LinearSVC(random_state=options.seed, tol=1e-3)
     search = GridSearchCV(machine, {"C": options.C}, cv=3).fit(*train)
     return float(search.score(*test)), float(search.best_params_["C"])

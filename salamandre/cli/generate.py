@@ -38,12 +38,8 @@ SAMPLES = 10  # of each class
     help="One latent vector for all letters, or a new one for each, so that equal letters differ. "
     "Default: fixed.",
 )
-@click.option(
-    "--seed",
-    type=kinds.click_type(kinds.Amount),
-    metavar="N",
-    default=0,
-    help="Of the latent vectors; another seed gives another handwriting. Default: 0.",
+@kinds.number_option(
+    "--seed", kinds.Amount, 0, "Of the latent vectors; another seed gives another handwriting."
 )
 @click.option(
     "--checkpoint",

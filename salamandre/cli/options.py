@@ -97,6 +97,19 @@ def click_type(of: Any) -> Checked:
     return Checked(WORDS[of], check)
 
 
+def number_option(name: str, of: Any, default: float, text: str) -> Callable[..., Any]:
+    """Return an option whose value is a number of a type that :data:`WORDS` has.
+
+    Args:
+        name: ``"--seed"``.
+        of: the type.
+        default: value; the help ends with it.
+        text: the help before that.
+    """
+    told = f"{text} Default: {default:g}."
+    return click.option(name, type=click_type(of), metavar="N", default=default, help=told)
+
+
 class Renamed(click.Option):
     """An option that also has earlier names, which help and messages do not show.
 

@@ -15,7 +15,7 @@ import argparse
 from collections.abc import Sequence
 from functools import partial
 
-from digit_games import earlier_values, load_images, new_parser, parse, run
+from digit_games import COUNT, add_players, earlier_values, load_images, new_parser, parse, run
 
 import salamandre as sal
 from salamandre import data, runs
@@ -33,11 +33,10 @@ SIZES = {32: (4, 2, 1), 64: (8, 4, 2, 1)}  # channels of each size from 4×4 on,
 def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the options."""
     parser = new_parser(__doc__, size=32)
-    add = parser.add_argument_group("players").add_argument
-    add("--latent", type=int, default=100, metavar="N", help="size of latent vectors, default 100")
+    add = add_players(parser)
     add(
         "--channels",
-        type=int,
+        type=COUNT,
         default=32,
         metavar="N",
         help="channels at the largest image size, default 32",
@@ -58,12 +57,12 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     )
 
     add = parser.add_argument_group("learning").add_argument
-    add("--rounds", type=int, default=3000, metavar="N", help="default 3000")
+    add("--rounds", type=COUNT, default=3000, metavar="N", help="default 3000")
     for who, rate in (("generator", 0.001), ("discriminator", 0.0005)):
         text = f"default {rate}; Radford: 0.0002"
         add(f"--{who}-rate", type=float, default=rate, metavar="RATE", help=text)
         add(f"--{who}-beta1", type=float, default=0.5, metavar="B", help="of Adam, default 0.5")
-        add(f"--{who}-steps", type=int, default=1, metavar="N", help="a round, default 1")
+        add(f"--{who}-steps", type=COUNT, default=1, metavar="N", help="a round, default 1")
     runs.earlier_names(
         parser,
         **{"images": "dataset", "size": "image_size", "nz": "latent", "maps": "channels"},

@@ -16,9 +16,8 @@ from salamandre.data.opening import located
 from salamandre.program import INTERRUPTED, Help, WrongUsage, usage
 from salamandre.texts import counted, path_of, this_program
 
+COUNT, AMOUNT = runs.AtLeast(1), runs.AtLeast(0)
 Sets = tuple[data.Images, data.Images, data.Images | None]
-# Options that salamandre.data.open takes.
-DATA = ("data_dir", "image_size", "test_share", "seed", "class_names", "label_column")
 
 
 def new_parser(text: str | None, size: int | None = None) -> argparse.ArgumentParser:
@@ -33,12 +32,12 @@ def new_parser(text: str | None, size: int | None = None) -> argparse.ArgumentPa
     add("--digits", metavar="N|N-N", help="classes to generate, such as 0-9, default all")
 
     add = parser.add_argument_group("run").add_argument
-    add("--batch-size", type=int, default=64, metavar="N", help="default 64")
-    add("--seed", type=int, default=0, metavar="N", help="of all random numbers, default 0")
+    add("--batch-size", type=COUNT, default=64, metavar="N", help="default 64")
+    add("--seed", type=AMOUNT, default=0, metavar="N", help="of all random numbers, default 0")
     often = "rounds between pictures of samples, default 500"
-    add("--sample-every", type=int, default=500, metavar="N", help=often)
+    add("--sample-every", type=COUNT, default=500, metavar="N", help=often)
     evaluate = "rounds between evaluations by a classifier of the images, default 2000; 0: none"
-    add("--evaluate", type=int, default=2000, metavar="N", help=evaluate)
+    add("--evaluate", type=AMOUNT, default=2000, metavar="N", help=evaluate)
     add("--backend", metavar="NAME", help="numpy or cupy, default $SALAMANDRE_BACKEND or numpy")
     return parser
 
@@ -50,7 +49,7 @@ def add_data(parser: argparse.ArgumentParser, size: int | None = None) -> Callab
     add("--dataset", type=source, metavar="NAME|PATH", help=text)
     add("--data-dir", metavar="DIR", help="a folder with the data set's files")
     text = f"height and width, default {size or 'those of the data set, 64 for pictures'}"
-    add("--image-size", type=int, default=size, metavar="N", help=text)
+    add("--image-size", type=COUNT, default=size, metavar="N", help=text)
     add("--grey", action="store_true", help="convert images to grey")
     text = "of the images is kept for testing, of a data set without test images"
     add("--test-share", type=float, default=0.0, metavar="SHARE", help=text)
@@ -58,6 +57,14 @@ def add_data(parser: argparse.ArgumentParser, size: int | None = None) -> Callab
     add("--class-names", type=file, metavar="FILE", help=text)
     text = "of a CSV or Parquet file: the column of labels, or first or last"
     add("--label-column", metavar="NAME", help=text)
+    return add
+
+
+def add_players(parser: argparse.ArgumentParser) -> Callable[..., Any]:
+    """Give a parser the option that all players have; return how to add others to it."""
+    add = parser.add_argument_group("players").add_argument
+    text = "size of latent vectors, default 100"
+    add("--latent", type=COUNT, default=100, metavar="N", help=text)
     return add
 
 
@@ -92,10 +99,7 @@ def parse(
     """Return the options: those given, then those of the run to be resumed, then defaults."""
     runs.earlier_names(parser, every="sample_every")
     may_change = ("rounds", "sample_every", "evaluate", "data_dir", "backend")
-    options = runs.parse_options(parser, given, may_change)
-    if options.rounds < 1 or options.sample_every < 1 or options.evaluate < 0:
-        parser.error("--rounds and --sample-every must be at least 1, --evaluate at least 0")
-    return options
+    return runs.parse_options(parser, given, may_change)
 
 
 def open_data(
@@ -107,23 +111,17 @@ def open_data(
         options: their ``dataset`` is set to the data set that was opened.
         classes: whether folders of pictures are classes. Default True.
     """
-    settings = {name: getattr(options, name) for name in DATA}
-    settings |= {"channels": 1 if options.grey else None, "classes": classes}
     if options.dataset and not options.resume:
         runs.keep_apart(path_of(options.output), options.dataset)
     try:
-        found = data.open(options.dataset or "mnist", **settings)
-    except data.CorruptData:
-        raise
-    except ValueError as error:
-        raise WrongUsage(str(error)) from None
+        found = runs.open_images(options.dataset or "mnist", vars(options), classes)
     except data.DataUnavailable as error:
         if options.dataset or options.data_dir:
             raise
         print(f"MNIST cannot be loaded: {error}")
         print("This run uses the built-in 8×8 digits instead (--dataset digits).")
         options.dataset = "digits"
-        return data.open("digits", **settings)
+        return open_data(options, classes)
     options.dataset = options.dataset or "mnist"
     return found
 

@@ -19,7 +19,16 @@ import math
 from collections.abc import Sequence
 from functools import partial
 
-from digit_games import hidden_sizes, load_images, new_parser, parse, run
+from digit_games import (
+    AMOUNT,
+    COUNT,
+    add_players,
+    hidden_sizes,
+    load_images,
+    new_parser,
+    parse,
+    run,
+)
 
 import salamandre as sal
 from salamandre import data, runs
@@ -71,28 +80,27 @@ PLAIN = {
 def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the options. Default: those of the command line."""
     parser = new_parser(__doc__)
-    add = parser.add_argument_group("players").add_argument
+    add = add_players(parser)
     add("--objective", choices=OBJECTIVES, default="non-saturating", help="default non-saturating")
-    add("--latent", type=int, default=100, metavar="N", help="size of latent vectors, default 100")
     add("--generator", default="256-512", metavar="N-N", help="hidden neurons, default 256-512")
     add("--discriminator", default="512-256", metavar="N-N", help="hidden neurons, default 512-256")
     add("--lipschitz", choices=LIPSCHITZ, default="none", help="constraint, default none")
     add("--penalty", type=float, default=1.0, metavar="WEIGHT", help="of the penalty, default 1")
 
     add = parser.add_argument_group("learning").add_argument
-    add("--rounds", type=int, default=10_000, metavar="N", help="default 10000")
+    add("--rounds", type=COUNT, default=10_000, metavar="N", help="default 10000")
     add("--generator-optimizer", choices=OPTIMIZERS, default="adam", help="default adam")
     add("--discriminator-optimizer", choices=OPTIMIZERS, default="adam", help="default adam")
     add("--generator-rate", type=float, default=2e-4, metavar="RATE", help="default 0.0002")
     add("--discriminator-rate", type=float, default=2e-4, metavar="RATE", help="default 0.0002")
-    add("--generator-steps", type=int, default=1, metavar="N", help="a round, default 1")
-    add("--discriminator-steps", type=int, default=1, metavar="N", help="a round, default 1")
+    add("--generator-steps", type=COUNT, default=1, metavar="N", help="a round, default 1")
+    add("--discriminator-steps", type=COUNT, default=1, metavar="N", help="a round, default 1")
     runs.earlier_names(parser, critic_steps="discriminator_steps")
 
     group = parser.add_argument_group("remedies for mode collapse")
     add = group.add_argument
     add("--plain", action="store_true", help="none of these, except those that are given")
-    add("--noise", type=int, metavar="N", help="fresh inputs of every generator layer")
+    add("--noise", type=AMOUNT, metavar="N", help="fresh inputs of every generator layer")
     add("--smoothing", metavar="LOW-HIGH", help="range of the targets of real images")
     add("--flipping", type=float, metavar="P", help="probability of a wrong target")
     add("--minibatch", choices=MINIBATCH, help="layer that compares the examples of a batch")

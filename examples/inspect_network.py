@@ -13,22 +13,21 @@ from __future__ import annotations
 
 import argparse
 import functools
-import sys
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
 from salamandre import Network, data, inspection, models, runs
+from salamandre.inspection.probes import full_name
+from salamandre.program import Help, WrongUsage, run_program, usage
 
 SHOWN = 6  # images of a test set
 
 
 def parse_arguments() -> argparse.Namespace:
     """Return the options."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=Help)
     parser.add_argument("pictures", nargs="*", metavar="PICTURE", help="files to look at")
     add = parser.add_argument_group("network").add_argument
     add("--model", choices=list(models.KNOWN), default="squeezenet1_1", help="a known model")
@@ -40,7 +39,8 @@ def parse_arguments() -> argparse.Namespace:
     add("--target", metavar="CLASS", help="of adversarial examples and dreams, default class 1")
     add("--layer", metavar="NAME", help="of Grad-CAM, default the last convolution")
     add("--epsilon", nargs="+", type=float, default=[0.1, 0.2, 0.3], help="changes of test images")
-    add("--images", type=int, default=200, metavar="N", help="test images attacked, default 200")
+    count = runs.AtLeast(1)
+    add("--images", type=count, default=200, metavar="N", help="test images attacked, default 200")
     return runs.parse_options(parser, may_change=None)
 
 
@@ -50,14 +50,13 @@ def load_model(options: argparse.Namespace) -> tuple[models.Model, data.Images |
         chosen = {} if options.weights is None else {"weights": options.weights}
         return models.load(options.model, **chosen, backend=options.backend), None
     run = runs.find_run(options.run, options.output)
-    network = Network.load(run.folder / "model.safetensors", backend=options.backend)
-    _, test = data.load(run.options["dataset"], data_dir=run.options.get("data_dir"))
+    network, test = Network.load(run.classifier(), backend=options.backend), runs.test_images(run)
     return models.of_network(network, test.classes, run.images.name), test
 
 
 def attack_test_set(model: models.Model, test: data.Images, options: argparse.Namespace) -> None:
     """Print the accuracy under attack, and the size of the changes."""
-    pixels = test.images[: options.images].astype(np.float32) / test.white
+    pixels = test.images[: options.images] / np.float32(test.white)
     x, labels = pixels.reshape(-1, *model.network.input_shape), test.labels[: options.images]
     attacks = {
         f"{name}, ε = {epsilon:g}": functools.partial(attack, epsilon=epsilon)
@@ -81,14 +80,22 @@ def main() -> None:
     if options.pictures:
         inputs = model.prepare(options.pictures)
     elif test is not None:
-        pixels = test.images[:SHOWN].astype(np.float32) / test.white
+        pixels = test.images[:SHOWN] / np.float32(test.white)
         inputs = pixels.reshape(-1, *model.network.input_shape)
     else:
-        from sklearn.datasets import load_sample_images
-
+        try:
+            from sklearn.datasets import load_sample_images
+        except ImportError:
+            raise WrongUsage(
+                "name a picture, or install scikit-learn, which ships two: "
+                "pip install 'salamandre[inspection]'"
+            ) from None
         inputs = model.prepare([Image.fromarray(photo) for photo in load_sample_images().images])
     target = options.target or 1
-    model.label(target)  # refused before a folder is made
+    with usage():  # refused before a folder is made
+        model.label(target)
+        if options.layer:
+            full_name(model.network, options.layer)
     run = runs.open_run(options, f"inspect-{Path(model.name).name}")
     report = inspection.Report(model, inputs, run.folder)
     report.saliency(options.layer)
@@ -102,7 +109,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
-        sys.exit(f"inspect_network: {error}")
+    run_program("inspect_network", main)

@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from digit_games import add_data, end_if_interrupted, open_data
+from digit_games import AMOUNT, COUNT, add_data, end_if_interrupted, open_data
 
 import salamandre as sal
 from salamandre import data, evaluation, plots, runs
@@ -71,7 +71,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=Help)
     add = add_data(parser)
     text = "shift training images at random, default 0"
-    add("--shift", type=runs.AtLeast(0), default=0, metavar="PIXELS", help=text)
+    add("--shift", type=AMOUNT, default=0, metavar="PIXELS", help=text)
     add("--flip", action="store_true", help="mirror training images at random")
 
     add = parser.add_argument_group("network").add_argument
@@ -83,15 +83,14 @@ def parse_arguments() -> argparse.Namespace:
     add("--batch-norm", action="store_true", help="before each hidden activation")
 
     add = parser.add_argument_group("learning").add_argument
-    count = runs.AtLeast(1)
-    add("--epochs", type=count, metavar="N", help="default 10, on the 1,500 small digits 100")
-    add("--batch-size", type=count, default=64, metavar="N", help="default 64")
+    add("--epochs", type=COUNT, metavar="N", help="default 10, on the 1,500 small digits 100")
+    add("--batch-size", type=COUNT, default=64, metavar="N", help="default 64")
     add("--optimizer", choices=OPTIMIZERS, default="adam", help="default adam")
     add("--learning-rate", type=float, metavar="RATE", help="default: one that suits the optimizer")
     add("--schedule", choices=("cosine", "constant"), default="cosine", help="default cosine")
     add("--weight-decay", type=float, default=0.0, metavar="RATE", help="default 0")
     add("--label-smoothing", type=float, default=0.1, metavar="SHARE", help="default 0.1")
-    add("--seed", type=int, default=0, metavar="N", help="of all random numbers, default 0")
+    add("--seed", type=AMOUNT, default=0, metavar="N", help="of all random numbers, default 0")
 
     add("--backend", metavar="NAME", help="numpy or cupy, default $SALAMANDRE_BACKEND or numpy")
     # The schedule depends on the number of epochs, which therefore may not change.

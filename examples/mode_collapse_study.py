@@ -20,11 +20,12 @@ from typing import Any
 
 import gan_mnist
 import numpy as np
-from digit_games import DATA, add_data, open_data
+from digit_games import COUNT, add_data, open_data
 
 import salamandre as sal
 from salamandre import data, evaluation, plots, runs, studies
 from salamandre.program import INTERRUPTED, Help, run_program
+from salamandre.runs.images import OPTIONS as IMAGE_OPTIONS
 from salamandre.texts import this_program
 
 VARIANTS = {
@@ -112,10 +113,9 @@ def parse_arguments() -> argparse.Namespace:
     add = parser.add_argument
     names = ", ".join(VARIANTS).replace("%", "%%")
     add("--variants", nargs="+", choices=VARIANTS, metavar="NAME", help=f"default all: {names}")
-    count = runs.AtLeast(1)
-    add("--rounds", type=count, default=3000, metavar="N", help="of each run, default 3000")
-    add("--runs", type=count, default=3, metavar="N", help="of each variant, default 3")
-    add("--processes", type=count, metavar="N", help="runs at a time, default the number of cores")
+    add("--rounds", type=COUNT, default=3000, metavar="N", help="of each run, default 3000")
+    add("--runs", type=COUNT, default=3, metavar="N", help="of each variant, default 3")
+    add("--processes", type=COUNT, metavar="N", help="runs at a time, default the number of cores")
     parser.set_defaults(seed=0)  # of the choice of test images
     runs.earlier_names(parser, seeds="runs")
     may_change = ("variants", "runs", "rounds", "processes", "data_dir")
@@ -126,7 +126,7 @@ def main() -> None:
     """Play all variants and compare them."""
     options = parse_arguments()
     open_data(options)
-    kept = ("dataset", "grey", "output", "resume", *DATA)
+    kept = ("dataset", "grey", "output", "resume", *IMAGE_OPTIONS)
     source = {name: getattr(options, name) for name in kept}
     _, judge = judged(**source)  # trained now, so that processes find it in the cache
     print(f"the judge's accuracy on the test digits is {judge.accuracy:.2%}")

@@ -25,10 +25,18 @@ from typing import Any
 import numpy as np
 
 import salamandre as sal
-from salamandre import data, inspection, models, runs
+from salamandre import inspection, models, runs
 from salamandre.atomic import write_atomically
 from salamandre.data.pictures import formats
+from salamandre.inspection.probes import full_name
 from salamandre.plots.figure import new_figure, save_figure
+from salamandre.program import Help, WrongUsage, run_program, usage
+
+try:
+    from sklearn.model_selection import GridSearchCV
+    from sklearn.svm import LinearSVC
+except ImportError:
+    sys.exit("transfer_learning: scikit-learn is missing: pip install 'salamandre[inspection]'")
 
 CUTS = {
     "squeezenet1_1": [f"features.{n}" for n in (0, 3, 4, 6, 7, 9, 10, 11, 12)],
@@ -42,29 +50,28 @@ Set = tuple[Any, np.ndarray]  # pictures and labels
 
 def parse_arguments() -> argparse.Namespace:
     """Return the options."""
-    parser = argparse.ArgumentParser(
-        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
-    )
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=Help)
+    count, amount = runs.AtLeast(1), runs.AtLeast(0)
     add = parser.add_argument_group("pictures").add_argument
     pictures = "a data set by name, or a folder or .tar.gz with a sub-folder of pictures a class"
     add("--pictures", default="cifar-10", metavar="NAME|PATH", help=f"{pictures}; default cifar-10")
     add("--data-dir", metavar="DIR", help="a folder with the data set's files")
-    add("--train", type=int, default=5000, metavar="N", help="pictures to learn, default 5000")
-    add("--test", type=int, default=2000, metavar="N", help="pictures to test, default 2000")
-    add("--splits", type=int, default=1, metavar="N", help="random splits, default 1")
+    add("--train", type=count, default=5000, metavar="N", help="pictures to learn, default 5000")
+    add("--test", type=count, default=2000, metavar="N", help="pictures to test, default 2000")
+    add("--splits", type=count, default=1, metavar="N", help="random splits, default 1")
 
     add = parser.add_argument_group("features").add_argument
     add("--model", choices=list(CUTS), default="squeezenet1_1", help="default squeezenet1_1")
     add("--weights", metavar="FILE", help="default: SALAMANDRE_WEIGHTS, the cache, the internet")
     add("--cuts", nargs="+", metavar="LAYER", help="default: layers from the first to the last")
-    add("--size", type=int, metavar="PIXELS", help="of the inputs, default the weights' own")
-    add("--pool", type=int, default=2, metavar="N", help="average over N×N parts, default 2")
+    add("--size", type=count, metavar="PIXELS", help="of the inputs, default the weights' own")
+    add("--pool", type=count, default=2, metavar="N", help="average over N×N parts, default 2")
 
     add = parser.add_argument_group("learning").add_argument
     add("--C", nargs="+", type=float, default=[1e-5, 1e-4, 1e-3, 0.01], help="of the SVM")
-    add("--epochs", type=int, default=40, metavar="N", help="of the linear layer, default 40")
-    add("--fine-tune", type=int, default=0, metavar="N", help="epochs of fine-tuning, default 0")
-    add("--seed", type=int, default=0, metavar="N", help="of splits and weights, default 0")
+    add("--epochs", type=count, default=40, metavar="N", help="of the linear layer, default 40")
+    add("--fine-tune", type=amount, default=0, metavar="N", help="epochs of fine-tuning, default 0")
+    add("--seed", type=amount, default=0, metavar="N", help="of splits and weights, default 0")
     add("--backend", metavar="NAME", help="numpy or cupy, default $SALAMANDRE_BACKEND or numpy")
     return runs.parse_options(parser, may_change=None)
 
@@ -79,11 +86,11 @@ def load_pictures(options: argparse.Namespace) -> tuple[Any, np.ndarray, tuple[s
     elif path.is_dir():
         found = [(file, file.parent.name) for file in sorted(path.glob("*/*")) if file.is_file()]
     else:
-        train, _ = data.load(options.pictures, data_dir=options.data_dir)
+        train, _ = runs.open_images(options.pictures, vars(options))
         return train.images, train.labels.astype(int), train.classes
     classes = tuple(sorted({name for _, name in found}))
     if len(classes) < 2:
-        raise ValueError(f"{path} must hold a sub-folder of pictures for each class, two or more")
+        raise WrongUsage(f"{path} must hold a sub-folder of pictures for each class, two or more")
     labels = np.array([classes.index(name) for _, name in found])
     return [picture for picture, _ in found], labels, classes
 
@@ -128,9 +135,6 @@ def standardised(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.nd
 
 def support_vectors(train: Set, test: Set, options: argparse.Namespace) -> tuple[float, float]:
     """Return the accuracy of a linear SVM, and its C, chosen by 3-fold cross-validation."""
-    from sklearn.model_selection import GridSearchCV
-    from sklearn.svm import LinearSVC
-
     machine = LinearSVC(random_state=options.seed, tol=1e-3)
     search = GridSearchCV(machine, {"C": options.C}, cv=3).fit(*train)
     return float(search.score(*test)), float(search.best_params_["C"])
@@ -227,15 +231,19 @@ def main() -> None:
         model = models.load(options.model, **chosen, backend=options.backend, preprocessing=resized)
     pictures, labels, classes = load_pictures(options)
     cuts = options.cuts or CUTS[options.model]
+    with usage():  # refused before a folder is made
+        for cut in cuts:
+            full_name(model.network, cut)
+        splits = [
+            split(labels, options.train, options.test, options.seed + number)
+            for number in range(options.splits)
+        ]
     run = runs.open_run(options, "transfer-learning")
     table = []
     for cut in cuts:
         results = []
-        for number in range(options.splits):
-            sets = [
-                (take(pictures, rows), labels[rows])
-                for rows in split(labels, options.train, options.test, options.seed + number)
-            ]
+        for halves in splits:
+            sets = [(take(pictures, rows), labels[rows]) for rows in halves]
             found = [
                 inspection.features(
                     model.network, x, cut, prepare=model.preprocessing, pool=options.pool
@@ -273,7 +281,4 @@ def take(pictures: Any, rows: np.ndarray) -> Any:
 
 
 if __name__ == "__main__":
-    try:
-        main()
-    except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
-        sys.exit(f"transfer_learning: {error}")
+    run_program("transfer_learning", main)

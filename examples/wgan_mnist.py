@@ -19,7 +19,17 @@ import math
 from collections.abc import Sequence
 from functools import partial
 
-from digit_games import earlier_values, hidden_sizes, load_images, new_parser, parse, run
+from digit_games import (
+    AMOUNT,
+    COUNT,
+    add_players,
+    earlier_values,
+    hidden_sizes,
+    load_images,
+    new_parser,
+    parse,
+    run,
+)
 
 import salamandre as sal
 from salamandre import data, runs
@@ -54,7 +64,7 @@ OPTIMIZERS = {
 def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the options."""
     parser = new_parser(__doc__)
-    add = parser.add_argument_group("players").add_argument
+    add = add_players(parser)
     add("--lipschitz", choices=SUITED, default="penalty", help="constraint, default penalty")
     add("--penalty", type=float, default=10.0, metavar="WEIGHT", help="of the penalty, default 10")
     add("--clip", type=float, default=0.05, metavar="LIMIT", help="of clipping, default 0.05")
@@ -65,7 +75,6 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
         default="perceptron",
         help="default perceptron",
     )
-    add("--latent", type=int, default=100, metavar="N", help="size of latent vectors, default 100")
     add("--generator", metavar="N-N", help="neurons, default 256-512, clipping 300; or channels")
     text = "of the critic: neurons, default 512-256, clipping 200; or channels"
     add("--discriminator", metavar="N-N", help=text)
@@ -78,12 +87,12 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     )
 
     add = parser.add_argument_group("learning").add_argument
-    add("--rounds", type=int, default=20_000, metavar="N", help="default 20000")
+    add("--rounds", type=COUNT, default=20_000, metavar="N", help="default 20000")
     text = "of the critic in a round, default 2; clipping 5"
-    add("--discriminator-steps", type=int, metavar="N", help=text)
+    add("--discriminator-steps", type=COUNT, metavar="N", help=text)
     add(
         "--initial-steps",
-        type=int,
+        type=AMOUNT,
         default=20,
         metavar="N",
         help="of the critic before the first round, default 20",

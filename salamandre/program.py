@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-FAILURES = (ValueError, OSError, RuntimeError, ArithmeticError, MemoryError)
+FAILURES = (ValueError, OSError, RuntimeError, ArithmeticError, MemoryError, ImportError)
 MISUSED = 2  # the exit code of argparse and click for wrong options
 INTERRUPTED = 130  # the exit code that shells give a program ended by Ctrl-C
 IN_ASCII = {"×": "x", "→": "->", "–": "-", "−": "-"}

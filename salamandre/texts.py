@@ -70,6 +70,11 @@ def this_program(*words: str | os.PathLike[str]) -> str:
     return pasteable(sys.orig_argv[0], sys.argv[0], *words)
 
 
+def option_name(name: str) -> str:
+    """Return how an option is typed that Python calls ``test_share``: ``"--test-share"``."""
+    return f"--{name.replace('_', '-')}"
+
+
 def counted(number: int, what: str) -> str:
     """Return a number with its noun: ``"1 epoch"``, ``"1,200 links to nothing"``."""
     noun, *rest = what.split(" ")

@@ -57,8 +57,11 @@ def test_features_of_a_folder_of_pictures_are_classified(tmp_path, weights):
     ]
     assert all(0 <= float(row["svm"]) <= 1 for row in rows)
     assert (folder / "cuts.png").is_file() and "fine-tuned: " in done.stdout
-    wrong = run("transfer_learning.py", *options[:4], "--train", 18, cwd=tmp_path, code=1)
+    wrong = run("transfer_learning.py", *options[:4], "--train", 18, cwd=tmp_path, code=2)
     assert "together at most 8" in wrong.stderr and len(wrong.stderr.splitlines()) <= 2
+    wrong = run("transfer_learning.py", *options[:4], "--cuts", "fire", cwd=tmp_path, code=2)
+    assert "no layer 'fire'" in wrong.stderr
+    assert [*(tmp_path / "runs").glob("*/*")] == [folder]
 
 
 def test_a_classifier_of_digits_is_looked_into(tmp_path):
@@ -75,5 +78,7 @@ def test_a_classifier_of_digits_is_looked_into(tmp_path):
     assert names >= {"saliency.png", "adversarial-3.png", "dream-3.png", "filters.png"}
     for attack in ("FGSM, ε = 0.3", "PGD-40, ε = 0.3", "DeepFool"):
         assert attack in done.stdout
-    wrong = run("inspect_network.py", "--run", folder, "--target", "ten", cwd=tmp_path, code=1)
+    wrong = run("inspect_network.py", "--run", folder, "--target", "ten", cwd=tmp_path, code=2)
     assert "unknown class 'ten'" in wrong.stderr
+    wrong = run("inspect_network.py", "--run", "nowhere", cwd=tmp_path, code=2)
+    assert "there is no run 'nowhere'" in wrong.stderr

@@ -29,6 +29,7 @@ def run(code, shell="", **options):
         ("raise ValueError('too small')", 1, b"p: too small\n"),
         ("raise WrongUsage('too small')", 2, b"p: too small\n"),
         ("usage()(int)('x')", 2, b"p: invalid literal for int() with base 10: 'x'\n"),
+        ("import nothing", 1, b"p: No module named 'nothing'\n"),
         ("open('nowhere')", 1, b"p: nowhere: No such file or directory\n"),
         ("raise KeyboardInterrupt", 130, b"interrupted\n"),
         ("raise BrokenPipeError", 1, b""),

@@ -22,13 +22,7 @@ DRAWN = 1000  # images at a time
 
 
 @click.command()
-@click.option(
-    "--image-size",
-    type=kinds.click_type(kinds.Count),
-    metavar="N",
-    default=28,
-    help="Height and width of the images. Default: 28.",
-)
+@kinds.number_option("--image-size", kinds.Count, 28, "Height and width of the images.")
 @click.option(
     "--channels",
     type=kinds.one_of("number of channels", lambda: ("1", "3")),
@@ -36,20 +30,8 @@ DRAWN = 1000  # images at a time
     default="1",
     help="Of the images: 1 for grey, 3 for colour. Default: 1.",
 )
-@click.option(
-    "--batch-size",
-    type=kinds.click_type(kinds.Count),
-    metavar="N",
-    default=64,
-    help="Real images a step. Default: 64.",
-)
-@click.option(
-    "--seconds",
-    type=kinds.click_type(kinds.Seconds),
-    metavar="N",
-    default=3.0,
-    help="Of measurement for each number. Default: 3.",
-)
+@kinds.number_option("--batch-size", kinds.Count, 64, "Real images a step.")
+@kinds.number_option("--seconds", kinds.Seconds, 3.0, "Of measurement for each number.")
 @kinds.backend_option
 def bench(
     image_size: int, channels: str, batch_size: int, seconds: float, backend: str | None

@@ -38,12 +38,8 @@ SAMPLES = 10  # of each class
     help="One latent vector for all letters, or a new one for each, so that equal letters differ. "
     "Default: fixed.",
 )
-@click.option(
-    "--seed",
-    type=kinds.click_type(kinds.Amount),
-    metavar="N",
-    default=0,
-    help="Of the latent vectors; another seed gives another handwriting. Default: 0.",
+@kinds.number_option(
+    "--seed", kinds.Amount, 0, "Of the latent vectors; another seed gives another handwriting."
 )
 @click.option(
     "--checkpoint",
@@ -76,13 +72,10 @@ def generate(
 
     from salamandre.games import Gaussian
     from salamandre.network import Network
-    from salamandre.runs import UnknownRun
 
     found = the_run(run, output)
-    try:
+    with kinds.usage():
         file = found.generator(checkpoint)
-    except UnknownRun as error:
-        raise click.UsageError(str(error)) from None
     generator = Network.load(file, backend=backend)
     names = (generator.class_names or found.images.classes) if generator.classes else ()
     word_labels = _labels(names, word, classes, single)

@@ -67,10 +67,11 @@ def inspect(
     from salamandre.inspection.probes import full_name
 
     found, run = _found(model, weights, backend, output)
-    for name in filter(None, (adversarial, dream)):
-        found.label(name)  # refused before anything is computed
-    for name in filter(None, (layer, deep_dream)):
-        full_name(found.network, name)
+    with kinds.usage():  # refused before anything is computed
+        for name in filter(None, (adversarial, dream)):
+            found.label(name)
+        for name in filter(None, (layer, deep_dream)):
+            full_name(found.network, name)
     inputs = found.prepare(list(pictures)) if pictures else _test_images(found, run)
     home = run.folder / "inspected" if run else Path("inspected", found.name)
     report = Report(found, inputs, to or home)
@@ -115,9 +116,8 @@ def _found(
         except ValueError as unknown:
             raise click.UsageError(f"{unknown}, and {error}") from None
         raise
-    file = run.folder / "model.safetensors"
-    if not file.is_file():
-        raise click.UsageError(f"{run.name} has no classifier: there is no {file}")
+    with kinds.usage(UnknownRun):
+        file = run.classifier()
     network = Network.load(file, backend=backend)
     return models.of_network(network, run.images.classes or None, run.name), run
 
@@ -126,12 +126,10 @@ def _test_images(model: Model, run: Run | None) -> Any:
     """Return the first images of the test set that a run has not learned from."""
     import numpy as np
 
-    from salamandre import data
+    from salamandre.runs import test_images
 
-    name = run.options.get("dataset") if run else None
-    if not name:
+    if run is None:
         return np.empty((0, *model.network.input_shape), np.float32)
-    assert run is not None
-    _, test = data.load(name, data_dir=run.options.get("data_dir"))
-    pixels = test.images[:SHOWN].astype(np.float32) / test.white
+    test = test_images(run)
+    pixels = test.images[:SHOWN] / np.float32(test.white)
     return pixels.reshape(-1, *model.network.input_shape)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import click
@@ -63,6 +64,19 @@ def one_of(what: str, names: Callable[[], Iterable[str]]) -> Checked:
     return Checked(what, lambda value: checks.one_of(what, value, names()), names)
 
 
+@contextmanager
+def usage(kind: type[ValueError] = ValueError) -> Iterator[None]:
+    """Make each ValueError of a block, or one of a kind, one of wrong usage; a prompt asks again.
+
+    Raises:
+        UsageError: with the error's message.
+    """
+    try:
+        yield
+    except kind as error:
+        raise click.UsageError(str(error)) from None
+
+
 def _usable(backend: str) -> str:
     """Return the name of a backend if what it needs is there."""
     from salamandre.backend import get_backend
@@ -81,6 +95,19 @@ def click_type(of: Any) -> Checked:
             raise ValueError(f"must be {WORDS[of]}, got {value!r}") from None
 
     return Checked(WORDS[of], check)
+
+
+def number_option(name: str, of: Any, default: float, text: str) -> Callable[..., Any]:
+    """Return an option whose value is a number of a type that :data:`WORDS` has.
+
+    Args:
+        name: ``"--seed"``.
+        of: the type.
+        default: value; the help ends with it.
+        text: the help before that.
+    """
+    told = f"{text} Default: {default:g}."
+    return click.option(name, type=click_type(of), metavar="N", default=default, help=told)
 
 
 class Renamed(click.Option):

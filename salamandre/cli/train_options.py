@@ -17,6 +17,7 @@ from salamandre.checks import one_of
 from salamandre.cli import options as kinds
 from salamandre.cli import training
 from salamandre.cli.options import WORDS, Amount, Count, Keep, Seconds, Share, click_type
+from salamandre.texts import option_name
 
 if TYPE_CHECKING:
     from salamandre.runs import LearnedImages, Run
@@ -122,7 +123,7 @@ def train_options(command: Callable[..., Any], names: Collection[str] = DEFAULTS
             continue
         flag = option.type is bool
         command = click.option(
-            f"--{option.name.replace('_', '-')}",
+            option_name(option.name),
             is_flag=flag or None,  # False would let an option without its value pass
             type=option.kind or click_type(option.type),
             metavar=None if flag else option.metavar,

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from salamandre.program import INTERRUPTED, sentence
+from salamandre.cli import options as kinds
+from salamandre.program import INTERRUPTED, WrongUsage, sentence
 from salamandre.texts import counted, pasteable, readable_name
 
 if TYPE_CHECKING:
@@ -33,38 +34,23 @@ ROWS = 8  # of a picture of samples, each with one sample of each class
 def open_images(source: str, options: Mapping[str, Any]) -> Sets:
     """Return the training and, if there are some, the test images of a data set.
 
-    Args:
-        source: a name or a path.
-        options: those of reading it.
-
     Raises:
         UsageError: the source is no data set, or the options do not fit it.
         CorruptData: a file in it is damaged.
         OSError: a file cannot be read, or not be downloaded.
     """
-    from salamandre import data
+    from salamandre.runs import open_images
 
-    names = ("image_size", "test_share", "seed", "class_names", "label_column", "data_dir")
-    try:
-        return data.open(
-            source,
-            channels=1 if options["grey"] else None,
-            **{name: options[name] for name in names},
-        )
-    except data.CorruptData:
-        raise
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
+    with kinds.usage(WrongUsage):
+        return open_images(source, options)
 
 
 def keep_apart(output: Path, dataset: str) -> None:
     """Raise UsageError for runs that would be written into the folder of their images."""
     from salamandre.runs import keep_apart
 
-    try:
+    with kinds.usage():
         keep_apart(output / readable_name(Path(dataset).name), dataset)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
 
 
 def new_game(options: Mapping[str, Any], images: Images) -> GanGame:
@@ -76,22 +62,18 @@ def new_game(options: Mapping[str, Any], images: Images) -> GanGame:
     from salamandre import games
 
     names = ("latent", "batch_size", "unconditional_discriminator", "seed", "backend")
-    try:
+    with kinds.usage():
         return games.new_game(
             options["architecture"], images, **{name: options[name] for name in names}
         )
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
 
 
 def check_shape(architecture: str, shape: tuple[int, ...]) -> None:
     """Raise UsageError for a shape of images that the architecture cannot make."""
     from salamandre.games import ARCHITECTURES
 
-    try:
+    with kinds.usage():
         ARCHITECTURES[architecture].players(shape, 1)
-    except ValueError as error:
-        raise click.UsageError(str(error)) from None
 
 
 def rounds_per_epoch(architecture: str, images: int, batch_size: int) -> int:

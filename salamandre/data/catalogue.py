@@ -26,6 +26,10 @@ class WrongFormat(ValueError):
     """A file or a part of one of another format; message without the file's name."""
 
 
+class Unfit(WrongFormat):
+    """A good file that options given for it do not fit; message without the file's name."""
+
+
 class DataUnavailable(OSError):
     """A data set that was found in no folder and could not be downloaded."""
 

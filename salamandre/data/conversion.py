@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from salamandre.class_names import composed
 from salamandre.data.arrays import are_one_hot
-from salamandre.data.catalogue import WrongFormat
+from salamandre.data.catalogue import Unfit, WrongFormat
 from salamandre.data.images import MOST, label_type
 
 BLOCK = 1 << 22  # numbers at a time
@@ -158,7 +158,7 @@ def to_classes(
     if sets[0].labels is None:
         classes = tuple(names or UNLABELED)
         if len(classes) != 1:
-            raise WrongFormat(f"has no labels for the {len(classes)} class names given")
+            raise Unfit(f"has no labels for the {len(classes)} class names given")
         return [np.zeros(len(one.images), np.uint8) for one in sets], classes
     columns = [_column(one.labels, len(one.images)) for one in sets if one.labels is not None]
     text = any(column.dtype.kind == "U" for column in columns)
@@ -174,26 +174,26 @@ def to_classes(
     values = np.unique(np.concatenate([np.unique(column) for column in columns]))
     if len(values) > MOST:
         raise WrongFormat(f"has {len(values):,} different labels, expected at most {MOST:,}")
+    kind = WrongFormat if names is None else Unfit
     classes = tuple(map(composed, names or sets[0].classes or map(str, values.tolist())))
     if names is None and sets[0].classes is None:
         order = values
     elif text:
         if unknown := sorted(set(values.tolist()) - set(classes)):
-            raise WrongFormat(f"has the label {unknown[0]!r}, which is no class name given")
+            raise kind(f"has the label {unknown[0]!r}, which is no class name given")
         order = np.array(classes)
     else:
         first = int(values[0] > 0 and values[-1] == len(classes))
         order = np.arange(len(classes)) + first
         if not np.isin(values, order).all():
             if names is None or len(values) != len(classes):
-                raise WrongFormat(
+                raise kind(
                     f"has labels in {values[0]}..{values[-1]} for {len(classes)} class names"
                 )
             order = values
     rank = np.argsort(order, kind="stable")
-    kind = label_type(len(classes))
     found = [rank[np.searchsorted(order, column, sorter=rank)] for column in columns]
-    return [labels.astype(kind) for labels in found], classes
+    return [labels.astype(label_type(len(classes))) for labels in found], classes
 
 
 def _composed(texts: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from typing import TextIO
 
 import numpy as np
 
-from salamandre.data.catalogue import WrongFormat
+from salamandre.data.catalogue import Unfit, WrongFormat
 from salamandre.data.conversion import Arrays, square_of
 from salamandre.data.own_files import Found, Wanted, label_array, splits_of
 
@@ -64,7 +64,7 @@ def _csv_table(path: Path, wanted: str | None) -> Arrays:
         elif named:
             column = _named_column(header, wanted)
         elif wanted is not None:
-            raise WrongFormat(f"has no header, so label_column is 'first' or 'last', not {wanted}")
+            raise Unfit(f"has no header, so label_column is 'first' or 'last', not {wanted}")
         else:
             column = _guessed_column(block, columns, separator)
         numbers = {i for i, name in enumerate(header) if named and name.lower() in NUMBERS}
@@ -124,7 +124,7 @@ def _named_column(header: Sequence[str], wanted: str | None) -> int | None:
     lower = [name.lower() for name in header]
     if wanted is not None:
         if wanted not in header:
-            raise WrongFormat(f"has no column {wanted!r}, but {', '.join(header[:5])}, ...")
+            raise Unfit(f"has no column {wanted!r}, but {', '.join(header[:5])}, ...")
         return header.index(wanted)
     if (name := next((name for name in LABELS if name in lower), None)) is not None:
         return lower.index(name)

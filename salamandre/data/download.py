@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import time
 from collections import deque
-from functools import partial
+from contextlib import closing
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -100,8 +101,7 @@ def _transfer(url: str, file: File, out: BinaryIO, timeout: float) -> None:
     if out.tell():
         headers["Range"] = f"bytes={out.tell()}-"
     fetch = HTTPDownloader(timeout=timeout, headers=headers, hooks={"response": begin})
-    watched = _Watched(file, out, timeout)
-    with watched.bar:
+    with closing(_Watched(file, out, timeout)) as watched:
         fetch(url, watched, None)
 
 
@@ -109,13 +109,22 @@ class _Watched:
     """A file being downloaded: shows a progress bar, and stops what is too slow or too long."""
 
     def __init__(self, file: File, out: BinaryIO, timeout: float) -> None:
-        from salamandre.progress import progress
-
         self.file, self.out, self.timeout = file, out, timeout
         self.most = file.bytes or LARGEST
         self.goal, self.deadline = 0.0, 0.0
-        self.bar = progress(file.bytes, file.name, "B", scale=True)
         self.flush = out.flush
+
+    @cached_property
+    def bar(self) -> Any:
+        """The progress bar, opened with the first bytes: a mirror that sends none shows none."""
+        from salamandre.progress import progress
+
+        return progress(self.file.bytes, self.file.name, "B", scale=True)
+
+    def close(self) -> None:
+        """Close the bar, if there is one."""
+        if "bar" in vars(self):
+            self.bar.close()
 
     def write(self, data: bytes) -> None:
         """Write received bytes; raise if they are too many or too slow."""

@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from salamandre.checks import reason
-from salamandre.data.catalogue import CorruptData, WrongFormat
+from salamandre.data.catalogue import CorruptData, Unfit, WrongFormat
 from salamandre.data.conversion import Arrays
+from salamandre.program import WrongUsage
 
 DENSEST = 1100  # times that DEFLATE can shorten a file, at most
 WORDS = {  # in the names of files, arrays and folders; of several folders the first is taken
@@ -53,12 +54,15 @@ def refusing(path: Path, form: str) -> Iterator[None]:
 
     Raises:
         CorruptData: the file is damaged, or of another form.
+        WrongUsage: the options given for it do not fit.
         OSError: it could not be opened.
     """
     try:
         yield
-    except (CorruptData, ImportError, Warning):  # warnings are errors where a user wants them so
+    except (CorruptData, WrongUsage, ImportError, Warning):  # a user may want warnings as errors
         raise
+    except Unfit as error:
+        raise WrongUsage(f"{path} {error}") from None
     except WrongFormat as error:
         raise CorruptData(f"{path} {error}") from None
     except Exception as error:  # damaged files raise many kinds of errors

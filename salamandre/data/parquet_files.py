@@ -11,7 +11,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from salamandre.data.catalogue import WrongFormat
+from salamandre.data.catalogue import Unfit, WrongFormat
 from salamandre.data.conversion import Arrays
 from salamandre.data.own_files import (
     DENSEST,
@@ -66,9 +66,10 @@ def _parquet_table(path: Path, wanted: Wanted) -> Arrays:
         label = wanted.label_column or next(
             (name for name in (*labelled, *LABELS) if name in schema.names), None
         )
-        if image is None or (label is not None and label not in schema.names):
-            lacking = "of pictures" if image is None else repr(label)
-            raise WrongFormat(f"has no column {lacking} among {', '.join(schema.names)}")
+        if image is None:
+            raise WrongFormat(f"has no column of pictures among {', '.join(schema.names)}")
+        if label is not None and label not in schema.names:
+            raise Unfit(f"has no column {label!r} among {', '.join(schema.names)}")
         groups = [table.metadata.row_group(i) for i in range(table.metadata.num_row_groups)]
         check_claim(sum(group.total_byte_size for group in groups), path.stat().st_size * DENSEST)
         images, labels, shape = list[np.ndarray](), list[Any](), None

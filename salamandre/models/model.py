@@ -78,7 +78,7 @@ def of_network(network: Network, classes: Sequence[str] | None = None, name: str
 
     Args:
         network: takes images (C, H, W), grey or red first, or square grey ones row by row.
-        classes: the name of each output. Default: their numbers.
+        classes: the name of each output. Default: the network's class names, else their numbers.
         name: of the model.
 
     Raises:
@@ -93,7 +93,9 @@ def of_network(network: Network, classes: Sequence[str] | None = None, name: str
             f"a model needs a network from grey or colour images to classes, this one goes from "
             f"{network.input_shape} to {network.output_shape}"
         )
-    names = tuple(map(str, range(network.output_shape[0]) if classes is None else classes))
+    if classes is None:
+        classes = network.class_names or [*map(str, range(network.output_shape[0]))]
+    names = tuple(map(str, classes))
     if len(names) != network.output_shape[0]:
         raise ValueError(
             f"{len(names)} classes were named, the network has {network.output_shape[0]}"

@@ -144,7 +144,7 @@ def _download(file: str, home: Path, site: str) -> Path:
         partial.unlink(missing_ok=True)
         raise FileNotFoundError(
             f"{file} could not be downloaded from {site} ({error}): put it into a folder and name "
-            f"that with {VARIABLE}, or give the file as weights"
+            f"that with {VARIABLE}, or give the file as weights (--weights)"
         ) from None
     checksum = pooch.file_hash(str(partial), "sha256")
     if not checksum.startswith(Path(file).stem.rpartition("-")[2]):

@@ -16,6 +16,7 @@ from salamandre.runs.keeping import checked_options, renamed, require_keepable, 
 from salamandre.runs.lock import locked
 from salamandre.runs.run import CHECKPOINT, Run, new_run
 from salamandre.runs.settings import FILE, LearnedImages, Settings
+from salamandre.texts import option_name
 
 if TYPE_CHECKING:
     from salamandre.data import Images
@@ -34,7 +35,7 @@ def earlier_names(parser: argparse.ArgumentParser, **names: str) -> None:
     by_name = {action.dest: action for action in parser._actions}
     for earlier, name in names.items():
         action = copy.copy(by_name[name])
-        action.option_strings = [f"--{earlier.replace('_', '-')}"]
+        action.option_strings = [option_name(earlier)]
         action.required, action.default, action.help = False, argparse.SUPPRESS, argparse.SUPPRESS
         parser._add_action(action)
 
@@ -68,7 +69,7 @@ def parse_options(
     parser.set_defaults(program=parser.prog, resume=None)
     words = list(sys.argv[1:] if given is None else given)
     if may_change is not None:
-        changes = ", ".join(f"--{name.replace('_', '-')}" for name in may_change)
+        changes = ", ".join(map(option_name, may_change))
         text = "continue a run (its folder, a part of its name, or latest) with its settings, of "
         add("--resume", metavar="RUN", help=f"{text}which {changes} may be changed")
         if any(word.startswith("--r") for word in words):  # argparse takes parts of names

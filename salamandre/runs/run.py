@@ -17,7 +17,7 @@ from salamandre.program import WrongUsage
 from salamandre.runs.lock import LOCK, OWNER, in_use
 from salamandre.runs.settings import FILE, LearnedImages, Settings, read_settings
 from salamandre.storage import checked
-from salamandre.texts import pasteable, path_of, readable_name
+from salamandre.texts import option_name, pasteable, path_of, readable_name
 
 CHECKPOINT, TABLE, METRICS = "checkpoint.safetensors", "curves.csv", "metrics.csv"
 STUDY = "runs.csv"  # the table of a study, whose runs have folders or rows of their own
@@ -89,7 +89,7 @@ class Run:
     def stays(self, option: str) -> str:
         """Return the sentence that refuses another value of an option."""
         return (
-            f"--{option.replace('_', '-')} is {self.options[option]} in {self.name} and stays so: "
+            f"{option_name(option)} is {self.options[option]} in {self.name} and stays so: "
             f"a run goes on with its own settings; start a new one for others"
         )
 
@@ -117,6 +117,17 @@ class Run:
             shown = ", ".join(map(str, kept)) or "none"
             raise UnknownRun(f"{self.name} keeps no networks of epoch {epoch} (kept: {shown})")
         return self.folder / "networks" / f"generator-{epoch:04d}.safetensors"
+
+    def classifier(self) -> Path:
+        """Return the file of the classifier.
+
+        Raises:
+            UnknownRun: there is none.
+        """
+        path = self.folder / "model.safetensors"
+        if not path.is_file():
+            raise UnknownRun(f"{self.name} has no classifier: there is no {path}")
+        return path
 
     @property
     def files(self) -> list[Path]:
@@ -218,12 +229,12 @@ def keep_apart(runs: Path, source: str) -> None:
         source: of the data, as :func:`salamandre.data.opening.located` returns it.
 
     Raises:
-        ValueError: it lies in the source; the message gives an ``--output`` outside of it.
+        WrongUsage: it lies in the source; the message gives an ``--output`` outside of it.
     """
     own = Path(source)
     if own.is_absolute() and runs.resolve().is_relative_to(own):
         other = own.parent / ("runs" if own.name != "runs" else "results")
-        raise ValueError(
+        raise WrongUsage(
             f"{runs} lies in {own}, the folder of the images, and would become part of the data: "
             f"give another folder of runs, such as {pasteable('--output', other)}"
         )

@@ -63,6 +63,9 @@ def test_bad_input_is_refused_before_anything_is_written(files):
         (("--dream", "7"), "unknown class '7'"),
         (("--deep-dream", "conv3"), "no layer 'conv3', did you mean 'conv"),
         (("--layer", "cnv1"), "no layer 'cnv1', did you mean 'conv1'"),
+    ):
+        assert message in error_of("inspect", *files, *arguments, code=2)
+    for arguments, message in (
         (("missing.jpg",), "there is no picture missing.jpg"),
         (("net.safetensors",), "net.safetensors cannot be read as a picture"),
     ):

@@ -94,7 +94,7 @@ def test_data_that_have_changed_are_refused_when_a_run_is_continued(place):
         (("--test-share", "1"), "must be a number of at least 0 and below 1, got '1'"),
         (("--test-share", "0.01"), "leaves the test split empty"),
         (("--dataset", "digits", "--test-share", "0.2"), "and digits has one of 360 images: leave"),
-        (("--label-column", "x"), "label_column is for CSV and Parquet files"),
+        (("--label-column", "x"), "--label-column is for CSV and Parquet files"),
         (("--dataset", "two.txt"), "two.txt is of no known form: expected a folder of pictures"),
         (("--dataset", "oWn"), "nor a folder of pictures or files of your own, in one of the"),
         (("--evaluate", "1"), "which own has not: --test-share 0.1 keeps some"),
@@ -107,11 +107,11 @@ def test_options_that_do_not_fit_the_data(place, given, message):
     assert sorted(path.name for path in place.iterdir()) == ["own.npz", "two.txt"]
 
 
-def test_a_file_that_is_damaged_or_has_other_classes_is_a_failure(place):
+def test_names_of_other_classes_are_wrong_usage_and_a_damaged_file_is_a_failure(place):
     write_npz(place)
     (place / "two.txt").write_text("A\nB\n")
     given = (*QUICK, "--class-names", "two.txt")
-    message = error_of("train", "--dataset", "own.npz", *given, code=1)
+    message = error_of("train", "--dataset", "own.npz", *given, code=2)
     assert "own.npz has labels in 0..2 for 2 class names" in message
     (place / "own.npz").write_bytes(b"PK\3\4")
     message = error_of("train", "--dataset", "own.npz", *QUICK, code=1)

@@ -9,6 +9,7 @@ from samples import COUNT, IMAGES, LABELS
 
 from salamandre import data
 from salamandre.data import CorruptData, csv_files
+from salamandre.program import WrongUsage
 
 ROWS = IMAGES[0].reshape(COUNT, -1)
 
@@ -104,9 +105,9 @@ def test_other_tables_are_refused(tmp_path, content, message):
 
 def test_a_column_that_is_not_there(tmp_path):
     path = table(tmp_path, LABELS[0], ROWS, header=f"label,{names()}")
-    with pytest.raises(CorruptData, match=r"has no column 'digit', but label, pixel0"):
+    with pytest.raises(WrongUsage, match=r"has no column 'digit', but label, pixel0"):
         data.open(path, label_column="digit")
-    with pytest.raises(CorruptData, match=r"no header, so label_column is 'first' or 'last'"):
+    with pytest.raises(WrongUsage, match=r"no header, so label_column is 'first' or 'last'"):
         data.open(table(tmp_path, LABELS[0], ROWS), label_column="digit")
 
 

@@ -8,6 +8,7 @@ from samples import CLASSES, COLOURS, COUNT, IMAGES, LABELS, parquet, picture, w
 
 from salamandre import data
 from salamandre.data import CorruptData, parquet_files
+from salamandre.program import WrongUsage
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -40,7 +41,7 @@ def test_columns_without_metadata(tmp_path):
     np.testing.assert_array_equal(train.labels, LABELS[0])
     train, _ = data.open(path, label_column="kind", image_size=4, channels=1)
     assert (train.classes, train.shape) == (("x", "y"), (1, 4, 4))
-    with pytest.raises(CorruptData, match=r"no column 'sort' among img, fine_label, kind"):
+    with pytest.raises(WrongUsage, match=r"no column 'sort' among img, fine_label, kind"):
         data.open(path, label_column="sort")
 
 

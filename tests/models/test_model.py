@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import salamandre as sal
 from salamandre import models
 from salamandre.models.weights import CAFFE, TORCHVISION, VARIABLE
 
@@ -110,3 +111,11 @@ def test_classes_by_name_and_number(random_model):
         random_model.label("goldfsh")
     with pytest.raises(ValueError, match="unknown class 1000"):
         random_model.label(1000)
+
+
+def test_a_network_of_ones_own_has_the_names_that_it_learned():
+    network = sal.Network([sal.NeuronLayer(2, sal.Softmax())], 16)
+    assert models.of_network(network).classes == ("0", "1")
+    network.class_names = ("cat", "dog")
+    assert models.of_network(network).classes == ("cat", "dog")
+    assert models.of_network(network, ["a", "b"]).classes == ("a", "b")

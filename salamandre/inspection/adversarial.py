@@ -3,8 +3,10 @@
 All attacks are functions of (network, images, classes) and return changed images (N, *input_shape),
 an array of the backend. ``classes`` are the true ones, which the network shall miss; with
 ``targets`` it shall take these instead. A size such as ``epsilon`` is in units of the network's
-inputs: a number, or an array that fits an image, such as ``4 * model.preprocessing.level``.
-``bounds`` are the smallest and the largest input, between which images stay.
+inputs: a number, or an array that fits an image, such as ``4 * model.preprocessing.level``, of
+which sizes are multiples: the ball ‖δ‖ ≤ ε is then {δ : ‖δ / ε‖ ≤ 1}.
+``bounds`` are the smallest and the largest input, between which images stay. E is each image's
+cross-entropy.
 """
 
 from __future__ import annotations
@@ -93,9 +95,9 @@ def pgd(
 ) -> Array:
     """Climb the loss by small steps, never farther than epsilon from the image.
 
-    Projected gradient descent (Madry et al. 2018, section 2.1). In the norm ``"inf"`` a step
-    follows the sign of the gradient and pixels change by at most epsilon; in ``"2"`` it follows the
-    gradient over its Euclidean norm, and epsilon bounds the Euclidean norm of the change.
+    x ← Π(x + α u(dE/dx)), projected gradient descent (Madry et al. 2018, section 2.1). In the norm
+    ``"inf"`` u is the sign, and Π clips the change to at most ε; in ``"2"`` u(g) = g / ‖g‖, and Π
+    multiplies the change δ by min(1, ε / ‖δ‖).
 
     Args:
         network: a classifier, which is not changed.
@@ -104,7 +106,7 @@ def pgd(
         epsilon: the largest change, in the norm.
         targets: other classes, see the module. Default: none.
         steps: how many. Default 40.
-        step: length of a step. Default 2.5 ε / steps.
+        step: α, the length of a step. Default 2.5 ε / steps.
         norm: ``"inf"`` (the default) or ``"2"``.
         random_start: begin at a random point of the ball, uniformly. Default True.
         bounds: see the module. Default (0, 1).
@@ -113,31 +115,31 @@ def pgd(
     """
     whole("steps", steps)
     one_of("norm", norm, ("inf", "2"))
-    x0, goal, sign = _prepared(network, images, classes, targets, bounds)
-    backend, xp = network.backend, network.backend.xp
+    known = classes if targets is None else targets
+    x0, goal, low, high = _prepared(network, images, known, bounds)
+    xp, sign = network.backend.xp, 1 if targets is None else -1
     limit = _size("epsilon", epsilon, network)
     length = 2.5 * limit / steps if step is None else _size("step", step, network)
-    low, high = (backend.asarray(bound, dtype=network.dtype) for bound in bounds)
-    unit, project, draw = (_sign, _into_box, _box) if norm == "inf" else (_unit, _into_ball, _ball)
-    scores, random, parts = Scores(network), backend.stream(seed), []
+    climb, project, draw = (_sign, _into_box, _box) if norm == "inf" else (_unit, _into_ball, _ball)
+    scores, random, parts = Scores(network), network.backend.stream(seed), []
     for part in blocks(len(x0), batch_size, "attack"):
         x = x0[part]
         if random_start:
             x = xp.clip(x + draw(xp, x, limit, random), low, high)
         for _ in range(steps):
             _, slope = scores.loss_gradient(x, goal[part])
-            change = x + sign * length * unit(xp, slope) - x0[part]
+            change = x + sign * climb(xp, slope, length) - x0[part]
             x = xp.clip(x0[part] + project(xp, change, limit), low, high)
         parts.append(x)
     return xp.concatenate(parts)
 
 
-def _sign(xp: Any, slope: Array) -> Array:
-    return xp.sign(slope)
+def _sign(xp: Any, slope: Array, length: Array) -> Array:
+    return length * xp.sign(slope)
 
 
-def _unit(xp: Any, slope: Array) -> Array:
-    return slope / xp.maximum(norms(xp, slope), np.finfo(slope.dtype).tiny)
+def _unit(xp: Any, slope: Array, length: Array) -> Array:
+    return length * unit(xp, length * slope)
 
 
 def _into_box(xp: Any, change: Array, limit: Array) -> Array:
@@ -145,7 +147,7 @@ def _into_box(xp: Any, change: Array, limit: Array) -> Array:
 
 
 def _into_ball(xp: Any, change: Array, limit: Array) -> Array:
-    return change * xp.minimum(1, limit / xp.maximum(norms(xp, change), limit))
+    return change / xp.maximum(norms(xp, change / limit), 1)
 
 
 def _box(xp: Any, x: Array, limit: Array, random: Any) -> Array:
@@ -155,7 +157,17 @@ def _box(xp: Any, x: Array, limit: Array, random: Any) -> Array:
 def _ball(xp: Any, x: Array, limit: Array, random: Any) -> Array:
     """Return points that are uniform in the ball: a direction, and a radius r with r^d uniform."""
     radius = random.uniform((len(x), *(1,) * (x.ndim - 1)), x.dtype) ** (1 / x[0].size)
-    return limit * radius * _unit(xp, random.normal(x.shape, x.dtype))
+    return limit * radius * unit(xp, random.normal(x.shape, x.dtype))
+
+
+def unit(xp: Any, x: Array) -> Array:
+    """Return each example over its Euclidean norm; zeros stay zeros.
+
+    Gradients may be so small that their squares are zero: they are first made 1 at most.
+    """
+    axes = tuple(range(1, x.ndim))
+    scaled = x / xp.maximum(abs(x).max(axis=axes, keepdims=True), np.finfo(x.dtype).tiny)
+    return scaled / xp.maximum(norms(xp, scaled), np.finfo(x.dtype).tiny)
 
 
 def norms(xp: Any, x: Array) -> Array:
@@ -189,9 +201,8 @@ def targeted_ascent(
     """
     whole("steps", steps)
     real("rate", rate, 0, above=True)
-    x0, goal, _ = _prepared(network, images, targets, None, bounds)
-    backend, xp = network.backend, network.backend.xp
-    scores, parts = Scores(network), []
+    x0, goal, low, high = _prepared(network, images, targets, bounds or (-np.inf, np.inf))
+    xp, scores, parts = network.backend.xp, Scores(network), []
     for part in blocks(len(x0), batch_size, "attack"):
         x, chosen = x0[part] + 0, scores.one_hot(goal[part])
         for _ in range(steps):
@@ -199,9 +210,7 @@ def targeted_ascent(
             if not bool(missed.any()):
                 break
             moving = _rows(missed, x)
-            x = x + moving * rate * _unit(xp, scores.backprop(chosen))
-            if bounds is not None:
-                x = xp.clip(x, *(backend.asarray(bound, dtype=x.dtype) for bound in bounds))
+            x = xp.clip(x + moving * rate * unit(xp, scores.backprop(chosen)), low, high)
         parts.append(x)
     return xp.concatenate(parts)
 
@@ -217,15 +226,16 @@ def deepfool(
 ) -> Array:
     """Move each image just beyond the nearest border of its predicted class.
 
-    The borders are taken as planes, by the gradients of the scores' differences; the step to the
-    nearest one is repeated until the class changes (Moosavi-Dezfooli, Fawzi, Frossard 2016,
-    algorithm 2).
+    The borders are taken as planes, by the gradients w_k of the differences f_k of the other
+    scores from the predicted one's; the step |f_k| w_k / ‖w_k‖² to the nearest one is repeated
+    until the class changes (Moosavi-Dezfooli, Fawzi, Frossard 2016, algorithm 2). As in the
+    authors' program the way r so far counts as 1 + overshoot of it already between the steps.
 
     Args:
         network: a classifier, which is not changed.
         images: (N, *input_shape).
-        candidates: of the classes, the most likely so many are considered. Default 10, the
-            paper's.
+        candidates: of the classes, the most likely so many are considered. Default 10, as in the
+            authors' program.
         overshoot: how much farther than the border, as a share of the way. Default 0.02.
         steps: at most so many. Default 50.
         batch_size: images at a time. Default 32.
@@ -289,23 +299,21 @@ def _size(what: str, value: Any, network: Network) -> Array:
 
 
 def _prepared(
-    network: Network, images: Any, classes: Any, targets: Any, bounds: tuple[Any, Any] | None
-) -> tuple[Array, Array, int]:
-    """Return the images, the classes whose loss counts, and whether it is to rise or to fall."""
+    network: Network, images: Any, classes: Any, bounds: tuple[Any, Any]
+) -> tuple[Array, Array, Array, Array]:
+    """Return the images, their classes and both bounds, all checked."""
     x = checked_images(network, images)
-    labels = checked_classes(network, classes if targets is None else targets, x)
-    if bounds is not None:
-        to_numpy, xp = network.backend.to_numpy, network.backend.xp
-        low, high = (network.backend.asarray(bound, dtype=network.dtype) for bound in bounds)
-        slack = 1e-4 * xp.abs(high - low)
-        if not bool(((x >= low - slack) & (x <= high + slack)).all()):
-            x = to_numpy(x)
-            raise ValueError(
-                f"the images reach from {x.min():.4g} to {x.max():.4g}, beyond the bounds: give "
-                f"bounds=(smallest, largest) of the network's inputs, such as "
-                f"model.preprocessing.bounds"
-            )
-    return x, labels, 1 if targets is None else -1
+    labels = checked_classes(network, classes, x)
+    low, high = (network.backend.asarray(bound, dtype=network.dtype) for bound in bounds)
+    slack = 1e-4 * abs(high - low)
+    if not bool(((x >= low - slack) & (x <= high + slack)).all()):
+        x = network.backend.to_numpy(x)
+        raise ValueError(
+            f"the images reach from {x.min():.4g} to {x.max():.4g}, beyond the bounds: give "
+            f"bounds=(smallest, largest) of the network's inputs, such as "
+            f"model.preprocessing.bounds"
+        )
+    return x, labels, low, high
 
 
 def robustness(

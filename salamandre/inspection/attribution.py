@@ -8,7 +8,6 @@ one for each number of the image, (N, *input_shape). Arrays are the backend's.
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -18,7 +17,13 @@ from salamandre.activations import ReLU
 from salamandre.backend import Array
 from salamandre.checks import real, whole
 from salamandre.data.transforms import bilinear
-from salamandre.inspection.probes import Probe, Stand, full_name, layer_names
+from salamandre.inspection.probes import (
+    Probe,
+    Stand,
+    convolutions,
+    full_name,
+    layer_names,
+)
 from salamandre.inspection.scores import (
     BATCH,
     Scores,
@@ -28,7 +33,6 @@ from salamandre.inspection.scores import (
 )
 from salamandre.layer import Layer
 from salamandre.layers.containers import Container
-from salamandre.layers.convolution import ConvolutionalLayer
 from salamandre.network import Network
 
 
@@ -97,6 +101,7 @@ def smooth_grad(
 ) -> Array:
     """Return the saliency map (N, H, W) of the mean gradient over noisy copies of each image.
 
+    |1/n Σ dscore/dx (x + σ ε_i)|, ε_i drawn from N(0, 1), the largest over the colours;
     Smilkov et al. 2017, "SmoothGrad: removing noise by adding noise", section 3.
 
     Args:
@@ -104,7 +109,7 @@ def smooth_grad(
         images: (N, *input_shape).
         classes: see the module. Default: the predicted ones.
         samples: noisy copies. Default 25.
-        noise: standard deviation, as a share of the range of each image's values. Default 0.15.
+        noise: σ, as a share of the range of each image's values. Default 0.15.
         seed: of the noise. Default 0.
         batch_size: images at a time. Default 32.
     """
@@ -137,7 +142,7 @@ def integrated_gradients(
 
     (x - x₀) ∫ dscore/dx (x₀ + t (x - x₀)) dt from 0 to 1, by Gauss and Legendre's rule
     (Sundararajan, Taly, Yan 2017, "Axiomatic attribution for deep networks", section 3: the sum is
-    its "completeness"). With 50 points the sum is right to about 1% on SqueezeNet.
+    its "completeness"; how nearly it holds tells whether there are enough points).
 
     Args:
         network: a classifier, which is not changed.
@@ -174,8 +179,9 @@ def guided_backprop(
 ) -> Array:
     """Return gradients (N, *input_shape) that pass a ReLU only where they are positive.
 
-    Springenberg et al. 2015, "Striving for simplicity: the all convolutional net", section 3.4.
-    It shows fine structures; they depend little on the class (Adebayo et al. 2018).
+    dz = [z > 0] max(dy, 0) for y = max(z, 0) (Springenberg et al. 2015, "Striving for simplicity:
+    the all convolutional net", section 3.4). It shows fine structures; they depend
+    little on the class (Adebayo et al. 2018).
 
     Args:
         network: a classifier, which is not changed.
@@ -186,11 +192,7 @@ def guided_backprop(
     Raises:
         ValueError: a network without ReLU.
     """
-
-    def rectifies(layer: Layer) -> bool:
-        return not isinstance(layer, Container) and isinstance(layer.output_activation, ReLU)
-
-    if not any(map(rectifies, layer_names(network).values())):
+    if not has_relu(network):
         raise ValueError("guided backprop needs a network with ReLU, this one has none")
     return _explained(
         network,
@@ -198,8 +200,17 @@ def guided_backprop(
         classes,
         batch_size,
         lambda scores, x, c: scores.gradient(x, c)[1],
-        lambda _, layer: _Guided(layer) if rectifies(layer) else layer,
+        lambda _, layer: _Guided(layer) if _rectifies(layer) else layer,
     )
+
+
+def has_relu(network: Network) -> bool:
+    """Return whether there is something for :func:`guided_backprop` to guide."""
+    return any(map(_rectifies, layer_names(network).values()))
+
+
+def _rectifies(layer: Layer) -> bool:
+    return not isinstance(layer, Container) and isinstance(layer.output_activation, ReLU)
 
 
 def grad_cam(
@@ -226,9 +237,7 @@ def grad_cam(
     Raises:
         ValueError: no such layer, or one whose outputs are no images.
     """
-    if layer is None:
-        layer = _last_convolution(network)
-    name = full_name(network, layer)
+    name = full_name(network, convolutions(network)[-1] if layer is None else layer)
     probe = Probe(layer_names(network)[name])
     height, width = network.input_shape[1:] if len(network.input_shape) == 3 else (0, 0)
 
@@ -244,20 +253,9 @@ def grad_cam(
         )
         return scores.xp.matmul(scores.xp.matmul(rows, small), columns.T)
 
-    stand = functools.partial(_stand_for, name, probe)
-    return _explained(network, images, classes, batch_size, cam, stand)
-
-
-def _stand_for(wanted: str, probe: Probe, name: str, layer: Layer) -> Any:
-    return probe if name == wanted else layer
-
-
-def _last_convolution(network: Network) -> str:
-    layers = layer_names(network)
-    found = [name for name, layer in layers.items() if isinstance(layer, ConvolutionalLayer)]
-    if not found:
-        raise ValueError("Grad-CAM needs a convolution, this network has none")
-    return found[-1]
+    return _explained(
+        network, images, classes, batch_size, cam, lambda n, own: probe if n == name else own
+    )
 
 
 def occlusion(

@@ -32,7 +32,7 @@ def draw_maps(
         captions: one above each picture. Default none.
     """
     columns = 1 + len(maps)
-    figure, axes = new_figure(1.9, 2.15, len(pictures) * columns, columns)
+    figure, axes = new_figure(1.9, 2.05, len(pictures) * columns, columns)
     for row, picture in enumerate(pictures):
         own = axes[row * columns : (row + 1) * columns]
         shown = [picture, *(values[row] for values in maps.values())]
@@ -67,7 +67,7 @@ def draw_adversarial(
         path: of the PNG file.
         captions: above each image and its adversarial one. Default none.
     """
-    figure, axes = new_figure(1.9, 2.15, 4 * len(before), 4)
+    figure, axes = new_figure(1.9, 2.05, 4 * len(before), 4)
     for row, (image, changed) in enumerate(zip(before, after, strict=True)):
         difference = changed - image
         own, other = captions[row] if captions else ("", "")
@@ -93,8 +93,8 @@ def draw_images(images: np.ndarray, path: Path, *, captions: Sequence[str]) -> N
         path: of the PNG file.
         captions: one above each.
     """
-    columns = math.ceil(math.sqrt(len(images)))
-    figure, axes = new_figure(2.6, 2.9, len(images), columns)
+    rows = math.ceil(len(images) / 4)
+    figure, axes = new_figure(2.6, 2.75, len(images), math.ceil(len(images) / rows))
     for ax, image, caption in zip(axes, images, captions, strict=True):
         ax.axis("off")
         ax.set_title(caption, fontsize=8, pad=2)
@@ -111,8 +111,9 @@ def draw_sheet(images: np.ndarray, path: Path, columns: int | None = None, side:
         columns: default about as many as rows.
         side: pixels of the file for an image, at least. Default 64.
     """
-    shown = [np.broadcast_to(stretched(image), (3, *image.shape[1:])) for image in images]
-    save_grid(np.stack(shown), path, columns, zoom=max(1, -(-side // images.shape[3])))
+    zoom = max(1, -(-side // images.shape[3]))  # of the images, not of the lines between them
+    shown = np.stack([np.broadcast_to(stretched(x), (3, *x.shape[1:])) for x in images])
+    save_grid(shown.repeat(zoom, axis=2).repeat(zoom, axis=3), path, columns, zoom=1)
 
 
 def stretched(image: np.ndarray) -> np.ndarray:

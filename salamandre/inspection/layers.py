@@ -7,7 +7,7 @@ from typing import Any
 
 from salamandre.backend import Array
 from salamandre.checks import whole
-from salamandre.inspection.probes import LayerView, full_name, layer_names
+from salamandre.inspection.probes import LayerView, convolutions, full_name, layer_names
 from salamandre.inspection.scores import BATCH, blocks, checked_images
 from salamandre.layers.convolution import ConvolutionalLayer
 from salamandre.layers.neuron import NeuronLayer
@@ -44,12 +44,7 @@ def filters(network: Network, layer: str | int | None = None) -> Array:
         ValueError: the layer is no convolution, or there is none.
     """
     layers = layer_names(network)
-    if layer is None:
-        found = [name for name, own in layers.items() if isinstance(own, ConvolutionalLayer)]
-        if not found:
-            raise ValueError("the network has no convolution")
-        layer = found[0]
-    chosen: Any = layers[full_name(network, layer)]
+    chosen: Any = layers[full_name(network, convolutions(network)[0] if layer is None else layer)]
     if not isinstance(chosen, ConvolutionalLayer):
         raise ValueError(f"layer {layer!r} is a {type(chosen).__name__}, not a convolution")
     return chosen.weights + 0

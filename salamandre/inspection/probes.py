@@ -14,6 +14,7 @@ from salamandre.checks import nearest
 from salamandre.inputs import example_count
 from salamandre.layer import Layer
 from salamandre.layers.containers import Container, Parallel, Sequential, Skip
+from salamandre.layers.convolution import ConvolutionalLayer
 from salamandre.network import Network
 from salamandre.passes import Context, Pass
 
@@ -85,6 +86,22 @@ def layer_names(network: Network) -> dict[str, Layer]:
                 add(child, f"{prefix}{name}.")
 
     add(network, "")
+    return found
+
+
+def of_kind(network: Network, kind: type[Layer]) -> list[str]:
+    """Return the names of the layers of a kind, from the first to the last."""
+    return [name for name, layer in layer_names(network).items() if isinstance(layer, kind)]
+
+
+def convolutions(network: Network) -> list[str]:
+    """Return the names of the convolutions, from the first to the last.
+
+    Raises:
+        ValueError: there is none.
+    """
+    if not (found := of_kind(network, ConvolutionalLayer)):
+        raise ValueError("a convolution is needed, the network has none")
     return found
 
 

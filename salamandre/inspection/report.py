@@ -12,6 +12,7 @@ from salamandre.inspection.adversarial import pgd
 from salamandre.inspection.attribution import (
     grad_cam,
     guided_backprop,
+    has_relu,
     integrated_gradients,
     largest,
     saliency,
@@ -19,7 +20,7 @@ from salamandre.inspection.attribution import (
 )
 from salamandre.inspection.drawing import draw_adversarial, draw_images, draw_maps, draw_sheet
 from salamandre.inspection.layers import activations, filters, neuron_image
-from salamandre.inspection.probes import layer_names
+from salamandre.inspection.probes import full_name, layer_names, of_kind
 from salamandre.inspection.visualisation import dream, visualise_class
 from salamandre.layers.convolution import ConvolutionalLayer
 from salamandre.layers.neuron import NeuronLayer
@@ -55,9 +56,9 @@ class Report:
         x, network = self._needed(), self.network
         maps = {"saliency": saliency(network, x), "SmoothGrad": smooth_grad(network, x)}
         maps["integrated gradients"] = largest(integrated_gradients(network, x))
-        kinds = layer_names(network).values()
-        if any(isinstance(kind, ConvolutionalLayer) for kind in kinds):
+        if has_relu(network):
             maps["guided backprop"] = largest(guided_backprop(network, x))
+        if layer or of_kind(network, ConvolutionalLayer):
             maps["Grad-CAM"] = grad_cam(network, x, layer=layer)
         size = self.model.preprocessing.size
         shown = {name: self._host(values).reshape(-1, *size) for name, values in maps.items()}
@@ -97,14 +98,9 @@ class Report:
     def dream(self, name: str) -> Path:
         """Draw what the network takes for a class, from noise and from each picture."""
         label, bounds = self.model.label(name), self.model.preprocessing.bounds
-        jitter = min(16, min(self.model.preprocessing.size) // 10)
-        images = [visualise_class(self.network, label, jitter=jitter, bounds=bounds)]
-        if count := len(self.inputs):
-            images.append(
-                visualise_class(
-                    self.network, [label] * count, start=self.inputs, jitter=jitter, bounds=bounds
-                )
-            )
+        images = [visualise_class(self.network, label, bounds=bounds)]
+        if len(self.inputs):
+            images.append(visualise_class(self.network, label, start=self.inputs, bounds=bounds))
         x = np.concatenate([self._host(found) for found in images])
         path = self.folder / f"dream-{_file_name(self.model.classes[label])}.png"
         draw_images(self._pictures(x), path, captions=self._captions(x))
@@ -122,42 +118,33 @@ class Report:
         """Draw the first filters, channels of layers, and weights of the first neurons.
 
         Args:
-            layer: whose channels are drawn. Default: a few, from the first to the last.
+            layer: whose channels are drawn, or the weights of its neurons. Default: a few of the
+                convolutions, from the first to the last, and the first :class:`NeuronLayer`.
         """
         network, paths = self.network, []
-        found = layer_names(network)
-        if any(isinstance(kind, ConvolutionalLayer) for kind in found.values()):
+        convolutions = of_kind(network, ConvolutionalLayer)
+        neurons = of_kind(network, NeuronLayer)
+        if convolutions:
             paths.append(self.folder / "filters.png")
             weights = self._host(filters(network))
             if self.model.preprocessing.order == "BGR":
                 weights = weights[:, ::-1]
             draw_sheet(weights, paths[-1])
-        first = next((name for name, kind in found.items() if isinstance(kind, NeuronLayer)), None)
-        if first is not None:
-            count = min(CHANNELS, found[first].outputs)  # type: ignore[attr-defined]
-            images = [self._host(neuron_image(network, first, n)) for n in range(count)]
+        name = full_name(network, layer) if layer else None
+        for own in [name] if name in neurons else neurons[:1]:
+            count = min(CHANNELS, layer_names(network)[own].outputs)  # type: ignore[attr-defined]
+            images = [self._host(neuron_image(network, own, n)) for n in range(count)]
             if images[0].ndim == 3:
-                paths.append(self.folder / f"weights-{_file_name(first)}.png")
+                paths.append(self.folder / f"weights-{_file_name(own)}.png")
                 draw_sheet(np.stack(images), paths[-1])
-        for name in [layer] if layer and len(self.inputs) else self._some_layers():
+        few = np.unique(np.linspace(0, len(convolutions) - 1, min(4, len(convolutions)), dtype=int))
+        shown = [name] if name else [convolutions[i] for i in few]
+        for name in shown if len(self.inputs) else ():
             y = self._host(activations(network, self.inputs, name))[:, :CHANNELS]
             if y.ndim == 4:  # a row for each picture
                 paths.append(self.folder / f"layer-{_file_name(name)}.png")
                 draw_sheet(y.reshape(-1, 1, *y.shape[2:]), paths[-1], columns=y.shape[1])
         return paths
-
-    def _some_layers(self) -> list[str]:
-        """Return a few layers whose outputs are images, spread from the first to the last."""
-        names = [
-            name
-            for name, kind in layer_names(self.network).items()
-            if isinstance(kind, ConvolutionalLayer) and len(self.inputs)
-        ]
-        return (
-            [names[i] for i in np.unique(np.linspace(0, len(names) - 1, 4).astype(int))]
-            if names
-            else []
-        )
 
     def _needed(self) -> np.ndarray:
         if not len(self.inputs):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -9,12 +10,11 @@ import numpy as np
 
 from salamandre.backend import Array, Backend
 from salamandre.checks import real, whole
-from salamandre.inspection.adversarial import UNIT, norms
+from salamandre.inspection.adversarial import UNIT, unit
 from salamandre.inspection.probes import LayerView
 from salamandre.inspection.scores import Scores, blocks, checked_classes, checked_images
+from salamandre.models.model import image_shape
 from salamandre.network import Network
-
-TINY = np.finfo(np.float32).tiny
 
 
 def visualise_class(
@@ -23,10 +23,10 @@ def visualise_class(
     *,
     start: Any = None,
     steps: int = 100,
-    rate: float = 4.0,
+    rate: float | None = None,
     l2: float = 0.02,
     variation: float = 0.0,
-    jitter: int = 16,
+    jitter: int | None = None,
     blur: float = 0.7,
     blur_every: int = 6,
     bounds: tuple[Any, Any] = UNIT,
@@ -36,21 +36,24 @@ def visualise_class(
     """Return images (N, *input_shape) that a network takes for these classes.
 
     x ← x + η g / ‖g‖ with g = d(score - λ ‖x‖² - μ TV(x)) / dx (Simonyan, Vedaldi, Zisserman 2014,
-    section 2). The image is shifted at random before each step and back after it, blurred now and
-    then (Yosinski et al. 2015, section 3), and TV(x) is the sum of squared differences of
-    neighbouring pixels (Mahendran and Vedaldi 2015, section 3.2). Here x is measured by the
-    distance of its bounds: the same numbers suit inputs from 0 to 1 and from 0 to 255.
+    section 2). The image is shifted at random before each step and back after it (Mordvintsev,
+    Olah, Tyka 2015), blurred now and then (Yosinski et al. 2015, section 3), and TV(x) is the sum
+    of squared differences of neighbouring pixels (Mahendran and Vedaldi 2015, section 3.2). Here x
+    is measured by the distance of its bounds: the same numbers suit inputs from 0 to 1 and from 0
+    to 255.
 
     Args:
-        network: a classifier of images (C, H, W), which is not changed.
+        network: a classifier of images (C, H, W), or of square grey ones row by row, which is not
+            changed.
         classes: one for each image that is wanted, or one.
-        start: images (N, C, H, W) to begin with. Default: smooth noise in the middle of the bounds,
-            to which more units answer than to white noise.
+        start: images (N, *input_shape) to begin with. Default: smooth noise in the middle of the
+            bounds, to which more units answer than to white noise.
         steps: how many. Default 100.
-        rate: η, the Euclidean length of a step. Default 4.
+        rate: η, the Euclidean length of a step. Default √d / 100, d being the numbers of an image.
         l2: λ. Default 0.02.
         variation: μ. Default 0.
-        jitter: shifts are at most so many pixels, round the border. Default 16.
+        jitter: shifts are at most so many pixels, round the border. Default a fourteenth of the
+            shorter side.
         blur: standard deviation of the blur in pixels, 0 for none. Default 0.7.
         blur_every: steps from one blur to the next; the last fifth has none. Default 6.
         bounds: the smallest and the largest input, such as ``model.preprocessing.bounds``: numbers
@@ -65,16 +68,24 @@ def visualise_class(
         low, high = (np.asarray(bound) for bound in bounds)
         noise = np.array([_smooth_noise(random, shape) for _ in goal])
         start = np.clip((low + high) / 2 + (high - low) / 10 * noise, low, high)
+        start = start.reshape(-1, *network.input_shape)
     x = checked_images(network, start)
     labels = checked_classes(network, goal if len(goal) > 1 else goal[0], x)
     scores = Scores(network)
-    ascent = _Ascent(network, steps, rate, l2, variation, jitter, blur, blur_every, bounds, random)
-
-    def imagine(part: slice) -> Array:
-        return ascent.climb(x[part], lambda now: scores.gradient(now, labels[part])[1], "steps")
-
-    parts = blocks(len(x), batch_size, "classes")
-    return network.backend.xp.concatenate([imagine(part) for part in parts])
+    ascent = _Ascent(
+        network,
+        lambda now, part: scores.gradient(now, labels[part])[1],
+        steps=steps,
+        rate=math.sqrt(math.prod(shape)) / 100 if rate is None else rate,
+        l2=l2,
+        variation=variation,
+        jitter=min(shape[1:]) // 14 if jitter is None else jitter,
+        blur=blur,
+        blur_every=blur_every,
+        bounds=bounds,
+        random=random,
+    )
+    return ascent.climb(x, batch_size, "classes")
 
 
 def dream(
@@ -83,10 +94,10 @@ def dream(
     layer: str,
     *,
     steps: int = 50,
-    rate: float = 1.0,
+    rate: float | None = None,
     l2: float = 0.0,
     variation: float = 0.0,
-    jitter: int = 32,
+    jitter: int | None = None,
     bounds: tuple[Any, Any] = UNIT,
     seed: int = 0,
     batch_size: int = 8,
@@ -97,27 +108,32 @@ def dream(
 
     Args:
         network: which has the layer, and is not changed.
-        images: (N, C, H, W).
+        images: (N, *input_shape).
         layer: its name, such as ``"features.9"``.
         steps: how many. Default 50.
-        rate: Euclidean length of a step, as for :func:`visualise_class`. Default 1.
+        rate: Euclidean length of a step, as for :func:`visualise_class`. Default √d / 400.
         l2: as there. Default 0.
         variation: as there. Default 0.
-        jitter: as there. Default 32.
+        jitter: as there. Default a seventh of the shorter side.
         bounds: as there. Default (0, 1).
         seed: of the shifts. Default 0.
         batch_size: images at a time. Default 8.
     """
-    _image_shape(network)
+    shape = _image_shape(network)
     x = checked_images(network, images)
     view = LayerView(network, layer)
-    random = np.random.default_rng(whole("seed", seed, least=0))
-    ascent = _Ascent(network, steps, rate, l2, variation, jitter, 0.0, 1, bounds, random)
-    parts = [
-        ascent.climb(x[part], lambda now: view.backprop(view.compute(now)), "steps")
-        for part in blocks(len(x), batch_size, "images")
-    ]
-    return network.backend.xp.concatenate(parts)
+    ascent = _Ascent(
+        network,
+        lambda now, part: view.backprop(view.compute(now)),
+        steps=steps,
+        rate=math.sqrt(math.prod(shape)) / 400 if rate is None else rate,
+        l2=l2,
+        variation=variation,
+        jitter=min(shape[1:]) // 7 if jitter is None else jitter,
+        bounds=bounds,
+        random=np.random.default_rng(whole("seed", seed, least=0)),
+    )
+    return ascent.climb(x, batch_size, "images")
 
 
 def _smooth_noise(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
@@ -129,59 +145,74 @@ def _smooth_noise(random: np.random.Generator, shape: tuple[int, ...]) -> np.nda
 
 
 def _image_shape(network: Network) -> tuple[int, ...]:
-    shape = network.input_shape
+    shape = image_shape(network)
     if len(shape) != 3:
-        raise ValueError(f"images are needed, (C, H, W), the network takes {shape}")
+        raise ValueError(
+            f"images are needed, (C, H, W) or squares row by row, the network takes {shape}"
+        )
     return shape
 
 
 class _Ascent:
-    """Gradient ascent on images; see :func:`visualise_class` for the arguments."""
+    """Gradient ascent on images; see :func:`visualise_class` for the arguments.
+
+    Args:
+        network: whose inputs the images are.
+        gradient: returns what is climbed by the images of a part of all, of their shape.
+    """
 
     def __init__(
         self,
         network: Network,
+        gradient: Callable[[Array, slice], Array],
+        *,
         steps: int,
         rate: float,
         l2: float,
         variation: float,
         jitter: int,
-        blur: float,
-        blur_every: int,
         bounds: tuple[Any, Any],
         random: np.random.Generator,
+        blur: float = 0.0,
+        blur_every: int = 1,
     ) -> None:
-        self.backend, self.xp, self.random = network.backend, network.backend.xp, random
+        self.network, self.gradient, self.random = network, gradient, random
         self.steps, self.rate = whole("steps", steps), real("rate", rate, 0, above=True)
         self.l2, self.variation = real("l2", l2, 0), real("variation", variation, 0)
         self.jitter = whole("jitter", jitter, least=0)
         self.blur, self.blur_every = real("blur", blur, 0), whole("blur_every", blur_every)
-        self.bounds = [self.backend.asarray(bound, dtype=network.dtype) for bound in bounds]
+        asarray = network.backend.asarray
+        self.bounds = [asarray(bound, dtype=network.dtype) for bound in bounds]
         self.range = float((self.bounds[1] - self.bounds[0]).mean())
 
-    def climb(self, x: Array, gradient: Callable[[Array], Array], what: str) -> Array:
-        """Return the images (N, C, H, W) after all steps."""
+    def climb(self, x: Array, batch_size: int, what: str) -> Array:
+        """Return images (N, *input_shape) after all steps, taken in blocks."""
+        images = x.reshape(-1, *_image_shape(self.network))
+        done = [self._block(images[part], part) for part in blocks(len(x), batch_size, what)]
+        return self.network.backend.xp.concatenate(done).reshape(x.shape)
+
+    def _block(self, x: Array, part: slice) -> Array:
         from salamandre.progress import progress
 
-        xp = self.xp
-        with progress(self.steps, what, "step", leave=False) as bar:
+        backend, xp = self.network.backend, self.network.backend.xp
+        with progress(self.steps, "steps", "step", leave=False) as bar:
             for step in range(self.steps):
                 shift = self.random.integers(-self.jitter, self.jitter + 1, 2)
                 x = xp.roll(x, tuple(shift.tolist()), axis=(2, 3))
-                slope = gradient(x)
-                alive = norms(xp, slope) > 0
+                inputs = x.reshape(-1, *self.network.input_shape)
+                slope = self.gradient(inputs, part).reshape(x.shape)
+                alive = (slope != 0).any(axis=(1, 2, 3), keepdims=True)
                 if not bool(alive.all()):  # a rectified score of 0 has no gradient: look elsewhere
-                    noise = self.backend.asarray(self.random.normal(size=x.shape).astype(x.dtype))
+                    noise = backend.asarray(self.random.normal(size=x.shape).astype(x.dtype))
                     slope = xp.where(alive, slope, noise)
                 slope = slope - 2 * self.l2 / self.range**2 * x
                 if self.variation:
                     slope -= self.variation / self.range**2 * _variation_gradient(xp, x)
-                length = self.rate * self.range / xp.maximum(norms(xp, slope), TINY)
-                x = xp.roll(x + length * slope, tuple((-shift).tolist()), axis=(2, 3))
-                x = xp.clip(x, *self.bounds)
+                x = x + self.rate * self.range * unit(xp, slope)
+                x = xp.clip(xp.roll(x, tuple((-shift).tolist()), axis=(2, 3)), *self.bounds)
                 due = step % self.blur_every == self.blur_every - 1
                 if self.blur and due and step < 0.8 * self.steps:  # the last steps sharpen
-                    x = blurred(self.backend, x, self.blur)
+                    x = blurred(backend, x, self.blur)
                 bar.update()
         return x
 

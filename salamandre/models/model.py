@@ -84,10 +84,7 @@ def of_network(network: Network, classes: Sequence[str] | None = None, name: str
     Raises:
         ValueError: other inputs, or another number of classes than outputs.
     """
-    shape = network.input_shape
-    side = math.isqrt(shape[0]) if len(shape) == 1 and not isinstance(shape[0], tuple) else 0
-    if side and side * side == shape[0]:
-        shape = (1, side, side)
+    shape = image_shape(network)
     if len(shape) != 3 or shape[0] not in (1, 3) or len(network.output_shape) != 1:
         raise ValueError(
             f"a model needs a network from grey or colour images to classes, this one goes from "
@@ -102,6 +99,15 @@ def of_network(network: Network, classes: Sequence[str] | None = None, name: str
         )
     order = "L" if shape[0] == 1 else "RGB"
     return Model(name, network, Preprocessing((shape[1], shape[2]), order=order), names)
+
+
+def image_shape(network: Network) -> tuple[int, ...]:
+    """Return the shape of a network's inputs; of a square in one row that of the grey image."""
+    shape = network.input_shape
+    if len(shape) == 1 and not isinstance(shape[0], tuple):
+        side = math.isqrt(shape[0])
+        return (1, side, side) if side and side * side == shape[0] else shape
+    return shape
 
 
 def class_number(name: str | int, classes: Sequence[str]) -> int:

@@ -52,6 +52,20 @@ def test_everything_about_a_network_in_a_file(files):
     assert "a.png: " in output and "pictures became '2' by a change of at most 4/255" in output
 
 
+def test_perceptrons_and_networks_without_relu_are_inspected_too(files):
+    """Weights of neurons instead of filters, and no guided backprop."""
+    rows = sal.Network([sal.NeuronLayer(5, sal.Tanh()), sal.NeuronLayer(3, sal.Softmax())], 64)
+    rows.save("rows.safetensors")
+    call("inspect", "rows.safetensors", "a.png", "--saliency", "--layers", "--dream", "1")
+    names = {path.name for path in Path("inspected/rows").iterdir()}
+    assert names == {"saliency.png", "dream-1.png", "weights-0.png"}
+    tanh = [sal.ConvolutionalLayer(2, 3, activation=sal.Tanh()), sal.Flatten(), sal.NeuronLayer(3)]
+    sal.Network(tanh, (1, 8, 8)).save("tanh.safetensors")
+    call("inspect", "tanh.safetensors", "a.png", "--saliency", "--layers", "--layer", "0")
+    names = {path.name for path in Path("inspected/tanh").iterdir()}
+    assert names == {"saliency.png", "filters.png", "layer-0.png"}
+
+
 def test_saliency_is_the_default_and_the_folder_can_be_chosen(files):
     assert call("inspect", *files, "--to", "here").splitlines()[-1] == "here/saliency.png"
     assert [path.name for path in Path("here").iterdir()] == ["saliency.png"]

@@ -10,6 +10,7 @@ from small_classifier import CLASSES, F, torch
 
 import salamandre as sal
 from salamandre import inspection
+from salamandre.inspection.adversarial import unit
 
 GOAL = torch.tensor(CLASSES)
 
@@ -49,6 +50,22 @@ def test_pgd_in_the_largest_change(twins, images, host):
     np.testing.assert_allclose(host(found), x.numpy(), atol=1e-12)
 
 
+def test_the_euclidean_ball_of_several_sizes_is_an_ellipsoid(twins, images, host):
+    """It is the ball of one size for the network that takes images in other units."""
+    network, _ = twins
+    sizes = np.array([0.5, 1.0, 2.0])[:, None, None]
+    attack = partial(inspection.pgd, network, images, CLASSES, norm="2", steps=3)
+    found = host(attack(0.2 * sizes, bounds=(-9, 9))) - images
+    lengths = np.sqrt(((found / sizes) ** 2).sum(axis=(1, 2, 3)))
+    np.testing.assert_allclose(lengths, 0.2, rtol=0.05)
+    assert (lengths <= 0.2 + 1e-9).all()
+
+
+def test_directions_of_tiny_gradients_have_length_1():
+    x = np.array([[3e-30, 4e-30], [0, 0], [6, 8]], np.float32)
+    np.testing.assert_allclose(unit(np, x), [[0.6, 0.8], [0, 0], [0.6, 0.8]], rtol=1e-6)
+
+
 def test_pgd_in_the_euclidean_norm(twins, images, host):
     network, module = twins
     x0 = x = torch.tensor(images)
@@ -74,6 +91,17 @@ def test_random_starts_stay_in_the_ball_and_depend_on_the_seed(twins, images, ho
     change = (first - images).reshape(6, -1)
     sizes = abs(change).max(axis=1) if norm == "inf" else np.linalg.norm(change, axis=1)
     assert (sizes <= 0.1 + 1e-9).all() and (sizes > 0.09).all()  # 360 dimensions: near the border
+
+
+def test_random_starts_in_the_euclidean_ball_are_uniform():
+    """In the plane r² is uniform from 0 to ε², and so is the angle."""
+    network = sal.Network([sal.NeuronLayer(2)], 2, dtype="float64")
+    images = np.zeros((2000, 2))
+    options = {"norm": "2", "steps": 1, "step": 1e-12, "bounds": (-1, 1), "batch_size": 2000}
+    x, y = inspection.pgd(network, images, 0, 0.5, **options).T
+    for shares in ((x**2 + y**2) / 0.25, np.arctan2(y, x) / (2 * np.pi) + 0.5):
+        furthest = abs(np.sort(shares) - np.arange(2000) / 2000).max()
+        assert furthest < 1.95 / 2000**0.5  # Kolmogorov and Smirnov, one in 1,000
 
 
 def test_deepfool(twins, images, host):

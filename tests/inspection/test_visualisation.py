@@ -41,11 +41,12 @@ def test_steps_are_those_of_the_formula(twins, images, host):
 def test_a_class_is_imagined_from_noise(twins, host):
     network, _ = twins
     classes = [4, 1, 4]
-    found = inspection.visualise_class(network, classes, steps=30, jitter=2, batch_size=2, seed=3)
+    options = {"steps": 30, "rate": 1.0, "jitter": 2, "batch_size": 2, "seed": 3}
+    found = inspection.visualise_class(network, classes, **options)
     start = inspection.visualise_class(network, classes, steps=1, rate=1e-9, seed=3)
     before, after = (host(network.predict(x))[range(3), classes] for x in (start, found))
     assert (after > before + 0.04).all()
-    again = inspection.visualise_class(network, classes, steps=30, jitter=2, batch_size=2, seed=3)
+    again = inspection.visualise_class(network, classes, **options)
     np.testing.assert_array_equal(host(found), host(again))
     assert host(found).min() >= 0 and host(found).max() <= 1
 
@@ -72,6 +73,19 @@ def test_jitter_moves_nothing_in_the_end(backend, host):
     still = inspection.visualise_class(network, 1, jitter=0, **options)
     moved = inspection.visualise_class(network, 1, jitter=3, **options)
     np.testing.assert_allclose(host(moved), host(still), atol=1e-12)
+
+
+def test_squares_row_by_row_are_images_too(random):
+    """The perceptron and the network that flattens images itself imagine the same."""
+    images = sal.Network([sal.Flatten(), sal.NeuronLayer(3)], (1, 6, 6), dtype="float64")
+    rows = sal.Network([sal.NeuronLayer(3)], 36, dtype="float64")
+    rows.parameters[...] = images.parameters
+    options = {"steps": 4, "jitter": 1, "blur_every": 2}
+    wanted = inspection.visualise_class(images, [0, 2], **options)
+    found = inspection.visualise_class(rows, [0, 2], **options)
+    np.testing.assert_array_equal(found, wanted.reshape(2, 36))
+    wanted = inspection.dream(images, wanted, 1, steps=3)
+    np.testing.assert_array_equal(inspection.dream(rows, found, 0, steps=3), wanted.reshape(2, 36))
 
 
 def test_blur_is_gaussian_and_keeps_constant_images(backend, host):

@@ -230,10 +230,10 @@ def _as_images(place: Path, name: str, found: Found, names: Sequence[str] | None
         WrongFormat: they are no images with labels.
     """
     first = next(split for split in ("train", "", "test", "val") if split in found)
-    others = [split for split in ("test", "val") if split in found and split != first]
-    if unused := others[1:]:
-        warnings.warn(f"{place}: passed over the split {unused[0]!r}", stacklevel=3)
-    others = others[:1]
+    others = [split for split in ("test", "val") if split in found and split != first][:1]
+    for unused in found.keys() - {first, *others}:
+        what = f"the split {unused!r}" if unused else "the images whose name tells no split"
+        warnings.warn(f"{place}: passed over {what}", stacklevel=3)
     if others and found[first].labels is not None and found[others[0]].labels is None:
         warnings.warn(f"{place} has no labels for its {others[0]} images: left out", stacklevel=3)
         others = []

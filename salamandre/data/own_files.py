@@ -7,6 +7,7 @@ in a file is run: pickled objects are refused.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,8 +19,9 @@ from salamandre.checks import reason
 from salamandre.data.catalogue import CorruptData, Unfit, WrongFormat
 from salamandre.data.conversion import Arrays
 from salamandre.program import WrongUsage
+from salamandre.texts import bracketed
 
-DENSEST = 1100  # times that DEFLATE can shorten a file, at most
+DENSEST = 1100  # times that DEFLATE can shorten a file, at most 1032 (zlib's technical details)
 WORDS = {  # in the names of files, arrays and folders; of several folders the first is taken
     "train": ("train", "training"),
     "test": ("test", "testing"),
@@ -83,9 +85,8 @@ def sort_out(named: Iterable[tuple[str, str, Load]]) -> Found:
     places: dict[tuple[str, str], tuple[str, Load]] = {}
     names = []
     for file, name, load in named:
-        kind = _first(("labels", "images"), name) if name else _first(("labels", "images"), file)
-        split = split_of(name) or split_of(file)
         names.append(name or file)
+        split, kind = split_of(name) or split_of(file), _first(("labels", "images"), names[-1])
         if not kind:
             continue
         if (split, kind) in places:
@@ -140,8 +141,12 @@ def splits_of(paths: Sequence[Path], form: str, read: Callable[[Path], Arrays]) 
     splits: dict[str, list[Path]] = {}
     for path in paths:
         splits.setdefault(split_of(path.stem), []).append(path)
-    if len(splits) > 1:
-        splits.pop("", None)  # a table of something else
+    if len(splits) > 1 and (others := splits.pop("", [])):
+        warnings.warn(
+            f"{others[0].parent}: passed over the files whose names tell no split"
+            f"{bracketed([path.name for path in others])}",
+            stacklevel=7,
+        )
     found = {}
     for split, some in splits.items():
         parts = []

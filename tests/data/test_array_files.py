@@ -77,6 +77,9 @@ def test_npz_with_the_names_of_medmnist_keras_and_others(tmp_path):
     with pytest.warns(UserWarning, match=r"set\.npz: passed over the split 'val'"):
         _, test = data.open(save(tmp_path, **arrays))
     assert len(test) == COUNT
+    with pytest.warns(UserWarning, match=r"set\.npz: passed over the images whose name tells no"):
+        train, _ = data.open(save(tmp_path, x_train=images[0], y_train=labels[0], x=images[1]))
+    same(train, COLOURS[0], LABELS[0])
     del arrays["test_images"], arrays["test_labels"]
     _, test = data.open(save(tmp_path, **arrays))
     same(test, COLOURS[0][:2], LABELS[0][:2])

@@ -39,6 +39,15 @@ def test_the_digits_of_kaggle(tmp_path, monkeypatch):
     np.testing.assert_array_equal(train.images, IMAGES[0][:, None])
 
 
+def test_a_table_of_something_else_is_told(tmp_path):
+    folder = tmp_path / "digits"
+    files = samples.halves(samples.csv, "train.csv", "test.csv")
+    samples.write(folder, files | {"sample_submission.csv": b"ImageId,Label\n1,0\n"})
+    with pytest.warns(UserWarning, match=r"digits: .* tell no split \(sample_submission\.csv\)$"):
+        train, test = data.open(folder)
+    assert len(train) == len(test) == COUNT
+
+
 @pytest.mark.parametrize("place", ["first", "last"])
 def test_a_file_without_a_header(tmp_path, place):
     columns = [LABELS[0], ROWS] if place == "first" else [ROWS, LABELS[0]]

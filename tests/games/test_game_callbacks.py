@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from players import game
+from test_stopping import StopAt
 
 import salamandre as sal
 from salamandre import games
@@ -138,15 +139,6 @@ def test_a_damaged_or_missing_plan_loses_no_networks(tmp_path):
         again.resume(tmp_path / "game")
         again.play(18, [games.EpochNetworks(tmp_path, 1)])
         assert set(before) <= set(Run(tmp_path, "name").checkpoints)
-
-
-class StopAt(sal.Callback):
-    def __init__(self, rounds):
-        self.rounds = rounds
-
-    def on_step(self, game):
-        if game.rounds == self.rounds:
-            game.stop()
 
 
 def test_pictures_and_evaluations_of_an_end_that_was_none_are_forgotten(tmp_path):

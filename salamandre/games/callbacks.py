@@ -152,7 +152,7 @@ class Evaluation(Callback):
 
 
 class _Plan(msgspec.Struct):
-    """Which networks are kept: the last ``keep``, ten over so many epochs, and ``kept`` for good."""
+    """Which networks are kept: the last ``keep``, ten of all ``epochs``, and ``kept`` for good."""
 
     epochs: int
     keep: int | None

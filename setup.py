@@ -17,7 +17,7 @@ TEST = [
     *INSPECTION,
     "hypothesis>=6.100",
     "mypy>=1.11",
-    "pytest>=8",
+    "pytest>=9",
     "pytest-xdist>=3.6",
     "ruff>=0.6",
     "scipy>=1.11",

@@ -21,7 +21,7 @@ from salamandre.inputs import (
 from salamandre.layers.conditional import Conditional
 from salamandre.layers.containers import Layers
 from salamandre.losses import Loss
-from salamandre.optimizers import Optimizer
+from salamandre.optimizer import Optimizer, advice
 from salamandre.parts import checked_part
 from salamandre.passes import Context, Pass
 from salamandre.vectors import FlatVectors
@@ -341,9 +341,8 @@ class Network(FlatVectors, Meaning):
             value = self.backend.scalar(value)
             if isinstance(value, float) and not math.isfinite(value):
                 raise Diverged(
-                    f"the loss became {value} at step {self.optimizer.steps + 1}: lower the "
-                    f"learning rate ({self.optimizer.learning_rate:g}) or clip the gradient "
-                    f"(clip_norm=1)"
+                    f"the loss became {value} at step {self.optimizer.steps + 1}: "
+                    f"{advice({'network': self.optimizer})}"
                 )
             self._backward(dy, run)
             with self.changing():  # statistics and parameters at once

@@ -10,7 +10,7 @@ and returns them; its scalars come in as arguments, already of the right precisi
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -41,6 +41,8 @@ class Optimizer(Component, abstract=True):
 
     Attributes:
         slots: the names of the vectors that the rule remembers, in the order that it takes them.
+        proportional: whether a step is as long as its gradient, up to a factor; rules that divide
+            by the gradient's size are not. Default False.
         steps: how many steps were taken, one number for all parameters: parts that were frozen
             in some of them have the corrections of :class:`Adam` for all.
         memory: the remembered vectors by name.
@@ -51,6 +53,7 @@ class Optimizer(Component, abstract=True):
     sets = "schedule"
 
     slots: ClassVar[tuple[str, ...]] = ()
+    proportional: ClassVar[bool] = False
     _OPTIONS = ("weight_decay", "clip_norm", "clip_value", "clip_weights")
 
     def __init__(self, learning_rate: float | Schedule, **options: float | None) -> None:
@@ -166,6 +169,27 @@ class Optimizer(Component, abstract=True):
     def rule(p: Any, g: Any, *arguments: Any) -> tuple[Any, ...]:
         """Return p and the slots after a step, from p, g, the slots and the scalars."""
         raise NotImplementedError
+
+
+def advice(optimizers: Mapping[str, Optimizer | None]) -> str:
+    """Return which settings to change after a run diverged, as a clause; empty without optimizers.
+
+    Args:
+        optimizers: by the names of their networks.
+    """
+    rates, unbounded = [], []
+    for who, optimizer in optimizers.items():
+        assert optimizer is not None
+        rates.append(f"{who} {optimizer.learning_rate:g}")
+        clipped = optimizer.clip_norm is not None or optimizer.clip_value is not None
+        if optimizer.proportional and not clipped:
+            unbounded.append(who)
+    if not rates:
+        return ""
+    text = f"lower the learning rate ({', '.join(rates)})"
+    if unbounded:
+        text += f" or clip the gradient of the {' and the '.join(unbounded)} (clip_norm=1)"
+    return text
 
 
 def _positive(name: str, value: float | None) -> float | None:

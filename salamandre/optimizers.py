@@ -19,6 +19,8 @@ class SGD(Optimizer):
         options: see :class:`Optimizer`.
     """
 
+    proportional = True
+
     def __init__(self, learning_rate: float | Schedule = 0.1, **options: float | None) -> None:
         super().__init__(learning_rate, **options)
 
@@ -39,6 +41,7 @@ class Momentum(Optimizer):
     """
 
     slots = ("velocity",)
+    proportional = True
 
     def __init__(
         self, learning_rate: float | Schedule = 0.01, beta: float = 0.9, **options: float | None

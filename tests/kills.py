@@ -43,6 +43,7 @@ from salamandre.storage import read_file  # noqa: E402
 tqdm.monitor_interval = 0  # no thread whose lock a fork would inherit
 
 PATIENCE = 8  # kills after which a work is left alone
+STUCK = 120  # seconds after which a process is given up
 TIMES = ("seconds",)
 
 
@@ -150,6 +151,7 @@ def forked(work: Callable[[Path], None], folder: Path) -> int:
     pid = os.fork()
     if pid:
         return pid
+    signal.alarm(STUCK)
     try:
         with open(os.devnull, "w") as nothing, contextlib.redirect_stdout(nothing):
             work(folder)
@@ -164,7 +166,7 @@ def killed(work: Callable[[Path], None], folder: Path, longest: float, draw: ran
     """Do a work in spite of kills at random moments; return their number.
 
     Raises:
-        RuntimeError: a process failed, a file is half, or the work came to another end.
+        RuntimeError: a process failed or is stuck, or a file is half.
     """
     kills = 0
     while True:
@@ -173,11 +175,12 @@ def killed(work: Callable[[Path], None], folder: Path, longest: float, draw: ran
             time.sleep(draw.uniform(0, longest))
             os.kill(pid, signal.SIGKILL)
         status = os.waitpid(pid, 0)[1]
-        if os.WIFSIGNALED(status):
+        if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
             kills += 1
             contents(folder)
         elif status:
-            raise RuntimeError(f"it failed after {kills} kills")
+            ended = os.waitstatus_to_exitcode(status)
+            raise RuntimeError(f"it ended with {ended} after {kills} kills")
         else:
             return kills
 
@@ -229,9 +232,11 @@ def main() -> int:
             server.serve_forever()
         SET.made.with_mirrors(server.url("slow"))
         each = -(-options.count // len(options.only))
-        results = np.array([measure(name, each, options.seed) for name in options.only])
-        os.kill(serving, signal.SIGKILL)
-        os.waitpid(serving, 0)
+        try:
+            results = np.array([measure(name, each, options.seed) for name in options.only])
+        finally:
+            os.kill(serving, signal.SIGKILL)
+            os.waitpid(serving, 0)
     kills, wrong = results.sum(axis=0)
     print(f"{kills} kills, {wrong} wrong")
     return int(wrong)

@@ -175,9 +175,7 @@ SAVER = """
 import sys
 import salamandre as sal
 net = sal.Network([sal.NeuronLayer(200)], 500)
-value = 0
-while True:
-    value += 1
+for value in range(1, 5000):  # until it is killed
     net.parameters[...] = value
     net.save(sys.argv[1])
     print(value, flush=True)

@@ -191,7 +191,9 @@ class Judge:
             with as many real images, if there are so many); ``precision`` and ``recall``
             (:func:`precision_recall`, of 3,000 at most).
         """
-        probabilities, features = self._classified(array("the examples", examples), value_range)
+        return self._metrics(*self._classified(array("the examples", examples), value_range))
+
+    def _metrics(self, probabilities: np.ndarray, features: np.ndarray) -> dict[str, float]:
         shares = class_shares(probabilities.argmax(axis=1), len(self.classes))
         real = self._shares > 0
         few = min(NEIGHBOURS, len(features), len(self._features))
@@ -217,11 +219,12 @@ class Judge:
 
     def _metrics_of(self, game: GanGame, count: int, seed: int) -> dict[str, float]:
         examples = game.backend.to_numpy(game.generate(count, seed))
-        metrics = self.metrics(examples, game.value_range)
+        probabilities, features = self._classified(examples, game.value_range)
+        metrics = self._metrics(probabilities, features)
         if game.classes:
             requested = np.arange(count) % game.classes
             if game.generator.class_names:
                 names = game.generator.class_names
                 requested = matched("the game", requested, names, "the judge", self.classes)
-            metrics["right"] = accuracy(self.classify(examples, game.value_range), requested)
+            metrics["right"] = accuracy(probabilities, requested)
         return metrics

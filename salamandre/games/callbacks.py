@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import shutil
@@ -10,8 +9,10 @@ import subprocess
 import tempfile
 import warnings
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
+import msgspec
 import numpy as np
 
 from salamandre.atomic import numbered, write_atomically
@@ -150,6 +151,14 @@ class Evaluation(Callback):
                 game.record(values)
 
 
+class _Plan(msgspec.Struct):
+    """Which networks are kept: the last ``keep``, ten of all ``epochs``, and ``kept`` for good."""
+
+    epochs: int
+    keep: int | None
+    kept: set[int]
+
+
 class EpochNetworks(Callback):
     """Saves both networks after each epoch, and keeps those of some epochs.
 
@@ -176,15 +185,13 @@ class EpochNetworks(Callback):
         epoch = game.rounds // game.steps_per_epoch
         there = numbered(self.folder / "networks", "generator-", ".safetensors")
         file = self.folder / "networks" / "plan.json"
-        plan = {"epochs": game.epochs, "keep": self.keep}
-        try:
-            before = json.loads(file.read_bytes())
-            self._kept = set(map(int, before.pop("kept")))
-        except (FileNotFoundError, ValueError, TypeError, AttributeError, KeyError):
-            before, self._kept = None, set()  # none yet, or one that was damaged
-        if before != plan:
-            self._kept.update(number for number in there if number <= epoch)
-            write_atomically(file, json.dumps({**plan, "kept": sorted(self._kept)}).encode())
+        before = None  # none yet, or a damaged one
+        with suppress(FileNotFoundError, msgspec.DecodeError):
+            before = msgspec.json.decode(file.read_bytes(), type=_Plan)
+        self._plan = _Plan(game.epochs, self.keep, before.kept if before else set())
+        if self._plan != before:
+            self._plan.kept.update(number for number in there if number <= epoch)
+            write_atomically(file, msgspec.json.encode(self._plan, order="deterministic"))
 
     def on_step(self, game: GanGame) -> None:
         """Save."""
@@ -201,7 +208,8 @@ class EpochNetworks(Callback):
         for player in ("generator", "discriminator"):
             saved = numbered(self.folder / "networks", f"{player}-", ".safetensors")
             for number, path in saved.items():
-                if number <= epoch - self.keep and number % spread and number not in self._kept:
+                old = number <= epoch - self.keep and number % spread
+                if old and number not in self._plan.kept:
                     path.unlink()
 
     def on_end(self, game: GanGame) -> None:

@@ -119,26 +119,29 @@ def examples(
             labels = np.zeros(len(values), np.uint8)
         source = Source((values, labels), discriminator, None, pixels, names, labelled=True)
         bounded = isinstance(_last_activation(generator), (Sigmoid, Tanh, CenteredSigmoid))
-        found = float(values.min()), float(values.max())
-        if source.pixels is not None or not bounded:
-            pass  # they are scaled, or any range can be reached
-        elif low < 0 <= found[0] and 0 < found[1] <= 1:
-            warnings.warn(
-                f"the images have values in [{found[0]:g}, {found[1]:g}], the generator's are in "
-                f"[{low:g}, {high:g}]: give 2 * images - 1, or end the generator in Sigmoid()",
-                stacklevel=3,
-            )
-        elif found[0] < low - 1e-6 or found[1] > high + 1e-6:
-            warnings.warn(
-                f"the images have values in [{found[0]:g}, {found[1]:g}], the generator can only "
-                f"reach [{low:g}, {high:g}]: scale them, or change its last activation",
-                stacklevel=3,
-            )
+        if source.pixels is None and bounded:  # or else they are scaled, or any can be reached
+            _warn_of_other_range(float(values.min()), float(values.max()), low, high)
     if len(source) < batch_size:
         raise ValueError(
             f"a batch of {batch_size} needs at least as many images, got {len(source)}"
         )
     return source
+
+
+def _warn_of_other_range(least: float, most: float, low: float, high: float) -> None:
+    """Warn if images have values that the generator, in [low, high], does not reach or fill."""
+    if low < 0 <= least and 0 < most <= 1:
+        cure = "give 2 * images - 1, or end the generator in Sigmoid()"
+        reach = "the generator's are in"
+    elif least < low - 1e-6 or most > high + 1e-6:
+        cure = "scale them, or change its last activation"
+        reach = "the generator can only reach"
+    else:
+        return
+    warnings.warn(
+        f"the images have values in [{least:g}, {most:g}], {reach} [{low:g}, {high:g}]: {cure}",
+        stacklevel=4,
+    )
 
 
 def _class_names(generator: Network, discriminator: Network) -> Names | None:

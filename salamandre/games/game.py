@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
@@ -18,12 +18,12 @@ from salamandre.games import checks
 from salamandre.games.constraints import Lipschitz
 from salamandre.games.duel import Duel
 from salamandre.games.latent import Latent
-from salamandre.games.objectives import NonSaturating, Objective, Wasserstein
+from salamandre.games.objectives import NonSaturating, Objective
 from salamandre.games.remedies import Batch, MovingAverage, Remedy
 from salamandre.network import Network
 from salamandre.parts import checked_part
 from salamandre.training.checkpoint import State
-from salamandre.training.divergence import NotFinite, grown
+from salamandre.training.divergence import NotFinite
 from salamandre.training.history import History
 from salamandre.training.loop import Callback, Loop
 
@@ -279,15 +279,14 @@ class GanGame(Loop):
         self._tell_if_done("rounds", whole("rounds", rounds), 1)
         return self._run(rounds, callbacks)
 
-    def _reason(self, error: NotFinite) -> str:
-        found = grown(self.history.steps, error.before)
+    def _cure(self, error: NotFinite, found: Collection[str]) -> str:
         more = self.lipschitz.advice(found if error.before else ("d_loss", "penalty"))
-        if isinstance(self.objective, Wasserstein) and type(self.lipschitz) is Lipschitz and found:
+        if found and not self.objective.bounded and type(self.lipschitz) is Lipschitz:
             more = "bound the critic's slope, by lipschitz=GradientPenalty()"
         if not (more or found):  # one step led to it, or one formula
             more = f"check {type(self.objective).__name__}, whose formula may overflow"
         first = "; above all, " if found else "; or "
-        return f"{super()._reason(error)}{first * bool(more)}{more}"
+        return f"{super()._cure(error, found)}{first * bool(more)}{more}"
 
     @property
     def _networks(self) -> dict[str, Network]:

@@ -9,7 +9,7 @@ smoothed.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 from salamandre.backend import Array
 from salamandre.component import Component
@@ -20,10 +20,15 @@ class Objective(Component, abstract=True):
     """Base of objectives: :meth:`discriminator` and :meth:`generator`.
 
     Where the discriminator's loss is a sum over real and fake scores, :meth:`loss` is enough.
+
+    Attributes:
+        bounded: whether the discriminator's loss has a lower bound. Without one its scores grow
+            for ever, unless a constraint bounds its slope. Default True.
     """
 
     kind = "objectives"
     required = {"loss": "discriminator", "discriminator": None, "generator": "", "shown": None}
+    bounded: ClassVar[bool] = True
 
     def discriminator(
         self, real: Array, fake: Array, t_real: Any, t_fake: Any, xp: Any
@@ -127,6 +132,8 @@ class Hinge(Objective):
 
 class Wasserstein(Objective):
     """The critic raises the real scores above the fake ones (Arjovsky et al. 2017, equation 3)."""
+
+    bounded = False
 
     def loss(self, scores: Array, target: Any, xp: Any) -> tuple[Array, Array]:
         """Return (1 - 2 t) s and 1 - 2 t."""

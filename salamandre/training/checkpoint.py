@@ -15,6 +15,7 @@ from salamandre.backend import Array, RandomStream
 from salamandre.checks import real
 from salamandre.component import decode, encode
 from salamandre.network import Diverged, Network
+from salamandre.optimizer import advice
 from salamandre.schedules import Schedule
 from salamandre.storage import checked, read_file, write_file
 from salamandre.training.history import History
@@ -88,18 +89,18 @@ def write_checkpoint(
         Diverged: a value is NaN or infinite; the file stays as it was.
     """
     tensors = {f"history/{name}": values for name, values in history.arrays().items()}
+    optimizers = {who: network.optimizer for who, network in state.networks.items()}
     to_numpy = next(iter(state.networks.values())).backend.to_numpy
     for name, array in state.all_arrays().items():
         tensors[name] = np.array(to_numpy(array), order="C")
         if not np.isfinite(tensors[name]).all():
             raise Diverged(
                 f"{name} became NaN or infinite by {history.unit} {len(history)}: the checkpoint "
-                f"before is kept; lower the learning rate or bound the gradient (clip_norm=1)"
+                f"before is kept; {advice(optimizers)}"
             )
     # Metrics may be infinite, which JSON cannot hold.
     records = [value for record in history.records for value in record.values()]
     tensors["records"] = np.array(records, dtype=np.float64)
-    optimizers = {who: network.optimizer for who, network in state.networks.items()}
     description = {
         "identity": state.identity,
         "optimizers": {who: [o.steps, encode(o.schedule)] for who, o in optimizers.items() if o},

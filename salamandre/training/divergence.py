@@ -1,4 +1,4 @@
-"""Why a run diverged: what had grown before, and which settings to change."""
+"""Why a run diverged: what had grown before."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ import math
 from collections.abc import Mapping, Sequence
 from statistics import median
 
-from salamandre.network import Diverged, Network
-from salamandre.optimizers import SGD, Momentum
+from salamandre.network import Diverged
 
 GROWN, HUGE, SHOWN = 10.0, 1e6, 3
-STEPS_AS_GRADIENTS = (SGD, Momentum)  # as long as the gradient, so that its norm can be clipped
 
 
 class NotFinite(Diverged):
@@ -20,7 +18,7 @@ class NotFinite(Diverged):
         message: names the value and the step.
         before: the number of steps before that one.
         found: what is known of that step alone. Default nothing.
-        cure: what to do if nothing had grown. Default: what :func:`advice` says.
+        cure: what to do if nothing had grown. Default: what the loop advises.
     """
 
     def __init__(self, message: str, before: int = 0, found: str = "", cure: str = "") -> None:
@@ -48,11 +46,15 @@ def grown(steps: Mapping[str, Sequence[float]], before: int) -> dict[str, tuple[
     return dict(sorted(found.items(), key=lambda item: -item[1][1])[:SHOWN])
 
 
-def told(steps: Mapping[str, Sequence[float]], before: int, unit: str) -> str:
-    """Return what had grown before a run diverged, as a clause."""
+def told(
+    found: Mapping[str, tuple[float, float]],
+    steps: Mapping[str, Sequence[float]],
+    before: int,
+    unit: str,
+) -> str:
+    """Return what :func:`grown` has found as a clause."""
     if not before:
         return "nothing was learned before"
-    found = grown(steps, before)
     if found:
         changes = (
             f"{name} from {usual:.3g} to {last:.3g}" for name, (usual, last) in found.items()
@@ -60,20 +62,3 @@ def told(steps: Mapping[str, Sequence[float]], before: int, unit: str) -> str:
         return f"in the {unit}s before, {', '.join(changes)} had grown"
     latest = (f"{name} {steps[name][before - 1]:.3g}" for name in list(steps)[:SHOWN])
     return f"nothing had grown in the {unit}s before ({', '.join(latest)})"
-
-
-def advice(networks: Mapping[str, Network]) -> str:
-    """Return which settings of the optimizers to change, as a clause; empty without networks."""
-    rates, unbounded = [], []
-    for who, network in networks.items():
-        optimizer = network.optimizer
-        assert optimizer is not None
-        rates.append(f"{who} {optimizer.learning_rate:g}")
-        if isinstance(optimizer, STEPS_AS_GRADIENTS) and optimizer.clip_norm is None:
-            unbounded.append(who)
-    if not rates:
-        return ""
-    text = f"lower the learning rate ({', '.join(rates)})"
-    if unbounded:
-        text += f" or clip the gradient of the {' and the '.join(unbounded)} (clip_norm=1)"
-    return text

@@ -14,8 +14,9 @@ from typing import Any, ClassVar
 
 from salamandre.data.batches import EndlessBatches
 from salamandre.network import Network
+from salamandre.optimizer import advice
 from salamandre.training.checkpoint import State, read_checkpoint, write_checkpoint
-from salamandre.training.divergence import NotFinite, advice, grown, told
+from salamandre.training.divergence import NotFinite, grown, told
 from salamandre.training.history import History, require_free
 from salamandre.training.triggers import Steps, Trigger, trigger
 
@@ -210,9 +211,20 @@ class Loop:
     def _reason(self, error: NotFinite) -> str:
         """Return why a run diverged, and what to do about it."""
         steps = self.history.steps
-        cure = "" if grown(steps, error.before) else error.cure
-        parts = (told(steps, error.before, self.unit), error.found, cure or advice(self._networks))
-        return "; ".join(filter(None, parts))
+        found = grown(steps, error.before)
+        clauses = told(found, steps, error.before, self.unit), error.found, self._cure(error, found)
+        return "; ".join(filter(None, clauses))
+
+    def _cure(self, error: NotFinite, found: Collection[str]) -> str:
+        """Return what to do about it.
+
+        Args:
+            error: what became NaN or infinite.
+            found: the names of the values that had grown before.
+        """
+        if error.cure and not found:
+            return error.cure
+        return advice({who: network.optimizer for who, network in self._networks.items()})
 
     def _tell_if_done(self, what: str, count: int, steps: int) -> None:
         """Warn if so many epochs or rounds, of so many steps each, are done already.

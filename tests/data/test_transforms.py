@@ -230,3 +230,18 @@ def test_a_transform_may_make_pixels_floats():
 
     (x, _), *_ = Source(images(X), network(3 * 48), noisy).batches(50, 1, 0)
     assert 0.9 < x.max() < 1.3 and x.min() < 0
+
+
+def test_shift_moves_each_image_by_whole_pixels():
+    image = np.zeros((1, 1, 9, 9), np.uint8)
+    image[0, 0, 4, 4] = 7
+    many = np.repeat(image, 500, axis=0)
+    moved = Shift(2)(many, np.random.default_rng(0))
+    places = np.argwhere(moved[:, 0] == 7)
+    assert len(places) == 500  # no pixel is lost or doubled here
+    offsets = {tuple(place[1:] - 4) for place in places}
+    assert offsets == {(a, b) for a in range(-2, 3) for b in range(-2, 3)}
+    assert moved.sum() == 7 * 500
+    corner = np.zeros((1, 1, 3, 3), np.uint8)
+    corner[0, 0, 0, 0] = 1
+    assert {int(Shift(1)(corner, np.random.default_rng(s)).sum()) for s in range(50)} == {0, 1}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from players import game
+from test_stopping import StopAt
 
 import salamandre as sal
 from salamandre import games
@@ -128,6 +129,13 @@ def test_networks_that_an_earlier_plan_kept_stay(tmp_path, plays, kept):
     assert kept_after(tmp_path, *plays) == kept
 
 
+def test_networks_after_the_checkpoint_are_of_no_earlier_plan(tmp_path):
+    kept_after(tmp_path, (30, 3, 14))
+    for player in ("generator", "discriminator"):  # of a process that was killed
+        (tmp_path / "networks" / f"{player}-0016.safetensors").touch()
+    assert kept_after(tmp_path, (30, 1, 20)) == [3, 6, 9, 12, 13, 14, 15, 18, 20]
+
+
 def test_a_damaged_or_missing_plan_loses_no_networks(tmp_path):
     kept_after(tmp_path, (30, 3, 14))
     before = Run(tmp_path, "name").checkpoints
@@ -138,15 +146,6 @@ def test_a_damaged_or_missing_plan_loses_no_networks(tmp_path):
         again.resume(tmp_path / "game")
         again.play(18, [games.EpochNetworks(tmp_path, 1)])
         assert set(before) <= set(Run(tmp_path, "name").checkpoints)
-
-
-class StopAt(sal.Callback):
-    def __init__(self, rounds):
-        self.rounds = rounds
-
-    def on_step(self, game):
-        if game.rounds == self.rounds:
-            game.stop()
 
 
 def test_pictures_and_evaluations_of_an_end_that_was_none_are_forgotten(tmp_path):

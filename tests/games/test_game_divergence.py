@@ -57,6 +57,8 @@ def test_a_critic_that_nothing_bounds():
 def test_the_limit_of_weight_clipping():
     text = said(rate=1e15, lipschitz=sal.WeightClipping(1e20))
     assert text.endswith("; or lower the limit of the WeightClipping (1e+20; 0.01 is usual)")
+    text = said(rate=1e39, lipschitz=sal.WeightClipping(0.05))
+    assert "lower the learning rate" in text and "limit" not in text
     play(rate=0.01, lipschitz=sal.WeightClipping(0.01))
 
 

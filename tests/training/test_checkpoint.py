@@ -174,6 +174,7 @@ def test_a_damaged_checkpoint_changes_nothing(name, tmp_path):
         (lambda d, t: [o.__setitem__(0, 10**30) for o in d["optimizers"].values()], "at optimizer"),
         (lambda d, t: [s.update(state={"inc": 1}) for s in d["random"].values()], "lacks 'state'"),
         (lambda d, t: [s.update(uinteger=-1) for s in d["random"].values()], "cannot be loaded"),
+        (lambda d, t: [s.update(uinteger=1.5) for s in d["random"].values()], "' is not one$"),
         (lambda d, t: d["records"].append(["accuracy"]), "records name"),
         (lambda d, t: t.update(records=np.append(t["records"], 1.0)), "records name"),
         (lambda d, t: records(d, t, [[7.0]], ["epoch"]), "lacks '"),

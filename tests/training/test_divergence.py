@@ -51,8 +51,13 @@ def test_a_rate_that_is_too_high():
 def test_a_gradient_that_is_clipped_already_is_not_advised_to_be():
     said = message(engine(sal.SGD(1e36, clip_norm=1)))
     assert "lower the learning rate (network 1e+36)" in said and "clip" not in said
+    assert "clip" not in message(engine(sal.SGD(1e36, clip_value=1)))
     said = message(engine(sal.Adam(1e30)))  # its steps are as long for a small gradient
     assert "lower the learning rate (network 1e+30)" in said and "clip" not in said
+    network = engine(sal.Adam(1e30)).network
+    with np.errstate(all="ignore"), pytest.raises(sal.Diverged, match=r"rate \(network 1e\+30\)$"):
+        for _ in range(3):
+            network.learn(X, Y)
 
 
 def test_one_step_that_is_too_long_shows_in_the_parameters():

@@ -255,6 +255,7 @@ def test_a_second_ctrl_c_ends_the_program():
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
         capture_output=True,
         text=True,
+        timeout=60,
     )
     assert done.stdout == "still here\n" and "KeyboardInterrupt" in done.stderr
 

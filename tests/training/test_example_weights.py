@@ -1,0 +1,59 @@
+"""Weights of classes and examples in the loss of an engine."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from test_engine import LABELS, X, perceptron, plain
+
+import salamandre as sal
+
+
+def test_weights_of_classes_and_examples():
+    """The weights of a batch of all examples are the product of both kinds."""
+    own = np.random.default_rng(2).uniform(0.1, 2, len(X))
+    counts = np.bincount(LABELS)
+    balanced = len(X) / (2 * counts)
+    named = np.where(LABELS, "late", "early")
+    for given, of_class, targets in (
+        ({1: 3.0}, [1, 3], LABELS),
+        ([0.5, 2], [0.5, 2], LABELS),
+        ("balanced", balanced, LABELS),
+        ({"late": 3}, [1, 3], named),
+        ("balanced", balanced, np.eye(2)[LABELS]),
+        ({-1: 2, 1: 3}, [2, 3], 2 * LABELS - 1),
+        ({True: 3}, [1, 3], LABELS > 0),
+        (np.array([0, 2]), [0, 2], LABELS),
+    ):
+        run = sal.Engine(
+            plain(),
+            (X, targets),
+            batch_size=len(X),
+            class_weights=given,
+            sample_weights=own,
+        )
+        wanted = plain().learn(X, LABELS, weights=own * np.array(of_class)[LABELS])
+        assert run.run(1).steps["loss"][0] == pytest.approx(float(wanted), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"class_weights": {"cat": 2}}, r"name 'cat': the classes are 0\.\.1"),
+        ({"class_weights": {2: 2}}, r"name 2: the classes are 0\.\.1"),
+        ({"class_weights": [1, 2, 3]}, "one number for each of the 2 classes, got 3"),
+        ({"class_weights": {1: -1}}, "at least 0"),
+        ({"class_weights": "balance"}, "did you mean 'balanced'"),
+        ({"sample_weights": [1, 2]}, "one number for each of the 50 examples"),
+        ({"sample_weights": ["heavy"] * 50}, "finite numbers"),
+        ({"sample_weights": -np.ones(50)}, "at least 0"),
+        ({"class_weights": 2.0}, "one number for each of the 2 classes, got 1"),
+        ({"class_weights": {1.0: 2}}, r"name 1\.0: the classes are 0\.\.1"),
+        ({"class_weights": [0, 0]}, "weights of all examples are 0"),
+        ({"class_weights": [0, 2], "sample_weights": 1 - LABELS}, "of all examples are 0"),
+        ({"sample_weights": np.zeros(50)}, "weights of all examples are 0"),
+    ],
+)
+def test_weights_that_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        sal.Engine(perceptron(), (X, LABELS), **options)

@@ -1,0 +1,73 @@
+"""Tests of an engine: its records and metrics."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from test_engine import LABELS, X, engine, plain
+
+import salamandre as sal
+
+
+def test_records_agree_with_a_computation_by_hand():
+    run = engine(test_every=sal.Steps(4))
+    history = run.run(2)
+    assert history.column("step") == [4, 8, 12]
+    assert history.column("epoch") == pytest.approx([4 / 6, 8 / 6, 2])
+    assert history.records[1]["loss"] == pytest.approx(np.mean(history.steps["loss"][4:8]))
+    # The network has noise inputs: a second evaluation draws others, so compare without them.
+    quiet = sal.Network([sal.NeuronLayer(2, sal.Softmax())], 6, sal.CrossEntropy(), sal.SGD())
+    record = sal.Engine(quiet, (X, LABELS), (X, LABELS)).evaluate(batch_size=7)
+    y = quiet.compute(X, training=False)
+    assert record["accuracy"] == pytest.approx(np.mean(y.argmax(1) == LABELS))
+    chosen = y[np.arange(50), LABELS]
+    assert record["test_loss"] == pytest.approx(-np.log(chosen).mean(), rel=1e-5)
+
+
+def test_a_second_test_of_a_step_has_no_training_loss(tmp_path):
+    run = engine(callbacks=[sal.Checkpoint(tmp_path / "checkpoint")])
+    run.run(1)
+    run.test()
+    first, second = run.history.records
+    assert first["step"] == second["step"] and "loss" in first and "loss" not in second
+
+
+def test_metrics_are_of_the_whole_test_set_and_get_copies():
+    x = np.random.default_rng(1).normal(size=(2500, 6)).astype(np.float32)
+    labels = (x[:, 0] > 1).astype(int)
+    kept = labels.copy()
+
+    def spread(y, targets):
+        found = float(y[:, 0].std()), len(y)
+        y[...] = 0  # users write where they please
+        targets[...] = 7
+        return found[0] if found[1] == 2500 else -1.0
+
+    def precision(y, targets):
+        chosen = y.argmax(axis=1) == 1
+        return float(targets[chosen].mean()) if chosen.any() else 0.0
+
+    run = sal.Engine(
+        plain(), (X, LABELS), (x, labels), metrics={"spread": spread, "hits": precision}
+    )
+    found, y = run.evaluate(), run.network.predict(x)
+    assert found["spread"] == pytest.approx(y[:, 0].std(), rel=1e-5)
+    assert found["hits"] == pytest.approx(precision(y, labels))
+    np.testing.assert_array_equal(labels, kept)
+    assert run.evaluate() == found
+
+
+def test_a_metric_gets_values_of_the_shape_of_the_outputs():
+    x = np.random.default_rng(1).normal(size=(30, 6))
+    network = sal.Network([sal.NeuronLayer(1)], 6, sal.MeanSquaredError(), sal.Adam())
+    errors = {"mse": lambda y, targets: float(((y - targets) ** 2).mean())}
+    found = sal.Engine(network, (x, x[:, 0]), (x, x[:, 0]), metrics=errors).evaluate()
+    assert found["mse"] == pytest.approx(found["test_loss"], rel=1e-5)
+
+
+def test_a_network_with_one_output_has_no_accuracy_by_argmax():
+    network = sal.Network(
+        [sal.NeuronLayer(1, sal.Sigmoid())], 6, sal.BinaryCrossEntropy(), sal.SGD(0.1)
+    )
+    history = sal.Engine(network, (X, LABELS), (X, LABELS), batch_size=8).run(1)
+    assert "accuracy" not in history.records[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 import numpy as np
-from test_examples import FILES, QUICK, files_of, only_folder, run
+from small_runs import FILES, QUICK, files_of, only_folder, run
 
 import salamandre as sal
 

@@ -3,34 +3,21 @@
 from __future__ import annotations
 
 import csv
-import os
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 from command import letters
 from safetensors.numpy import save_file
+from small_runs import run
 
 import salamandre as sal
 from salamandre import models
 from salamandre.models.weights import _published
 from salamandre.runs import LearnedImages, Settings, new_run
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
 
-
-def run(example, *arguments, cwd, code=0):
-    done = subprocess.run(
-        [sys.executable, EXAMPLES / example, *map(str, arguments)],
-        cwd=cwd,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "SALAMANDRE_CACHE": str(cwd / "cache")},
-    )
-    assert done.returncode == code, done.stderr
-    assert "Traceback" not in done.stderr
-    return done
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("SALAMANDRE_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture

@@ -321,9 +321,9 @@ class Network(FlatVectors, Meaning):
             ValueError: a batch that does not fit, NaN or infinity in it; nothing has changed.
             Diverged: the loss is NaN or infinite; the parameters have not changed.
         """
+        x = self.as_inputs(x)
         if self.loss is None or self.optimizer is None:
             raise ValueError("learn needs a Network with a loss and an optimizer")
-        x = self.as_inputs(x)
         count = example_count(x)
         if self.loss.takes_labels:  # to others -1 and 1 are values
             target = by_name("the targets", target, self._class_names)

@@ -17,6 +17,7 @@ from salamandre.program import INTERRUPTED, Help, WrongUsage, usage
 from salamandre.texts import counted, path_of, this_program
 
 COUNT, AMOUNT = runs.AtLeast(1), runs.AtLeast(0)
+TEST_SHARE = 0.1  # of a data set without test images, by default
 Sets = tuple[data.Images, data.Images, data.Images | None]
 
 
@@ -124,6 +125,16 @@ def open_data(
         return open_data(options, classes)
     options.dataset = options.dataset or "mnist"
     return found
+
+
+def open_both(options: argparse.Namespace) -> tuple[data.Images, data.Images]:
+    """Return training and test images; without test images, a share of all is kept for testing."""
+    train, test = open_data(options)
+    if test is None:
+        options.test_share = TEST_SHARE
+        train, test = train.train_test_split(TEST_SHARE, options.seed)
+        print(f"{train.name} has no test images: a share of {TEST_SHARE:g} is kept for testing.")
+    return train, test
 
 
 def load_images(options: argparse.Namespace, classes: bool = True) -> Sets:

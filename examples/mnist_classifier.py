@@ -19,7 +19,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
-from digit_games import AMOUNT, COUNT, add_data, end_if_interrupted, open_data
+from digit_games import AMOUNT, COUNT, add_data, end_if_interrupted, open_both
 
 import salamandre as sal
 from salamandre import data, evaluation, plots, runs
@@ -45,8 +45,6 @@ OPTIMIZERS = {
     "adam": (sal.Adam, 0.002),
     "adamw": (sal.AdamW, 0.002),
 }
-
-TEST_SHARE = 0.1  # of a data set without test images, by default
 
 
 class PrintEpochs(sal.Callback):
@@ -218,11 +216,7 @@ def draw_results(network: sal.Network, test: data.Images, folder: Path) -> None:
 def main() -> None:
     """Train, and save the network and its results."""
     options = parse_arguments()
-    train, test = open_data(options)
-    if test is None:
-        options.test_share = TEST_SHARE
-        train, test = train.train_test_split(TEST_SHARE, options.seed)
-        print(f"{train.name} has no test images: a share of {TEST_SHARE:g} is kept for testing.")
+    train, test = open_both(options)
     if options.epochs is None:
         options.epochs = 100 if train.name == "digits" else 10
     with usage():

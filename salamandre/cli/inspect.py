@@ -25,7 +25,9 @@ SHOWN = 6  # images of a run's data set
     metavar="CLASS",
     help="Change the pictures by at most 4 of 255 levels, so that it takes them for this class.",
 )
-@click.option("--dream", metavar="CLASS", help="What it imagines this class to be.")
+@click.option(
+    "--dream", metavar="CLASS", multiple=True, help="What it imagines this class to be. Repeatable."
+)
 @click.option("--deep-dream", metavar="LAYER", help="More of what a layer finds in the pictures.")
 @click.option("--layers", is_flag=True, help="Filters, activations of layers, weights of neurons.")
 @click.option("--layer", metavar="NAME", help="The layer of --layers and of Grad-CAM.")
@@ -47,7 +49,7 @@ def inspect(
     pictures: tuple[str, ...],
     saliency: bool,
     adversarial: str | None,
-    dream: str | None,
+    dream: tuple[str, ...],
     deep_dream: str | None,
     layers: bool,
     layer: str | None,
@@ -68,7 +70,7 @@ def inspect(
 
     found, run = _found(model, weights, backend, output)
     with kinds.usage():  # refused before anything is computed
-        for name in filter(None, (adversarial, dream)):
+        for name in filter(None, (adversarial, *dream)):
             found.label(name)
         for name in filter(None, (layer, deep_dream)):
             full_name(found.network, name)
@@ -81,7 +83,7 @@ def inspect(
     if adversarial:
         written.append(report.adversarial(adversarial))
     if dream:
-        written.append(report.dream(dream))
+        written.append(report.dream(*dream))
     if deep_dream:
         written.append(report.deep_dream(deep_dream))
     if layers:

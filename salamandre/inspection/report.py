@@ -95,14 +95,15 @@ class Report:
         )
         return path
 
-    def dream(self, name: str) -> Path:
-        """Draw what the network takes for a class, from noise and from each picture."""
-        label, bounds = self.model.label(name), self.model.preprocessing.bounds
-        images = [visualise_class(self.network, label, bounds=bounds)]
-        if len(self.inputs):
+    def dream(self, *names: str) -> Path:
+        """Draw what the network takes for classes, from noise and from each picture."""
+        labels, bounds = [self.model.label(name) for name in names], self.model.preprocessing.bounds
+        images = [visualise_class(self.network, labels, bounds=bounds)]
+        for label in labels if len(self.inputs) else ():
             images.append(visualise_class(self.network, label, start=self.inputs, bounds=bounds))
         x = np.concatenate([self._host(found) for found in images])
-        path = self.folder / f"dream-{_file_name(self.model.classes[label])}.png"
+        one = f"dream-{_file_name(self.model.classes[labels[0]])}.png"
+        path = self.folder / (one if len(labels) == 1 else "dreams.png")
         draw_images(self._pictures(x), path, captions=self._captions(x))
         return path
 

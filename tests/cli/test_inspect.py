@@ -66,6 +66,12 @@ def test_perceptrons_and_networks_without_relu_are_inspected_too(files):
     assert names == {"saliency.png", "filters.png", "layer-0.png"}
 
 
+def test_several_classes_are_imagined_in_one_picture(files):
+    call("inspect", files[0], "--dream", "1", "--to", "one")
+    call("inspect", files[0], "--dream", "1", "--dream", "0", "--to", "two")
+    assert picture("one/dream-1.png").shape[1] < picture("two/dreams.png").shape[1]
+
+
 def test_saliency_is_the_default_and_the_folder_can_be_chosen(files):
     assert call("inspect", *files, "--to", "here").splitlines()[-1] == "here/saliency.png"
     assert [path.name for path in Path("here").iterdir()] == ["saliency.png"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 
+import numpy as np
 import pytest
 from command import letters
 from safetensors.numpy import save_file
@@ -69,3 +70,28 @@ def test_a_classifier_of_digits_is_looked_into(tmp_path):
     assert "unknown class 'ten'" in wrong.stderr
     wrong = run("inspect_network.py", "--run", "nowhere", cwd=tmp_path, code=2)
     assert "there is no run 'nowhere'" in wrong.stderr
+
+
+def test_a_plain_and_a_robust_network_learn_and_are_attacked(tmp_path):
+    options = ("--dataset", "digits", "--epochs", 1, "--epsilon", 0.02, 0.1, "--images", 40)
+    done = run("adversarial_training.py", *options, cwd=tmp_path)
+    (folder,) = (tmp_path / "runs").glob("digits-adversarial/*")
+    table = (folder / "table.md").read_text()
+    assert table in done.stdout and (folder / "attacked.png").stat().st_size > 5_000
+    _, test = sal.data.load("digits")
+    x, labels = test.images[:40] / np.float32(test.white), test.labels[:40]
+    for name in ("plain", "robust"):
+        network = sal.Network.load(folder / f"{name}.safetensors")
+        right = 100 * float((network.predict(x).argmax(axis=1) == labels).mean())
+        rows = [line.split(" | ") for line in table.splitlines() if line.startswith(f"| {name}")]
+        assert [row[1] for row in rows] == ["FGSM", "PGD-40"]
+        for *_, clean, small, large in rows:
+            assert float(clean) == pytest.approx(right, abs=0.01)
+            assert float(clean) >= float(small) >= float(large.rstrip(" |"))
+        with (folder / name / "metrics.csv").open() as file:
+            watched = [float(row["robust_accuracy"]) for row in csv.DictReader(file)]
+        assert len(watched) == 1 and all(0 <= accuracy <= 1 for accuracy in watched)
+    again = run("adversarial_training.py", "--resume", folder, cwd=tmp_path)
+    assert table in again.stdout
+    wrong = run("adversarial_training.py", "--epsilon", 0, cwd=tmp_path, code=2)
+    assert "--epsilon takes positive numbers" in wrong.stderr

@@ -81,7 +81,7 @@ def test_networks_with_large_heads_are_those_of_pytorch(name):
     for layer in layers["classifier"].children:
         if getattr(layer, "outputs", None) == 4096:
             layer.outputs = 16
-    shape = (3, 99, 99) if name == "alexnet" else (3, 64, 64)
+    shape = (3, 99, 99) if name == "alexnet" else (3, 32, 32)
     network = sal.Network(layers, shape)
     Weights("here", {n: a.numpy() for n, a in module.state_dict().items()}).give(network)
     alike(network, module, shape)

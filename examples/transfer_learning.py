@@ -45,7 +45,7 @@ CUTS = {
     "vgg16": [f"features.{n}" for n in (2, 7, 14, 21, 28)],
     "resnet18": ["relu", "layer1", "layer2", "layer3", "layer4"],
 }
-Set = tuple[Any, np.ndarray]  # pictures and labels
+Set = tuple[Any, np.ndarray]  # pictures, their rows or features; and labels
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -221,6 +221,38 @@ def draw(rows: list[dict[str, Any]], path: Path, title: str) -> None:
     save_figure(figure, path)
 
 
+def study(
+    found: list[np.ndarray], sets: list[list[Set]], cuts: list[str], options: Any
+) -> list[dict[str, Any]]:
+    """Learn on the features of each cut, and return a row of the table for each.
+
+    Args:
+        found: the features (pictures, features) of each cut.
+        sets: of each split, the rows to learn and to test, each with their labels.
+        cuts: names of layers.
+        options: of the program.
+    """
+    table = []
+    for cut, features in zip(cuts, found, strict=True):
+        results = []
+        for (learn, y), (check, wanted) in sets:
+            x_learn, x_check = standardised(features[learn], features[check])
+            train, test = (x_learn, y), (x_check, wanted)
+            accuracy, strength = support_vectors(train, test, options)
+            results.append(
+                (accuracy, linear_layer(train, test, int(y.max()) + 1, options), strength)
+            )
+        svm, linear, strength = np.mean(results, axis=0)
+        row = {"cut": cut, "features": features.shape[1], "svm": svm, "linear": linear}
+        table.append({**row, "C": strength})
+        print(
+            f"{cut:<14} {row['features']:>7,} features   SVM {100 * svm:5.1f}% (C = {strength:g})"
+            f"   linear layer {100 * linear:5.1f}%",
+            flush=True,
+        )
+    return table
+
+
 def main() -> None:
     """Cut the network at several layers, learn on the features, and compare."""
     options = parse_arguments()
@@ -239,28 +271,15 @@ def main() -> None:
             for number in range(options.splits)
         ]
     run = runs.open_run(options, "transfer-learning")
-    table = []
-    for cut in cuts:
-        results = []
-        for halves in splits:
-            sets = [(take(pictures, rows), labels[rows]) for rows in halves]
-            found = [
-                inspection.features(
-                    model.network, x, cut, prepare=model.preprocessing, pool=options.pool
-                )
-                for x, _ in sets
-            ]
-            train, test = ((x, y) for x, (_, y) in zip(standardised(*found), sets, strict=True))
-            accuracy, strength = support_vectors(train, test, options)
-            results.append((accuracy, linear_layer(train, test, len(classes), options), strength))
-        svm, linear, strength = np.mean(results, axis=0)
-        row = {"cut": cut, "features": found[0].shape[1], "svm": svm, "linear": linear}
-        table.append({**row, "C": strength})
-        print(
-            f"{cut:<14} {row['features']:>7,} features   SVM {100 * svm:5.1f}% (C = {strength:g})"
-            f"   linear layer {100 * linear:5.1f}%",
-            flush=True,
-        )
+    used = np.unique(np.concatenate([rows for halves in splits for rows in halves]))
+    pictures, labels = take(pictures, used), labels[used]
+    sets = [
+        [(at := np.searchsorted(used, rows), labels[at]) for rows in halves] for halves in splits
+    ]
+    found = inspection.features(
+        model.network, pictures, cuts, prepare=model.preprocessing, pool=options.pool
+    )
+    table = study(found, sets, cuts, options)
     best = max(table, key=lambda row: row["svm"])
     print(f"the best cut: {best['cut']}, {100 * best['svm']:.1f}% by the SVM")
     text = io.StringIO()
@@ -270,7 +289,8 @@ def main() -> None:
     write_atomically(run.folder / "cuts.csv", text.getvalue().encode())
     draw(table, run.folder / "cuts.png", f"{model.name} on {options.pictures}")
     if options.fine_tune:
-        accuracy = fine_tuned(model, best["cut"], sets, len(classes), options)
+        halves = [(take(pictures, rows), y) for rows, y in sets[-1]]
+        accuracy = fine_tuned(model, best["cut"], halves, len(classes), options)
         print(f"layers after {best['cut']} fine-tuned: {100 * accuracy:.1f}%")
     print("the run's files:", *run.files, sep="\n  ")
 

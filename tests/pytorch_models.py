@@ -63,7 +63,8 @@ class Headed(nn.Module):
         return self.classifier(self.avgpool(self.features(x)).flatten(1))
 
 
-def alexnet():
+def alexnet(width=4096):
+    """AlexNet; ``width`` is that of its head."""
     features = nn.Sequential(
         *(nn.Conv2d(3, 64, 11, stride=4, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2)),
         *(nn.Conv2d(64, 192, 5, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2)),
@@ -72,8 +73,8 @@ def alexnet():
         *(nn.Conv2d(256, 256, 3, padding=1), nn.ReLU(), nn.MaxPool2d(3, 2)),
     )
     classifier = nn.Sequential(
-        *(nn.Dropout(), nn.Linear(9216, 4096), nn.ReLU()),
-        *(nn.Dropout(), nn.Linear(4096, 4096), nn.ReLU(), nn.Linear(4096, 1000)),
+        *(nn.Dropout(), nn.Linear(9216, width), nn.ReLU()),
+        *(nn.Dropout(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, 1000)),
     )
     return Headed(features, 6, classifier)
 
@@ -82,7 +83,8 @@ VGG11 = (64, "M", 128, "M", 256, 256, "M", 512, 512, "M", 512, 512, "M")
 VGG16 = (64, 64, "M", 128, 128, "M", *(256,) * 3, "M", *(512,) * 3, "M", *(512,) * 3, "M")
 
 
-def vgg_features(plan, batch_norm):
+def vgg(plan, batch_norm=False, width=4096):
+    """VGG; ``width`` is that of its head."""
     layers, inputs = [], 3
     for outputs in plan:
         if outputs == "M":
@@ -92,7 +94,11 @@ def vgg_features(plan, batch_norm):
         layers += [nn.BatchNorm2d(outputs)] if batch_norm else []
         layers.append(nn.ReLU())
         inputs = outputs
-    return nn.Sequential(*layers)
+    classifier = nn.Sequential(
+        *(nn.Linear(512 * 49, width), nn.ReLU(), nn.Dropout()),
+        *(nn.Linear(width, width), nn.ReLU(), nn.Dropout(), nn.Linear(width, 1000)),
+    )
+    return Headed(nn.Sequential(*layers), 7, classifier)
 
 
 class Block(nn.Module):

@@ -24,6 +24,7 @@ from salamandre.inspection.scores import (
     blocks,
     checked_classes,
     checked_images,
+    fitting,
 )
 from salamandre.network import Network
 
@@ -245,6 +246,8 @@ def deepfool(
     real("overshoot", overshoot, 0)
     x0 = checked_images(network, images)
     xp, scores, parts = network.backend.xp, Scores(network), []
+    if scores.classes < 2:
+        raise ValueError("DeepFool needs a classifier with two outputs or more, this one has one")
     for part in blocks(len(x0), batch_size, "attack"):
         first = scores.compute(x0[part])
         order = xp.argsort(-first, axis=1)[:, : min(candidates, scores.classes)]
@@ -292,10 +295,10 @@ def _rows(chosen: Array, x: Array) -> Array:
 
 def _size(what: str, value: Any, network: Network) -> Array:
     """Return a positive size as an array of the backend."""
-    numbers = np.asarray(value, dtype=network.dtype)
-    if not (np.isfinite(numbers).all() and (numbers > 0).all()):
+    found = fitting(what, value, network)
+    if not bool(((found > 0) & (found < np.inf)).all()):
         raise ValueError(f"{what} must be positive, got {value!r}")
-    return network.backend.asarray(numbers)
+    return found
 
 
 def _prepared(
@@ -304,7 +307,7 @@ def _prepared(
     """Return the images, their classes and both bounds, all checked."""
     x = checked_images(network, images)
     labels = checked_classes(network, classes, x)
-    low, high = (network.backend.asarray(bound, dtype=network.dtype) for bound in bounds)
+    low, high = (fitting("each of the bounds", bound, network) for bound in bounds)
     slack = 1e-4 * abs(high - low)
     if not bool(((x >= low - slack) & (x <= high + slack)).all()):
         x = network.backend.to_numpy(x)
@@ -338,8 +341,7 @@ def robustness(
     labels = checked_classes(network, classes, x)
     right, fooled, euclidean, largest = 0, 0, 0.0, 0.0
     attacked_right = 0
-    for start in range(0, len(x), batch_size):
-        part = slice(start, start + batch_size)
+    for part in blocks(len(x), batch_size, "attacked"):
         before = network.predict(x[part]).argmax(axis=1) == labels[part]
         changed = attack(network, x[part], labels[part])
         after = network.predict(changed).argmax(axis=1) == labels[part]

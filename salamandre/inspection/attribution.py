@@ -30,6 +30,8 @@ from salamandre.inspection.scores import (
     blocks,
     checked_classes,
     checked_images,
+    fitting,
+    needed_image_shape,
 )
 from salamandre.layer import Layer
 from salamandre.layers.containers import Container
@@ -153,7 +155,7 @@ def integrated_gradients(
         batch_size: images at a time. Default 32.
     """
     whole("steps", steps)
-    start = network.backend.asarray(baseline, dtype=network.dtype)
+    start = fitting("baseline", baseline, network)
     points, weights = np.polynomial.legendre.leggauss(steps)  # on -1 to 1
 
     def integral(scores: Scores, x: Array, classes: Array) -> Array:
@@ -239,7 +241,7 @@ def grad_cam(
     """
     name = full_name(network, convolutions(network)[-1] if layer is None else layer)
     probe = Probe(layer_names(network)[name])
-    height, width = network.input_shape[1:] if len(network.input_shape) == 3 else (0, 0)
+    shape = needed_image_shape(network)
 
     def cam(scores: Scores, x: Array, classes: Array) -> Array:
         scores.gradient(x, classes)
@@ -249,7 +251,7 @@ def grad_cam(
         small = scores.xp.maximum((weights * probe.y).sum(axis=1), 0)
         rows, columns = (
             network.backend.asarray(bilinear(length, size))
-            for length, size in zip(small.shape[1:], (height, width), strict=True)
+            for length, size in zip(small.shape[1:], shape[1:], strict=True)
         )
         return scores.xp.matmul(scores.xp.matmul(rows, small), columns.T)
 
@@ -285,11 +287,7 @@ def occlusion(
     Raises:
         ValueError: inputs that are no images, or a square that does not fit.
     """
-    if len(network.input_shape) != 3:
-        raise ValueError(
-            f"occlusion needs images (C, H, W), the network takes {network.input_shape}"
-        )
-    height, width = network.input_shape[1:]
+    channels, height, width = needed_image_shape(network)
     if whole("patch", patch) > min(height, width) or whole("stride", stride) > patch:
         raise ValueError(
             f"the stride {stride} must be at most the patch {patch}, which must fit into images of "
@@ -308,9 +306,9 @@ def occlusion(
         count = scores.xp.zeros((height, width), x.dtype)
         for top, left in corners:
             hidden = (slice(top, top + patch), slice(left, left + patch))
-            changed = x.copy()
+            changed = x.reshape(-1, channels, height, width).copy()
             changed[:, :, hidden[0], hidden[1]] = value
-            fall = whole_score - (scores.compute(changed) * chosen).sum(axis=1)
+            fall = whole_score - (scores.compute(changed.reshape(x.shape)) * chosen).sum(axis=1)
             total[:, hidden[0], hidden[1]] += fall[:, None, None]
             count[hidden] += 1
         return total / count

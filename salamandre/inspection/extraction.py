@@ -16,7 +16,7 @@ from salamandre.atomic import write_atomically
 from salamandre.component import encode
 from salamandre.data import cache
 from salamandre.data.batches import named
-from salamandre.inspection.probes import LayerView, full_name
+from salamandre.inspection.probes import LayerViews, full_name
 from salamandre.inspection.scores import BATCH, blocks, checked_images
 from salamandre.network import Network
 
@@ -26,23 +26,25 @@ Prepare = Callable[[Any], np.ndarray]
 def features(
     network: Network,
     images: Any,
-    layer: str | int,
+    layer: str | int | Sequence[str | int],
     *,
     prepare: Prepare | None = None,
     pool: int | None = None,
     batch_size: int = BATCH,
     cache_dir: str | os.PathLike[str] | bool | None = None,
-) -> np.ndarray:
+) -> Any:
     """Return a layer's outputs for images as rows (N, features), on the host.
 
     They are computed in blocks, as without training, and kept in the cache until the network's
-    weights, the images or an argument changes.
+    weights, the images or an argument changes. Several layers are computed in one pass; each has
+    its own place in the cache.
 
     Args:
         network: which has the layer, and is not changed.
         images: (N, *input_shape); with ``prepare``, whatever it takes: pictures (uint8, N of (C, H,
             W)), or names of files.
         layer: its name, such as ``"features.9"``; the last part is enough if it is the only one.
+            Or a list of such.
         prepare: makes inputs of a block of images, such as ``model.prepare``. Default: the images
             are inputs.
         pool: outputs that are images are averaged over this many rows and columns of equal parts,
@@ -51,31 +53,49 @@ def features(
         cache_dir: the folder of the cache; False for none. Default: the user's, see
             :func:`salamandre.data.load`.
 
+    Returns:
+        rows (N, features), for a list of layers a list of such.
+
     Raises:
         ValueError: no such layer; the nearest name is given.
     """
-    view = LayerView(network, full_name(network, layer))
+    asked = [layer] if isinstance(layer, (str, int)) else layer
+    names = [full_name(network, name) for name in asked]
     if prepare is None:
         images = checked_images(network, images)
-    path = None
+    files: dict[str, Path] = {}
     if cache_dir is not False:
         home = cache.root(None if cache_dir is None or cache_dir is True else cache_dir)
-        key = _key(network, images, view.name, pool, None if prepare is None else named(prepare))
-        path = home / "features" / f"{key}.npy"
-        if (found := _recall(path, len(images))) is not None:
-            return found
-    rows = []
-    for part in blocks(len(images), batch_size, view.name):
+        digest = _digest(network, images, pool, None if prepare is None else named(prepare))
+        files = {name: home / "features" / f"{_place(digest, name)}.npy" for name in names}
+    kept = {name: _recall(file, len(images)) for name, file in files.items()}
+    found = {name: rows for name, rows in kept.items() if rows is not None}
+    if missing := [name for name in names if name not in found]:
+        found |= _computed(network, missing, images, prepare, pool, batch_size)
+        for name in files.keys() & missing:
+            _keep(found[name], files[name])
+    rows = [found[name] for name in names]
+    return rows[0] if asked is not layer else rows
+
+
+def _computed(
+    network: Network,
+    names: list[str],
+    images: Any,
+    prepare: Prepare | None,
+    pool: int | None,
+    batch_size: int,
+) -> dict[str, np.ndarray]:
+    """Return the features of layers by name, all from one pass over the images."""
+    views = LayerViews(network, names)
+    rows: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    for part in blocks(len(images), batch_size, "features"):
         x = images[part] if prepare is None else prepare(images[part])
-        y = network.backend.to_numpy(view.compute(checked_images(network, x)))
-        y = _pooled(y, pool) if pool and y.ndim == 4 else y
-        rows.append(y.reshape(len(y), -1))
-    found = np.concatenate(rows)
-    if path is not None and cache.writable(path.parent):
-        data = io.BytesIO()
-        np.save(data, found)
-        write_atomically(path, data.getvalue())
-    return found
+        for name, outputs in views.compute(checked_images(network, x)).items():
+            y = network.backend.to_numpy(outputs)
+            y = _pooled(y, pool) if pool and y.ndim == 4 else y
+            rows[name].append(y.reshape(len(y), -1))
+    return {name: np.concatenate(parts) for name, parts in rows.items()}
 
 
 def _pooled(y: np.ndarray, parts: int) -> np.ndarray:
@@ -95,8 +115,23 @@ def _recall(path: Path, count: int) -> np.ndarray | None:
     return found if found.ndim == 2 and len(found) == count else None
 
 
-def _key(network: Network, images: Any, *settings: Any) -> str:
-    """Return a checksum of all that features depend on."""
+def _keep(rows: np.ndarray, path: Path) -> None:
+    """Write features into the cache, if it can be written."""
+    if cache.writable(path.parent):
+        data = io.BytesIO()
+        np.save(data, rows)
+        write_atomically(path, data.getvalue())
+
+
+def _place(digest: Any, name: str) -> str:
+    """Return the checksum of a layer's features."""
+    own = digest.copy()
+    own.update(name.encode())
+    return own.hexdigest()
+
+
+def _digest(network: Network, images: Any, *settings: Any) -> Any:
+    """Return the checksum, not yet closed, of all but the layer that features depend on."""
     digest = hashlib.blake2b(json.dumps(encode(network), sort_keys=True).encode(), digest_size=16)
     for name, array in sorted(network.tensors().items()):
         digest.update(name.encode())
@@ -109,7 +144,7 @@ def _key(network: Network, images: Any, *settings: Any) -> str:
         pixels = np.ascontiguousarray(network.backend.to_numpy(network.backend.asarray(images)))
         digest.update(f"{pixels.dtype} {pixels.shape}".encode())
         digest.update(pixels.data)
-    return digest.hexdigest()
+    return digest
 
 
 def _stamp(image: Any) -> str:

@@ -11,6 +11,7 @@ from salamandre.inspection.probes import LayerView, convolutions, full_name, lay
 from salamandre.inspection.scores import BATCH, blocks, checked_images
 from salamandre.layers.convolution import ConvolutionalLayer
 from salamandre.layers.neuron import NeuronLayer
+from salamandre.models.model import image_shape
 from salamandre.network import Network
 
 
@@ -59,8 +60,8 @@ def neuron_image(network: Network, layer: str | int, neuron: int) -> Array:
         neuron: its number.
 
     Returns:
-        (C, H, W), if the neuron sees as many numbers as the network's input has; (1, H, H), if
-        these are the square of H; otherwise a vector.
+        (C, H, W), if the neuron sees as many numbers as the network's input has, or (1, H, H) if
+        that is a square row by row; otherwise a vector.
 
     Raises:
         ValueError: another kind of layer, or no such neuron.
@@ -71,8 +72,5 @@ def neuron_image(network: Network, layer: str | int, neuron: int) -> Array:
         raise ValueError(f"layer {name!r} is a {type(chosen).__name__}, not a NeuronLayer")
     if whole("neuron", neuron, least=0) >= chosen.outputs:
         raise ValueError(f"layer {name!r} has {chosen.outputs} neurons, got number {neuron}")
-    weights = chosen.weights[neuron] + 0
-    side = math.isqrt(weights.size)
-    if len(network.input_shape) == 3 and weights.size == math.prod(network.input_shape):
-        return weights.reshape(network.input_shape)
-    return weights.reshape(1, side, side) if side * side == weights.size else weights
+    weights, shape = chosen.weights[neuron] + 0, image_shape(network)
+    return weights.reshape(shape) if weights.size == math.prod(shape) else weights

@@ -6,7 +6,7 @@ takes the place of a layer, lets it compute, and keeps what it sees. The network
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from salamandre.backend import Array
@@ -127,29 +127,34 @@ def full_name(network: Network, layer: str | int) -> str:
     )
 
 
-class LayerView:
-    """A layer as a function of the network's input.
+class LayerViews:
+    """Layers as functions of the network's input, all of them in one pass.
 
-    What comes after the layer is not computed, but for the other branches of a container.
+    What comes after the last of them is not computed, but for the other branches of a container.
 
     Args:
-        network: which has the layer.
-        layer: its name, see :func:`full_name`.
+        network: which has the layers.
+        layers: their names, see :func:`full_name`.
+
+    Attributes:
+        probes: of the layers, by their whole names.
     """
 
-    def __init__(self, network: Network, layer: str | int) -> None:
-        self.network, self.name = network, full_name(network, layer)
-        self.probe = Probe(layer_names(network)[self.name])
+    def __init__(self, network: Network, layers: Iterable[str | int]) -> None:
+        known = layer_names(network)
+        names = [full_name(network, layer) for layer in layers]
+        self.network, self.probes = network, {name: Probe(known[name]) for name in names}
         self._run = inspecting_pass(network)
-        place(network, self._run, lambda name, own: self.probe if name == self.name else own)
+        place(network, self._run, lambda name, own: self.probes.get(name, own))
         self._last: Array = None  # the outputs of the last layer that is left
-        self._cut()
+        outer = [n for n in names if not any(n.startswith(f"{other}.") for other in names)]
+        self._cut(max(outer, key=list(known).index))
 
-    def _cut(self) -> None:
-        """Leave out of the pass what comes after the layer."""
+    def _cut(self, last: str) -> None:
+        """Leave out of the pass what comes after a layer."""
         container: Any = self.network
         ctx: Context = self._run
-        for name in self.name.split("."):
+        for name in last.split("."):
             if isinstance(container, (Parallel, Skip)):
                 return  # whose outputs are joined
             index = container.child_names.index(name)
@@ -158,16 +163,37 @@ class LayerView:
             ctx.needed = [(layer, part) for layer, part in ctx.needed if part in kept]
             container, ctx = container.children[index], ctx.parts[index]
 
-    def compute(self, x: Array) -> Array:
-        """Return the layer's outputs (N, ...) for a batch x, computed as without training."""
+    def compute(self, x: Array) -> dict[str, Array]:
+        """Return the layers' outputs (N, ...) by their names, computed as without training."""
         network, run = self.network, self._run
         x = network.as_inputs(x, finite=False)
         run.is_training, run.batch_labels = False, network.as_labels(None, example_count(x))
         self._last = Sequential.compute(network, x, run)
-        return self.probe.y
+        return {name: probe.y for name, probe in self.probes.items()}
+
+    def backprop(self) -> Array:
+        """Return dE/dx of the latest inputs from what the probes are given instead of dE/dy."""
+        nothing = self.network.backend.xp.zeros_like(self._last)
+        return Sequential.backprop(self.network, nothing, self._run)
+
+
+class LayerView:
+    """A layer as a function of the network's input; what comes after it is not computed.
+
+    Args:
+        network: which has the layer.
+        layer: its name, see :func:`full_name`.
+    """
+
+    def __init__(self, network: Network, layer: str | int) -> None:
+        self._views = LayerViews(network, [layer])
+        ((self.name, self._probe),) = self._views.probes.items()
+
+    def compute(self, x: Array) -> Array:
+        """Return the layer's outputs (N, ...) for a batch x, computed as without training."""
+        return self._views.compute(x)[self.name]
 
     def backprop(self, dy: Array) -> Array:
         """Return dE/dx from dE/dy of the layer's latest outputs; memory of the view."""
-        self.probe.instead = dy
-        nothing = self.network.backend.xp.zeros_like(self._last)
-        return Sequential.backprop(self.network, nothing, self._run)
+        self._probe.instead = dy
+        return self._views.backprop()

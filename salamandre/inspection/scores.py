@@ -15,6 +15,7 @@ from salamandre.backend import Array
 from salamandre.checks import whole
 from salamandre.inputs import checked_input
 from salamandre.inspection.probes import Stand, inspecting_pass, place
+from salamandre.models.model import image_shape
 from salamandre.network import Network
 
 BATCH = 32  # images at a time
@@ -120,6 +121,39 @@ def checked_classes(network: Network, classes: Any, images: Array) -> Array:
         wrong = numbers[(numbers < 0) | (numbers >= known)][0]
         raise ValueError(f"the network knows the classes 0 to {known - 1}, got {wrong}")
     return backend.asarray(numbers.astype(np.int64))
+
+
+def needed_image_shape(network: Network) -> tuple[int, ...]:
+    """Return the shape (C, H, W) of a network's inputs, of square rows (1, H, H).
+
+    Raises:
+        ValueError: they are no images.
+    """
+    shape = image_shape(network)
+    if len(shape) != 3:
+        raise ValueError(
+            f"images are needed, (C, H, W) or squares row by row, the network takes {shape}"
+        )
+    return shape
+
+
+def fitting(what: str, value: Any, network: Network) -> Array:
+    """Return a number, or an array that fits an image, as an array of the network's backend.
+
+    Raises:
+        ValueError: something else.
+    """
+    try:
+        found = network.backend.asarray(value, dtype=network.dtype)
+        fits = np.broadcast_shapes(found.shape, network.input_shape) == network.input_shape
+    except (TypeError, ValueError):
+        fits = False
+    if not fits:
+        raise ValueError(
+            f"{what} must be a number or an array that fits images of shape "
+            f"{network.input_shape}, got {np.shape(value) or repr(value)}"
+        )
+    return found
 
 
 def blocks(count: int, batch_size: int, what: str) -> Iterator[slice]:

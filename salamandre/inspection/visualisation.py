@@ -12,8 +12,13 @@ from salamandre.backend import Array, Backend
 from salamandre.checks import real, whole
 from salamandre.inspection.adversarial import UNIT, unit
 from salamandre.inspection.probes import LayerView
-from salamandre.inspection.scores import Scores, blocks, checked_classes, checked_images
-from salamandre.models.model import image_shape
+from salamandre.inspection.scores import (
+    Scores,
+    blocks,
+    checked_classes,
+    checked_images,
+    needed_image_shape,
+)
 from salamandre.network import Network
 
 
@@ -61,7 +66,7 @@ def visualise_class(
         seed: of noise and shifts. Default 0.
         batch_size: images at a time. Default 8.
     """
-    shape = _image_shape(network)
+    shape = needed_image_shape(network)
     goal = np.atleast_1d(np.asarray(classes))
     random = np.random.default_rng(whole("seed", seed, least=0))
     if start is None:
@@ -119,7 +124,7 @@ def dream(
         seed: of the shifts. Default 0.
         batch_size: images at a time. Default 8.
     """
-    shape = _image_shape(network)
+    shape = needed_image_shape(network)
     x = checked_images(network, images)
     view = LayerView(network, layer)
     ascent = _Ascent(
@@ -142,15 +147,6 @@ def _smooth_noise(random: np.random.Generator, shape: tuple[int, ...]) -> np.nda
     rows, columns = (_gaussian(length, max(0.1, length / 30)) for length in shape[1:])
     smooth = rows @ noise @ columns.T
     return smooth / max(float(smooth.std()), 1e-6)
-
-
-def _image_shape(network: Network) -> tuple[int, ...]:
-    shape = image_shape(network)
-    if len(shape) != 3:
-        raise ValueError(
-            f"images are needed, (C, H, W) or squares row by row, the network takes {shape}"
-        )
-    return shape
 
 
 class _Ascent:
@@ -187,7 +183,7 @@ class _Ascent:
 
     def climb(self, x: Array, batch_size: int, what: str) -> Array:
         """Return images (N, *input_shape) after all steps, taken in blocks."""
-        images = x.reshape(-1, *_image_shape(self.network))
+        images = x.reshape(-1, *needed_image_shape(self.network))
         done = [self._block(images[part], part) for part in blocks(len(x), batch_size, what)]
         return self.network.backend.xp.concatenate(done).reshape(x.shape)
 

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import csv
+import runpy
+import sys
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,10 +19,29 @@ from salamandre import models
 from salamandre.models.weights import _published
 from salamandre.runs import LearnedImages, Settings, new_run
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
+
 
 @pytest.fixture(autouse=True)
 def _own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("SALAMANDRE_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def mistake(tmp_path, monkeypatch, capsys):
+    """A function that runs an example in this process, and returns the sentence about a mistake."""
+    monkeypatch.chdir(tmp_path)
+
+    def run_wrongly(example, *arguments):
+        monkeypatch.setattr(sys, "argv", [example, *map(str, arguments)])
+        capsys.readouterr()
+        with pytest.raises(SystemExit) as end:
+            runpy.run_path(str(EXAMPLES / example), run_name="__main__")
+        assert end.value.code == 2
+        (line,) = capsys.readouterr().err.splitlines()
+        return line
+
+    return run_wrongly
 
 
 @pytest.fixture
@@ -30,7 +53,7 @@ def weights(tmp_path):
     return path
 
 
-def test_features_of_a_folder_of_pictures_are_classified(tmp_path, weights):
+def test_features_of_a_folder_of_pictures_are_classified(tmp_path, weights, mistake):
     pytest.importorskip("sklearn")
     letters(tmp_path / "pictures", "ab", count=8)
     options = ("--pictures", "pictures", "--weights", weights, "--train", 12, "--test", 4)
@@ -45,14 +68,13 @@ def test_features_of_a_folder_of_pictures_are_classified(tmp_path, weights):
     ]
     assert all(0 <= float(row["svm"]) <= 1 for row in rows)
     assert (folder / "cuts.png").is_file() and "fine-tuned: " in done.stdout
-    wrong = run("transfer_learning.py", *options[:4], "--train", 18, cwd=tmp_path, code=2)
-    assert "together at most 8" in wrong.stderr and len(wrong.stderr.splitlines()) <= 2
-    wrong = run("transfer_learning.py", *options[:4], "--cuts", "fire", cwd=tmp_path, code=2)
-    assert "no layer 'fire'" in wrong.stderr
+    wrong = partial(mistake, "transfer_learning.py", *options[:4])
+    assert "together at most 8" in wrong("--train", 18)
+    assert "no layer 'fire'" in wrong("--cuts", "fire")
     assert [*(tmp_path / "runs").glob("*/*")] == [folder]
 
 
-def test_a_classifier_of_digits_is_looked_into(tmp_path):
+def test_a_classifier_of_digits_is_looked_into(tmp_path, mistake):
     digits, _ = sal.data.load("digits")
     settings = Settings.new("mnist_classifier.py", {"dataset": "digits"}, LearnedImages.of(digits))
     folder = new_run(tmp_path / "runs", "digits-classifier", settings).folder
@@ -66,10 +88,9 @@ def test_a_classifier_of_digits_is_looked_into(tmp_path):
     assert names >= {"saliency.png", "adversarial-3.png", "dream-3.png", "filters.png"}
     for attack in ("FGSM, ε = 0.3", "PGD-40, ε = 0.3", "DeepFool"):
         assert attack in done.stdout
-    wrong = run("inspect_network.py", "--run", folder, "--target", "ten", cwd=tmp_path, code=2)
-    assert "unknown class 'ten'" in wrong.stderr
-    wrong = run("inspect_network.py", "--run", "nowhere", cwd=tmp_path, code=2)
-    assert "there is no run 'nowhere'" in wrong.stderr
+    wrong = partial(mistake, "inspect_network.py", "--run")
+    assert "unknown class 'ten'" in wrong(folder, "--target", "ten")
+    assert "there is no run 'nowhere'" in wrong("nowhere")
 
 
 def test_a_plain_and_a_robust_network_learn_and_are_attacked(tmp_path):

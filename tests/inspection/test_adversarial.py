@@ -176,13 +176,18 @@ def test_bad_input_is_refused(twins, images):
     for wrong, message in (
         (lambda: inspection.fgsm(network, 255 * images, CLASSES, 0.1), "beyond the bounds: give"),
         (lambda: inspection.fgsm(network, images, CLASSES, 0), "epsilon must be positive"),
+        (lambda: inspection.fgsm(network, images, CLASSES, "a"), "an array that fits .*, got 'a'"),
+        (lambda: inspection.fgsm(network, images, CLASSES, [1, 2]), r"fits .*, got \(2,\)"),
         (lambda: inspection.pgd(network, images, CLASSES, 0.1, norm="l2"), "unknown norm"),
         (lambda: inspection.pgd(network, images, CLASSES, 0.1, steps=0), "steps"),
         (lambda: inspection.targeted_ascent(network, images, 9), "0 to 4, got 9"),
         (lambda: inspection.deepfool(network, images, candidates=1), "candidates"),
+        (lambda: inspection.robustness(network, images, 0, None, batch_size=0), "batch_size"),
     ):
         with pytest.raises(ValueError, match=message):
             wrong()
+    with pytest.raises(ValueError, match="two outputs or more"):
+        inspection.deepfool(sal.Network([sal.NeuronLayer(1)], 4), np.ones((1, 4)))
 
 
 def test_adversarial_training_learns_what_the_attack_makes():

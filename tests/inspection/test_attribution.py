@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -138,6 +140,19 @@ def test_occlusion_is_the_fall_of_the_score(twins, images, host):
     np.testing.assert_allclose(found, total / count, atol=1e-10)
 
 
+def test_square_images_row_by_row_are_looked_at_as_images(random):
+    """A network that takes rows and makes images of them gives the maps of one without rows."""
+    parts = [sal.ConvolutionalLayer(2, 3, activation=sal.ReLU()), sal.Flatten(), sal.NeuronLayer(3)]
+    rows = sal.Network([sal.Reshape((1, 6, 6)), *copy.deepcopy(parts)], 36, dtype="float64")
+    images = sal.Network(parts, (1, 6, 6), dtype="float64")
+    rows.parameters[:] = images.parameters
+    x = random.uniform(size=(2, 1, 6, 6))
+    for look in (inspection.grad_cam, partial(inspection.occlusion, patch=3, stride=2)):
+        np.testing.assert_allclose(look(rows, x.reshape(2, 36)), look(images, x), atol=1e-12)
+    with pytest.raises(ValueError, match="images are needed"):
+        inspection.occlusion(sal.Network([sal.NeuronLayer(2)], 5), np.ones((1, 5)))
+
+
 @pytest.mark.skipif(not REAL.is_dir(), reason="the published weights are not here")
 def test_gradients_of_published_weights_are_those_of_pytorch(random):
     """SqueezeNet 1.1 of its authors, which rounds sizes down."""
@@ -176,6 +191,7 @@ def test_bad_input_is_refused_in_a_sentence(twins, images):
         (lambda: inspection.saliency(network, images, [1, 2]), "one whole number or 6"),
         (lambda: inspection.occlusion(network, images, patch=11), "must fit into images of 10×12"),
         (lambda: inspection.smooth_grad(network, images, samples=0), "samples"),
+        (lambda: inspection.integrated_gradients(network, images, baseline=[1, 2]), "that fits"),
     ):
         with pytest.raises(ValueError, match=message):
             wrong()

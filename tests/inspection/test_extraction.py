@@ -9,6 +9,7 @@ from small_classifier import torch
 
 import salamandre as sal
 from salamandre import inspection
+from salamandre.inspection.probes import LayerViews
 from salamandre.models import Preprocessing
 
 
@@ -37,7 +38,7 @@ def test_the_cache_is_asked_only_for_the_same(network, random, tmp_path, monkeyp
     files = tmp_path / "features"
     assert len(list(files.iterdir())) == 1
     with monkeypatch.context() as patch:
-        patch.setattr(inspection.LayerView, "compute", None)  # which is not called
+        patch.setattr(LayerViews, "compute", None)  # which is not called
         again = inspection.features(network, x.copy(), "relu6", cache_dir=tmp_path)
     np.testing.assert_array_equal(again, first)
     network.parameters += 0.1
@@ -46,6 +47,26 @@ def test_the_cache_is_asked_only_for_the_same(network, random, tmp_path, monkeyp
     inspection.features(network, x + 1, "relu6", cache_dir=tmp_path)
     inspection.features(network, x, "conv", cache_dir=tmp_path)
     assert len(list(files.iterdir())) == 4
+
+
+def test_several_layers_are_computed_in_one_pass_each_with_its_place(
+    twins, images, tmp_path, monkeypatch
+):
+    network, _ = twins
+    names = ["block", "fire.expand.left", "fire", "squeeze", "fire.expand"]
+    options = {"pool": 2, "batch_size": 4}
+    alone = [inspection.features(network, images, n, cache_dir=False, **options) for n in names]
+    inspection.features(network, images, "fire", cache_dir=tmp_path, **options)
+    passes, compute = [], LayerViews.compute
+    monkeypatch.setattr(
+        LayerViews, "compute", lambda own, x: passes.append(own.probes) or compute(own, x)
+    )
+    for _ in range(2):
+        found = inspection.features(network, images, names, cache_dir=tmp_path, **options)
+        for ours, wanted in zip(found, alone, strict=True):
+            np.testing.assert_array_equal(ours, wanted)
+    missing = ["block", "fire.expand", "fire.expand.left", "fire.squeeze"]
+    assert [sorted(probes) for probes in passes] == [missing] * 2  # of 4 and of 2 images, once
 
 
 def test_a_damaged_cache_is_computed_again(network, random, tmp_path):

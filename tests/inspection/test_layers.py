@@ -107,8 +107,11 @@ def test_the_weights_of_a_neuron_are_an_image():
     weights = network.named_parameters()
     found = inspection.neuron_image(network, 1, 5)
     np.testing.assert_array_equal(found, weights["1.weights"][5].reshape(2, 3, 4))
-    square = inspection.neuron_image(network, 2, 1)
-    np.testing.assert_array_equal(square, weights["2.weights"][1].reshape(1, 3, 3))
+    hidden = inspection.neuron_image(network, 2, 1)  # of no pixels, though 9 is a square
+    np.testing.assert_array_equal(hidden, weights["2.weights"][1])
+    rows = sal.Network([sal.NeuronLayer(2)], 9)
+    square = rows.named_parameters()["0.weights"][1].reshape(1, 3, 3)
+    np.testing.assert_array_equal(inspection.neuron_image(rows, 0, 1), square)
     with pytest.raises(ValueError, match="has 9 neurons, got number 9"):
         inspection.neuron_image(network, 1, 9)
     with pytest.raises(ValueError, match="not a NeuronLayer"):

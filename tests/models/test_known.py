@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from pytorch_models import (
@@ -13,14 +15,14 @@ from pytorch_models import (
     alexnet,
     nn,
     torch,
-    vgg_features,
+    vgg,
 )
 
 import salamandre as sal
 from salamandre import models
 from salamandre.layers.containers import Sequential
 from salamandre.models.known import KNOWN
-from salamandre.models.weights import Weights
+from salamandre.models.weights import Weights, _published
 
 
 def with_statistics(module):
@@ -52,13 +54,7 @@ def alike(network, module, shape, scale=1.0):
 
 
 @pytest.mark.parametrize(
-    ("name", "make"),
-    [
-        ("lenet5", LeNet5),
-        ("squeezenet1_1", SqueezeNet),
-        ("alexnet", alexnet),
-        ("resnet18", ResNet18),
-    ],
+    ("name", "make"), [("lenet5", LeNet5), ("squeezenet1_1", SqueezeNet), ("resnet18", ResNet18)]
 )
 def test_outputs_and_gradients_are_those_of_pytorch(name, make, tmp_path):
     module = with_statistics(make())
@@ -68,33 +64,53 @@ def test_outputs_and_gradients_are_those_of_pytorch(name, make, tmp_path):
     alike(model.network, module, model.network.input_shape)
 
 
-@pytest.mark.parametrize("name", ["vgg11", "vgg11_bn", "vgg16", "vgg16_bn"])
-def test_the_convolutions_of_vgg_are_those_of_pytorch(name):
-    """Without its head of 120 million weights."""
-    plan = VGG11 if "11" in name else VGG16
-    module = with_statistics(vgg_features(plan, name.endswith("bn")))
-    network = sal.Network({"features": KNOWN[name].layers(1000)["features"]}, (3, 32, 32))
-    arrays = {f"features.{n}": a.numpy() for n, a in module.state_dict().items()}
-    Weights("here", arrays).give(network)
-    alike(network, module, (3, 32, 32))
+HEADED = {
+    "alexnet": alexnet,
+    "vgg11": partial(vgg, VGG11),
+    "vgg11_bn": partial(vgg, VGG11, True),
+    "vgg16": partial(vgg, VGG16),
+    "vgg16_bn": partial(vgg, VGG16, True),
+}
+
+
+@pytest.mark.parametrize("name", HEADED)
+def test_networks_with_large_heads_are_those_of_pytorch(name):
+    """With small images, and 16 neurons where there are 4,096."""
+    module = with_statistics(HEADED[name](width=16))
+    layers = KNOWN[name].layers(1000)
+    for layer in layers["classifier"].children:
+        if getattr(layer, "outputs", None) == 4096:
+            layer.outputs = 16
+    shape = (3, 99, 99) if name == "alexnet" else (3, 32, 32)
+    network = sal.Network(layers, shape)
+    Weights("here", {n: a.numpy() for n, a in module.state_dict().items()}).give(network)
+    alike(network, module, shape)
 
 
 @pytest.mark.parametrize(
-    ("name", "parameters"),  # torchvision's documentation, "num_params" of each
+    ("name", "make", "parameters"),  # torchvision's documentation, "num_params" of each
     [
-        ("squeezenet1_1", 1_235_496),
-        ("alexnet", 61_100_840),
-        ("vgg11", 132_863_336),
-        ("vgg11_bn", 132_868_840),
-        ("vgg16", 138_357_544),
-        ("vgg16_bn", 138_365_992),
-        ("resnet18", 11_689_512),
+        ("squeezenet1_1", SqueezeNet, 1_235_496),
+        ("alexnet", HEADED["alexnet"], 61_100_840),
+        ("vgg11", HEADED["vgg11"], 132_863_336),
+        ("vgg11_bn", HEADED["vgg11_bn"], 132_868_840),
+        ("vgg16", HEADED["vgg16"], 138_357_544),
+        ("vgg16_bn", HEADED["vgg16_bn"], 138_365_992),
+        ("resnet18", ResNet18, 11_689_512),
     ],
 )
-def test_networks_have_as_many_parameters_as_published_ones(name, parameters):
+def test_parameters_are_as_many_and_called_as_published_ones(name, make, parameters):
     whole = Sequential(KNOWN[name].layers(1000))
     assert whole.build(KNOWN[name].preprocessing.shape) == (1000,)
     assert whole.parameter_count() == parameters
+    ours = {
+        _published(prefix + declared.name): declared.shape
+        for prefix, layer in whole.walk()
+        for declared in (*layer.declared, *layer.declared_state)
+    }
+    with torch.device("meta"):  # shapes without memory
+        theirs = {n: tuple(a.shape) for n, a in make().state_dict().items()}
+    assert ours == {n: a for n, a in theirs.items() if not n.endswith("num_batches_tracked")}
 
 
 def test_lenet_has_the_parameters_of_the_paper_with_full_connections():

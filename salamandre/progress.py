@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from threading import RLock
 from typing import Any
 
@@ -15,6 +17,17 @@ from tqdm.utils import disp_len
 LINES = 30.0  # seconds to the first line, and between two, where the output is no terminal
 USUAL_WIDTH = 80  # columns, of a terminal that does not know its width
 UP = "\x1b[A"  # by which tqdm moves from one bar to another
+_is_silent = ContextVar("is_silent", default=False)
+
+
+@contextmanager
+def silent() -> Iterator[None]:
+    """Show no bars that are opened within a block."""
+    before = _is_silent.set(True)
+    try:
+        yield
+    finally:
+        _is_silent.reset(before)
 
 
 def progress(
@@ -50,6 +63,8 @@ def progress(
         "smoothing": 0.05,
         "miniters": 1,  # seconds alone decide when it is redrawn
     }
+    if _is_silent.get():
+        return _Bar(disable=True, **options)
     if notebook_tqdm is not tqdm:
         return notebook_tqdm(**options)
     if sys.stderr is None or getattr(sys.stderr, "closed", False):

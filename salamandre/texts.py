@@ -33,6 +33,19 @@ def path_of(path: str | os.PathLike[str], what: str = "a path") -> Path:
     return Path(os.path.expanduser(text))
 
 
+def folder_of(path: str | os.PathLike[str], what: str = "a folder") -> Path:
+    """Return the folder that a user has given, as :func:`path_of`; it need not be there.
+
+    Raises:
+        ValueError: it, or one above it, is a file.
+    """
+    folder = path_of(path, what)
+    there = next((str(part) for part in (folder, *folder.parents) if os.path.exists(part)), ".")
+    if not os.path.isdir(there):
+        raise ValueError(f"{what} cannot be {folder}: {there} is a file")
+    return folder
+
+
 def readable_name(text: str) -> str:
     """Return a name of a file or folder, allowed on all systems, that resembles a text.
 

@@ -14,7 +14,7 @@ import pytest
 from tqdm.utils import disp_len
 
 from salamandre import progress as module
-from salamandre.progress import progress
+from salamandre.progress import progress, silent
 
 VALUES = "d_loss 0.6931, g_loss 0.6931, d_real 0.5123, d_fake 0.4567, distance 12.34, {odd} 1"
 
@@ -110,6 +110,16 @@ def test_an_output_that_is_closed_during_the_work_is_no_error(monkeypatch):
         file.close()
         bar.update(3)
         bar.refresh()
+
+
+def test_a_silent_block_shows_no_bars(monkeypatch):
+    file = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", file)
+    with silent(), progress(3, "unseen") as bar:
+        bar.update(3)
+    with progress(3, "seen") as bar:
+        bar.update(3)
+    assert "unseen" not in file.getvalue() and "seen: 100% 3/3" in file.getvalue()
 
 
 PROGRAM = """

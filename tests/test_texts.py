@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 import salamandre as sal
 from salamandre import plots
-from salamandre.texts import counted, file_name, pasteable, path_of, readable_name
+from salamandre.texts import counted, file_name, folder_of, pasteable, path_of, readable_name
 
 WORDS = ("-x+", "+x-", "?x?", "Hello", "hello", "HELLO", "con", "a.", "a", "a ", ".a", "x" * 300)
 WORDS = (*WORDS, "x" * 301, "a/b", "a_b", "a\\b", "..", "", "hello-0123abcd", "T-shirt/top", "\0")
@@ -68,3 +68,13 @@ def test_commands_can_be_pasted(monkeypatch):
 
 def test_one_is_not_plural():
     assert [counted(n, "round") for n in (0, 1, 1200)] == ["0 rounds", "1 round", "1,200 rounds"]
+
+
+def test_a_folder_need_not_be_there_but_is_no_file_nor_below_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Path("file").write_text("x")
+    for good in (tmp_path, tmp_path / "a" / "b", Path("a"), Path(".")):
+        assert folder_of(good) == good
+    for bad in ("file", "file/a", tmp_path / "file" / "a" / "b"):
+        with pytest.raises(ValueError, match=r"^runs cannot be .*file.*: .*file is a file$"):
+            folder_of(bad, "runs")

@@ -5,6 +5,7 @@ Commands import the library when they run, so that ``--help`` is fast.
 
 from __future__ import annotations
 
+import shutil
 from functools import partial
 from typing import Any
 
@@ -12,7 +13,33 @@ import click
 
 from salamandre import __version__
 from salamandre.cli import bench, datasets, generate, inspect, look, train
-from salamandre.program import FAILURES, INTERRUPTED, open_streams, plain_warnings, sentence
+from salamandre.cli.options import RunName
+from salamandre.program import (
+    FAILURES,
+    INTERRUPTED,
+    WrongUsage,
+    open_streams,
+    plain_warnings,
+    sentence,
+)
+
+WIDEST, NARROWEST = 100, 30  # columns of help
+
+
+class _Help(click.HelpFormatter):
+    """Help that fits narrow terminals too."""
+
+    def __init__(self, *_: Any, **__: Any) -> None:
+        columns = shutil.get_terminal_size().columns
+        super().__init__(width=max(min(columns, WIDEST) - 2, NARROWEST))
+
+    def write_dl(self, rows: Any, col_max: int = 30, col_spacing: int = 2) -> None:
+        """Write names beside their texts; longer names stand on a line of their own."""
+        super().write_dl(rows, min(col_max, self.width * 2 // 5), col_spacing)
+
+
+class _Context(click.Context):
+    formatter_class = _Help
 
 
 class _Salamandre(click.Group):
@@ -29,6 +56,8 @@ class _Salamandre(click.Group):
             try:
                 return super().invoke(ctx)
             except click.MissingParameter as error:
+                if error.param is None or not isinstance(error.param.type, RunName):
+                    raise
                 wanted = "name a run: its folder, a part of its name, or latest"
                 raise click.UsageError(wanted, error.ctx) from None
             except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
@@ -38,13 +67,15 @@ class _Salamandre(click.Group):
                     raise  # the end of input at a question
                 click.echo("interrupted", err=True)
                 ctx.exit(INTERRUPTED)
+            except WrongUsage as error:
+                raise click.UsageError(str(error)) from error
             except FAILURES as error:
                 raise click.ClickException(sentence(error)) from error
 
 
 @click.group(
     cls=_Salamandre,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 @click.version_option(__version__, message="salamandre %(version)s")
 def main() -> None:
@@ -58,11 +89,16 @@ def main() -> None:
     """  # noqa: D301 (click reads the \b)
 
 
-main.add_command(train.train)
-main.add_command(generate.generate)
-main.add_command(look.runs)
-main.add_command(look.show)
-main.add_command(look.compare)
-main.add_command(inspect.inspect)
-main.add_command(datasets.datasets)
-main.add_command(bench.bench)
+for command in (
+    train.train,
+    generate.generate,
+    look.runs,
+    look.show,
+    look.compare,
+    inspect.inspect,
+    datasets.datasets,
+    bench.bench,
+):
+    main.add_command(command)
+for command in (main, *main.commands.values(), *datasets.datasets.commands.values()):
+    command.context_class = _Context

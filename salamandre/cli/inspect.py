@@ -118,9 +118,7 @@ def _found(
         except ValueError as unknown:
             raise click.UsageError(f"{unknown}, and {error}") from None
         raise
-    with kinds.usage(UnknownRun):
-        file = run.classifier()
-    network = Network.load(file, backend=backend)
+    network = Network.load(run.classifier(), backend=backend)
     return models.of_network(network, run.images.classes or None, run.name), run
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Annotated, Any
 
 import click
@@ -12,7 +13,7 @@ from click.shell_completion import CompletionItem
 from msgspec import Meta, ValidationError, convert
 
 from salamandre import checks
-from salamandre.texts import path_of
+from salamandre.texts import folder_of, path_of
 
 Count = Annotated[int, Meta(ge=1)]
 Amount = Annotated[int, Meta(ge=0)]
@@ -180,7 +181,7 @@ output_option = click.option(
     "--output",
     cls=Renamed,
     earlier=("--runs",),
-    type=PATH,
+    type=Checked("folder", partial(folder_of, what="the folder of runs")),
     default="runs",
     metavar="DIR",
     help="The folder of all runs. Default: runs.",

@@ -56,6 +56,10 @@ def train(
         for name, value in values.items()
         if ctx.get_parameter_source(name) not in (ParameterSource.DEFAULT, None)
     }
+    if quiet:
+        from salamandre.progress import silent
+
+        ctx.with_resource(silent())
     if resume is not None:
         _resume(resume, output, quiet, given)
         return
@@ -80,7 +84,7 @@ def train(
     settings = Settings.new(COMMAND, options, LearnedImages.of(images, epoch))
     run = new_run(output, images.name, settings)
     click.echo(
-        f"{options['architecture']} on {len(images):,} images of {images.name}, "
+        f"{options['architecture']} on {counted(len(images), 'image')} of {images.name}, "
         f"{counted(epoch, 'round')} an epoch, {counted(options['epochs'], 'epoch')}: {run.folder}"
     )
     with locked(run.folder):

@@ -13,12 +13,11 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from salamandre.checks import whole
 from salamandre.class_names import composed, listed, matched
 from salamandre.data import cache
 from salamandre.data.images import MOST, Images, label_type
 from salamandre.data.listing import Listing, search
-from salamandre.data.pictures import pixel_limit, suffixes, write_squares
+from salamandre.data.pictures import checked_size, pixel_limit, suffixes, write_squares
 from salamandre.data.split_folders import SPLIT_NAMES, parts, splits
 from salamandre.texts import bracketed, counted, path_of
 
@@ -121,7 +120,7 @@ def _read(
     cache_dir: str | os.PathLike[str] | None = None,
 ) -> Images:
     """Return the pictures of a folder under a name, by default its own, as a split."""
-    whole("size", size)
+    checked_size("size", size)
     if channels not in (1, 3):
         raise ValueError(f"channels must be 1 for grey or 3 for colour, got {channels!r}")
     if not place.is_dir():

@@ -18,7 +18,7 @@ from salamandre.data.images import Images
 from salamandre.data.listing import search
 from salamandre.data.loading import load
 from salamandre.data.own_files import Found, Wanted, refusing
-from salamandre.data.pictures import suffixes
+from salamandre.data.pictures import checked_size, suffixes
 from salamandre.data.transforms import Crop, Resize, apply
 from salamandre.texts import path_of
 
@@ -90,7 +90,7 @@ def open(
         OSError: a file cannot be read.
         ImportError: PyArrow is needed and not installed.
     """
-    size = None if image_size is None else whole("image_size", image_size)
+    size = None if image_size is None else checked_size("image_size", image_size)
     if channels not in (None, 1, 3):
         raise ValueError(f"channels must be 1 for grey or 3 for colour, got {channels!r}")
     share = real("test_share", test_share, 0, 1, below=True)

@@ -12,15 +12,16 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from salamandre.checks import whole
 from salamandre.data.modes import Unusable, form_of, plain
 from salamandre.texts import bracketed
 
-LARGEST = 1 << 24  # pixels of a picture that keeps its size
+LARGEST = 1 << 24  # pixels of a picture in a data set
 MODES = {1: "L", 3: "RGB"}
 # Of Pillow's formats those with a signature of their own, whose reading is safe: not EPS, which
 # Ghostscript would run as a program, nor JPEG 2000, whose damaged files take any amount of memory.
@@ -57,6 +58,14 @@ def formats() -> tuple[str, ...]:
     if find_spec(PLUGIN):
         importlib.import_module(PLUGIN).register_heif_opener()
     return tuple(kind for kind in FORMATS if kind in Image.OPEN)
+
+
+def checked_size(what: str, size: Any) -> int:
+    """Return a height and width of pictures, of :data:`LARGEST` pixels at most."""
+    number, most = whole(what, size), math.isqrt(LARGEST)
+    if number > most:
+        raise ValueError(f"{what} must be at most {most}, got {number}")
+    return number
 
 
 def pixel_limit() -> int | None:

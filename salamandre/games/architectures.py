@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from salamandre.activations import LeakyReLU, ReLU, Tanh
-from salamandre.checks import one_of
+from salamandre.checks import one_of, whole
 from salamandre.data.images import Images
 from salamandre.games.constraints import GradientPenalty
 from salamandre.games.game import GanGame
@@ -58,9 +58,15 @@ def new_game(
         backend: of both networks.
 
     Raises:
-        ValueError: an unknown name, or images of a size that the architecture cannot make.
+        ValueError: an unknown name, images of a size that the architecture cannot make, or batches
+            that are too small for it.
     """
     architecture = ARCHITECTURES[one_of("architecture", name, ARCHITECTURES)]
+    if whole("batch_size", batch_size) < architecture.least:
+        raise ValueError(
+            f"{name} needs batches of at least {architecture.least} images, for the statistics of "
+            f"batch-norm, got {batch_size}"
+        )
     layers, d_layers = architecture.players(images.shape, len(images.classes))
     if unconditional_discriminator:
         d_layers = [layer for layer in d_layers if not isinstance(layer, (Embedding, LabelMap))]
@@ -138,10 +144,11 @@ class Architecture(NamedTuple):
     beta2: float
     game: type[GanGame]
     options: dict[str, Any]  # of the game
+    least: int = 1  # examples of a batch
 
 
 ARCHITECTURES = {
-    "cgan": Architecture(_cgan, 0.999, GanGame, {"objective": LeastSquares()}),
+    "cgan": Architecture(_cgan, 0.999, GanGame, {"objective": LeastSquares()}, least=2),
     "cdcgan": Architecture(_cdcgan, 0.999, GanGame, {"objective": NonSaturating()}),
     "cwgan": Architecture(
         _cwgan, 0.9, WGanGame, {"critic_steps": 2, "lipschitz": GradientPenalty()}

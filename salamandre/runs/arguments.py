@@ -10,13 +10,14 @@ from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
-from salamandre.program import WrongUsage
+from salamandre.backend import get_backend
+from salamandre.program import WrongUsage, usage
 from salamandre.runs.finding import find_run, run_in
 from salamandre.runs.keeping import checked_options, renamed, require_keepable, require_plain
 from salamandre.runs.lock import locked
 from salamandre.runs.run import CHECKPOINT, Run, new_run
 from salamandre.runs.settings import FILE, LearnedImages, Settings
-from salamandre.texts import option_name
+from salamandre.texts import folder_of, option_name
 
 if TYPE_CHECKING:
     from salamandre.data import Images
@@ -48,7 +49,8 @@ def parse_options(
     """Return options: those given, then those of the run to be resumed, then defaults.
 
     The parser gets ``--output``, the folder of all runs, and ``--resume RUN``: a folder, a part of
-    the name of a run, or ``latest``, the one of this program that was started last.
+    the name of a run, or ``latest``, the one of this program that was started last. An option
+    ``--backend`` names a backend.
 
     Args:
         parser: with the program's options. Their values must be such that ``settings.json`` can
@@ -59,8 +61,9 @@ def parse_options(
             runs cannot be continued, and there is no ``--resume``. Default only ``rounds``.
 
     Raises:
-        WrongUsage: there is no run to be resumed, or several of that name, or it is of another
-            program; or an option has another value that may not change.
+        WrongUsage: ``--output`` is a file; there is no such backend; there is no run to be resumed,
+            or several of that name, or it is of another program; or an option has another value
+            that may not change.
         ValueError: the run's settings are damaged, or values of an option cannot be kept.
     """
     add = parser.add_argument_group("folder").add_argument
@@ -77,6 +80,9 @@ def parse_options(
             if chosen.get("resume"):
                 return _resumed(parser, chosen, may_change)
     options = parser.parse_args(words)
+    with usage():
+        folder_of(options.output, "the folder of runs (--output)")
+        get_backend(getattr(options, "backend", None))
     require_keepable(parser, {n: v for n, v in vars(options).items() if n not in OF_THE_FOLDER})
     return options
 

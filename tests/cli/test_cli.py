@@ -18,6 +18,16 @@ def test_help_shows_a_first_try_to_be_pasted():
     assert "    salamandre generate latest --word 135792468" in lines
 
 
+@pytest.mark.parametrize("columns", [40, 60, 80])
+def test_help_fits_narrow_terminals(monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    for command in (["train"], ["generate"], ["inspect"], ["datasets", "show"], ["compare"]):
+        text, *lines = call(*command, "--help").split("\n\n")
+        assert text.startswith("Usage: ")
+        for line in "\n".join(lines).splitlines():
+            assert len(line) <= columns or line.startswith("    salamandre"), line
+
+
 def test_ctrl_c_ends_any_command_with_130_and_an_unanswered_question_with_1(place, monkeypatch):
     def interrupt(*_, **__):
         raise KeyboardInterrupt

@@ -105,6 +105,9 @@ def test_a_run_is_inspected_with_its_test_set(place):
     output = call("inspect", "digits-classifier", "--adversarial", "1", "--layers")
     assert "of 6 pictures became '1'" in output
     assert (folder / "inspected" / "adversarial-1.png").is_file()
+    moved = Settings.new("mnist_classifier.py", {"dataset": "/moved/away"}, images)
+    moved.write(folder)
+    assert "'/moved/away' is neither" in error_of("inspect", "latest", code=2)
     (folder / "model.safetensors").unlink()
     assert "has no classifier" in error_of("inspect", "latest", code=2)
 

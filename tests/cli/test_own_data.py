@@ -48,7 +48,8 @@ def test_files_of_ones_own_are_learned_and_found_again(place, monkeypatch, write
     source = write(place)
     Path("names.txt").write_text("A\nB\nC\n")
     more = (*more, "--class-names", "names.txt", "--test-share", 0.25)
-    call("train", "--dataset", source.name, *QUICK, *more)
+    output = call("train", "--dataset", source.name, *QUICK, *more)
+    assert "cdcgan on 18 images of own" in output and "%" not in output  # no bar of reading
     folder = only("runs")
     assert folder.parent.name == "own"
     settings = json.loads((folder / "settings.json").read_text())

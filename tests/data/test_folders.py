@@ -229,7 +229,7 @@ def test_what_is_refused(tmp_path):
         ValueError, match=r"1 picture outside of its class folders, such as a\.png: move them"
     ):
         folder(tmp_path)
-    for wrong in ({"size": 0}, {"size": 1.5}, {"channels": 2}, {"channels": "3"}):
+    for wrong in ({"size": 0}, {"size": 1.5}, {"size": 4097}, {"channels": 2}, {"channels": "3"}):
         with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be"):
             folder(tmp_path, **wrong)
 

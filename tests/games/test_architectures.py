@@ -37,3 +37,6 @@ def test_architectures_refuse_in_one_sentence():
     odd = data.Images(np.zeros((9, 1, 25, 25), np.uint8), np.zeros(9, np.uint8), ("a",), "x", "t")
     with pytest.raises(ValueError, match="25×25 does not allow: resize them"):
         games.new_game("cdcgan", odd)
+    with pytest.raises(ValueError, match="cgan needs batches of at least 2 images"):
+        games.new_game("cgan", digits, batch_size=1)
+    games.new_game("cwgan", digits, batch_size=1).play_and_learn()

@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 
 import salamandre as sal
+from salamandre.program import WrongUsage
 from salamandre.runs import earlier_names, find_run, find_runs, open_run, parse_options
 
 
@@ -52,6 +53,16 @@ def test_a_run_keeps_its_options(run, released):
     assert run.state() == "playing"
     released.pop()()
     assert run.state() == "stopped"
+
+
+def test_a_file_as_output_and_unknown_backends_are_wrong_usage(tmp_path):
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(WrongUsage, match=r"\(--output\) cannot be .*file/a: .*file is a file"):
+        options_of("--output", tmp_path / "file" / "a")
+    parser = argparse.ArgumentParser("p.py")
+    parser.add_argument("--backend")
+    with pytest.raises(WrongUsage, match="unknown backend 'nump', did you mean 'numpy'"):
+        parse_options(parser, ["--backend", "nump"])
 
 
 def test_a_run_goes_on_with_its_options_and_other_rounds(run, released):

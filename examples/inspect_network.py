@@ -19,6 +19,7 @@ import numpy as np
 from PIL import Image
 
 from salamandre import Network, data, inspection, models, runs
+from salamandre.checks import real
 from salamandre.inspection.probes import full_name
 from salamandre.program import Help, WrongUsage, run_program, usage
 
@@ -96,6 +97,8 @@ def main() -> None:
         model.label(target)
         if options.layer:
             full_name(model.network, options.layer)
+        for epsilon in options.epsilon:
+            real("--epsilon", epsilon, 0, above=True)
     run = runs.open_run(options, f"inspect-{Path(model.name).name}")
     report = inspection.Report(model, inputs, run.folder)
     report.saliency(options.layer)

@@ -27,7 +27,9 @@ import numpy as np
 import salamandre as sal
 from salamandre import inspection, models, runs
 from salamandre.atomic import write_atomically
-from salamandre.data.pictures import formats
+from salamandre.checks import real
+from salamandre.data.listing import is_hidden, search
+from salamandre.data.pictures import formats, suffixes
 from salamandre.inspection.probes import full_name
 from salamandre.plots.figure import new_figure, save_figure
 from salamandre.program import Help, WrongUsage, run_program, usage
@@ -45,6 +47,7 @@ CUTS = {
     "vgg16": [f"features.{n}" for n in (2, 7, 14, 21, 28)],
     "resnet18": ["relu", "layer1", "layer2", "layer3", "layer4"],
 }
+FOLDS = 3  # of the cross-validation
 Set = tuple[Any, np.ndarray]  # pictures, their rows or features; and labels
 
 
@@ -81,16 +84,20 @@ def load_pictures(options: argparse.Namespace) -> tuple[Any, np.ndarray, tuple[s
     path = Path(options.pictures)
     if not path.exists() and path.name.endswith(".tar.gz") and "SALAMANDRE_DATA" in os.environ:
         path = Path(os.environ["SALAMANDRE_DATA"], path.name)
-    if path.is_file():
+    if path.is_dir():
+        names = [Path(name) for name, *_ in search(path, suffixes()).pictures]
+        found = [(str(path / name), name.parts[0] if len(name.parts) > 1 else "") for name in names]
+    elif path.is_file() and tarfile.is_tarfile(path):
         found = from_archive(path)
-    elif path.is_dir():
-        found = [(file, file.parent.name) for file in sorted(path.glob("*/*")) if file.is_file()]
     else:
         train, _ = runs.open_images(options.pictures, vars(options))
         return train.images, train.labels.astype(int), train.classes
     classes = tuple(sorted({name for _, name in found}))
-    if len(classes) < 2:
-        raise WrongUsage(f"{path} must hold a sub-folder of pictures for each class, two or more")
+    if len(classes) < 2 or "" in classes:
+        raise WrongUsage(
+            f"{path} must hold a sub-folder of pictures for each class, two or more, and no other "
+            f"pictures"
+        )
     labels = np.array([classes.index(name) for _, name in found])
     return [picture for picture, _ in found], labels, classes
 
@@ -102,12 +109,16 @@ def from_archive(path: Path) -> list[tuple[Any, str]]:
     found = []
     with tarfile.open(path) as archive:
         for member in archive:
-            folder = Path(member.name).parent.name
-            if member.isfile() and Path(member.name).suffix in (".png", ".jpg", ".pgm", ".ppm"):
-                content = archive.extractfile(member)
-                assert content is not None
-                image = Image.open(io.BytesIO(content.read()), formats=formats()).convert("RGB")
-                found.append((np.asarray(image).transpose(2, 0, 1), folder))
+            name = Path(member.name)
+            kind = name.suffix.lower()
+            if not member.isfile() or kind not in suffixes() or any(map(is_hidden, name.parts)):
+                continue
+            try:
+                file = io.BytesIO(archive.extractfile(member).read())
+                image = Image.open(file, formats=formats()).convert("RGB")
+            except Exception:  # Pillow raises many kinds of errors for damaged files
+                raise OSError(f"{name} in {path} cannot be read as a picture") from None
+            found.append((np.asarray(image).transpose(2, 0, 1), name.parent.name))
     return found
 
 
@@ -118,10 +129,10 @@ def split(labels: np.ndarray, train: int, test: int, seed: int) -> tuple[np.ndar
     of_class = [random.permutation(np.flatnonzero(labels == label)) for label in range(count)]
     learn, check = train // count, test // count
     least = min(map(len, of_class))
-    if min(learn, check) < 1 or learn + check > least:
+    if learn < FOLDS or check < 1 or learn + check > least:
         raise ValueError(
             f"--train {train} and --test {test} are {learn} and {check} pictures of each of "
-            f"{count} classes: they must be at least 1 and together at most {least}"
+            f"{count} classes: they must be at least {FOLDS} and 1, together at most {least}"
         )
     rows = [order[:learn] for order in of_class], [o[learn : learn + check] for o in of_class]
     return random.permutation(np.concatenate(rows[0])), np.concatenate(rows[1])
@@ -134,9 +145,9 @@ def standardised(train: np.ndarray, test: np.ndarray) -> tuple[np.ndarray, np.nd
 
 
 def support_vectors(train: Set, test: Set, options: argparse.Namespace) -> tuple[float, float]:
-    """Return the accuracy of a linear SVM, and its C, chosen by 3-fold cross-validation."""
+    """Return the accuracy of a linear SVM, and its C, chosen by cross-validation."""
     machine = LinearSVC(random_state=options.seed, tol=1e-3)
-    search = GridSearchCV(machine, {"C": options.C}, cv=3).fit(*train)
+    search = GridSearchCV(machine, {"C": options.C}, cv=FOLDS).fit(*train)
     return float(search.score(*test)), float(search.best_params_["C"])
 
 
@@ -266,11 +277,12 @@ def main() -> None:
     with usage():  # refused before a folder is made
         for cut in cuts:
             full_name(model.network, cut)
+        for strength in options.C:
+            real("--C", strength, 0, above=True)
         splits = [
             split(labels, options.train, options.test, options.seed + number)
             for number in range(options.splits)
         ]
-    run = runs.open_run(options, "transfer-learning")
     used = np.unique(np.concatenate([rows for halves in splits for rows in halves]))
     pictures, labels = take(pictures, used), labels[used]
     sets = [
@@ -279,6 +291,7 @@ def main() -> None:
     found = inspection.features(
         model.network, pictures, cuts, prepare=model.preprocessing, pool=options.pool
     )
+    run = runs.open_run(options, "transfer-learning")
     table = study(found, sets, cuts, options)
     best = max(table, key=lambda row: row["svm"])
     print(f"the best cut: {best['cut']}, {100 * best['svm']:.1f}% by the SVM")

@@ -74,11 +74,14 @@ def inspect(
             found.label(name)
         for name in filter(None, (layer, deep_dream)):
             full_name(found.network, name)
+    saliency = saliency or not (adversarial or dream or deep_dream or layers)
     inputs = found.prepare(list(pictures)) if pictures else _test_images(found, run)
+    if not len(inputs) and (saliency or adversarial or deep_dream):
+        raise click.UsageError("at least one picture is needed: name its file")
     home = run.folder / "inspected" if run else Path("inspected", found.name)
     report = Report(found, inputs, to or home)
     written: list[Path] = []
-    if saliency or not (adversarial or dream or deep_dream or layers):
+    if saliency:
         written.append(report.saliency(layer))
     if adversarial:
         written.append(report.adversarial(adversarial))

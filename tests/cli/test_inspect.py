@@ -90,7 +90,8 @@ def test_bad_input_is_refused_before_anything_is_written(files):
         (("net.safetensors",), "net.safetensors cannot be read as a picture"),
     ):
         assert message in error_of("inspect", *files, *arguments, code=1)
-    assert "at least one picture" in error_of("inspect", files[0], code=1)
+    for without in ((), ("--dream", "1", "--deep-dream", "conv1"), ("--adversarial", "1")):
+        assert "at least one picture" in error_of("inspect", files[0], *without, code=2)
     message = error_of("inspect", "squeezenet", "a.png", code=2)
     assert "unknown model 'squeezenet', did you mean 'squeezenet1_1'" in message
     assert not list(Path("inspected").rglob("*.png"))

@@ -71,6 +71,9 @@ def test_features_of_a_folder_of_pictures_are_classified(tmp_path, weights, mist
     wrong = partial(mistake, "transfer_learning.py", *options[:4])
     assert "together at most 8" in wrong("--train", 18)
     assert "no layer 'fire'" in wrong("--cuts", "fire")
+    assert "--C must be" in wrong("--C", "0.1", "-1")
+    (tmp_path / "pictures" / "c.png").write_bytes(b"")
+    assert "and no other pictures" in wrong()
     assert [*(tmp_path / "runs").glob("*/*")] == [folder]
 
 
@@ -90,6 +93,7 @@ def test_a_classifier_of_digits_is_looked_into(tmp_path, mistake):
         assert attack in done.stdout
     wrong = partial(mistake, "inspect_network.py", "--run")
     assert "unknown class 'ten'" in wrong(folder, "--target", "ten")
+    assert "--epsilon must be" in wrong(folder, "--epsilon", "-1")
     assert "there is no run 'nowhere'" in wrong("nowhere")
 
 

@@ -254,7 +254,8 @@ def study(
             results.append(
                 (accuracy, linear_layer(train, test, int(y.max()) + 1, options), strength)
             )
-        svm, linear, strength = np.mean(results, axis=0)
+        svm, linear, _ = np.mean(results, axis=0)
+        strength = np.median([chosen for *_, chosen in results])
         row = {"cut": cut, "features": features.shape[1], "svm": svm, "linear": linear}
         table.append({**row, "C": strength})
         print(

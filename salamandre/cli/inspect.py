@@ -23,7 +23,8 @@ SHOWN = 6  # images of a run's data set
 @click.option(
     "--adversarial",
     metavar="CLASS",
-    help="Change the pictures by at most 4 of 255 levels, so that it takes them for this class.",
+    help="Change the pictures a little, so that it takes them for this class: by at most 4 of 255 "
+    "levels, if need be by 16 or 64.",
 )
 @click.option(
     "--dream", metavar="CLASS", multiple=True, help="What it imagines this class to be. Repeatable."

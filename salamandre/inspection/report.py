@@ -27,6 +27,7 @@ from salamandre.layers.neuron import NeuronLayer
 from salamandre.models.model import Model
 
 CHANNELS = 16  # of a layer, in a picture
+LEVELS = (4, 16, 64)  # of 255, the changes of adversarial pictures: as many as are needed
 
 
 class Report:
@@ -66,8 +67,11 @@ class Report:
         draw_maps(self._pictures(x), shown, path, captions=self._captions(x))
         return path
 
-    def adversarial(self, name: str, levels: float = 4.0, steps: int = 20) -> Path:
-        """Draw pictures that are changed by at most so many of 255 levels to become a class."""
+    def adversarial(self, name: str, steps: int = 20) -> Path:
+        """Draw pictures that are changed by at most 4 of 255 levels to become a class.
+
+        If that is not enough for all of them, by at most 16 or 64 levels.
+        """
         x, label = self._needed(), self.model.label(name)
         network, preprocessing = self.network, self.model.preprocessing
         shape = network.input_shape
@@ -75,23 +79,26 @@ class Report:
             np.broadcast_to(value, preprocessing.shape).reshape(shape)
             for value in (preprocessing.level, *preprocessing.bounds)
         )
-        changed = pgd(
-            network,
-            x,
-            label,
-            levels * level,
-            targets=label,
-            steps=steps,
-            random_start=False,
-            bounds=(bounds[0], bounds[1]),
-        )
+        for levels in LEVELS:
+            changed = pgd(
+                network,
+                x,
+                label,
+                levels * level,
+                targets=label,
+                steps=steps,
+                random_start=False,
+                bounds=(bounds[0], bounds[1]),
+            )
+            taken = self._host(network.predict(changed)).argmax(axis=1) == label
+            if taken.all():
+                break
         titles = list(zip(self._captions(x), self._captions(changed), strict=True))
         path = self.folder / f"adversarial-{_file_name(self.model.classes[label])}.png"
         draw_adversarial(self._pictures(x), self._pictures(changed), path, captions=titles)
-        taken = self._host(network.predict(changed)).argmax(axis=1) == label
         self.lines.append(
             f"{int(taken.sum())} of {len(x)} pictures became {self.model.classes[label]!r} by a "
-            f"change of at most {levels:g}/255"
+            f"change of at most {levels}/255"
         )
         return path
 

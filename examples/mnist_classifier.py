@@ -221,7 +221,8 @@ def main() -> None:
     train, test = open_data(options)
     if test is None:
         options.test_share = TEST_SHARE
-        train, test = train.train_test_split(TEST_SHARE, options.seed)
+        with usage():
+            train, test = train.train_test_split(TEST_SHARE, options.seed)
         print(f"{train.name} has no test images: a share of {TEST_SHARE:g} is kept for testing.")
     if options.epochs is None:
         options.epochs = 100 if train.name == "digits" else 10

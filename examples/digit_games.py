@@ -132,7 +132,8 @@ def open_both(options: argparse.Namespace) -> tuple[data.Images, data.Images]:
     train, test = open_data(options)
     if test is None:
         options.test_share = TEST_SHARE
-        train, test = train.train_test_split(TEST_SHARE, options.seed)
+        with usage():
+            train, test = train.train_test_split(TEST_SHARE, options.seed)
         print(f"{train.name} has no test images: a share of {TEST_SHARE:g} is kept for testing.")
     return train, test
 

@@ -24,7 +24,7 @@ from digit_games import COUNT, add_data, open_data
 
 import salamandre as sal
 from salamandre import data, evaluation, plots, runs, studies
-from salamandre.program import INTERRUPTED, Help, run_program
+from salamandre.program import INTERRUPTED, Help, WrongUsage, run_program
 from salamandre.runs.images import OPTIONS as IMAGE_OPTIONS
 from salamandre.texts import this_program
 
@@ -60,7 +60,7 @@ def judged(**options: Any) -> tuple[data.Images, evaluation.Judge]:
     """Return the images of the options and their judge; each process loads them once."""
     train, test = open_data(argparse.Namespace(**options))
     if test is None:
-        raise ValueError(f"{train.name} has no test images: give --test-share 0.1 to keep some")
+        raise WrongUsage(f"{train.name} has no test images: give --test-share 0.1 to keep some")
     return train, evaluation.Judge.trained(train, test)
 
 

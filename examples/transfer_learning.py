@@ -269,12 +269,12 @@ def study(
 def main() -> None:
     """Cut the network at several layers, learn on the features, and compare."""
     options = parse_arguments()
+    pictures, labels, classes = load_pictures(options)
     chosen = {} if options.weights is None else {"weights": options.weights}
     model = models.load(options.model, **chosen, backend=options.backend)
     if options.size:
         resized = replace(model.preprocessing, size=(options.size, options.size), shorter_side=None)
         model = models.load(options.model, **chosen, backend=options.backend, preprocessing=resized)
-    pictures, labels, classes = load_pictures(options)
     cuts = options.cuts or CUTS[options.model]
     with usage():  # refused before a folder is made
         for cut in cuts:

@@ -72,13 +72,15 @@ def run_program(name: str, main: Callable[[], object]) -> None:
 def open_streams() -> None:
     """Open standard streams that are missing, and let others take what their encoding lacks.
 
-    A service and ``pythonw`` have no streams. Opened now, they also occupy the numbers 0 to 2,
-    which would else be those of the next files, into which C libraries would print.
+    A service and ``pythonw`` have no streams. The numbers 0 to 2 are occupied too, which would
+    else be those of the next files, into which C libraries would print.
     """
     for name, mode in STREAMS.items():
         stream = getattr(sys, name)
         if stream is None or stream.closed:
-            setattr(sys, name, open(os.devnull, mode, encoding="utf-8"))  # noqa: SIM115
+            while (number := os.open(os.devnull, os.O_RDWR)) <= 2:
+                pass
+            setattr(sys, name, open(number, mode, encoding="utf-8"))  # noqa: SIM115
         elif mode == "w" and hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="salamandre.spell")
 

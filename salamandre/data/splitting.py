@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from salamandre.checks import real, whole
+from salamandre.texts import counted
 
 
 def chosen_rows(labels: NDArray[np.integer], test_share: float, seed: int) -> NDArray[np.bool_]:
@@ -32,8 +33,8 @@ def chosen_rows(labels: NDArray[np.integer], test_share: float, seed: int) -> ND
     taken[order[: max(0, round(share * len(labels)) - taken.sum())]] += 1
     if not taken.any():
         raise ValueError(
-            f"test_share {share:g} of {len(labels):,} examples in {np.count_nonzero(counts):,} "
-            f"classes leaves the test split empty: give a larger share or more examples"
+            f"test_share {share:g} of {counted(len(labels), 'example')} leaves the test split "
+            f"empty: give a larger share, or more examples of each class"
         )
     shuffled = random.permutation(len(labels))
     shuffled = shuffled[np.argsort(labels[shuffled], kind="stable")]  # class after class

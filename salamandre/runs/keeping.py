@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import copy
+import math
 from collections.abc import Collection, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -11,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import msgspec
 from msgspec import defstruct
 
+from salamandre.program import WrongUsage
 from salamandre.runs.settings import FILE
 
 if TYPE_CHECKING:
@@ -102,12 +104,16 @@ def require_keepable(parser: argparse.ArgumentParser, options: Mapping[str, Any]
     """Refuse values that would not come back from ``settings.json``.
 
     Raises:
-        ValueError: the first such option is named.
+        WrongUsage: a number is infinite or NaN.
+        ValueError: the type is at fault; the first such option is named.
     """
     for action in parser._actions:
         if action.dest not in options:
             continue
         value = options[action.dest]
+        for one in value if isinstance(value, (list, tuple)) else [value]:
+            if isinstance(one, float) and not math.isfinite(one):
+                raise WrongUsage(f"{_named(action)} must be finite, got {one}")
         try:
             again = _restored(action, msgspec.json.decode(_json(value)))
             kept = _json(again) == _json(value) and _same(again, value)

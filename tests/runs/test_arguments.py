@@ -212,7 +212,6 @@ def test_arguments_without_names_come_back(place, words, value, tmp_path, releas
 @pytest.mark.parametrize(
     "kind, words",
     [
-        ("type=float", "--x nan"),
         ("type=lambda text: {text}", "--x a"),
         ("type=lambda text: (int(text), object())", "--x 1"),
     ],
@@ -223,6 +222,12 @@ def test_what_cannot_be_kept_is_refused_at_the_start(kind, words, tmp_path, monk
         ValueError, match=r"--x .* cannot be kept in settings\.json: give it a type"
     ):
         parsed(kind, words.split())
+
+
+@pytest.mark.parametrize("words", ["--x nan", "--x 1 inf"])
+def test_numbers_that_are_not_finite_are_wrong_usage(words):
+    with pytest.raises(WrongUsage, match=r"^--x must be finite, got (nan|inf)$"):
+        parsed("type=float, nargs='+'", words.split())
 
 
 def test_a_parser_with_other_duties_is_refused(tmp_path, monkeypatch):

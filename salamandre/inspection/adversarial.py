@@ -50,7 +50,9 @@ def fgsm(
 
     x + ε sign(dE/dx), the fast gradient sign method (Goodfellow, Shlens, Szegedy 2015, section 4).
     With a random start and ``step`` = 1.25 ε it is the attack of fast adversarial training (Wong,
-    Rice, Kolter 2020, section 4).
+    Rice, Kolter 2020, section 4). As in the authors' program the start may lie beyond the bounds:
+    of pixels at a bound the result would not be random otherwise, and the network would learn to
+    withstand this attack alone.
 
     Args:
         network: a classifier, which is not changed.
@@ -109,7 +111,8 @@ def pgd(
         steps: how many. Default 40.
         step: α, the length of a step. Default 2.5 ε / steps.
         norm: ``"inf"`` (the default) or ``"2"``.
-        random_start: begin at a random point of the ball, uniformly. Default True.
+        random_start: begin at a random point of the ball, uniformly; steps end within the bounds.
+            Default True.
         bounds: see the module. Default (0, 1).
         seed: of the random start. Default 0.
         batch_size: images at a time. Default 32.
@@ -126,7 +129,7 @@ def pgd(
     for part in blocks(len(x0), batch_size, "attack"):
         x = x0[part]
         if random_start:
-            x = xp.clip(x + draw(xp, x, limit, random), low, high)
+            x = x + draw(xp, x, limit, random)
         for _ in range(steps):
             _, slope = scores.loss_gradient(x, goal[part])
             change = x + sign * climb(xp, slope, length) - x0[part]

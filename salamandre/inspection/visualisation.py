@@ -27,13 +27,13 @@ def visualise_class(
     classes: Any,
     *,
     start: Any = None,
-    steps: int = 100,
+    steps: int = 64,
     rate: float | None = None,
     l2: float = 0.02,
     variation: float = 0.0,
     jitter: int | None = None,
     blur: float = 0.7,
-    blur_every: int = 6,
+    blur_every: int = 4,
     bounds: tuple[Any, Any] = UNIT,
     seed: int = 0,
     batch_size: int = 8,
@@ -51,16 +51,16 @@ def visualise_class(
         network: a classifier of images (C, H, W), or of square grey ones row by row, which is not
             changed.
         classes: one for each image that is wanted, or one.
-        start: images (N, *input_shape) to begin with. Default: smooth noise in the middle of the
-            bounds, to which more units answer than to white noise.
-        steps: how many. Default 100.
-        rate: η, the Euclidean length of a step. Default √d / 100, d being the numbers of an image.
+        start: images (N, *input_shape) to begin with. Default: smooth, mostly grey noise in the
+            middle of the bounds, to which more units answer than to white noise.
+        steps: how many. Default 64.
+        rate: η, the Euclidean length of a step. Default √d / 64, d being the numbers of an image.
         l2: λ. Default 0.02.
         variation: μ. Default 0.
         jitter: shifts are at most so many pixels, round the border. Default a fourteenth of the
             shorter side.
         blur: standard deviation of the blur in pixels, 0 for none. Default 0.7.
-        blur_every: steps from one blur to the next; the last fifth has none. Default 6.
+        blur_every: steps from one blur to the next; the last fifth has none. Default 4.
         bounds: the smallest and the largest input, such as ``model.preprocessing.bounds``: numbers
             or arrays that fit an image. Default (0, 1).
         seed: of noise and shifts. Default 0.
@@ -72,7 +72,7 @@ def visualise_class(
     if start is None:
         low, high = (np.asarray(bound) for bound in bounds)
         noise = np.array([_smooth_noise(random, shape) for _ in goal])
-        start = np.clip((low + high) / 2 + (high - low) / 10 * noise, low, high)
+        start = np.clip((low + high) / 2 + (high - low) / 14 * noise, low, high)
         start = start.reshape(-1, *network.input_shape)
     x = checked_images(network, start)
     labels = checked_classes(network, goal if len(goal) > 1 else goal[0], x)
@@ -81,7 +81,7 @@ def visualise_class(
         network,
         lambda now, part: scores.gradient(now, labels[part])[1],
         steps=steps,
-        rate=math.sqrt(math.prod(shape)) / 100 if rate is None else rate,
+        rate=math.sqrt(math.prod(shape)) / 64 if rate is None else rate,
         l2=l2,
         variation=variation,
         jitter=min(shape[1:]) // 14 if jitter is None else jitter,
@@ -142,8 +142,11 @@ def dream(
 
 
 def _smooth_noise(random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-    """Return noise (C, H, W) with standard deviation 1, blurred over a thirtieth of the image."""
-    noise = random.normal(size=shape)
+    """Return noise (C, H, W) with standard deviation 1, blurred over a thirtieth of the image.
+
+    It is mostly grey: what the network adds has its own colours.
+    """
+    noise = random.normal(size=shape) + 2 * random.normal(size=shape[1:])
     rows, columns = (_gaussian(length, max(0.1, length / 30)) for length in shape[1:])
     smooth = rows @ noise @ columns.T
     return smooth / max(float(smooth.std()), 1e-6)

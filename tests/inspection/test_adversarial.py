@@ -104,6 +104,19 @@ def test_random_starts_in_the_euclidean_ball_are_uniform():
         assert furthest < 1.95 / 2000**0.5  # Kolmogorov and Smirnov, one in 1,000
 
 
+def test_one_step_from_a_random_start_stays_random_at_the_bounds():
+    """A black pixel, made brighter by 1.25 ε from [-ε, ε], is ε of five times in eight."""
+    network = sal.Network([sal.NeuronLayer(2)], 1, dtype="float64")
+    network.parameters[...] = [1, -1, 0, 0]
+    black = np.zeros((4000, 1))
+    attack = partial(inspection.fgsm, network, black, epsilon=0.2, step=0.25, random_start=True)
+    brighter = attack(1)
+    assert brighter.min() >= 0.05 and brighter.max() == 0.2
+    assert np.mean(brighter == 0.2) == pytest.approx(5 / 8, abs=0.03)
+    assert np.median(brighter[brighter < 0.2]) == pytest.approx(0.125, abs=0.01)
+    assert (attack(0) == 0).all()
+
+
 def test_deepfool(twins, images, host):
     """The authors' program, for all five classes."""
     network, module = twins

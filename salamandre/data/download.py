@@ -62,7 +62,7 @@ def download(form: Form, file: File, folder: Path, timeout: float = 20.0) -> Pat
             url = urls.popleft()
             with unfinished.open("ab") as out:
                 if not file.bytes:  # it is not known whether what was received is whole
-                    out.truncate(0)
+                    _empty(out)
                 start = out.tell()
                 try:
                     if not file.bytes or start < file.bytes:
@@ -92,7 +92,7 @@ def _transfer(url: str, file: File, out: BinaryIO, timeout: float) -> None:
 
     def begin(response: Any, **_: Any) -> None:
         if response.status_code == 200:  # the whole file instead of the requested range
-            out.truncate(0)
+            _empty(out)
         # Bytes as they come: a whole chunk of a server that sends one a second would take hours.
         read = partial(response.raw.read1, CHUNK, decode_content=True)
         response.iter_content = lambda *_, **__: iter(read, b"")
@@ -103,6 +103,12 @@ def _transfer(url: str, file: File, out: BinaryIO, timeout: float) -> None:
     fetch = HTTPDownloader(timeout=timeout, headers=headers, hooks={"response": begin})
     with closing(_Watched(file, out, timeout)) as watched:
         fetch(url, watched, None)
+
+
+def _empty(out: BinaryIO) -> None:
+    """Remove what was received; the position, which truncate alone leaves, is 0 again."""
+    out.seek(0)
+    out.truncate()
 
 
 class _Watched:
@@ -132,7 +138,7 @@ class _Watched:
         size, now = self.out.tell(), time.monotonic()
         self.bar.update(size - self.bar.n)
         if size > self.most:
-            self.out.truncate(0)
+            _empty(self.out)
             raise OSError(f"sent more than the {self.most:,} bytes of the file")
         if size >= self.goal:
             self.goal, self.deadline = size + SLOWEST * self.timeout, now + self.timeout

@@ -170,6 +170,13 @@ def test_a_server_that_cannot_go_on(fetch, kept, mirrors):
     assert mirrors.starts == [100]
 
 
+def test_what_was_kept_of_a_file_of_unknown_size_is_fetched_again(fetch, kept, mirrors):
+    kept(WHOLE[:100])
+    form, file, folder = fetch.arguments("good")
+    assert download(form, replace(file, bytes=0), folder, 0.2).read_bytes() == WHOLE
+    assert mirrors.starts == [0]
+
+
 def test_whole_but_not_yet_named(fetch, kept, mirrors):
     kept(WHOLE)
     assert fetch("good").read_bytes() == WHOLE

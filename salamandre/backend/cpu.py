@@ -66,7 +66,7 @@ def _for_loop(arguments: tuple[Any, ...], elementwise: bool) -> list[Any] | None
     first, axes = arguments[0], None
     number = first.dtype.type  # a Python float would make the loop's numbers float64
     if elementwise and not first.flags.c_contiguous:
-        axes = sorted(range(first.ndim), key=lambda axis: -first.strides[axis])
+        axes = sorted(range(first.ndim), key=first.strides.__getitem__, reverse=True)
     given = []
     for argument in arguments:
         if isinstance(argument, float):

@@ -202,7 +202,11 @@ class Sequential(Container):
 
 
 class Join:
-    """How arrays become one: ``"concatenate"`` along axis 1, or ``"add"``."""
+    """How arrays become one: ``"concatenate"`` along axis 1, or ``"add"``.
+
+    Attributes:
+        copies: whether :meth:`split` returns copies, which may be written over.
+    """
 
     def __init__(self, kind: str) -> None:
         self.kind = one_of("join", kind, ("concatenate", "add"))
@@ -217,6 +221,7 @@ class Join:
             )
         ends = [sum(shape[0] for shape in shapes[: index + 1]) for index in range(len(shapes))]
         self._parts = [slice(end - shape[0], end) for end, shape in zip(ends, shapes, strict=True)]
+        self.copies = bool(first) and len(shapes[0]) == 3
         return (ends[-1], *shapes[0][1:]) if first else shapes[0]
 
     def join(self, arrays: Sequence[Array], ctx: Context, name: str) -> Array:
@@ -228,9 +233,19 @@ class Join:
         y = ctx.buffer(name, shape, by_feature=x.ndim == 2, channels_last=x.ndim == 4)
         return ctx.xp.concatenate(arrays, axis=1, out=y)
 
-    def split(self, dy: Array) -> list[Array]:
-        """Return the part of dE/dy that belongs to each array."""
-        return [dy if self.kind == "add" else dy[:, part] for part in self._parts]
+    def split(self, dy: Array, ctx: Context, name: str) -> list[Array]:
+        """Return the part of dE/dy that belongs to each array; of images, copies without gaps."""
+        if self.kind == "add":
+            return [dy for _ in self._parts]
+        parts = [dy[:, part] for part in self._parts]
+        if not self.copies:
+            return parts
+        copies = []
+        for index, part in enumerate(parts):
+            copy = ctx.buffer(f"{name} of {index}", part.shape, channels_last=True)
+            copy[...] = part
+            copies.append(copy)
+        return copies
 
 
 def add(arrays: Sequence[Array | None], ctx: Context, name: str) -> Array | None:
@@ -282,6 +297,8 @@ class Parallel(Container):
 
     def plan(self, ctx: Context) -> None:
         """As the base; the pass keeps who computes each branch."""
+        for part in ctx.parts:
+            part.may_overwrite_gradient = self._join.copies
         super().plan(ctx)
         ctx.pairs = tuple(zip(self.children, ctx.parts, strict=True))
 
@@ -292,7 +309,7 @@ class Parallel(Container):
 
     def backprop(self, dy: Array, ctx: Context) -> Any:
         """Return the sum of the branches' dE/dx, or a tuple of them."""
-        branches = zip(ctx.pairs, self._join.split(dy), strict=True)
+        branches = zip(ctx.pairs, self._join.split(dy, ctx, "dy"), strict=True)
         return self._sum([layer.backprop(dy, part) for (layer, part), dy in branches], ctx, "dx")
 
     def compute_tangent(self, x_dot: Any, ctx: Context) -> Array:
@@ -303,8 +320,9 @@ class Parallel(Container):
 
     def backprop_tangent(self, dy: Array | None, dy_dot: Array, ctx: Context) -> tuple[Any, Any]:
         """Return the sums of the branches' dE/dx and dE/dx_dot, or tuples of them."""
-        dys = [None] * len(self.children) if dy is None else self._join.split(dy)
-        branches = zip(self.children, dys, self._join.split(dy_dot), ctx.parts, strict=True)
+        count, split = len(self.children), self._join.split
+        dys = [None] * count if dy is None else split(dy, ctx, "dy")
+        branches = zip(self.children, dys, split(dy_dot, ctx, "dy_dot"), ctx.parts, strict=True)
         found = [layer.backprop_tangent(dy, dy_dot, part) for layer, dy, dy_dot, part in branches]
         dx, dx_dot = zip(*found, strict=True)
         return self._sum(dx, ctx, "dx"), self._sum(dx_dot, ctx, "dx_dot")
@@ -359,7 +377,7 @@ class Skip(Sequential):
 
     def backprop(self, dy: Array, ctx: Context) -> Array:
         """Return the sum of dE/dx past f and through it."""
-        past, through = self._join.split(dy)
+        past, through = self._join.split(dy, ctx, "dy")
         dx = super().backprop(through, ctx)
         return add([past, dx], ctx, "dx") if ctx.input_gradient else None
 
@@ -371,8 +389,8 @@ class Skip(Sequential):
         self, dy: Array | None, dy_dot: Array, ctx: Context
     ) -> tuple[Array | None, Array]:
         """Return the sums of the gradients past f and through it."""
-        past, through = (None, None) if dy is None else self._join.split(dy)
-        past_dot, through_dot = self._join.split(dy_dot)
+        past, through = (None, None) if dy is None else self._join.split(dy, ctx, "dy")
+        past_dot, through_dot = self._join.split(dy_dot, ctx, "dy_dot")
         dx, dx_dot = super().backprop_tangent(through, through_dot, ctx)
         if not ctx.input_gradient:
             return None, None

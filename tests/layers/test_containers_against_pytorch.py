@@ -310,3 +310,18 @@ def test_saved_and_loaded(name, backend, host, random, tmp_path):
     assert [*loaded.tensors()] == [*network.tensors()]
     assert np.array_equal(host(loaded.predict(x)), host(network.predict(x)))
     assert loaded.summary() == network.summary()
+
+
+@pytest.mark.parametrize("branches", [1, 2])
+@pytest.mark.parametrize("size", [1, 3])
+def test_the_gradient_that_is_given_is_not_written_over(branches, size, backend, host, random):
+    """Also where the part of a branch is one run of memory: one branch, or images of a pixel."""
+    layer = sal.Parallel([CONV(3, 1, activation=sal.ReLU()) for _ in range(branches)])
+    network = sal.Network([layer], (2, size, size), backend=backend, dtype="float64")
+    dy = random.normal(size=(1, size, size, 3 * branches)).transpose(0, 3, 1, 2)
+    given, run = network.backend.asarray(dy.copy(order="K")), network.new_pass()
+    y = host(network.compute(random.normal(size=(1, 2, size, size)), run)).copy()
+    network.backprop(given, run)
+    assert (y == 0).any() and np.array_equal(host(given), dy)
+    bias = network.named_gradients()["0.0.bias"]
+    assert close(host(bias), (dy * (y > 0))[:, :3].sum(axis=(0, 2, 3)))

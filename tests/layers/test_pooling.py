@@ -50,6 +50,16 @@ def test_what_is_no_number_stays_visible_behind_a_pool(backend, host):
     assert np.isnan(y[0, 0, 0, 0]) and y[0, 0, 0, 1] == 7
 
 
+def test_what_is_no_number_is_found_in_any_place_of_any_channel(backend, host):
+    """Of 18 channels, two for each pixel of the window."""
+    x = np.ones((1, 18, 3, 3), np.float32)
+    for channel in range(18):
+        x[0, channel].flat[channel % 9] = np.nan
+    network = sal.Network([sal.MaxPool(3)], (18, 3, 3), backend=backend)
+    y = host(network.compute(network.backend.asarray(x), network.new_pass()))
+    assert np.isnan(y).all()
+
+
 def test_global_pooling_and_upsampling_against_pytorch(backend, host, random):
     module = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
     agrees([sal.GlobalAveragePool()], module, (3, 4, 5), backend, host)

@@ -67,6 +67,11 @@ class Products:
         """Write the gradient of the weights (P, C, kh, kw), or add it to what is there."""
         raise NotImplementedError
 
+    def _image_blocks(self, ctx: Any, image: Array) -> list[slice]:
+        """Cut a batch so that what the output positions see, and what they become, stay small."""
+        numbers = math.prod(self.positions) * max(self.inputs, self.outputs)
+        return self._blocks(ctx, len(image), numbers)
+
     def _blocks(self, ctx: Any, count: int, numbers: int) -> list[slice]:
         """Cut a batch evenly so that blocks of images of so many numbers stay within BLOCK."""
         most = max(1, BLOCK // (numbers * ctx.dtype.itemsize))
@@ -96,8 +101,10 @@ class WholeProducts(Products):
         self, ctx: Any, image: Array, out: Array, bias: Array | None = None, slope: float = 1.0
     ) -> None:
         """out = image weightsᵀ."""
-        ctx.xp.dot(image.reshape(-1, self.inputs), ctx.matrix.T, out=self._rows(out))
-        finish(ctx, out, bias, slope)
+        for block in self._image_blocks(ctx, image):
+            seen, found = image[block].reshape(-1, self.inputs), out[block]
+            ctx.xp.dot(seen, ctx.matrix.T, out=self._rows(found))
+            finish(ctx, found, bias, slope)
 
     def transpose(
         self, ctx: Any, outputs: Array, out: Array, bias: Array | None = None, slope: float = 1.0
@@ -159,9 +166,6 @@ class ColumnProducts(Products):
             if add:
                 out += found
             add = True
-
-    def _image_blocks(self, ctx: Any, image: Array) -> list[slice]:
-        return self._blocks(ctx, len(image), math.prod(self.positions) * self.inputs)
 
     def _shape(self, count: int) -> Shape:
         return (count, *self.positions, *self.kernel, self.channels)

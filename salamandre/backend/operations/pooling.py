@@ -57,9 +57,10 @@ def _max_pool(x: Array, y: Array, chosen: Array, kernel: Pair, stride: Pair, pad
                         seen = x[n, top + i, left + j]
                         here = index.dtype.type(i * kernel[1] + j)
                         for c in range(channels):
-                            larger = seen[c] > best[c] or seen[c] != seen[c]  # NaN stays
-                            index[c] = here if larger else index[c]
-                            best[c] = seen[c] if larger else best[c]
+                            value, old, old_index = seen[c], best[c], index[c]  # no branches
+                            larger = (value > old) | (value != value)  # NaN stays
+                            index[c] = here if larger else old_index
+                            best[c] = value if larger else old
 
 
 max_pool.cuda(

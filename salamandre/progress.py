@@ -1,4 +1,4 @@
-"""Progress bars: redrawn on a terminal or in a notebook, elsewhere a line every 30 seconds."""
+"""Progress bars: redrawn on a terminal or in a notebook, elsewhere a line now and then."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tqdm import tqdm
 from tqdm.auto import notebook_tqdm
 from tqdm.utils import disp_len
 
-LINES = 30.0  # seconds to the first line, and between two, where the output is no terminal
+LINES = 30.0  # seconds between two lines where the output is no terminal
 USUAL_WIDTH = 80  # columns, of a terminal that does not know its width
 UP = "\x1b[A"  # by which tqdm moves from one bar to another
 _is_silent = ContextVar("is_silent", default=False)
@@ -73,7 +73,7 @@ def progress(
         return _Bar(**_size(), **options)
     if not leave:
         return _Bar(disable=True, **options)
-    return _Bar(file=_Lines(sys.stderr), mininterval=LINES, delay=LINES, **options)
+    return _Bar(file=_Lines(sys.stderr), mininterval=LINES, **options)
 
 
 def _size() -> dict[str, Any]:

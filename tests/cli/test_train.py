@@ -238,5 +238,5 @@ def test_a_film_is_made_where_ffmpeg_is(place, monkeypatch):
 
 def test_a_folder_that_cannot_be_written_is_named(place):
     shutil.copy(__file__, "runs")  # a file where the folder should be
-    message = error_of("train", *FAST, "--quiet", "--epochs", 1, code=1)
-    assert message.startswith("runs/digits") and "director" in message
+    message = error_of("train", *FAST, "--quiet", "--epochs", 1, code=2)
+    assert message.endswith("the folder of runs cannot be runs: runs is a file")

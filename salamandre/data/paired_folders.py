@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import shutil
-import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -151,8 +149,6 @@ def _kept(
 ) -> Pairs:
     """Return the pairs of a folder from the cache, after writing them there if they are absent.
 
-    The file holds all conditions, then all images.
-
     Args:
         place: the folder.
         found: in it; there is a pair for each picture.
@@ -161,28 +157,21 @@ def _kept(
         how: they are read.
         origin: what tells that they have changed.
     """
-    shape, broken = (how.channels, how.size, how.size), list[str]()
+    shape, broken = (2 * how.channels, how.size, how.size), list[str]()
     path = how.home / "pairs" / f"{cache.key(origin, shape, pixel_limit(), READING)}.bytes"
 
     def write(file: BinaryIO) -> None:
-        beside = path.parent if cache.writable(path.parent) else None
-        with tempfile.TemporaryFile(dir=beside) as images:
+        step = max(1, BLOCK // math.prod(shape))
+        broken[:], readable = read_each(
+            place, found.paths, read, lambda pair: file.write(pair.tobytes()), step
+        )
+        file.write(bytes(int(readable.sum())))  # labels
 
-            def add(pair: NDArray[np.uint8]) -> None:
-                file.write(pair[0].tobytes())
-                images.write(pair[1].tobytes())
-
-            step = max(1, BLOCK // (2 * math.prod(shape)))
-            broken[:], readable = read_each(place, found.paths, read, add, step)
-            images.seek(0)
-            shutil.copyfileobj(images, file)
-        file.write(cache.stored(np.zeros(2 * readable.sum(), np.uint8), 1))
-
-    both, _ = cache.keep(path, shape, write)
-    count, passed = len(both) // 2, found.passed_over()
-    if lost := len(found.paths) - count:
+    examples, _ = cache.keep(path, shape, write)
+    passed = found.passed_over()
+    if lost := len(found.paths) - len(examples):
         passed.append(f"{lost:,} of {len(found.paths):,} pairs that cannot be read")
         passed[-1] += bracketed(broken)
     if passed:
         warnings.warn(f"{place}: passed over {'; '.join(passed)}", stacklevel=5)
-    return Pairs(both[:count], both[count:], how.name, split)
+    return Pairs(examples, how.channels, how.name, split)

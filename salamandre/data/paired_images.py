@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from salamandre.checks import array as as_array
+from salamandre.checks import whole
 from salamandre.data.images import checksum
 from salamandre.data.splitting import chosen_rows
 from salamandre.data.transforms import Transform
@@ -19,50 +20,74 @@ from salamandre.data.transforms import Transform
 class Pairs:
     """Conditions and images, pair by pair.
 
+    A pair is one array: the channels of the condition, then those of the image. So one transform
+    changes both alike, and games take pairs as they are.
+
     Attributes:
-        conditions: uint8 (N, C, H, W), read-only; what a network is given.
-        images: uint8 (N, channels, H, W), read-only; what it shall return.
+        examples: uint8 (N, C + channels, H, W), read-only; memory-mapped where it comes from the
+            cache.
+        condition_channels: C, the number of the first channels that are the condition.
         name: of the data set.
         split: ``"train"`` or ``"test"``.
-        transform: a random change of training batches, such as :class:`salamandre.data.Jitter`. It
-            is given both parts of a pair as one array with the channels of both, so that all random
-            choices are the same for both. Default none.
+        transform: a random change of training batches (n, C + channels, H, W), such as
+            :class:`salamandre.data.Jitter`. Default none.
 
     Raises:
-        ValueError: an array of another type or shape, other numbers or sizes of conditions than of
-            images, or a transform that does not keep number and channels.
+        ValueError: an array of another type or shape, or without channels for one of both.
     """
 
-    conditions: NDArray[np.uint8]
-    images: NDArray[np.uint8]
+    examples: NDArray[np.uint8]
+    condition_channels: int
     name: str
     split: str
     transform: Transform | None = None
 
-    def __post_init__(self) -> None:
-        for what in ("conditions", "images"):
-            array = np.asarray(as_array(what, getattr(self, what)))
-            if array.dtype != np.uint8 or array.ndim != 4 or 0 in array.shape:
-                raise ValueError(
-                    f"{what} must be a uint8 array of shape (N, C, H, W) with at least one pixel, "
-                    f"got {array.dtype} of shape {array.shape}"
-                )
-            view = array.view()
-            view.flags.writeable = False
-            object.__setattr__(self, what, view)
-        if len(self.conditions) != len(self.images):
+    @classmethod
+    def of(cls, conditions: Any, images: Any, name: str = "pairs", split: str = "train") -> Pairs:
+        """Return pairs of arrays, which are copied.
+
+        Args:
+            conditions: uint8 (N, C, H, W).
+            images: uint8 (N, channels, H, W).
+            name: of the data set. Default ``"pairs"``.
+            split: ``"train"`` (default) or ``"test"``.
+
+        Raises:
+            ValueError: arrays of another type or shape, or of different numbers or sizes.
+        """
+        both = [_as_bytes("conditions", conditions), _as_bytes("images", images)]
+        if len(both[0]) != len(both[1]):
             raise ValueError(
-                f"there must be one condition for each image, got {len(self.conditions):,} "
-                f"conditions for {len(self.images):,} images"
+                f"there must be one condition for each image, got {len(both[0]):,} conditions for "
+                f"{len(both[1]):,} images"
             )
-        if self.conditions.shape[2:] != self.images.shape[2:]:
-            sizes = ["×".join(map(str, x.shape[2:])) for x in (self.conditions, self.images)]
+        if both[0].shape[2:] != both[1].shape[2:]:
+            sizes = ["×".join(map(str, array.shape[2:])) for array in both]
             raise ValueError(
                 f"conditions and images must have the same height and width, got {sizes[0]} and "
                 f"{sizes[1]}: resize one of them"
             )
-        if self.transform is not None:
-            self.drawn(np.arange(1), np.random.default_rng(0))
+        return cls(np.concatenate(both, axis=1), both[0].shape[1], name, split)
+
+    def __post_init__(self) -> None:
+        view = _as_bytes("pairs", self.examples).view()
+        view.flags.writeable = False
+        object.__setattr__(self, "examples", view)
+        if whole("condition_channels", self.condition_channels) >= view.shape[1]:
+            raise ValueError(
+                f"condition_channels must be below the {view.shape[1]} channels of condition and "
+                f"image, got {self.condition_channels}"
+            )
+
+    @property
+    def conditions(self) -> NDArray[np.uint8]:
+        """What a network is given: uint8 (N, C, H, W), a view."""
+        return self.examples[:, : self.condition_channels]
+
+    @property
+    def images(self) -> NDArray[np.uint8]:
+        """What it shall make of them: uint8 (N, channels, H, W), a view."""
+        return self.examples[:, self.condition_channels :]
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -77,32 +102,7 @@ class Pairs:
     @cached_property
     def checksum(self) -> int:
         """A checksum (CRC-32) of conditions and images; it reads all of them, once."""
-        return checksum(self.conditions, self.images)
-
-    def drawn(
-        self, rows: NDArray[np.integer], random: np.random.Generator
-    ) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-        """Return a training batch: conditions and images of some rows, changed by the transform.
-
-        Args:
-            rows: numbers of pairs (n,).
-            random: of the transform.
-
-        Raises:
-            ValueError: the transform does not return as many pairs with as many channels.
-        """
-        conditions, images = self.conditions[rows], self.images[rows]
-        if self.transform is None:
-            return conditions, images
-        both = np.concatenate([conditions, images], axis=1)
-        changed = np.asarray(self.transform(both, random))
-        if changed.dtype != np.uint8 or changed.ndim != 4 or changed.shape[:2] != both.shape[:2]:
-            raise ValueError(
-                f"the transform of pairs must return bytes of shape ({both.shape[0]}, "
-                f"{both.shape[1]}, H, W), as it is given, got {changed.dtype} of shape "
-                f"{changed.shape}"
-            )
-        return changed[:, : conditions.shape[1]], changed[:, conditions.shape[1] :]
+        return checksum(self.examples)
 
     def train_test_split(self, test_share: float, seed: int = 0) -> tuple[Pairs, Pairs]:
         """Return two disjoint parts of the pairs, as copies in memory, in the order of the pairs.
@@ -132,7 +132,7 @@ class Pairs:
             if not -len(self) <= index < len(self):
                 raise IndexError(f"there are {len(self):,} pairs, got index {index}")
             index = slice(index, index + 1 or None)
-        return replace(self, conditions=self.conditions[index], images=self.images[index])
+        return replace(self, examples=self.examples[index])
 
     def __len__(self) -> int:
         return len(self.images)
@@ -146,3 +146,13 @@ class Pairs:
     def __repr__(self) -> str:
         sizes = ["×".join(map(str, x)) for x in (self.condition_shape, self.shape)]
         return f"Pairs({self.name!r}, {self.split}: {len(self):,} of {sizes[0]} → {sizes[1]})"
+
+
+def _as_bytes(what: str, values: Any) -> NDArray[np.uint8]:
+    array = np.asarray(as_array(what, values))
+    if array.dtype != np.uint8 or array.ndim != 4 or 0 in array.shape:
+        raise ValueError(
+            f"{what} must be a uint8 array of shape (N, C, H, W) with at least one pixel, got "
+            f"{array.dtype} of shape {array.shape}"
+        )
+    return array

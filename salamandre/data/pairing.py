@@ -153,18 +153,19 @@ def _made(images: Images, conditions: str | Make, home: Path) -> Pairs:
         pixels = np.rint(pixels * np.float32(255 / images.white)).astype(np.uint8)
     if callable(conditions):
         made = np.concatenate([*_blocks(conditions, pixels)])
-    else:
-        make = CONDITIONS[conditions]
-        shape = make(pixels[:1]).shape[1:]
+        return Pairs.of(made, pixels, images.name, images.split)
+    make, channels = CONDITIONS[conditions], pixels.shape[1]
 
-        def write(file: BinaryIO) -> None:
-            for block in _blocks(make, pixels):
-                file.write(block.tobytes())
-            file.write(cache.stored(np.zeros(len(pixels), np.uint8), 1))
+    def write(file: BinaryIO) -> None:
+        for block in _blocks(lambda images: np.concatenate([make(images), images], 1), pixels):
+            file.write(block.tobytes())
+        file.write(bytes(len(pixels)))  # labels
 
-        key = cache.key(images.checksum, pixels.shape, images.white, conditions, MAKING)
-        made, _ = cache.keep(home / "pairs" / f"{key}.bytes", shape, write)
-    return Pairs(made, pixels, images.name, images.split)
+    of_condition = make(pixels[:1]).shape[1]
+    key = cache.key(images.checksum, pixels.shape, images.white, conditions, MAKING)
+    shape = (of_condition + channels, *pixels.shape[2:])
+    examples, _ = cache.keep(home / "pairs" / f"{key}.bytes", shape, write)
+    return Pairs(examples, of_condition, images.name, images.split)
 
 
 def _blocks(make: Make, images: Bytes) -> Iterator[Bytes]:

@@ -311,6 +311,18 @@ def npy_files() -> Files:
     }
 
 
+def paired_pictures() -> tuple[Files, Read]:
+    """Pictures side by side in an archive, as pix2pix's data sets are published."""
+    pixels = np.concatenate([COLOURS[0], COLOURS[1]], axis=3).transpose(0, 2, 3, 1)
+    members = {f"pairs/train/{i}.png": picture(one) for i, one in enumerate(pixels)}
+    members |= {f"pairs/val/{i}.png": picture(one) for i, one in enumerate(pixels[:2])}
+
+    def read(folder: Path) -> object:
+        return data.pairs(folder / "pairs.tar.gz", image_size=SIZE)
+
+    return {"pairs.tar.gz": tar(members)}, read
+
+
 SAMPLES: dict[str, Callable[[], tuple[Files, Read]]] = {
     "idx": lambda: own(mnist_names()),
     "idx.gz": lambda: own(mnist_names(gzip.compress, ".gz")),
@@ -325,6 +337,7 @@ SAMPLES: dict[str, Callable[[], tuple[Files, Read]]] = {
     ),
     "plain mat": lambda: own({"letters.mat": mat(emnist(IMAGES, LABELS), packed=False)}),
     "parquet": lambda: own(halves(parquet, "train-00000.parquet", "test-00000.parquet")),
+    "pairs in tar.gz": paired_pictures,
     "catalogue: idx in zip": emnist_zip,
     "catalogue: idx in zip, stored": lambda: emnist_zip(zipfile.ZIP_STORED),
     "catalogue: qmnist": qmnist_files,

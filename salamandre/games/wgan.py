@@ -22,7 +22,7 @@ class WGanGame(GanGame):
 
     Args:
         generator: see :class:`GanGame`.
-        critic: a Network with an optimizer, from examples to one score, ending linearly.
+        critic: a Network with an optimizer, from examples to scores, ending linearly.
         images: see :class:`GanGame`.
         latent: see :class:`GanGame`.
         critic_steps: steps of the critic a round (the paper's n_critic). Default 5.
@@ -43,7 +43,7 @@ class WGanGame(GanGame):
         critic: Network,
         images: Images | np.ndarray,
         *,
-        latent: Latent,
+        latent: Latent | None = None,
         critic_steps: int = 5,
         lipschitz: Lipschitz | None = None,
         initial_steps: int = 0,

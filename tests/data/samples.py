@@ -313,12 +313,14 @@ def npy_files() -> Files:
 
 def paired_pictures() -> tuple[Files, Read]:
     """Pictures side by side in an archive, as pix2pix's data sets are published."""
-    pixels = np.concatenate([COLOURS[0], COLOURS[1]], axis=3).transpose(0, 2, 3, 1)
-    members = {f"pairs/train/{i}.png": picture(one) for i, one in enumerate(pixels)}
-    members |= {f"pairs/val/{i}.png": picture(one) for i, one in enumerate(pixels[:2])}
+    members = {}
+    for split, halves in (("train", COLOURS), ("val", COLOURS[::-1])):
+        for i, pixels in enumerate(np.concatenate(halves, axis=3).transpose(0, 2, 3, 1)):
+            members[f"pairs/{split}/{i}.png"] = picture(pixels)
 
-    def read(folder: Path) -> object:
-        return data.pairs(folder / "pairs.tar.gz", image_size=SIZE)
+    def read(folder: Path) -> list[tuple[np.ndarray, np.ndarray]]:
+        pairs = data.pairs(folder / "pairs.tar.gz", image_size=SIZE, cache_dir=folder / ".cache")
+        return [(one.images, labels) for one, labels in zip(pairs, LABELS, strict=True)]
 
     return {"pairs.tar.gz": tar(members)}, read
 

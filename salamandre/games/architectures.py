@@ -6,11 +6,10 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
-import numpy as np
-
 from salamandre.activations import LeakyReLU, ReLU, Tanh
 from salamandre.checks import one_of
 from salamandre.data.images import Images
+from salamandre.data.paired_images import Pairs
 from salamandre.games.conditions import Pairing
 from salamandre.games.constraints import GradientPenalty
 from salamandre.games.game import GanGame
@@ -36,9 +35,8 @@ LEAKY = LeakyReLU(0.2)
 
 def new_game(
     name: str,
-    images: Images | np.ndarray,
+    images: Images | Pairs,
     *,
-    conditions: np.ndarray | None = None,
     latent: int | None = None,
     batch_size: int = 64,
     average: float = 0.999,
@@ -57,10 +55,8 @@ def new_game(
             ``"pix2pix"``, a U-Net that makes pictures from pictures against a PatchGAN, with the L1
             loss (Isola et al. 2017), channels and patches scaled from the paper's 256×256;
             ``"slides"``, the same game of two small networks.
-        images: the real images, :class:`Images` with labels; for pairs also an array (N, C, H, W).
-            The generator's outputs are in -1 to 1.
-        conditions: for ``"pix2pix"`` and ``"slides"``: what the images are to be made from, see
-            :class:`GanGame`.
+        images: the real images, for ``"pix2pix"`` and ``"slides"`` with the conditions that they
+            are to be made from. The generator's outputs are in -1 to 1.
         latent: the size of the latent vectors, which are Gaussian. Default 100; for pairs 0, none,
             else they become one more channel of the condition.
         batch_size: real examples a step. Default 64.
@@ -72,20 +68,21 @@ def new_game(
 
     Raises:
         ValueError: an unknown name, images of a size that the architecture cannot make, or
-            conditions missing or too many.
+            without what it makes them from.
     """
     architecture = ARCHITECTURES[one_of("architecture", name, ARCHITECTURES)]
-    if architecture.pairs != (conditions is not None):
+    if architecture.pairs != isinstance(images, Pairs):
         raise ValueError(
-            f"{name} makes images from conditions: give conditions=..., one for each image"
+            f"{name} makes images from images: give it Pairs, such as those of data.pairs(...)"
             if architecture.pairs
-            else f"{name} makes images from labels: leave conditions out, or use pix2pix"
+            else f"{name} makes images from labels: give it Images, or use pix2pix for pairs"
         )
     size = architecture.latent if latent is None else latent
     space = Gaussian(size) if size else None
-    pairing = Pairing(space, conditions)
-    shape = images.shape if isinstance(images, Images) else images.shape[1:]
-    layers, d_layers = architecture.players(shape, len(getattr(images, "classes", ())))
+    pairing = Pairing(space, images.condition_shape if isinstance(images, Pairs) else None)
+    classes = len(images.classes) if isinstance(images, Images) else 0
+    shape = images.shape
+    layers, d_layers = architecture.players(shape, classes)
     if space and architecture.pairs:
         noise = [NeuronLayer(math.prod(shape[1:])), Reshape((1, *shape[1:]))]
         layers = [Parallel([Sequential(noise), Sequential([])]), *layers]
@@ -102,8 +99,7 @@ def new_game(
         generator,
         discriminator,
         images,
-        labels=None if architecture.pairs else True,
-        conditions=conditions,
+        labels=not architecture.pairs,
         latent=space,
         batch_size=batch_size,
         remedies=[*architecture.remedies, *[MovingAverage(average)] * (average > 0)],

@@ -11,13 +11,13 @@ import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 import msgspec
 import numpy as np
 
 from salamandre.atomic import numbered, write_atomically
 from salamandre.checks import whole
+from salamandre.data.paired_images import Pairs
 from salamandre.games.game import GanGame
 from salamandre.texts import path_of
 from salamandre.training.loop import Callback
@@ -40,8 +40,8 @@ class SampleGrids(Callback):
         draw: ``draw(examples, path)`` writes a picture of examples (count, ...) on the host; with
             conditions there are three times as many. Default: a grid of images (count, C, H, W) in
             the game's value range.
-        pairs: of a game with conditions: what has ``conditions`` and ``images``, such as test
-            pairs. Default: training pairs.
+        pairs: those in the pictures of a game with conditions, such as test pairs. Default:
+            training pairs.
     """
 
     recorded = ()
@@ -52,7 +52,7 @@ class SampleGrids(Callback):
         every: Trigger = Steps(500),
         count: int = 64,
         draw: Draw | None = None,
-        pairs: Any = None,
+        pairs: Pairs | None = None,
     ) -> None:
         self.folder = path_of(folder)
         self.every = trigger("SampleGrids every", every)
@@ -102,12 +102,9 @@ class SampleGrids(Callback):
             examples, _ = next(game.batches.source.in_order(self.count))
             conditions, truths = game.pairing.condition(examples), game.pairing.picture(examples)
         else:
-            given = (self.pairs.conditions[: self.count], self.pairs.images[: self.count])
+            few, scaled = self.pairs[: self.count], game.generator.pixels.scaled
             conditions, truths = (
-                game.generator.pixels.scaled(x, game.generator.dtype, np)
-                if x.dtype == np.uint8
-                else x
-                for x in given
+                scaled(x, game.generator.dtype, np) for x in (few.conditions, few.images)
             )
         made = game.generate(conditions=conditions)
         shown = [game.backend.to_numpy(x) for x in (conditions, made, truths)]

@@ -13,6 +13,7 @@ from salamandre.class_names import Names, listed
 from salamandre.data.arrays import named_labels
 from salamandre.data.batches import Source
 from salamandre.data.images import Images
+from salamandre.data.paired_images import Pairs
 from salamandre.games.conditions import Pairing
 from salamandre.layer import Layer
 from salamandre.layers.shape import Flatten, Reshape
@@ -59,7 +60,7 @@ def players(generator: Network, discriminator: Network, pairing: Pairing) -> Non
 
 
 def classes(
-    generator: Network, discriminator: Network, images: Images | np.ndarray, labels: Any
+    generator: Network, discriminator: Network, images: Images | Pairs | np.ndarray, labels: Any
 ) -> int | None:
     """Return the number of classes of conditional players, ``None`` for others."""
     known = [network.classes for network in (generator, discriminator)]
@@ -106,7 +107,7 @@ def output_range(generator: Network) -> tuple[float, float]:
 def examples(
     generator: Network,
     discriminator: Network,
-    images: Images | np.ndarray,
+    images: Images | Pairs | np.ndarray,
     labels: Any,
     batch_size: int,
 ) -> Source:
@@ -117,10 +118,11 @@ def examples(
     if isinstance(images, Images):
         source = Source(images, discriminator, pixels=pixels, class_names=names)
     else:
-        values = array("the images", images)
-        if labels is None:
+        transform = images.transform if isinstance(images, Pairs) else None
+        values = images.examples if isinstance(images, Pairs) else array("the images", images)
+        if labels is None or labels is False:
             labels = np.zeros(len(values), np.uint8)
-        source = Source((values, labels), discriminator, None, pixels, names, labelled=True)
+        source = Source((values, labels), discriminator, transform, pixels, names, labelled=True)
         bounded = isinstance(_last_activation(generator), (Sigmoid, Tanh, CenteredSigmoid))
         if source.pixels is None and bounded:  # or else they are scaled, or any can be reached
             _warn_of_other_range(float(values.min()), float(values.max()), low, high)

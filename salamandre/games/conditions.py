@@ -10,6 +10,7 @@ import numpy as np
 from salamandre.backend import Array
 from salamandre.checks import array
 from salamandre.data.images import Images
+from salamandre.data.paired_images import Pairs
 from salamandre.games.latent import Latent
 from salamandre.layer import Shape
 from salamandre.passes import Pass
@@ -23,10 +24,9 @@ class Pairing:
 
     Args:
         latent: the latent space of the generator, ``None`` if it has none.
-        conditions: of the training pictures, (M, ...), ``None`` if there are none.
+        shape: of one condition, ``None`` if there are none.
 
     Attributes:
-        shape: of one condition, ``None`` if there are none.
         inputs: the ``input_shape`` of the generator: that of the latent vectors, of the
             conditions, or both.
 
@@ -34,14 +34,14 @@ class Pairing:
         ValueError: neither latent space nor conditions.
     """
 
-    def __init__(self, latent: Latent | None, conditions: np.ndarray | None) -> None:
-        if latent is None and conditions is None:
+    def __init__(self, latent: Latent | None, shape: Shape | None) -> None:
+        if latent is None and shape is None:
             raise ValueError(
                 "a game needs latent=..., such as Gaussian(100), or conditions=..., pictures to "
                 "make others from"
             )
-        self.shape: Shape | None = None if conditions is None else conditions.shape[1:]
-        self._channels = self.shape[0] if self.shape else 0
+        self.shape = shape
+        self._channels = shape[0] if shape else 0
         parts: list[Shape] = [(latent.size,)] if latent else []
         parts += [self.shape] if self.shape else []
         self.inputs: Any = parts[0] if len(parts) == 1 else tuple(parts)
@@ -79,17 +79,21 @@ class Pairing:
 
 
 def paired(
-    images: Images | np.ndarray, conditions: Any
-) -> tuple[Images | np.ndarray, np.ndarray | None]:
-    """Return images with their conditions as first channels, and the conditions.
+    images: Images | Pairs | np.ndarray, conditions: Any
+) -> tuple[Images | Pairs | np.ndarray, Shape | None]:
+    """Return images with their conditions as first channels, and the shape of a condition.
 
     Args:
-        images: (N, C, H, W), or vectors.
+        images: (N, C, H, W), or vectors; or pairs, which have their conditions.
         conditions: (N, C', H, W), or vectors; ``None``: the images stay as they are.
 
     Raises:
         ValueError: numbers, sizes or types that differ.
     """
+    if isinstance(images, Pairs):
+        if conditions is not None:
+            raise ValueError("Pairs have their own conditions: leave conditions=... out")
+        return images, images.condition_shape
     if conditions is None:
         return images, None
     values = images.images if isinstance(images, Images) else array("the images", images)
@@ -105,4 +109,4 @@ def paired(
             f"got {given.dtype} and {values.dtype}"
         )
     both = np.concatenate([given, values], axis=1)
-    return (replace(images, images=both) if isinstance(images, Images) else both), given
+    return (replace(images, images=both) if isinstance(images, Images) else both), given.shape[1:]

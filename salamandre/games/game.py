@@ -14,6 +14,7 @@ from salamandre.checks import whole
 from salamandre.component import encode
 from salamandre.data.batches import EndlessBatches
 from salamandre.data.images import Images
+from salamandre.data.paired_images import Pairs
 from salamandre.games import checks
 from salamandre.games.conditions import Pairing, paired
 from salamandre.games.constraints import Lipschitz
@@ -38,7 +39,8 @@ class GanGame(Loop):
             channel of scores, each of a patch (Isola et al. 2017, section 3.2): it ends in a linear
             neuron, since the objective has the sigmoid in it.
         images: :class:`salamandre.data.Images`, scaled to the value range of the generator's last
-            activation ([-1, 1] for Tanh, [0, 1] for Sigmoid), or an array (N, ...) of examples.
+            activation ([-1, 1] for Tanh, [0, 1] for Sigmoid), or an array (N, ...) of examples;
+            or :class:`salamandre.data.Pairs`, whose conditions and transform are used.
         latent: the latent space, such as ``salamandre.Gaussian(100)``. Only with conditions it may
             be ``None``, the default: then the generator's noise is its dropout, if it has some.
         batch_size: examples of each kind a step. Default 64.
@@ -79,7 +81,7 @@ class GanGame(Loop):
         self,
         generator: Network,
         discriminator: Network,
-        images: Images | np.ndarray,
+        images: Images | Pairs | np.ndarray,
         *,
         latent: Latent | None = None,
         batch_size: int = 64,
@@ -112,8 +114,8 @@ class GanGame(Loop):
         if len({type(remedy) for remedy in remedies}) < len(remedies):
             raise ValueError(f"a game takes each kind of remedy once, got {list(remedies)}")
         self.seed = whole("seed", seed, least=0)
-        images, conditions = paired(images, conditions)
-        self.pairing = Pairing(latent, conditions)
+        images, condition_shape = paired(images, conditions)
+        self.pairing = Pairing(latent, condition_shape)
         checks.players(generator, discriminator, self.pairing)
         self.classes = checks.classes(generator, discriminator, images, labels)
         self.backend = generator.backend
@@ -123,7 +125,7 @@ class GanGame(Loop):
             if player.classes:
                 player.class_names = source.class_names
         discriminator.pixels = source.pixels or discriminator.pixels
-        if conditions is not None:
+        if condition_shape:
             generator.pixels = discriminator.pixels
         self.image_shape = self.pairing.picture_shape(source.example_shape)
         self.batches = EndlessBatches(source, self.batch_size, self.seed)

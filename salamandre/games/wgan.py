@@ -9,6 +9,7 @@ import numpy as np
 from salamandre.backend import Array
 from salamandre.checks import whole
 from salamandre.data.images import Images
+from salamandre.data.paired_images import Pairs
 from salamandre.games.constraints import Lipschitz, WeightClipping
 from salamandre.games.game import GanGame
 from salamandre.games.latent import Latent
@@ -41,7 +42,7 @@ class WGanGame(GanGame):
         self,
         generator: Network,
         critic: Network,
-        images: Images | np.ndarray,
+        images: Images | Pairs | np.ndarray,
         *,
         latent: Latent | None = None,
         critic_steps: int = 5,

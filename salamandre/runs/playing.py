@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from typing import Any
 
+from salamandre.data import Pairs
 from salamandre.games.callbacks import Draw, Evaluation, Metric, SampleGrids
 from salamandre.games.game import GanGame
 from salamandre.runs.run import CHECKPOINT
@@ -23,7 +23,7 @@ def play(
     evaluate_every: int = 1000,
     draw: Draw | None = None,
     count: int = 64,
-    pairs: Any = None,
+    pairs: Pairs | None = None,
     quiet: bool = False,
 ) -> None:
     """Play until ``rounds`` rounds are done, with all results in one folder.

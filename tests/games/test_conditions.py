@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 import salamandre as sal
-from salamandre import games
+from salamandre import data, games
 
 CONV, UP = sal.ConvolutionalLayer, sal.TransposedConvolutionalLayer
 RANDOM = np.random.default_rng(8)
@@ -56,6 +56,18 @@ def test_each_picture_is_shown_beside_its_condition(backend, host):
     assert np.array_equal(real[:, :1], fake[:, :1])
     assert not np.allclose(real[:, 1:], fake[:, 1:])
     assert play.image_shape == (3, 8, 8)
+
+
+def test_pairs_bring_their_conditions_and_their_transform():
+    pairs = replace(data.Pairs.of(LINES, COLOURS), transform=data.Flip())
+    play = sal.GanGame(generator(), discriminator(), pairs, batch_size=6)
+    both = np.concatenate([LINES, COLOURS], axis=1) / np.float32(127.5) - 1
+    flipped = 0
+    for example in play.draw().real:
+        errors = [np.abs(x - example).max(axis=(1, 2, 3)).min() for x in (both, both[..., ::-1])]
+        assert min(errors) < 1e-6
+        flipped += errors[0] > 1e-6
+    assert 0 < flipped < 6
 
 
 def test_what_is_generated_depends_on_condition_and_seed(backend, host):
@@ -136,7 +148,7 @@ def test_a_checkpoint_of_other_conditions_is_refused(tmp_path):
 
 def test_grids_show_condition_result_and_truth(tmp_path):
     play, shown = game(), {}
-    pairs = SimpleNamespace(conditions=LINES[:4], images=COLOURS[:4])
+    pairs = data.Pairs.of(LINES[:4], COLOURS[:4])
     for name, given in (("train", None), ("test", pairs)):
         grids = games.SampleGrids(
             tmp_path, count=3, draw=lambda x, path, name=name: shown.update({name: x}), pairs=given
@@ -163,6 +175,7 @@ def test_wrong_conditions_get_one_sentence():
     for arguments, options, message in (
         ((*players, COLOURS), {"conditions": LINES[:9]}, r"pairs of one size, got shapes \(9, 1"),
         ((*players, COLOURS), {"conditions": LINES[..., :4]}, "pairs of one size"),
+        ((*players, data.Pairs.of(LINES, COLOURS)), {"conditions": LINES}, "have their own"),
         ((*players, floats), {"conditions": LINES}, "both bytes or both numbers"),
         ((*players, COLOURS), {}, "needs latent=.*, or conditions="),
         ((*players, COLOURS), {"conditions": COLOURS}, r"conditions are of the shape \(3, 8, 8\)"),

@@ -159,19 +159,19 @@ def test_gradients_of_the_u_net_and_of_the_encoder_decoder(skips):
 
 def test_the_u_net_is_the_paper_s_at_256():
     """Section 6.1.1: the channels of each level, and where dropout is."""
-    network = sal.Network(unet((256, 256), 3), (3, 256, 256))
+    network = sal.Network(unet((256, 256), 3, channels=1), (3, 256, 256))
     down, up, dropped = [], [], []
     for _, layer in network.walk():
         if isinstance(layer, sal.TransposedConvolutionalLayer):
             up.append(layer.weights.shape[:2])
         elif isinstance(layer, sal.ConvolutionalLayer):
-            down.append(layer.channels)
+            down.append(64 * layer.channels)
         elif isinstance(layer, sal.Dropout):
             dropped.append(len(up))
     assert down == [64, 128, 256, 512, 512, 512, 512, 512]
     assert dropped == [1, 2, 3]
-    assert [outputs for _, outputs in up] == [512, 512, 512, 512, 256, 128, 64, 3]
-    assert [inputs for inputs, _ in up] == [512, 1024, 1024, 1024, 1024, 512, 256, 128]
+    assert [64 * outputs for _, outputs in up[:-1]] == [512, 512, 512, 512, 256, 128, 64]
+    assert [64 * inputs for inputs, _ in up] == [512, 1024, 1024, 1024, 1024, 512, 256, 128]
     assert network.output_shape == (3, 256, 256)
 
 
@@ -191,12 +191,10 @@ def test_a_score_sees_a_patch(field):
 def test_architectures_of_pairs_play(name, latent):
     lines = RANDOM.integers(0, 256, (9, 1, 32, 32), dtype=np.uint8)
     colours = RANDOM.integers(0, 256, (9, 3, 32, 32), dtype=np.uint8)
-    images = data.Images(colours, np.zeros(9, np.uint8), ("all",), "drawings", "train")
-    for given in (colours, images):
-        play = games.new_game(name, given, conditions=lines, batch_size=3, latent=latent)
-        play.play(2)
-        assert play.generate(conditions=lines[:2]).shape == (2, 3, 32, 32)
-        assert play.objective.shown(np.zeros(1), np) == 0.5  # the objective of 2014
+    pairs = data.Pairs.of(lines, colours)
+    play = games.new_game(name, pairs, batch_size=3, latent=latent)
+    play.play(2)
+    assert play.generate(conditions=lines[:2]).shape == (2, 3, 32, 32)
 
 
 @pytest.mark.parametrize(
@@ -206,10 +204,10 @@ def test_architectures_of_pairs_play(name, latent):
         (lambda: unet((28, 28), 3), "resize them to 32×32"),
         (lambda: encoder_decoder((60, 65), 3, (8, 16, 32)), r"60×65 .* to 64×64"),
         (lambda: patch_gan(30), "must be 1, 16, 34 or 70, got 30"),
-        (lambda: games.new_game("slides", np.zeros((9, 3, 8, 8))), "give conditions=..."),
+        (lambda: games.new_game("slides", data.load("digits")[0]), "slides .* give it Pairs"),
         (
-            lambda: games.new_game("cgan", np.zeros((9, 3, 8, 8)), conditions=np.zeros(9)),
-            "leave conditions out",
+            lambda: games.new_game("cgan", data.Pairs.of(*np.zeros((2, 9, 3, 8, 8), np.uint8))),
+            "give it Images, or use pix2pix",
         ),
     ],
 )

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from salamandre.checks import real
+from salamandre.checks import real, whole
+from salamandre.data import Pairs
 from salamandre.evaluation.distances import finite
+from salamandre.games import GanGame
 
 WINDOW, STD = 11, 1.5  # of the Gaussian in which SSIM compares, section III-C
 K1, K2 = 0.01, 0.03
@@ -88,6 +90,30 @@ def ssim(images: Any, truth: Any, value_range: Range | None = None) -> float:
         below = (mean_a**2 + mean_b**2 + c1) * (variance_a + variance_b + c2)
         total += float((above / below).mean(axis=(1, 2, 3)).sum())
     return total / len(x)
+
+
+def of_pairs(pairs: Pairs, count: int = 1000) -> Callable[[GanGame], dict[str, float]]:
+    """Return a metric of games, for :class:`salamandre.games.Evaluation`: L1, PSNR and SSIM.
+
+    Args:
+        pairs: whose conditions the generator is given, and whose images are the truth.
+        count: the number of pairs; the first are taken. Default 1000.
+    """
+    few = pairs[: whole("count", count)]
+
+    def metric(game: GanGame) -> dict[str, float]:
+        made = game.backend.to_numpy(game.generate(conditions=few.conditions))
+        truth = game.generator.pixels.scaled(few.images, np.float64, np)
+        return {f.__name__: f(made, truth, game.value_range) for f in METRICS if _fits(f, few)}
+
+    return metric
+
+
+METRICS = (l1, psnr, ssim)
+
+
+def _fits(metric: Callable[..., float], pairs: Pairs) -> bool:
+    return metric is not ssim or min(pairs.shape[1:]) >= WINDOW
 
 
 @lru_cache(maxsize=8)

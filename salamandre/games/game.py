@@ -287,7 +287,8 @@ class GanGame(Loop):
         if labels is None and self.classes:
             labels = np.arange(count) % self.classes
         inputs = self.pairing.of_generator(latent, conditions)
-        return self.best_generator.predict(inputs, labels=labels, seed=[self.seed, 4, seed])
+        block = 256 if conditions is None else self.batch_size  # pictures take much memory
+        return self.best_generator.predict(inputs, block, labels, [self.seed, 4, seed])
 
     def save_generator(self, path: str | os.PathLike[str]) -> None:
         """Write the generator that :meth:`generate` uses to a safetensors file."""

@@ -56,7 +56,7 @@ def bench(
     pixels = random.integers(0, 256, shape, dtype=np.uint8)
     images = Images(pixels, labels, tuple(map(str, range(CLASSES))), "noise", "train")
     rows = [("architecture", "rounds/s", "real images/s", "generated images/s")]
-    for name in kinds.architectures(pairs=False):
+    for name in kinds.architectures():
         try:
             game = new_game(name, images, latent=LATENT, batch_size=batch_size, backend=backend)
         except ValueError as error:

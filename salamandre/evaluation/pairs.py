@@ -95,25 +95,22 @@ def ssim(images: Any, truth: Any, value_range: Range | None = None) -> float:
 def of_pairs(pairs: Pairs, count: int = 1000) -> Callable[[GanGame], dict[str, float]]:
     """Return a metric of games, for :class:`salamandre.games.Evaluation`: L1, PSNR and SSIM.
 
+    SSIM is left out for images that are smaller than its window.
+
     Args:
         pairs: whose conditions the generator is given, and whose images are the truth.
         count: the number of pairs; the first are taken. Default 1000.
     """
     few = pairs[: whole("count", count)]
+    metrics = (l1, psnr, ssim) if min(few.shape[1:]) >= WINDOW else (l1, psnr)
 
     def metric(game: GanGame) -> dict[str, float]:
         made = game.backend.to_numpy(game.generate(conditions=few.conditions))
+        made = np.clip(made, *game.value_range)
         truth = game.generator.pixels.scaled(few.images, np.float64, np)
-        return {f.__name__: f(made, truth, game.value_range) for f in METRICS if _fits(f, few)}
+        return {one.__name__: one(made, truth, game.value_range) for one in metrics}
 
     return metric
-
-
-METRICS = (l1, psnr, ssim)
-
-
-def _fits(metric: Callable[..., float], pairs: Pairs) -> bool:
-    return metric is not ssim or min(pairs.shape[1:]) >= WINDOW
 
 
 @lru_cache(maxsize=8)

@@ -1,4 +1,4 @@
-"""The command ``salamandre``: train conditional games, show and compare runs, draw words.
+"""The command ``salamandre``: train games, show and compare runs, draw words, translate pictures.
 
 Commands import the library when they run, so that ``--help`` is fast.
 """
@@ -11,7 +11,7 @@ from typing import Any
 import click
 
 from salamandre import __version__
-from salamandre.cli import bench, datasets, generate, inspect, look, train
+from salamandre.cli import bench, datasets, generate, inspect, look, train, translate
 from salamandre.program import FAILURES, INTERRUPTED, open_streams, plain_warnings, sentence
 
 
@@ -48,7 +48,7 @@ class _Salamandre(click.Group):
 )
 @click.version_option(__version__, message="salamandre %(version)s")
 def main() -> None:
-    """Train generative adversarial networks on labelled images, and draw words with them.
+    """Train generative adversarial networks on labelled images or pairs, and draw with them.
 
     A first try, which needs no download:
 
@@ -60,6 +60,7 @@ def main() -> None:
 
 main.add_command(train.train)
 main.add_command(generate.generate)
+main.add_command(translate.translate)
 main.add_command(look.runs)
 main.add_command(look.show)
 main.add_command(look.compare)

@@ -19,6 +19,7 @@ from salamandre.data.pictures import suffixes
 from salamandre.texts import readable_name
 
 ENDINGS = (".tar.gz", ".tgz", ".tar")
+UNFINISHED = ".unfinished"
 OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
 
 
@@ -58,10 +59,15 @@ def unpacked(archive: Path, home: Path) -> Iterator[Path]:
             yield _innermost(Path(folder))
         return
     if not kept.is_dir():
-        with FileLock(own / ".lock"), tempfile.TemporaryDirectory(dir=own, prefix=".") as folder:
+        with FileLock(own / ".lock"):
             if not kept.is_dir():  # another process has not unpacked it meanwhile
-                _unpack(archive, Path(folder) / "whole")
-                os.replace(Path(folder) / "whole", kept)
+                begun = own / UNFINISHED
+                shutil.rmtree(begun, ignore_errors=True)  # of a process that was killed
+                try:
+                    _unpack(archive, begun)
+                    os.replace(begun, kept)
+                finally:
+                    shutil.rmtree(begun, ignore_errors=True)
     yield _innermost(kept)
 
 

@@ -27,6 +27,7 @@ from salamandre.texts import path_of
 
 BLOCK = 1 << 24  # bytes of images whose conditions are made at a time
 HALVES = ("left", "right")
+NAMES = (*HALVES, *CONDITIONS)
 MAKING = 1  # raised when images get other conditions than before
 
 Make = Callable[[Bytes], Bytes]
@@ -90,7 +91,7 @@ def pairs(
     if callable(conditions) or conditions in CONDITIONS:
         make = partial(_made, conditions=conditions, home=home)
     elif conditions not in HALVES:
-        conditions = _folder(conditions)
+        conditions = conditions_folder(conditions)
     if isinstance(source, Images):
         if make is None or image_size or channels:
             raise ValueError(
@@ -131,18 +132,17 @@ def pairs(
     return train.train_test_split(share, seed) if share else (train, test)
 
 
-def _folder(conditions: Any) -> Path:
-    """Return the folder that conditions are in.
+def conditions_folder(conditions: Any) -> Path:
+    """Return the folder that conditions are in, for what has no other meaning in :func:`pairs`.
 
     Raises:
-        ValueError: there is none of that name, nor another meaning of it.
+        ValueError: there is none of that name.
     """
     if isinstance(conditions, (str, os.PathLike)) and (place := path_of(conditions)).is_dir():
         return place
-    known = (*HALVES, *CONDITIONS)
     raise ValueError(
-        f"conditions must be one of {', '.join(known)}, a folder of pictures, or a function of "
-        f"images, got {conditions!r}{nearest(conditions, known)}"
+        f"conditions must be one of {', '.join(NAMES)}, a folder of pictures, or a function of "
+        f"images, got {conditions!r}{nearest(conditions, NAMES)}"
     )
 
 

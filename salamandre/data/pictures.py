@@ -135,6 +135,25 @@ def square(path: Path | BinaryIO, size: int, channels: int) -> NDArray[np.uint8]
         return _squares(*_upright(picture), size, channels)[0]
 
 
+def whole(path: Path, channels: int) -> NDArray[np.uint8]:
+    """Return a picture as it is, turned as its EXIF orientation says: pixels (channels, H, W)."""
+    with opened(path) as picture:
+        upright, form = _upright(picture)
+    pixels = np.asarray(plain(upright, form).convert(MODES[channels]))
+    return pixels.reshape(upright.height, upright.width, channels).transpose(2, 0, 1)
+
+
+def resized(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """Return a picture (C, H, W) in another size (C, height, width), with antialiasing."""
+    from PIL import Image
+
+    channels = [
+        Image.fromarray(channel).resize((width, height), Image.Resampling.LANCZOS)
+        for channel in pixels
+    ]
+    return np.stack([np.asarray(channel) for channel in channels])
+
+
 def halves(path: Path, size: int, channels: int) -> NDArray[np.uint8]:
     """Return the left and the right half of a picture, each as :func:`square` returns pictures.
 

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
-from salamandre.checks import real
+from salamandre.checks import real, whole
+from salamandre.data import Pairs
 from salamandre.evaluation.distances import finite
+from salamandre.games import GanGame
 
 WINDOW, STD = 11, 1.5  # of the Gaussian in which SSIM compares, section III-C
 K1, K2 = 0.01, 0.03
@@ -88,6 +90,27 @@ def ssim(images: Any, truth: Any, value_range: Range | None = None) -> float:
         below = (mean_a**2 + mean_b**2 + c1) * (variance_a + variance_b + c2)
         total += float((above / below).mean(axis=(1, 2, 3)).sum())
     return total / len(x)
+
+
+def of_pairs(pairs: Pairs, count: int = 1000) -> Callable[[GanGame], dict[str, float]]:
+    """Return a metric of games, for :class:`salamandre.games.Evaluation`: L1, PSNR and SSIM.
+
+    SSIM is left out for images that are smaller than its window.
+
+    Args:
+        pairs: whose conditions the generator is given, and whose images are the truth.
+        count: the number of pairs; the first are taken. Default 1000.
+    """
+    few = pairs[: whole("count", count)]
+    metrics = (l1, psnr, ssim) if min(few.shape[1:]) >= WINDOW else (l1, psnr)
+
+    def metric(game: GanGame) -> dict[str, float]:
+        made = game.backend.to_numpy(game.generate(conditions=few.conditions))
+        made = np.clip(made, *game.value_range)
+        truth = game.generator.pixels.scaled(few.images, np.float64, np)
+        return {one.__name__: one(made, truth, game.value_range) for one in metrics}
+
+    return metric
 
 
 @lru_cache(maxsize=8)

@@ -128,6 +128,25 @@ def test_a_damaged_archive_is_refused(tmp_path):
     assert len(data.pairs(archive)[0]) == 1
 
 
+def test_what_a_killed_process_has_unpacked_does_not_count(tmp_path):
+    published(tmp_path)
+    archive = tmp_path / "pairs.tar.gz"
+    archive.write_bytes(tar({"0.png": (tmp_path / "train" / "0.png").read_bytes()}))
+    draw(tmp_path / "cache" / "unpacked" / ".unfinished" / "half.png", size=(8, 4))
+    assert len(data.pairs(archive)[0]) == 1
+    assert not list((tmp_path / "cache").rglob("half.png"))
+
+
+def test_an_archive_is_read_where_the_cache_cannot_be_written(tmp_path):
+    published(tmp_path)
+    archive = tmp_path / "pairs.tar.gz"
+    archive.write_bytes(tar({"0.png": (tmp_path / "train" / "0.png").read_bytes()}))
+    (tmp_path / "file").touch()
+    with pytest.warns(UserWarning, match="cannot be written"):
+        found, _ = data.pairs(archive, cache_dir=tmp_path / "file", image_size=16)
+    np.testing.assert_array_equal(found.images[0].transpose(1, 2, 0), noise(32, 16)[:, :16])
+
+
 def test_nothing_is_unpacked_outside_of_the_cache(tmp_path):
     archive = tmp_path / "pairs.tar.gz"
     archive.write_bytes(tar({"../../out.png": b"a"}))
@@ -348,6 +367,12 @@ def test_arrays_that_are_no_pairs(change, message):
 def test_what_is_no_source_of_pairs(source, conditions, how, message):
     with pytest.raises(ValueError, match=message):
         data.pairs(source, conditions, **how)
+
+
+def test_pairs_are_split_as_other_sets_are():
+    pairs = data.Pairs.of(*arrays(10))
+    train, test = data.split(pairs, 0.2, seed=3)
+    assert (len(train), len(test), train.split, test.split) == (8, 2, "train", "test")
 
 
 def test_of_images_conditions_are_made_only():

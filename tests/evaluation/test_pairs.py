@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from salamandre.evaluation import l1, psnr, ssim
+import salamandre as sal
+from salamandre import data
+from salamandre.evaluation import l1, of_pairs, psnr, ssim
 
 RANDOM = np.random.default_rng(0)
 TRUTH = RANDOM.integers(0, 256, (3, 3, 17, 20), np.uint8)
@@ -92,3 +94,25 @@ def test_what_cannot_be_compared(metric, images, truth, value_range, message):
 def test_ssim_needs_room_for_a_window():
     with pytest.raises(ValueError, match="windows of 11×11, and images of 10×20 are smaller"):
         ssim(TRUTH[:, :, :10], TRUTH[:, :, :10])
+
+
+def copying_game(channels, size, pairs):
+    """A game whose generator returns its conditions."""
+    generator = sal.Network(
+        [sal.ConvolutionalLayer(channels, 1)], (channels, *size), optimizer=sal.SGD()
+    )
+    generator.named_parameters()["0.weights"][...] = np.eye(channels)[..., None, None]
+    generator.named_parameters()["0.bias"][...] = 0
+    discriminator = sal.Network(
+        [sal.ConvolutionalLayer(1, 1)], pairs.examples.shape[1:], optimizer=sal.SGD()
+    )
+    return sal.GanGame(generator, discriminator, pairs, batch_size=1)
+
+
+def test_a_game_is_judged_by_what_it_makes_of_conditions():
+    pairs = data.Pairs.of(IMAGES, TRUTH)
+    found = of_pairs(pairs, 2)(copying_game(3, (17, 20), pairs))
+    wanted = {metric.__name__: metric(IMAGES[:2], TRUTH[:2]) for metric in (l1, psnr, ssim)}
+    assert found == pytest.approx(wanted, rel=1e-5)
+    small = data.Pairs.of(IMAGES[..., :8, :8], TRUTH[..., :8, :8])
+    assert [*of_pairs(small)(copying_game(3, (8, 8), small))] == ["l1", "psnr"]

@@ -138,34 +138,29 @@ def build_game(options: argparse.Namespace, train: data.Pairs) -> sal.GanGame:
     )
 
 
-def new_metric(test: data.Pairs, weights: str | None) -> Callable[[sal.GanGame], dict[str, float]]:
-    """Return a metric: how like the truth the pictures of all test conditions are.
+def new_distance(test: data.Pairs, weights: str) -> Callable[[sal.GanGame], float]:
+    """Return a metric: the Fréchet distance of generated from true pictures.
 
     Args:
         test: pairs.
-        weights: of SqueezeNet 1.1, whose features give the Fréchet distance; ``None``: without it.
+        weights: of SqueezeNet 1.1, whose features are compared.
     """
-    judge = models.load("squeezenet1_1", weights) if weights else None
+    model = models.load("squeezenet1_1", weights)
 
     def features(pictures: np.ndarray) -> np.ndarray:
-        assert judge is not None
-        options: dict[str, Any] = {"pool": 1, "batch_size": 8, "cache_dir": False}
         coloured = pictures.repeat(3 // pictures.shape[1], axis=1)
-        return inspection.features(judge.network, coloured, LAYER, prepare=judge.prepare, **options)
+        options: dict[str, Any] = {"pool": 1, "batch_size": 8, "cache_dir": False}
+        return inspection.features(model.network, coloured, LAYER, prepare=model.prepare, **options)
 
-    true = features(test.images) if judge else None
+    true = features(test.images)
 
-    def metric(game: sal.GanGame) -> dict[str, float]:
+    def distance(game: sal.GanGame) -> float:
         low, high = game.value_range
-        y = game.backend.to_numpy(game.generate(conditions=test.conditions))
-        made = np.rint(np.clip((y - low) / (high - low), 0, 1) * 255).astype(np.uint8)
-        measures = (evaluation.l1, evaluation.psnr, evaluation.ssim)
-        found = {measure.__name__: measure(made, test.images) for measure in measures}
-        if true is not None:
-            found["frechet"] = evaluation.frechet_distance(features(made), true)
-        return found
+        made = game.backend.to_numpy(game.generate(conditions=test.conditions))
+        shades = np.clip((made - low) / (high - low), 0, 1) * 255
+        return evaluation.frechet_distance(features(np.rint(shades).astype(np.uint8)), true)
 
-    return metric
+    return distance
 
 
 def main() -> None:
@@ -174,7 +169,11 @@ def main() -> None:
     train, test = load_pairs(options)
     with usage():
         game = build_game(options, train)
-        metric = new_metric(test, options.weights) if options.evaluate else None
+        metrics: dict[str, Any] = {}
+        if options.evaluate:
+            metrics["pairs"] = evaluation.of_pairs(test, len(test))
+            if options.weights:
+                metrics["frechet"] = new_distance(test, options.weights)
     print(f"data set {train.name}: {counted(len(train), 'pair')}, {len(test):,} for testing")
     print(f"generator\n{game.generator.summary()}\n")
     print(f"discriminator\n{game.discriminator.summary()}\n")
@@ -184,12 +183,12 @@ def main() -> None:
         options.rounds,
         run.folder,
         every=options.sample_every,
-        metrics={"pairs": metric} if metric else None,
+        metrics=metrics,
         evaluate_every=max(1, options.evaluate),
         count=20,
         pairs=test,
     )
-    if metric and game.history.records:
+    if metrics and game.history.records:
         found = game.history.records[-1]
         print("test pairs:", ", ".join(f"{k} {v:.4g}" for k, v in found.items() if k != "round"))
     print(f"played in all: {counted(game.rounds, 'round')}")

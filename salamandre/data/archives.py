@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
+from typing import BinaryIO, cast
 
 from salamandre.data import cache
 from salamandre.data.catalogue import WrongFormat
@@ -90,6 +91,10 @@ def _unpack(archive: Path, folder: Path) -> None:
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with content, target.open("xb") as out:
                     shutil.copyfileobj(content, out)
+            rest = cast(BinaryIO, tar.fileobj)  # with the checksum at its end, if it is compressed
+            while block := rest.read(1 << 20):
+                if block.strip(b"\0"):  # a member whose head is damaged ends the iteration
+                    raise WrongFormat("has a damaged part")
     except OSError as error:
         if error.errno in OF_THE_DISK:
             raise

@@ -5,11 +5,10 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import contextmanager, nullcontext
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, TypeGuard
 
 import numpy as np
 
@@ -85,44 +84,35 @@ def pairs(
     share = real("test_share", test_share, 0, 1, below=True)
     whole("seed", seed, least=0)
     home = cache.root(cache_dir)
-    make: Callable[[Images], Pairs] | None = None
     train: Pairs
     test: Pairs | None
-    if callable(conditions) or conditions in CONDITIONS:
-        make = partial(_made, conditions=conditions, home=home)
-    elif conditions not in HALVES:
-        conditions = conditions_folder(conditions)
     if isinstance(source, Images):
-        if make is None or image_size or channels:
+        if image_size or channels or not _are_made(conditions):
             raise ValueError(
                 "conditions of Images can only be made, in their size and channels: give the name "
                 f"of a way ({', '.join(CONDITIONS)}) or a function, and nothing else"
             )
-        train, test = make(source), None
+        train, test = _made(source, conditions, home), None
+    elif _are_made(conditions):
+        with _placed(source, home) as (place, name):
+            images, more = open(
+                place,
+                image_size=image_size,
+                channels=channels,
+                classes=False,
+                data_dir=data_dir,
+                cache_dir=cache_dir,
+                download=download,
+            )
+        train = _made(replace(images, name=name), conditions, home)
+        test = None if more is None else _made(replace(more, name=name), conditions, home)
     else:
-        with ExitStack() as stack:
-            place = source if source in CATALOGUE else path_of(source, "a data set")
-            name = stem(Path(place).resolve())
-            if source not in CATALOGUE and is_archive(Path(place)):
-                place = stack.enter_context(unpacked(Path(place), home))
-            if make is not None:
-                images, more = open(
-                    place,
-                    image_size=image_size,
-                    channels=channels,
-                    classes=False,
-                    data_dir=data_dir,
-                    cache_dir=cache_dir,
-                    download=download,
-                )
-                train = make(replace(images, name=name))
-                test = None if more is None else make(replace(more, name=name))
+        with _placed(source, home) as (place, name):
+            how = Reading(name, image_size or FOLDER_SIZE, channels or 3, home)
+            if isinstance(conditions, str) and conditions in HALVES:
+                train, test = side_by_side(Path(place), conditions == "left", how)
             else:
-                how = Reading(name, image_size or FOLDER_SIZE, channels or 3, home)
-                if isinstance(conditions, Path):
-                    train, test = two_folders(Path(place), conditions, how)
-                else:
-                    train, test = side_by_side(Path(place), conditions == "left", how)
+                train, test = two_folders(Path(place), conditions_folder(conditions), how)
     if share and test is not None:
         raise ValueError(
             f"test_share is for a source without a test split, and {train.name} has one of "
@@ -144,6 +134,23 @@ def conditions_folder(conditions: Any) -> Path:
         f"conditions must be one of {', '.join(NAMES)}, a folder of pictures, or a function of "
         f"images, got {conditions!r}{nearest(conditions, NAMES)}"
     )
+
+
+@contextmanager
+def _placed(source: str | os.PathLike[str], home: Path) -> Iterator[tuple[str | Path, str]]:
+    """Give a source, archives unpacked, and the name of the data set."""
+    if source in CATALOGUE:
+        yield os.fspath(source), os.fspath(source)
+        return
+    place = path_of(source, "a data set")
+    name = stem(place.resolve())
+    with unpacked(place, home) if is_archive(place) else nullcontext(place) as folder:
+        yield folder, name
+
+
+def _are_made(conditions: Any) -> TypeGuard[str | Make]:
+    """Return whether conditions are made of images."""
+    return callable(conditions) or (isinstance(conditions, str) and conditions in CONDITIONS)
 
 
 def _made(images: Images, conditions: str | Make, home: Path) -> Pairs:

@@ -343,6 +343,7 @@ class GanGame(Loop):
             "generator": encode(self.generator),
             "discriminator": encode(self.discriminator),
             "images": [source.name, len(source), source.checksum],
+            "transform": source.transform_name,
             "classes": self.classes,
             "latent": encode(self.latent),
             "objective": encode(self.objective),

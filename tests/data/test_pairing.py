@@ -126,6 +126,12 @@ def test_a_damaged_archive_is_refused(tmp_path):
         data.pairs(archive)
     archive.write_bytes(content)
     assert len(data.pairs(archive)[0]) == 1
+    members = {f"{name}.png": (tmp_path / "train" / "0.png").read_bytes() for name in "abc"}
+    plain = bytearray(tar(members, ""))
+    plain[plain.index(b"b.png")] = 0  # the checksum of a head
+    (tmp_path / "plain.tar").write_bytes(plain)
+    with pytest.raises(data.CorruptData, match=r"plain\.tar has a damaged part"):
+        data.pairs(tmp_path / "plain.tar")
 
 
 def test_what_a_killed_process_has_unpacked_does_not_count(tmp_path):

@@ -242,3 +242,21 @@ def test_wrong_conditions_get_one_sentence():
     unconditional = sal.GanGame(plain, judge, COLOURS, latent=sal.Gaussian(5), batch_size=6)
     with pytest.raises(ValueError, match="has no conditions"):
         unconditional.generate(2, conditions=LINES[:2])
+
+
+def test_a_game_goes_on_with_the_same_transform_of_pairs_only(tmp_path):
+    def jittered(scale):
+        pairs = replace(data.Pairs.of(LINES, COLOURS), transform=data.Jitter(scale))
+        players = generator(), discriminator()
+        return sal.GanGame(*players, pairs, batch_size=6, seed=3)
+
+    begun = jittered(1.5)
+    begun.play(2)
+    begun.save(tmp_path / "a.safetensors")
+    with pytest.raises(ValueError, match=r"it belongs to another run: its transform"):
+        jittered(2).resume(tmp_path / "a.safetensors")
+    again = jittered(1.5)
+    again.resume(tmp_path / "a.safetensors")
+    for game in (begun, again):
+        game.play(4)
+    np.testing.assert_array_equal(begun.generator.parameters, again.generator.parameters)

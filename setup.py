@@ -20,6 +20,7 @@ TEST = [
     "pytest>=9",
     "pytest-xdist>=3.6",
     "ruff>=0.6",
+    "scikit-image>=0.22",
     "scipy>=1.11",
     "torch==2.13.0",  # one version: trajectories are compared to the last digits
 ]

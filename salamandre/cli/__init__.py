@@ -1,4 +1,4 @@
-"""The command ``salamandre``: train conditional games, show and compare runs, draw words.
+"""The command ``salamandre``: train games, show and compare runs, draw words, translate pictures.
 
 Commands import the library when they run, so that ``--help`` is fast.
 """
@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from salamandre import __version__
-from salamandre.cli import bench, datasets, generate, inspect, look, train
+from salamandre.cli import bench, datasets, generate, inspect, look, train, translate
 from salamandre.cli.options import RunName
 from salamandre.program import (
     FAILURES,
@@ -79,7 +79,7 @@ class _Salamandre(click.Group):
 )
 @click.version_option(__version__, message="salamandre %(version)s")
 def main() -> None:
-    """Train generative adversarial networks on labelled images, and draw words with them.
+    """Train generative adversarial networks on labelled images or pairs, and draw with them.
 
     A first try, which needs no download:
 
@@ -92,6 +92,7 @@ def main() -> None:
 for command in (
     train.train,
     generate.generate,
+    translate.translate,
     look.runs,
     look.show,
     look.compare,

@@ -7,7 +7,7 @@ import platform
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -41,8 +41,8 @@ def bench(
 
     from salamandre import __version__
     from salamandre.backend import get_backend
-    from salamandre.data import Images
-    from salamandre.games import new_game
+    from salamandre.data import Images, Pairs
+    from salamandre.games import ARCHITECTURES, new_game
 
     used = get_backend(backend)
     click.echo(
@@ -56,14 +56,17 @@ def bench(
     pixels = random.integers(0, 256, shape, dtype=np.uint8)
     images = Images(pixels, labels, tuple(map(str, range(CLASSES))), "noise", "train")
     rows = [("architecture", "rounds/s", "real images/s", "generated images/s")]
-    for name in kinds.architectures():
+    pairs = Pairs.of(pixels, pixels, "noise")
+    for name, architecture in ARCHITECTURES.items():
+        shown, latent = (pairs, 0) if architecture.pairs else (images, LATENT)
         try:
-            game = new_game(name, images, latent=LATENT, batch_size=batch_size, backend=backend)
+            game = new_game(name, shown, latent=latent, batch_size=batch_size, backend=backend)
         except ValueError as error:
             click.echo(f"{name}: {error}", err=True)
             continue
         rounds = _rate(partial(_play, game), seconds)
-        drawn = _rate(partial(_draw, game), seconds)
+        conditions = pixels[np.arange(DRAWN) % len(pixels)] if architecture.pairs else None
+        drawn = _rate(partial(_draw, game, conditions), seconds)
         real = rounds * batch_size * game.discriminator_steps
         rows.append((name, f"{rounds:,.1f}", f"{real:,.0f}", f"{DRAWN * drawn:,.0f}"))
     click.echo(table(rows))
@@ -74,8 +77,8 @@ def _play(game: GanGame) -> None:
     float(game.history.steps["g_loss"][-1])  # waits for a GPU
 
 
-def _draw(game: GanGame) -> None:
-    game.backend.to_numpy(game.generate(DRAWN))
+def _draw(game: GanGame, conditions: Any) -> None:
+    game.backend.to_numpy(game.generate(DRAWN, conditions=conditions))
 
 
 def _rate(work: Callable[[], object], seconds: float) -> float:

@@ -77,6 +77,10 @@ def generate(
     with kinds.usage():
         file = found.generator(checkpoint)
     generator = Network.load(file, backend=backend)
+    if len(generator.input_shape) > 1:
+        raise click.UsageError(
+            f"{found.name} makes pictures from pictures: salamandre translate {found.name} PICTURE"
+        )
     names = (generator.class_names or found.images.classes) if generator.classes else ()
     word_labels = _labels(names, word, classes, single)
     shape = found.images.shape or _shape(generator.output_shape)

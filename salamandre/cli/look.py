@@ -122,6 +122,7 @@ def show(run: str, output: Path) -> None:
     if images.count:
         shape = "×".join(map(str, images.shape))
         rows.append(("images", f"{images.count:,} of {images.name}, {shape}"))
+    if images.classes:
         names = (" " if all(len(n) == 1 for n in images.classes) else ", ").join(images.classes)
         rows.append(("classes", f"{len(images.classes)}: {names}"))
     if found.unit == "epochs" and images.rounds_per_epoch > 1:

@@ -162,11 +162,11 @@ def datasets(classes: int = 1) -> list[str]:
     return [name for name, entry in CATALOGUE.items() if len(entry.classes) >= classes]
 
 
-def architectures() -> list[str]:
-    """Return the names of the architectures."""
+def architectures(pairs: bool | None = None) -> list[str]:
+    """Return the names of the architectures: those that learn pairs, the others, or all."""
     from salamandre.games import ARCHITECTURES
 
-    return list(ARCHITECTURES)
+    return [name for name, a in ARCHITECTURES.items() if pairs in (None, a.pairs)]
 
 
 def on_terminal() -> bool:

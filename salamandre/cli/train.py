@@ -15,6 +15,7 @@ from salamandre.cli.train_options import (
     DATA_SET,
     DEFAULTS,
     LABELLED,
+    check_kind,
     complete,
     read_config,
     the_run,
@@ -47,7 +48,7 @@ from salamandre.texts import counted
 def train(
     ctx: click.Context, resume: str | None, output: Path, quiet: bool, yes: bool, **values: Any
 ) -> None:
-    """Train a generator of the classes of a data set.
+    """Train a generator of the classes of a data set, or of pictures from pictures.
 
     On a terminal, without --dataset and --yes, it asks for the most important options.
     """
@@ -67,11 +68,12 @@ def train(
     from salamandre.runs.lock import locked
     from salamandre.runs.settings import COMMAND
 
+    check_kind(given)
     asks = not yes and "dataset" not in given and kinds.on_terminal()
     sets = _opened(given, asks, output)
     options = complete(given, LearnedImages.of(sets[0]), asks)
     if options["image_size"] not in (None, sets[0].shape[-1]):  # it was asked for
-        sets = training.open_images(options["dataset"], options)
+        sets = training.open_sets(options["dataset"], options)
     images, test = sets
     game = training.new_game(options, images)
     if options["evaluate"] and test is None:
@@ -83,33 +85,37 @@ def train(
     epoch = training.rounds_per_epoch(options["architecture"], len(images), game.batch_size)
     settings = Settings.new(COMMAND, options, LearnedImages.of(images, epoch))
     run = new_run(output, images.name, settings)
+    what = "image" if settings.images.classes else "pair"
     click.echo(
-        f"{options['architecture']} on {counted(len(images), 'image')} of {images.name}, "
+        f"{options['architecture']} on {counted(len(images), what)} of {images.name}, "
         f"{counted(epoch, 'round')} an epoch, {counted(options['epochs'], 'epoch')}: {run.folder}"
     )
     with locked(run.folder):
         training.play(run, game, sets, quiet)
 
 
-def _opened(given: dict[str, Any], asks: bool, output: Path) -> training.Sets:
+def _opened(given: dict[str, Any], asks: bool, output: Path) -> training.Sets | training.PairSets:
     """Return the images of the given data set; it is asked for, or the default, if none is given.
 
     Its name or path is then among the given options.
     """
 
-    def opened(text: str) -> training.Sets:
+    def opened(text: str) -> training.Sets | training.PairSets:
         given["dataset"] = DATA_SET(text)
         training.keep_apart(output, given["dataset"])
-        return training.open_images(given["dataset"], DEFAULTS | given)
+        return training.open_sets(given["dataset"], DEFAULTS | given)
 
     if not asks:
         return opened(given.get("dataset", DEFAULTS["dataset"]))
     click.echo(f"Data sets: {', '.join(LABELLED())}, or a folder or file.")
-    sets: training.Sets = click.prompt("Data set", DEFAULTS["dataset"], value_proc=opened)
+    sets: training.Sets | training.PairSets = click.prompt(
+        "Data set", DEFAULTS["dataset"], value_proc=opened
+    )
     return sets
 
 
 def _resume(name: str, output: Path, quiet: bool, given: dict[str, Any]) -> None:
+    from salamandre.runs import LearnedImages
     from salamandre.runs.lock import locked
     from salamandre.runs.run import CHECKPOINT
     from salamandre.runs.settings import COMMAND
@@ -124,10 +130,10 @@ def _resume(name: str, output: Path, quiet: bool, given: dict[str, Any]) -> None
     changes = {option: value for option, value in given.items() if option in AT_RESUME}
     with locked(run.folder):
         options = {**run.options, **changes}
-        sets = training.open_images(options["dataset"], options)
-        if sets[0].classes != run.images.classes:
+        sets = training.open_sets(options["dataset"], options)
+        if (classes := LearnedImages.of(sets[0]).classes) != run.images.classes:
             raise click.ClickException(
-                f"{options['dataset']} has other classes now ({', '.join(sets[0].classes)}) "
+                f"{options['dataset']} has other classes now ({', '.join(classes)}) "
                 f"than when {run.name} began ({', '.join(run.images.classes)}): start a new run"
             )
         game = training.new_game(options, sets[0])

@@ -37,6 +37,19 @@ LABELLED = partial(kinds.datasets, 2)
 DATA_SET = kinds.Checked("data set", _data_set, LABELLED)
 
 
+def _conditions(value: str) -> str:
+    """Return the name of a way to conditions, or the absolute path of their folder."""
+    from salamandre.data.pairing import NAMES, conditions_folder
+
+    return value if value in NAMES else str(conditions_folder(value).absolute())
+
+
+def _ways() -> tuple[str, ...]:
+    from salamandre.data.pairing import NAMES
+
+    return NAMES
+
+
 class Option(NamedTuple):
     """An option of the command.
 
@@ -68,7 +81,15 @@ OPTIONS = (
            "are built in.", "NAME|PATH", DATA_SET),
     Option("architecture", str, "cgan",
            "cgan (perceptrons; default), cdcgan (convolutions) or cwgan (perceptrons, "
-           "Wasserstein).", "NAME", ARCHITECTURE),
+           "Wasserstein); or, to make pictures from pictures, pix2pix or slides (smaller).",
+           "NAME", ARCHITECTURE),
+    Option("pairs", str, None,
+           "Of pix2pix and slides: where the pictures to start from are: in the right or left half "
+           "of each picture, or in a folder with pictures of the same names; or how they are made: "
+           "edges, grey, small or masked. Default: right.", "NAME|DIR",
+           kinds.Checked("pairs", _conditions, _ways)),
+    Option("jitter", bool, False,
+           "Of pix2pix and slides: enlarge, crop and mirror pairs at random."),
     Option("image_size", Count, None,
            "Height and width of the images, resized. Default: the data set's; 64 for pictures."),
     Option("grey", bool, False, "Convert images to grey."),
@@ -81,7 +102,7 @@ OPTIONS = (
     Option("label_column", str, None,
            "Of a CSV or Parquet file: the name of the column of labels, or first or last. Default: "
            "label, or what looks like it.", "NAME"),
-    Option("batch_size", Count, None, "Real images a step. Default: 64."),
+    Option("batch_size", Count, None, "Real images a step. Default: 64; of pairs 16."),
     Option("epochs", Count, None,
            "In all. Default: about 20,000 rounds, at most 200 epochs.", at_resume=True),
     Option("sample_every", Count, None,
@@ -91,8 +112,10 @@ OPTIONS = (
            "The number of last epochs whose networks are kept, beside ten epochs spread over the "
            "run; or all. Default: 3.", "N|all", at_resume=True),
     Option("evaluate", Amount, 0,
-           "Epochs between two evaluations by a classifier of the real images. Default: none."),
-    Option("latent", Count, None, "Size of the latent vectors. Default: the data set's."),
+           "Epochs between two evaluations by a classifier of the real images, or of pairs by "
+           "their distance. Default: none."),
+    Option("latent", Count, None,
+           "Size of the latent vectors. Default: the data set's; of pairs none."),
     Option("unconditional_discriminator", bool, False,
            "Give the discriminator no labels, for comparison."),
     Option("seed", Amount, 0, "Of all random numbers. Default: 0."),
@@ -104,6 +127,8 @@ OPTIONS = (
            "SECONDS", at_resume=True),
 )
 # fmt: on
+OF_PAIRS = ("pairs", "jitter")
+OF_LABELS = ("class_names", "label_column", "unconditional_discriminator")
 DATA = ("image_size", "grey", "test_share", "class_names", "label_column", "seed", "data_dir")
 DEFAULTS = {option.name: option.default for option in OPTIONS}
 AT_RESUME = {option.name for option in OPTIONS if option.at_resume}
@@ -203,6 +228,19 @@ def read_options(run: Run) -> None:
         raise ValueError(f"{damaged} {error}") from None
 
 
+def check_kind(given: Mapping[str, Any]) -> None:
+    """Raise UsageError for options of pairs without an architecture that learns them, or others."""
+    name = given.get("architecture", DEFAULTS["architecture"])
+    learns_pairs = name in kinds.architectures(pairs=True)
+    for option in OF_LABELS if learns_pairs else OF_PAIRS:
+        if given.get(option):
+            others = ", ".join(kinds.architectures(pairs=not learns_pairs))
+            raise click.UsageError(
+                f"{option_name(option)} is for the architectures {others}, not for {name}: leave "
+                f"it out, or choose one of them"
+            )
+
+
 def complete(given: Mapping[str, Any], images: LearnedImages, asks: bool = False) -> dict[str, Any]:
     """Return all options; those not given are asked for or get their default.
 
@@ -236,17 +274,20 @@ def complete(given: Mapping[str, Any], images: LearnedImages, asks: bool = False
             raise click.UsageError(f"a batch of {size:,} needs as many images, there are {count:,}")
         return size
 
-    if options["latent"] is None:
+    learns_pairs = options["architecture"] in kinds.architectures(pairs=True)
+    if options["latent"] is None and not learns_pairs:
         entry = CATALOGUE.get(options["dataset"])
         options["latent"] = entry.latent if entry else training.OWN_LATENT
-    names = ", ".join(kinds.architectures())
-    decide("architecture", f"Architecture ({names})", options["architecture"], ARCHITECTURE)
+    names = kinds.architectures(pairs=learns_pairs)
+    one = kinds.one_of("architecture", lambda: names)
+    decide("architecture", f"Architecture ({', '.join(names)})", options["architecture"], one)
     if height == width:
         size_of(decide("image_size", "Image size", height, size_of))
     if asks and "batch_size" not in given:
         meant = [f"{size} means {count // size:,}" for size in (32, 64, 128) if size <= count]
         click.echo(f"Batches an epoch, of {count:,} images: a batch size of {', '.join(meant)}.")
-    batch = decide("batch_size", "Batch size", min(training.BATCH_SIZE, count), batch_of)
+    usual = training.BATCH_OF_PAIRS if learns_pairs else training.BATCH_SIZE
+    batch = decide("batch_size", "Batch size", min(usual, count), batch_of)
     batches = training.rounds_per_epoch(options["architecture"], count, batch)
     often = batches * math.ceil(training.LEAST_BETWEEN / batches)
     decide("sample_every", f"Rounds between samples (an epoch has {batches:,})", often, whole)

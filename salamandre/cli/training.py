@@ -17,18 +17,20 @@ from salamandre.texts import counted, pasteable, readable_name
 if TYPE_CHECKING:
     import numpy as np
 
-    from salamandre.data import Images
+    from salamandre.data import Images, Pairs
     from salamandre.games import GanGame
     from salamandre.runs import Run
 
     Sets = tuple[Images, Images | None]
+    PairSets = tuple[Pairs, Pairs | None]
 
-BATCH_SIZE = 64
+BATCH_SIZE, BATCH_OF_PAIRS = 64, 16
 OWN_LATENT = 100  # size of latent vectors for data of one's own
 ROUNDS, MOST_EPOCHS = 20_000, 200  # of a run, by default
 LEAST_BETWEEN = 20  # rounds between two pictures of samples, by default
 MANY = 20  # classes; more do not fit side by side
 ROWS = 8  # of a picture of samples, each with one sample of each class
+PAIRS, PAIR_COLUMNS = 24, 9  # in a picture of samples, three pairs side by side
 
 
 def open_images(source: str, options: Mapping[str, Any]) -> Sets:
@@ -45,6 +47,16 @@ def open_images(source: str, options: Mapping[str, Any]) -> Sets:
         return open_images(source, options)
 
 
+def open_sets(source: str, options: Mapping[str, Any]) -> Sets | PairSets:
+    """Return what the architecture learns: :func:`open_images`, or pairs of images."""
+    from salamandre.runs import open_pairs
+
+    if options["architecture"] not in kinds.architectures(pairs=True):
+        return open_images(source, options)
+    with kinds.usage(WrongUsage):
+        return open_pairs(source, options)
+
+
 def keep_apart(output: Path, dataset: str) -> None:
     """Raise UsageError for runs that would be written into the folder of their images."""
     from salamandre.runs import keep_apart
@@ -53,7 +65,7 @@ def keep_apart(output: Path, dataset: str) -> None:
         keep_apart(output / readable_name(Path(dataset).name), dataset)
 
 
-def new_game(options: Mapping[str, Any], images: Images) -> GanGame:
+def new_game(options: Mapping[str, Any], images: Images | Pairs) -> GanGame:
     """Return the game of the options.
 
     Raises:
@@ -84,7 +96,7 @@ def rounds_per_epoch(architecture: str, images: int, batch_size: int) -> int:
     return max(1, images // batch_size // batches)
 
 
-def play(run: Run, game: GanGame, sets: Sets, quiet: bool) -> None:
+def play(run: Run, game: GanGame, sets: Sets | PairSets, quiet: bool) -> None:
     """Play a run from its current round to its last epoch; the caller holds its lock.
 
     Raises:
@@ -117,41 +129,58 @@ def play(run: Run, game: GanGame, sets: Sets, quiet: bool) -> None:
         f"{counted(game.rounds, 'round')}, {counted(options['epochs'], 'epoch')}: {run.folder}"
     )
     command, names = ("salamandre", "generate", str(run.folder)), run.images.classes
-    if all(len(name) == 1 for name in names):
+    if not names:
+        example = pasteable("salamandre", "translate", run.folder, "PICTURE", "--to", "FOLDER")
+        click.echo(f"translate pictures with it:\n  {example}")
+    elif all(len(name) == 1 for name in names):
         word = pasteable(*command, "--word", "".join(names[:9]))
         click.echo(f"draw with it:\n  {word}")
     else:
         click.echo(f"draw its classes:\n  {pasteable(*command)}")
 
 
-def _callbacks(run: Run, game: GanGame, sets: Sets, quiet: bool) -> list[Any]:
+def _callbacks(run: Run, game: GanGame, sets: Sets | PairSets, quiet: bool) -> list[Any]:
     from salamandre import training
-    from salamandre.games import EpochNetworks, Evaluation, Film, SampleGrids
+    from salamandre.games import EpochNetworks, Evaluation, Film
     from salamandre.runs.run import CHECKPOINT
 
     options, images, folder = run.options, run.images, run.folder
-    # A column for each class with samples; or one sample of each of many classes.
-    columns = count = len(images.classes)
-    if count <= MANY:
-        count *= ROWS
-    else:
-        columns = math.ceil(math.sqrt(count))
     callbacks: list[Any] = []
     if not quiet:
         terminal = sys.stderr.isatty()
         callbacks.append(training.ProgressBar() if terminal else training.EpochLines())
-    draw = drawer(images.shape, columns)
-    callbacks.append(SampleGrids(folder, training.Steps(options["sample_every"]), count, draw))
-    callbacks.append(Film(folder))
+    callbacks += [_samples(run, sets), Film(folder)]
     if options["evaluate"]:
         every = training.Epochs(options["evaluate"])
-        callbacks.append(Evaluation({"judge": _judge(sets, options["backend"], quiet)}, every))
+        callbacks.append(Evaluation({"judge": _metric(sets, options["backend"], quiet)}, every))
     keep = None if options["keep"] == "all" else int(options["keep"])
     callbacks.append(training.Curves(folder, training.Steps(min(100, images.rounds_per_epoch))))
     callbacks.append(EpochNetworks(folder, keep))
     seconds = training.Seconds(options["checkpoint_every"])
     callbacks.append(training.Checkpoint(folder / CHECKPOINT, seconds))
     return callbacks
+
+
+def _samples(run: Run, sets: Sets | PairSets) -> Any:
+    """Return what draws a column for each class, or one sample of each of many, or pairs."""
+    from salamandre.data import Pairs
+    from salamandre.games import SampleGrids
+    from salamandre.training import Steps
+
+    often, shown = Steps(run.options["sample_every"]), sets[1] or sets[0]
+    if isinstance(shown, Pairs):
+
+        def draw(examples: np.ndarray, path: Path) -> None:
+            colours = examples.repeat(3 // examples.shape[1], axis=1)  # grey is drawn dark on white
+            drawer(colours.shape[1:], PAIR_COLUMNS)(colours, path)
+
+        return SampleGrids(run.folder, often, PAIRS, draw, shown)
+    columns = count = len(run.images.classes)
+    if count <= MANY:
+        count *= ROWS
+    else:
+        columns = math.ceil(math.sqrt(count))
+    return SampleGrids(run.folder, often, count, drawer(run.images.shape, columns))
 
 
 def drawer(shape: tuple[int, ...], columns: int) -> Callable[[np.ndarray, Path], None]:
@@ -166,12 +195,15 @@ def drawer(shape: tuple[int, ...], columns: int) -> Callable[[np.ndarray, Path],
     return draw
 
 
-def _judge(sets: Sets, backend: str, quiet: bool) -> Any:
-    """Return a metric: that of a classifier of the real images."""
-    from salamandre.evaluation import Judge
+def _metric(sets: Sets | PairSets, backend: str, quiet: bool) -> Any:
+    """Return a metric: that of a classifier of the real images, or of test pairs."""
+    from salamandre.data import Pairs
+    from salamandre.evaluation import Judge, of_pairs
 
     train, test = sets
-    assert test is not None
+    if isinstance(test, Pairs):
+        return of_pairs(test)
+    assert test is not None and not isinstance(train, Pairs)
     if not quiet:
         click.echo("a classifier of the real images is trained, or found in the cache:")
     judge = Judge.trained(train, test, convolutional=True, backend=backend, quiet=quiet)

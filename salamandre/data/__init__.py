@@ -1,4 +1,4 @@
-"""Labelled images: published data sets by name, and data of one's own in files and arrays."""
+"""Labelled images, and pairs of images: published sets by name, data of one's own, arrays."""
 
 from salamandre.data.arrays import split
 from salamandre.data.batches import prefetch
@@ -7,4 +7,15 @@ from salamandre.data.folders import folder
 from salamandre.data.images import Images
 from salamandre.data.loading import load
 from salamandre.data.opening import open
-from salamandre.data.transforms import Chain, Crop, Flip, RandomCrop, Resize, Shift, apply
+from salamandre.data.paired_images import Pairs
+from salamandre.data.pairing import pairs
+from salamandre.data.transforms import (
+    Chain,
+    Crop,
+    Flip,
+    Jitter,
+    RandomCrop,
+    Resize,
+    Shift,
+    apply,
+)

@@ -11,6 +11,7 @@ from salamandre.backend import Array
 from salamandre.checks import array
 from salamandre.class_names import Names, by_name, matched, names_within
 from salamandre.data.images import Images, checksum
+from salamandre.data.paired_images import Pairs
 from salamandre.data.splitting import chosen_rows
 from salamandre.inputs import Pixels, are_bytes
 from salamandre.losses import whole_labels
@@ -167,7 +168,8 @@ def split(data: Any, test_share: float, seed: int = 0) -> tuple[Any, Any]:
     """Return two disjoint parts of a data set, such as for training and validation.
 
     Args:
-        data: :class:`Images` (see :meth:`Images.train_test_split`), or a pair (inputs, targets).
+        data: :class:`Images` (see :meth:`Images.train_test_split`), :class:`Pairs`, or a pair
+            (inputs, targets).
             If the targets are labels, both parts have the same shares of each class.
         test_share: the share of the examples in the second part, above 0 and below 1.
         seed: of the choice. Default 0.
@@ -178,7 +180,7 @@ def split(data: Any, test_share: float, seed: int = 0) -> tuple[Any, Any]:
     Raises:
         ValueError: a share that leaves one of them empty.
     """
-    if isinstance(data, Images):
+    if isinstance(data, (Images, Pairs)):
         return data.train_test_split(test_share, seed)
     inputs, targets = _pair(data)
     labels = targets.argmax(axis=1) if are_one_hot(targets) else whole_labels(targets)

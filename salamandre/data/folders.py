@@ -18,7 +18,7 @@ from salamandre.data import cache
 from salamandre.data.images import MOST, Images, label_type
 from salamandre.data.listing import Listing, search
 from salamandre.data.pictures import checked_size, pixel_limit, suffixes, write_squares
-from salamandre.data.split_folders import SPLIT_NAMES, parts, splits
+from salamandre.data.split_folders import SPLIT_NAMES, splits
 from salamandre.texts import bracketed, counted, path_of
 
 READING = 2  # raised when pictures become other pixels than before
@@ -99,8 +99,6 @@ def both(
     if found is None:
         return read(place), None
     name = place.resolve().name
-    if unread := [part.name for part in parts(place) if part not in found.values()]:
-        warnings.warn(f"{place}: passed over the splits{bracketed(unread)}", stacklevel=2)
     train = read(found["train"], name=name)
     test = read(found["test"], name=name, split="test", class_names=None)
     what = f"the test split of {name!r}"
@@ -123,18 +121,10 @@ def _read(
     checked_size("size", size)
     if channels not in (1, 3):
         raise ValueError(f"channels must be 1 for grey or 3 for colour, got {channels!r}")
-    if not place.is_dir():
-        raise ValueError(f"{place} is no folder: name one that holds pictures")
-    name = name or place.resolve().name
     home = cache.root(cache_dir)
-    found = search(place, suffixes(), home)
-    pictures, passed = [path for path, *_ in found.pictures], found.passed_over()
-    if not pictures:
-        told = "; ".join(passed)
-        raise ValueError(
-            f"{place} holds no picture{f' ({told})' if passed else ''}: put files "
-            f"into it that end in one of {', '.join(suffixes())}"
-        )
+    found = pictures_in(place, home)
+    pictures, passed = found.paths, found.passed_over()
+    name = name or place.resolve().name
     by_folder = classes and _has_classes(place, found)
     wanted = names_of(class_names)
     if by_folder:
@@ -171,6 +161,28 @@ def _read(
         names = tuple(name for name, has in zip(names, seen, strict=True) if has)
         kept = (np.cumsum(seen) - 1)[kept].astype(label_type(len(names)))
     return Images(images, kept, names, name, split)
+
+
+def pictures_in(place: Path, home: Path) -> Listing:
+    """Return what a folder with pictures holds.
+
+    Args:
+        place: the folder.
+        home: the folder of the cache, which is left out.
+
+    Raises:
+        ValueError: it is no folder, or holds no picture.
+    """
+    if not place.is_dir():
+        raise ValueError(f"{place} is no folder: name one that holds pictures")
+    found = search(place, suffixes(), home)
+    if not found.pictures:
+        told = "; ".join(found.passed_over())
+        raise ValueError(
+            f"{place} holds no picture{f' ({told})' if told else ''}: put files "
+            f"into it that end in one of {', '.join(suffixes())}"
+        )
+    return found
 
 
 def _has_classes(place: Path, found: Listing) -> bool:

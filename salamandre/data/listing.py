@@ -52,6 +52,11 @@ class Listing:
     runs: list[str] = field(default_factory=list)
     other_kinds: Counter[str] = field(default_factory=Counter)
 
+    @property
+    def paths(self) -> list[str]:
+        """The paths of the pictures below the folder."""
+        return [path for path, *_ in self.pictures]
+
     def passed_over(self) -> list[str]:
         """Return what was passed over, a text for each kind."""
         texts = []

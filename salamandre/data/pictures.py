@@ -7,8 +7,9 @@ import importlib
 import math
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -18,7 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from salamandre.checks import whole
-from salamandre.data.modes import Unusable, form_of, plain
+from salamandre.data.catalogue import CorruptData
+from salamandre.data.modes import Form, Unusable, form_of, plain
 from salamandre.texts import bracketed
 
 LARGEST = 1 << 24  # pixels of a picture in a data set
@@ -136,50 +138,167 @@ def square(path: Path | BinaryIO, size: int, channels: int) -> NDArray[np.uint8]
         OSError: the file cannot be read or is damaged; Pillow raises other exceptions too.
         Unusable: it has too many pixels (see :func:`pixel_limit`), or NaN or infinity.
     """
-    from PIL import Image, ImageOps
+    with opened(path) as picture:
+        # JPEG can be decoded at 1/2, 1/4 or 1/8 of its size; twice the final one loses nothing.
+        picture.draft(MODES[channels], (2 * size, 2 * size))
+        return _squares(*_upright(picture), size, channels)[0]
+
+
+def of_any_size(path: Path, channels: int) -> NDArray[np.uint8]:
+    """Return a picture as it is, turned as its EXIF orientation says: pixels (channels, H, W)."""
+    with opened(path) as picture:
+        upright, form = _upright(picture)
+    pixels = np.asarray(plain(upright, form).convert(MODES[channels]))
+    return pixels.reshape(upright.height, upright.width, channels).transpose(2, 0, 1)
+
+
+def resized(pixels: NDArray[np.uint8], height: int, width: int) -> NDArray[np.uint8]:
+    """Return a picture (C, H, W) in another size (C, height, width), with antialiasing."""
+    from PIL import Image
+
+    channels = [
+        Image.fromarray(channel).resize((width, height), Image.Resampling.LANCZOS)
+        for channel in pixels
+    ]
+    return np.stack([np.asarray(channel) for channel in channels])
+
+
+def halves(path: Path, size: int, channels: int) -> NDArray[np.uint8]:
+    """Return the left and the right half of a picture, each as :func:`square` returns pictures.
+
+    Returns:
+        Pixels (2, channels, size, size).
+
+    Raises:
+        CorruptData: its width is odd.
+    """
+    with opened(path) as picture:
+        whole, form = _upright(picture)
+    if whole.width % 2:
+        raise CorruptData(
+            f"{path} is {whole.width} pixels wide, and two pictures of equal size side by side "
+            f"have an even width: cut it, or leave it out"
+        )
+    return _squares(whole, form, size, channels, parts=2)
+
+
+def matching(paths: Sequence[Path], size: int, channels: int) -> NDArray[np.uint8]:
+    """Return pictures of one size, each as :func:`square` returns pictures.
+
+    Returns:
+        Pixels (len(paths), channels, size, size).
+
+    Raises:
+        CorruptData: they differ in size.
+    """
+    found, sizes = [], []
+    for path in paths:
+        with opened(path) as picture:
+            whole, form = _upright(picture)
+        sizes.append(f"{path} has {whole.width}×{whole.height} pixels")
+        found.append((whole, form))
+    if len({whole.size for whole, _ in found}) > 1:
+        raise CorruptData(
+            f"{' and '.join(sizes)}, and the pictures of a pair have the same: resize one of them"
+        )
+    return np.concatenate([_squares(whole, form, size, channels) for whole, form in found])
+
+
+@contextmanager
+def opened(path: Path | BinaryIO) -> Iterator[Any]:
+    """Open a picture of one of the :data:`FORMATS`, of which nothing is decoded yet.
+
+    Raises:
+        OSError: the file cannot be read.
+        Unusable: it has too many pixels (see :func:`pixel_limit`).
+    """
+    from PIL import Image
 
     try:
-        with Image.open(path, formats=formats()) as opened:
-            # JPEG can be decoded at 1/2, 1/4 or 1/8 of its size; twice the final one loses nothing.
-            opened.draft(MODES[channels], (2 * size, 2 * size))
-            form = form_of(opened)
-            picture = ImageOps.exif_transpose(opened)
+        with Image.open(path, formats=formats()) as picture:
+            yield picture
     except Image.DecompressionBombError:
         raise Unusable(
             f"more than {pixel_limit():,} pixels, which is twice PIL.Image.MAX_IMAGE_PIXELS: "
             f"raise that, or make the picture smaller"
         ) from None
-    side = min(picture.size)
-    left, top = ((length - side) // 2 for length in picture.size)
-    middle = plain(picture.crop((left, top, left + side, top + side)), form)
-    pixels = middle.convert(MODES[channels]).resize((size, size), Image.Resampling.LANCZOS)
-    return np.asarray(pixels).reshape(size, size, channels).transpose(2, 0, 1)
+
+
+def _upright(picture: Any) -> tuple[Any, Form]:
+    """Return a picture turned as its EXIF orientation says, and the form of its pixels."""
+    from PIL import ImageOps
+
+    form = form_of(picture)
+    return ImageOps.exif_transpose(picture), form
+
+
+def _squares(whole: Any, form: Form, size: int, channels: int, parts: int = 1) -> NDArray[np.uint8]:
+    """Return the square in the middle of each of the equal parts of a picture, side by side."""
+    from PIL import Image
+
+    width, height = whole.width // parts, whole.height
+    side = min(width, height)
+    top, found = (height - side) // 2, []
+    for start in range(0, parts * width, width):
+        left = start + (width - side) // 2
+        # Cropped first, since the grey values of the part in use may decide what is white.
+        middle = plain(whole.crop((left, top, left + side, top + side)), form)
+        fitted = middle.convert(MODES[channels]).resize((size, size), Image.Resampling.LANCZOS)
+        found.append(np.asarray(fitted).reshape(size, size, channels).transpose(2, 0, 1))
+    return np.stack(found)
 
 
 def write_squares(
     place: Path, pictures: Sequence[str], shape: tuple[int, int, int], file: BinaryIO
 ) -> tuple[list[str], NDArray[np.bool_]]:
-    """Write the pixels of the readable pictures into a file, some at a time.
+    """Write the pixels of the readable pictures of a folder into a file (see :func:`read_each`).
 
     Args:
         place: the folder of the pictures.
         pictures: their paths below it.
         shape: (channels, size, size), as of :func:`square`.
         file: to write into.
+    """
+    channels, size, _ = shape
+    return read_each(
+        place,
+        pictures,
+        lambda name: square(place / name, size, channels),
+        lambda pixels: file.write(pixels.tobytes()),
+        max(1, BLOCK // math.prod(shape)),
+    )
+
+
+def read_each(
+    place: Path,
+    pictures: Sequence[str],
+    read: Callable[[str], NDArray[np.uint8]],
+    write: Callable[[NDArray[np.uint8]], object],
+    step: int,
+) -> tuple[list[str], NDArray[np.bool_]]:
+    """Read pictures in several threads, and write the readable ones in their order.
+
+    Args:
+        place: the folder of the pictures.
+        pictures: their paths below it.
+        read: returns the pixels of a path.
+        write: is given them.
+        step: the number of pictures that are held at a time.
 
     Returns:
         The others with the reason for each, and which pictures are readable (N,).
 
     Raises:
         ValueError: there is none.
+        CorruptData: ``read`` has refused a picture that can be read.
         OSError: a file cannot be read for a reason that may pass.
     """
     from salamandre.progress import progress
 
     def decoded(name: str) -> NDArray[np.uint8] | Exception:
         try:
-            return square(place / name, shape[1], shape[0])
-        except MemoryError:
+            return read(name)
+        except (MemoryError, CorruptData):
             raise
         except Exception as error:  # Pillow raises many kinds of errors for damaged pictures
             if isinstance(error, OSError) and error.errno not in NO_PICTURE:
@@ -188,7 +307,6 @@ def write_squares(
             return error
 
     broken, readable = [], np.ones(len(pictures), bool)
-    step = max(1, BLOCK // math.prod(shape))
     with (
         warnings.catch_warnings(),  # not in the threads, which share the filters
         ThreadPoolExecutor(os.cpu_count()) as pool,
@@ -204,7 +322,7 @@ def write_squares(
                     reason = result if isinstance(result, Unusable) else type(result).__name__
                     broken.append(f"{pictures[start + number]}: {reason}")
                 else:
-                    file.write(result.tobytes())
+                    write(result)
     if len(broken) == len(pictures):
         raise ValueError(f"{place} holds no picture that can be read{bracketed(broken)}")
     return broken, readable

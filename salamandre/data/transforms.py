@@ -137,6 +137,27 @@ class Resize:
         return y.astype(x.dtype) if x.dtype.kind == "f" else np.rint(y).astype(x.dtype)
 
 
+@dataclass(frozen=True)
+class Jitter:
+    """Enlarge images, keep a square of their former size anywhere, and mirror half of them.
+
+    Isola et al. 2017, section 6.2, enlarge images of 256×256 to 286×286.
+
+    Args:
+        scale: of the enlargement, at least 1. Default 286/256.
+    """
+
+    scale: float = 286 / 256
+
+    def __post_init__(self) -> None:
+        real("Jitter scale", self.scale, 1)
+
+    def __call__(self, x: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """Return images (N, C, size, size) of the same shape."""
+        size = x.shape[-1]
+        return Chain(Resize(round(self.scale * size)), RandomCrop(size), Flip())(x, random)
+
+
 @lru_cache(maxsize=16)
 def bilinear(length: int, size: int) -> np.ndarray:
     """Return the weights (size, length), float32, of a row's pixels in those of the resized row."""

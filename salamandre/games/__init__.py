@@ -19,6 +19,7 @@ from salamandre.games.remedies import (
     LabelFlipping,
     LabelSmoothing,
     MovingAverage,
+    Reconstruction,
     Remedy,
 )
 from salamandre.games.wgan import WGanGame

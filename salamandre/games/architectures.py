@@ -1,22 +1,26 @@
-"""Conditional games by name, for any data set."""
+"""Games by name, for any data set of labelled images or of pairs of images."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from salamandre.activations import LeakyReLU, ReLU, Tanh
 from salamandre.checks import one_of, whole
 from salamandre.data.images import Images
+from salamandre.data.paired_images import Pairs
+from salamandre.games.conditions import Pairing
 from salamandre.games.constraints import GradientPenalty
 from salamandre.games.game import GanGame
 from salamandre.games.latent import Gaussian
 from salamandre.games.objectives import LeastSquares, NonSaturating
-from salamandre.games.remedies import MovingAverage
+from salamandre.games.remedies import MovingAverage, Reconstruction, Remedy
+from salamandre.games.translators import encoder_decoder, patch_gan, unet, whole_picture
 from salamandre.games.wgan import WGanGame
 from salamandre.layer import Layer
 from salamandre.layers.conditional import ConditionalBatchNorm, Embedding, LabelMap, Projection
+from salamandre.layers.containers import Parallel, Sequential
 from salamandre.layers.convolution import ConvolutionalLayer, TransposedConvolutionalLayer
 from salamandre.layers.dropout import Dropout
 from salamandre.layers.neuron import NeuronLayer
@@ -31,25 +35,30 @@ LEAKY = LeakyReLU(0.2)
 
 def new_game(
     name: str,
-    images: Images,
+    images: Images | Pairs,
     *,
-    latent: int = 100,
+    latent: int | None = None,
     batch_size: int = 64,
     average: float = 0.999,
     unconditional_discriminator: bool = False,
     seed: int = 0,
     backend: str | None = None,
 ) -> GanGame:
-    """Return a conditional game on labelled images.
+    """Return a conditional game: on labelled images, or on pairs of images.
 
     Args:
         name: of the architecture:
             ``"cgan"``, perceptrons with the least-squares objective (Mirza and Osindero 2014);
             ``"cdcgan"``, convolutional, with conditional batch-norm against a label map and a
             projection (Radford et al. 2016; Miyato and Koyama 2018);
-            ``"cwgan"``, perceptrons with the Wasserstein objective and a gradient penalty.
-        images: the real images; the generator's outputs are in -1 to 1.
-        latent: the size of the latent vectors, which are Gaussian. Default 100.
+            ``"cwgan"``, perceptrons with the Wasserstein objective and a gradient penalty;
+            ``"pix2pix"``, a U-Net that makes pictures from pictures against a PatchGAN, with the L1
+            loss (Isola et al. 2017), channels and patches scaled from the paper's 256×256;
+            ``"slides"``, the same game of two small networks.
+        images: the real images, for ``"pix2pix"`` and ``"slides"`` with the conditions that they
+            are to be made from. The generator's outputs are in -1 to 1.
+        latent: the size of the latent vectors, which are Gaussian. Default 100; for pairs 0, none,
+            else they become one more channel of the condition.
         batch_size: real examples a step. Default 64.
         average: decay of the generator's :class:`MovingAverage`, 0 for none. Default 0.999.
         unconditional_discriminator: give the discriminator no labels, for comparison: the
@@ -58,33 +67,47 @@ def new_game(
         backend: of both networks.
 
     Raises:
-        ValueError: an unknown name, images of a size that the architecture cannot make, or batches
-            that are too small for it.
+        ValueError: an unknown name, images of a size that the architecture cannot make or without
+            what it makes them from, or batches that are too small for it.
     """
     architecture = ARCHITECTURES[one_of("architecture", name, ARCHITECTURES)]
+    if architecture.pairs != isinstance(images, Pairs):
+        raise ValueError(
+            f"{name} makes images from images: give it Pairs, such as those of data.pairs(...)"
+            if architecture.pairs
+            else f"{name} makes images from labels: give it Images, or use pix2pix for pairs"
+        )
     if whole("batch_size", batch_size) < architecture.least:
         raise ValueError(
             f"{name} needs batches of at least {architecture.least} images, for the statistics of "
             f"batch-norm, got {batch_size}"
         )
-    layers, d_layers = architecture.players(images.shape, len(images.classes))
+    size = architecture.latent if latent is None else latent
+    space = Gaussian(size) if size else None
+    pairing = Pairing(space, images.condition_shape if isinstance(images, Pairs) else None)
+    classes = len(images.classes) if isinstance(images, Images) else 0
+    shape = images.shape
+    layers, d_layers = architecture.players(shape, classes)
+    if space and architecture.pairs:
+        noise = [NeuronLayer(math.prod(shape[1:])), Reshape((1, *shape[1:]))]
+        layers = [Parallel([Sequential(noise), Sequential([])]), *layers]
     if unconditional_discriminator:
         d_layers = [layer for layer in d_layers if not isinstance(layer, (Embedding, LabelMap))]
         if isinstance(d_layers[-1], Projection):
             d_layers[-1] = NeuronLayer(1)
+    inputs = pairing.inputs if architecture.pairs else size
     rates = (2e-4, 0.5, architecture.beta2)
-    generator = Network(layers, latent, optimizer=Adam(*rates), seed=seed, backend=backend)
-    discriminator = Network(
-        d_layers, generator.output_shape, optimizer=Adam(*rates), seed=seed + 1, backend=backend
-    )
+    generator = Network(layers, inputs, optimizer=Adam(*rates), seed=seed, backend=backend)
+    shown = pairing.example_shape(generator.output_shape)
+    discriminator = Network(d_layers, shown, optimizer=Adam(*rates), seed=seed + 1, backend=backend)
     return architecture.game(
         generator,
         discriminator,
         images,
-        labels=True,
-        latent=Gaussian(latent),
+        labels=not architecture.pairs,
+        latent=space,
         batch_size=batch_size,
-        remedies=[MovingAverage(average)] if average else [],
+        remedies=[*architecture.remedies, *[MovingAverage(average)] * (average > 0)],
         seed=seed,
         **architecture.options,
     )
@@ -137,20 +160,50 @@ def _cdcgan(shape: tuple[int, ...], classes: int) -> Players:
     return generator, [*discriminator, Flatten(), Dropout(0.3), Projection(classes)]
 
 
+def _pix2pix(shape: tuple[int, ...], classes: int) -> Players:
+    """U-Net against PatchGAN: the paper's 64 channels and patches of 70 pixels at 256×256."""
+    size = shape[1:]
+    channels = min(64, max(16, min(size) // 2))
+    field = 70 if min(size) >= 128 else 34 if min(size) >= 64 else 16
+    return unet(size, shape[0], channels), patch_gan(field, channels)
+
+
+def _slides(shape: tuple[int, ...], classes: int) -> Players:
+    """8-16-32 channels and back with dropout, against 32-64-128; windows of 3×3."""
+    return encoder_decoder(shape[1:], shape[0], (8, 16, 32)), whole_picture((32, 64, 128))
+
+
 class Architecture(NamedTuple):
-    """The layers of both players, the beta2 of their optimizers, and the game."""
+    """What a game of a name is made of.
+
+    Attributes:
+        players: the layers of generator and discriminator for a shape of images and a number of
+            classes.
+        beta2: of the optimizers.
+        game: its class.
+        options: of the game.
+        pairs: whether images are made from conditions, not from labels.
+        latent: the default size of latent vectors, 0 for none.
+        remedies: of the game.
+    """
 
     players: Callable[[tuple[int, ...], int], Players]
     beta2: float
     game: type[GanGame]
     options: dict[str, Any]  # of the game
+    pairs: bool = False
+    latent: int = 100
+    remedies: Sequence[Remedy] = ()
     least: int = 1  # examples of a batch
 
 
+PAIRS: dict[str, Any] = {"pairs": True, "latent": 0, "remedies": [Reconstruction(100)]}
 ARCHITECTURES = {
     "cgan": Architecture(_cgan, 0.999, GanGame, {"objective": LeastSquares()}, least=2),
     "cdcgan": Architecture(_cdcgan, 0.999, GanGame, {"objective": NonSaturating()}),
     "cwgan": Architecture(
         _cwgan, 0.9, WGanGame, {"critic_steps": 2, "lipschitz": GradientPenalty()}
     ),
+    "pix2pix": Architecture(_pix2pix, 0.999, GanGame, {"objective": NonSaturating()}, **PAIRS),
+    "slides": Architecture(_slides, 0.999, GanGame, {"objective": NonSaturating()}, **PAIRS),
 }

@@ -17,6 +17,7 @@ import numpy as np
 
 from salamandre.atomic import numbered, write_atomically
 from salamandre.checks import whole
+from salamandre.data.paired_images import Pairs
 from salamandre.games.game import GanGame
 from salamandre.texts import path_of
 from salamandre.training.loop import Callback
@@ -29,14 +30,18 @@ Draw = Callable[[np.ndarray, Path], None]
 class SampleGrids(Callback):
     """Draws the generator's images of the same latent vectors, and at the end an animation.
 
-    The pictures are ``samples/ROUND.png`` in the folder, the animation is ``animation.gif``.
+    The pictures are ``samples/ROUND.png`` in the folder, the animation is ``animation.gif``. Of a
+    game with conditions they show in turns condition, the generator's picture, and the true one.
 
     Args:
         folder: made if it does not exist.
         every: how often. Default ``Steps(500)``. Initial and final images are drawn too.
         count: the number of latent vectors. Default 64.
-        draw: ``draw(examples, path)`` writes a picture of examples (count, ...) on the host.
-            Default: a grid of images (count, C, H, W) in the game's value range.
+        draw: ``draw(examples, path)`` writes a picture of examples (count, ...) on the host; with
+            conditions there are three times as many. Default: a grid of images (count, C, H, W) in
+            the game's value range.
+        pairs: those in the pictures of a game with conditions, such as test pairs. Default:
+            training pairs.
     """
 
     recorded = ()
@@ -47,11 +52,12 @@ class SampleGrids(Callback):
         every: Trigger = Steps(500),
         count: int = 64,
         draw: Draw | None = None,
+        pairs: Pairs | None = None,
     ) -> None:
         self.folder = path_of(folder)
         self.every = trigger("SampleGrids every", every)
         self.count = whole("SampleGrids count", count)
-        self._draw = draw
+        self._draw, self.pairs = draw, pairs
 
     def on_start(self, game: GanGame) -> None:
         """Draw the initial images; remove later pictures, and a final one that is not due."""
@@ -59,6 +65,13 @@ class SampleGrids(Callback):
             raise ValueError(
                 f"SampleGrids draws images (C, H, W), the examples are of shape "
                 f"{game.image_shape}: give it a draw(examples, path)"
+            )
+        condition = game.pairing.shape
+        shapes = (condition, game.image_shape) if condition else ()
+        if any(len(shape) != 3 or shape[0] not in (1, 3) for shape in shapes):
+            raise ValueError(
+                f"SampleGrids draws condition and image side by side, of 1 or 3 channels each, and "
+                f"they are of the shapes {condition} and {game.image_shape}"
             )
         pictures = numbered(self.folder / "samples", "", ".png")
         final = max((number for number in pictures if number <= game.rounds), default=0)
@@ -76,15 +89,35 @@ class SampleGrids(Callback):
 
         path = self.folder / "samples" / f"{game.rounds:08d}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
-        examples = game.backend.to_numpy(game.generate(self.count))
+        if game.pairing.shape is None:
+            examples, columns = game.backend.to_numpy(game.generate(self.count)), game.classes
+        else:
+            examples = self._triples(game)
+            columns = 3 * math.ceil(math.sqrt(len(examples) / 9))
         if self._draw is not None:
             self._draw(examples, path)
         else:
             low, high = game.value_range
-            shape = game.image_shape
-            # Of a conditional game, each column is a class.
-            save_grid((examples.reshape(-1, *shape) - low) / (high - low), path, game.classes)
+            shape = examples.shape[1:] if game.pairing.shape else game.image_shape
+            # Of a game with labels, each column is a class.
+            save_grid((examples.reshape(-1, *shape) - low) / (high - low), path, columns)
         self._latest = game.rounds
+
+    def _triples(self, game: GanGame) -> np.ndarray:
+        """Return the conditions, the generator's pictures of them and the true ones, in turns."""
+        if self.pairs is None:
+            examples, _ = next(game.batches.source.in_order(self.count))
+            conditions, truths = game.pairing.condition(examples), game.pairing.picture(examples)
+        else:
+            few, scaled = self.pairs[: self.count], game.generator.pixels.scaled
+            conditions, truths = (
+                scaled(x, game.generator.dtype, np) for x in (few.conditions, few.images)
+            )
+        made = game.generate(conditions=conditions)
+        shown = [game.backend.to_numpy(x) for x in (conditions, made, truths)]
+        most = max(x.shape[1] for x in shown)  # grey ones beside coloured ones get three channels
+        shown = [x.repeat(most // x.shape[1], axis=1) for x in shown]
+        return np.stack(shown, axis=1).reshape(-1, *shown[0].shape[1:])
 
     def on_end(self, game: GanGame) -> None:
         """Draw the final images and the animation."""

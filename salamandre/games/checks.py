@@ -13,13 +13,14 @@ from salamandre.class_names import Names, listed
 from salamandre.data.arrays import named_labels
 from salamandre.data.batches import Source
 from salamandre.data.images import Images
-from salamandre.games.latent import Latent
+from salamandre.data.paired_images import Pairs
+from salamandre.games.conditions import Pairing
 from salamandre.layer import Layer
 from salamandre.layers.shape import Flatten, Reshape
 from salamandre.network import Network
 
 
-def players(generator: Network, discriminator: Network, latent: Latent) -> None:
+def players(generator: Network, discriminator: Network, pairing: Pairing) -> None:
     """Check that two networks can play against each other."""
     for name, network in (("generator", generator), ("discriminator", discriminator)):
         if network.optimizer is None:
@@ -33,19 +34,22 @@ def players(generator: Network, discriminator: Network, latent: Latent) -> None:
         raise ValueError(
             f"both networks must be of one dtype, got {generator.dtype} and {discriminator.dtype}"
         )
-    if generator.input_shape != (latent.size,):
-        raise ValueError(
-            f"the generator takes {generator.input_shape}, the latent space has "
-            f"{latent.size} coordinates: they must agree"
-        )
-    if generator.output_shape != discriminator.input_shape:
+    if generator.input_shape != pairing.inputs:
+        what = f"the latent space has {pairing.inputs[0]} coordinates"
+        if pairing.shape:
+            what = f"latent vectors and conditions are of the shape {pairing.inputs}"
+        raise ValueError(f"the generator takes {generator.input_shape}, {what}: they must agree")
+    shown = pairing.picture_shape(discriminator.input_shape)
+    if generator.output_shape != shown:
+        beside = f" beside a condition {pairing.shape}" if pairing.shape else ""
         raise ValueError(
             f"the generator makes {generator.output_shape}, the discriminator takes "
-            f"{discriminator.input_shape}: they must agree"
+            f"{shown}{beside}: they must agree"
         )
-    if discriminator.output_shape != (1,):
+    if discriminator.output_shape[0] != 1 or len(discriminator.output_shape) == 2:
         raise ValueError(
-            f"the discriminator must give one score, got outputs {discriminator.output_shape}"
+            f"the discriminator must give one score, or one channel of scores, got outputs "
+            f"{discriminator.output_shape}"
         )
     last = _last_activation(discriminator)
     if last is not None and not isinstance(last, Identity):
@@ -56,7 +60,7 @@ def players(generator: Network, discriminator: Network, latent: Latent) -> None:
 
 
 def classes(
-    generator: Network, discriminator: Network, images: Images | np.ndarray, labels: Any
+    generator: Network, discriminator: Network, images: Images | Pairs | np.ndarray, labels: Any
 ) -> int | None:
     """Return the number of classes of conditional players, ``None`` for others."""
     known = [network.classes for network in (generator, discriminator)]
@@ -103,7 +107,7 @@ def output_range(generator: Network) -> tuple[float, float]:
 def examples(
     generator: Network,
     discriminator: Network,
-    images: Images | np.ndarray,
+    images: Images | Pairs | np.ndarray,
     labels: Any,
     batch_size: int,
 ) -> Source:
@@ -114,10 +118,11 @@ def examples(
     if isinstance(images, Images):
         source = Source(images, discriminator, pixels=pixels, class_names=names)
     else:
-        values = array("the images", images)
-        if labels is None:
+        transform = images.transform if isinstance(images, Pairs) else None
+        values = images.examples if isinstance(images, Pairs) else array("the images", images)
+        if labels is None or labels is False:
             labels = np.zeros(len(values), np.uint8)
-        source = Source((values, labels), discriminator, None, pixels, names, labelled=True)
+        source = Source((values, labels), discriminator, transform, pixels, names, labelled=True)
         bounded = isinstance(_last_activation(generator), (Sigmoid, Tanh, CenteredSigmoid))
         if source.pixels is None and bounded:  # or else they are scaled, or any can be reached
             _warn_of_other_range(float(values.min()), float(values.max()), low, high)

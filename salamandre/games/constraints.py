@@ -132,14 +132,15 @@ class GradientPenalty(Lipschitz):
         run.want(parameter_gradients=False)
         between = fake + share * (real - fake)
         scores = critic.compute(between, run, labels=labels if critic.classes else None)
-        g = critic.backprop(xp.ones_like(scores), run)
+        mean = xp.full(scores.shape, count / scores.size, dtype=scores.dtype)  # of patches
+        g = critic.backprop(mean, run)
         norm = xp.sqrt((g * g).reshape(count, -1).sum(axis=1) + 1e-12)
         excess = norm - 1
         loss = self.weight * (excess * excess).mean()
         factor = (2 * self.weight / count) * excess / norm
         run.want(input_gradient=False)
         critic.compute_tangent(g * factor.reshape(count, *(1,) * (real.ndim - 1)), run)
-        critic.backprop_tangent(None, xp.ones_like(scores), run)
+        critic.backprop_tangent(None, mean, run)
         return loss
 
     def advice(self, grown: Collection[str]) -> str:

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from salamandre.backend import Array
 from salamandre.network import Network
+from salamandre.passes import Pass
 
 
 class Duel:
     """A discriminator with its passes over real and fake examples.
 
     Real and fake examples are one batch, unless outputs depend on the other examples of a batch,
-    as with batch-norm: then there are two passes.
+    as with batch-norm: then there are two passes. A discriminator has a score for each of P patches
+    of an example; P is 1 for one that looks at the whole.
 
     Args:
         discriminator: or a critic.
@@ -27,35 +29,40 @@ class Duel:
             self._fooled = discriminator.new_pass(parameter_gradients=False, statistics=False)
 
     def scores(self, real: Array, fake: Array, labels: Array | None) -> tuple[Array, Array]:
-        """Return the scores (N, 1) of real and of fake examples (N, ...) with the same labels."""
+        """Return the scores (N, P) of real and of fake examples (N, ...) with the same labels."""
         d, concatenate = self.network, self.network.backend.xp.concatenate
         labels = labels if d.classes else None
         if self._coupled:
             first, second = self._passes
             second.statistics = True
             second.want(input_gradient=False)
-            return d.compute(real, first, labels=labels), d.compute(fake, second, labels=labels)
+            return self._scores(real, first, labels), self._scores(fake, second, labels)
         if labels is not None:
             labels = concatenate([labels, labels])
-        scores = d.compute(concatenate([real, fake]), self._passes[0], labels=labels)
+        scores = self._scores(concatenate([real, fake]), self._passes[0], labels)
         return scores[: len(real)], scores[len(real) :]
 
     def backprop(self, d_real: Array, d_fake: Array) -> None:
         """Write the discriminator's gradients from those of the scores."""
-        d = self.network
         if self._coupled:
             for gradient, run in zip((d_real, d_fake), self._passes, strict=True):
-                d.backprop(gradient, run)
+                self._back(gradient, run)
         else:
-            d.backprop(d.backend.xp.concatenate([d_real, d_fake]), self._passes[0])
+            self._back(self.network.backend.xp.concatenate([d_real, d_fake]), self._passes[0])
 
     def fake_scores(self, fake: Array, labels: Array | None) -> Array:
         """Return the scores of fake examples, in the generator's step."""
         labels, run = labels if self.network.classes else None, self._fooled
         run.statistics = False
         run.want(parameter_gradients=False)
-        return self.network.compute(fake, run, labels=labels)
+        return self._scores(fake, run, labels)
 
     def fake_gradient(self, gradient: Array) -> Array:
         """Return dE/dfake from dE/dscores; the discriminator stays as it is."""
-        return self.network.backprop(gradient, self._fooled)
+        return self._back(gradient, self._fooled)
+
+    def _scores(self, x: Array, run: Pass, labels: Array | None) -> Array:
+        return self.network.compute(x, run, labels=labels).reshape(len(x), -1)
+
+    def _back(self, gradient: Array, run: Pass) -> Array:
+        return self.network.backprop(gradient.reshape(-1, *self.network.output_shape), run)

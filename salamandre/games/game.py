@@ -14,7 +14,9 @@ from salamandre.checks import whole
 from salamandre.component import encode
 from salamandre.data.batches import EndlessBatches
 from salamandre.data.images import Images
+from salamandre.data.paired_images import Pairs
 from salamandre.games import checks
+from salamandre.games.conditions import Pairing, paired
 from salamandre.games.constraints import Lipschitz
 from salamandre.games.duel import Duel
 from salamandre.games.latent import Latent
@@ -33,11 +35,14 @@ class GanGame(Loop):
 
     Args:
         generator: a Network with an optimizer, from latent vectors to examples.
-        discriminator: a Network with an optimizer, from examples to one raw score: it ends in a
-            linear neuron, since the objective has the sigmoid in it.
+        discriminator: a Network with an optimizer, from examples to one raw score, or to one
+            channel of scores, each of a patch (Isola et al. 2017, section 3.2): it ends in a linear
+            neuron, since the objective has the sigmoid in it.
         images: :class:`salamandre.data.Images`, scaled to the value range of the generator's last
-            activation ([-1, 1] for Tanh, [0, 1] for Sigmoid), or an array (N, ...) of examples.
-        latent: the latent space, such as ``salamandre.Gaussian(100)``.
+            activation ([-1, 1] for Tanh, [0, 1] for Sigmoid), or an array (N, ...) of examples;
+            or :class:`salamandre.data.Pairs`, whose conditions and transform are used.
+        latent: the latent space, such as ``salamandre.Gaussian(100)``. Only with conditions it may
+            be ``None``, the default: then the generator's noise is its dropout, if it has some.
         batch_size: examples of each kind a step. Default 64.
         objective: the losses of both players. Default :class:`NonSaturating`.
         lipschitz: a constraint on the discriminator, such as ``SpectralNorm()``. Default none.
@@ -48,11 +53,17 @@ class GanGame(Loop):
         labels: for conditional players: True for the labels of :class:`Images`, or labels (N,) of
             an array of examples. A fake batch has the labels of the real batch. Default
             ``None``.
+        conditions: one for each of the images and as large, such as line drawings (N, C', H, W)
+            of coloured ones (N, C, H, W): the generator makes pictures from conditions, or from
+            tuples (latent vector, condition), and the discriminator takes the channels of condition
+            and picture together (C' + C, H, W). A fake batch has the conditions of the real
+            batch. Default ``None``.
         seed: of latent vectors, order and labels. Default 0.
 
     Attributes:
         classes: the number of classes of conditional players, else ``None``.
-        image_shape: of a real example in the data set, such as (1, 28, 28).
+        image_shape: of an image of the data set, such as (1, 28, 28).
+        pairing: what examples are made of, see :class:`salamandre.games.conditions.Pairing`.
         value_range: of the generator's last activation, and so of the images.
         batches: of real examples, see :class:`salamandre.data.batches.EndlessBatches`.
         history: its ``steps`` are for each round ``d_loss``, ``g_loss``, ``d_real`` (the
@@ -70,9 +81,9 @@ class GanGame(Loop):
         self,
         generator: Network,
         discriminator: Network,
-        images: Images | np.ndarray,
+        images: Images | Pairs | np.ndarray,
         *,
-        latent: Latent,
+        latent: Latent | None = None,
         batch_size: int = 64,
         objective: Objective | None = None,
         lipschitz: Lipschitz | None = None,
@@ -80,13 +91,14 @@ class GanGame(Loop):
         generator_steps: int = 1,
         remedies: Sequence[Remedy] = (),
         labels: bool | np.ndarray | None = None,
+        conditions: np.ndarray | None = None,
         seed: int = 0,
     ) -> None:
         super().__init__()
         for what, value, base in (
             ("generator", generator, Network),
             ("discriminator", discriminator, Network),
-            ("latent", latent, Latent),
+            *[("latent", latent, Latent)] * (latent is not None),
             ("objective", objective or NonSaturating(), Objective),
             ("lipschitz", lipschitz or Lipschitz(), Lipschitz),
             *(("each of the remedies", remedy, Remedy) for remedy in remedies),
@@ -102,7 +114,9 @@ class GanGame(Loop):
         if len({type(remedy) for remedy in remedies}) < len(remedies):
             raise ValueError(f"a game takes each kind of remedy once, got {list(remedies)}")
         self.seed = whole("seed", seed, least=0)
-        checks.players(generator, discriminator, self.latent)
+        images, condition_shape = paired(images, conditions)
+        self.pairing = Pairing(latent, condition_shape)
+        checks.players(generator, discriminator, self.pairing)
         self.classes = checks.classes(generator, discriminator, images, labels)
         self.backend = generator.backend
         self.value_range = checks.output_range(generator)
@@ -111,7 +125,9 @@ class GanGame(Loop):
             if player.classes:
                 player.class_names = source.class_names
         discriminator.pixels = source.pixels or discriminator.pixels
-        self.image_shape = source.example_shape
+        if condition_shape:
+            generator.pixels = discriminator.pixels
+        self.image_shape = self.pairing.picture_shape(source.example_shape)
         self.batches = EndlessBatches(source, self.batch_size, self.seed)
         self.random = self.backend.stream([self.seed, 2])
         self.lipschitz.attach(discriminator)
@@ -129,24 +145,29 @@ class GanGame(Loop):
             values = self.discriminator_learning(batch)
         for step in range(self.generator_steps):
             if step:  # the first step uses the fakes of the discriminator's step
-                batch = batch._replace(fake=self.make(batch.labels))
+                batch = batch._replace(fake=self.make(batch.real, batch.labels))
             g_loss = self.generator_learning(batch)
         values = {"d_loss": values.pop("d_loss"), "g_loss": g_loss, **values}
         self.history.append(**{name: self.backend.scalar(v) for name, v in values.items()})
 
     def draw(self) -> Batch:
-        """Return the next real examples, and as many fakes with the same labels.
+        """Return the next real examples, and fakes with their labels and conditions.
 
         The fakes are memory of the game's pass, which holds until the next ones are made.
         """
         real, labels = next(self.batches)
         labels = labels if self.classes else None
-        return Batch(real, self.make(labels), labels)
+        return Batch(real, self.make(real, labels), labels)
 
-    def make(self, labels: Array | None = None) -> Array:
-        """Return a batch of fakes, for :meth:`generator_learning` too."""
-        z = self.latent.draw(self.random, self.batch_size, self.generator.dtype)
-        return self.generator.compute(z, self._fakes, labels=labels)
+    def make(self, real: Array, labels: Array | None = None) -> Array:
+        """Return fakes with these labels and the conditions of real examples.
+
+        :meth:`generator_learning` learns from the latest ones.
+        """
+        z = self.latent and self.latent.draw(self.random, len(real), self.generator.dtype)
+        inputs = self.pairing.of_generator(z, self.pairing.condition(real))
+        pictures = self.generator.compute(inputs, self._fakes, labels=labels)
+        return self.pairing.examples(real, pictures, self._fakes)
 
     def discriminator_learning(self, batch: Batch | None = None) -> dict[str, Array]:
         """Take one step of the discriminator (Goodfellow et al. 2014, algorithm 1).
@@ -190,7 +211,7 @@ class GanGame(Loop):
             more = remedy.generator_loss(batch, self)
             if more is not None:
                 loss, d_fake = loss + more[0], d_fake + more[1]
-        self.generator.backprop(d_fake, self._fakes)
+        self.generator.backprop(self.pairing.picture(d_fake), self._fakes)
         self.generator.step()
         for remedy in self.remedies:
             remedy.follow()
@@ -221,7 +242,12 @@ class GanGame(Loop):
         return self.average.network if self.average else self.generator
 
     def generate(
-        self, count: int | None = None, seed: int = 0, latent: Any = None, labels: Any = None
+        self,
+        count: int | None = None,
+        seed: int = 0,
+        latent: Any = None,
+        labels: Any = None,
+        conditions: Any = None,
     ) -> Array:
         """Return examples of the generator (its moving average if there is one), (count, ...).
 
@@ -229,26 +255,40 @@ class GanGame(Loop):
         number of threads may call it, also while the game is played.
 
         Args:
-            count: the number of examples. Default: that of the labels or latent vectors.
-            seed: of the latent vectors.
+            count: the number of examples. Default: that of the conditions, labels or latent
+                vectors.
+            seed: of the latent vectors, and of the generator's other noise.
             latent: latent vectors (count, size), instead of drawn ones.
             labels: the classes of the examples (count,), as labels or names. Default for
                 conditional players: all classes in turn.
+            conditions: what the pictures are made from, (count, ...): bytes, which are scaled, or
+                numbers in the value range of the training pictures. Needed where the game has some.
         """
+        if (conditions is None) != (self.pairing.shape is None):
+            raise ValueError(
+                "this game has no conditions: leave them out of generate"
+                if self.pairing.shape is None
+                else "this game makes pictures from conditions: give some, generate(conditions=...)"
+            )
         if count is None:
-            given = labels if latent is None else latent
+            given = next((g for g in (conditions, latent) if g is not None), labels)
             if np.ndim(given) == 0 or len(given) == 0:
                 raise ValueError(
-                    f"generate needs a count, or a row of labels or latent vectors, got {given!r}"
+                    f"generate needs a count, or a row of labels, latent vectors or conditions, "
+                    f"got {given!r}"
                 )
             count = len(given)
         whole("seed", seed, least=0)
-        if latent is None:
+        if conditions is not None and len(conditions) != whole("count", count):
+            raise ValueError(f"generate has a count of {count} and {len(conditions)} conditions")
+        if latent is None and self.latent:
             stream = self.backend.stream([self.seed, 3, seed])
             latent = self.latent.draw(stream, whole("count", count), self.generator.dtype)
         if labels is None and self.classes:
             labels = np.arange(count) % self.classes
-        return self.best_generator.predict(latent, labels=labels, seed=[self.seed, 4, seed])
+        inputs = self.pairing.of_generator(latent, conditions)
+        block = 256 if conditions is None else self.batch_size  # pictures take much memory
+        return self.best_generator.predict(inputs, block, labels, [self.seed, 4, seed])
 
     def save_generator(self, path: str | os.PathLike[str]) -> None:
         """Write the generator that :meth:`generate` uses to a safetensors file."""
@@ -303,6 +343,7 @@ class GanGame(Loop):
             "generator": encode(self.generator),
             "discriminator": encode(self.discriminator),
             "images": [source.name, len(source), source.checksum],
+            "transform": source.transform_name,
             "classes": self.classes,
             "latent": encode(self.latent),
             "objective": encode(self.objective),

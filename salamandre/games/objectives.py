@@ -2,8 +2,8 @@
 
 A score s is any real number, larger for what looks real: the discriminator ends linearly, and
 where a probability is wanted it is σ(s) = 1 / (1 + exp(-s)). Every objective is a mean over the
-batch. Its targets t are 1 for real and 0 for fake, or values between them where labels are
-smoothed.
+batch and over the P patches that each example has scores for; mostly P = 1, the whole example. Its
+targets t are 1 for real and 0 for fake, or values between them where labels are smoothed.
 """
 
 from __future__ import annotations
@@ -36,8 +36,8 @@ class Objective(Component, abstract=True):
         """Return the discriminator's loss, dE/dreal and dE/dfake.
 
         Args:
-            real: the scores (N, 1) of real examples.
-            fake: the scores (N, 1) of fake examples.
+            real: the scores (N, P) of real examples.
+            fake: the scores (N, P) of fake examples.
             t_real: the target t of real ones, a number or an array (N, 1).
             t_fake: the target t of fake ones, likewise.
             xp: the array namespace.
@@ -47,11 +47,11 @@ class Objective(Component, abstract=True):
         return loss_real + loss_fake, d_real, d_fake
 
     def loss(self, scores: Array, target: Any, xp: Any) -> tuple[Array, Array]:
-        """Return the discriminator's loss on scores (N, 1) of one kind, and dE/dscores."""
+        """Return the discriminator's loss on scores (N, P) of one kind, and dE/dscores."""
         raise NotImplementedError
 
     def generator(self, scores: Array, xp: Any) -> tuple[Array, Array]:
-        """Return the generator's loss on the scores (N, 1) of its examples, and dE/dscores."""
+        """Return the generator's loss on the scores (N, P) of its examples, and dE/dscores."""
         raise NotImplementedError
 
     def checked(self, method: str, found: Any, scores: Sequence[Array]) -> Any:

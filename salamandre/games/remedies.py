@@ -8,11 +8,17 @@ from typing import Any, ClassVar, NamedTuple
 from salamandre.backend import Array, RandomStream
 from salamandre.checks import real
 from salamandre.component import Component
+from salamandre.losses import Loss, MeanAbsoluteError
 from salamandre.network import Network
+from salamandre.parts import checked_part
 
 
 class Batch(NamedTuple):
-    """Real and fake examples (N, ...), and the labels (N,) of both, if there are any."""
+    """Real and fake examples (N, ...), and the labels (N,) of both, if there are any.
+
+    In a game with conditions an example is a pair: the channels of the condition, then those of the
+    picture; ``game.pairing.picture`` returns the latter.
+    """
 
     real: Array
     fake: Array
@@ -144,6 +150,37 @@ class FeatureMatching(Remedy):
         d = game.discriminator
         labels = labels if d.classes else None
         return d.compute(x, self._run, labels=labels, stop=self._stop)
+
+
+class Reconstruction(Remedy):
+    """Each fake picture is also to be like the real one that has the same condition.
+
+    weight · E(fake, real) is added to the generator's loss; with the mean absolute error that is
+    the L1 loss of Isola et al. 2017, equations 3 and 4.
+
+    Args:
+        weight: the paper's λ. Default 100.
+        loss: E. Default ``MeanAbsoluteError()``.
+    """
+
+    def __init__(self, weight: float = 100.0, loss: Loss | None = None) -> None:
+        self.weight = real("Reconstruction weight", weight, 0)
+        self.loss = checked_part("the loss of a Reconstruction", loss or MeanAbsoluteError(), Loss)
+
+    def attach(self, game: Any) -> None:
+        """Refuse a game whose real and fake examples are not pairs."""
+        if game.pairing.shape is None:
+            raise ValueError(
+                "Reconstruction compares pictures of one condition: give the game conditions=..."
+            )
+
+    def generator_loss(self, batch: Batch, game: Any) -> tuple[Array, Array]:
+        """Return weight · E and its gradient."""
+        xp, picture = game.backend.xp, game.pairing.picture
+        value, gradient = self.loss.compute(picture(batch.fake), picture(batch.real), xp)
+        d_fake = xp.zeros_like(batch.fake)
+        picture(d_fake)[...] = self.weight * gradient
+        return self.weight * value, d_fake
 
 
 class MovingAverage(Remedy):

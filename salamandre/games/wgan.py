@@ -9,6 +9,7 @@ import numpy as np
 from salamandre.backend import Array
 from salamandre.checks import whole
 from salamandre.data.images import Images
+from salamandre.data.paired_images import Pairs
 from salamandre.games.constraints import Lipschitz, WeightClipping
 from salamandre.games.game import GanGame
 from salamandre.games.latent import Latent
@@ -22,7 +23,7 @@ class WGanGame(GanGame):
 
     Args:
         generator: see :class:`GanGame`.
-        critic: a Network with an optimizer, from examples to one score, ending linearly.
+        critic: a Network with an optimizer, from examples to scores, ending linearly.
         images: see :class:`GanGame`.
         latent: see :class:`GanGame`.
         critic_steps: steps of the critic a round (the paper's n_critic). Default 5.
@@ -41,9 +42,9 @@ class WGanGame(GanGame):
         self,
         generator: Network,
         critic: Network,
-        images: Images | np.ndarray,
+        images: Images | Pairs | np.ndarray,
         *,
-        latent: Latent,
+        latent: Latent | None = None,
         critic_steps: int = 5,
         lipschitz: Lipschitz | None = None,
         initial_steps: int = 0,

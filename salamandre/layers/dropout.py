@@ -20,14 +20,16 @@ class Dropout(Linear):
         rate: the share of elements set to 0, in [0, 1). Default 0.5.
         channels: one m for each channel (N, C, H, W): neighbouring pixels say much the same, so
             that single ones are not missed (Tompson et al. 2015, section 3.2). Default False.
+        always: drop without training too, as the noise of a generator that has no other (Isola et
+            al. 2017, section 3.2). ``predict`` draws it from its seed. Default False.
     """
 
     renamed = {"maps": "channels"}
 
-    def __init__(self, rate: float = 0.5, channels: bool = False) -> None:
+    def __init__(self, rate: float = 0.5, channels: bool = False, always: bool = False) -> None:
         super().__init__()
         self.rate = real("Dropout rate", rate, 0, 1, below=True)
-        self.channels = bool(channels)
+        self.channels, self.always = bool(channels), bool(always)
 
     def build(self, input_shape: Shape) -> Shape:
         """Keep the shape."""
@@ -36,9 +38,9 @@ class Dropout(Linear):
         return input_shape
 
     def compute(self, x: Array, ctx: Context) -> Array:
-        """Return x m / (1 - rate), or x when not training."""
+        """Return x m / (1 - rate), or x when it does not drop."""
         ctx.mask = None
-        if ctx.training and self.rate:
+        if (ctx.training or self.always) and self.rate:
             if self.channels:
                 ctx.mask = drawn = ctx.buffer("mask", (*x.shape[:2], 1, 1))
             else:

@@ -2,7 +2,7 @@
 
 from salamandre.runs.arguments import earlier_names, open_run, parse_options
 from salamandre.runs.finding import find_run, find_runs
-from salamandre.runs.images import open_images, test_images
+from salamandre.runs.images import open_images, open_pairs, test_images
 from salamandre.runs.keeping import AtLeast
 from salamandre.runs.lock import RunInUse
 from salamandre.runs.playing import play

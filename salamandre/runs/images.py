@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from salamandre import data
@@ -11,7 +12,8 @@ from salamandre.program import WrongUsage
 from salamandre.runs.run import Run
 from salamandre.texts import option_name
 
-OPTIONS = ("data_dir", "image_size", "test_share", "seed", "class_names", "label_column")
+PAIR_OPTIONS = ("data_dir", "image_size", "test_share", "seed")
+OPTIONS = (*PAIR_OPTIONS, "class_names", "label_column")
 
 
 def open_images(
@@ -33,8 +35,37 @@ def open_images(
     """
     chosen = {name: options[name] for name in OPTIONS if options.get(name) is not None}
     channels = 1 if options.get("grey") else None
-    try:
+    with _usage():
         return data.open(source, channels=channels, classes=classes, **chosen)
+
+
+def open_pairs(source: str, options: Mapping[str, Any]) -> tuple[data.Pairs, data.Pairs | None]:
+    """Return the training pairs and, if there are some, the test pairs of a data set.
+
+    Args:
+        source: a name or a path, for :func:`salamandre.data.pairs`.
+        options: ``pairs`` (the conditions), ``jitter``, ``grey`` and those of :data:`OPTIONS` that
+            pairs have; as of :func:`open_images`.
+
+    Raises:
+        WrongUsage, CorruptData, OSError: as of :func:`open_images`.
+    """
+    chosen = {name: options[name] for name in PAIR_OPTIONS if options.get(name) is not None}
+    with _usage():
+        return data.pairs(
+            source,
+            options.get("pairs") or "right",
+            channels=1 if options.get("grey") else None,
+            transform=data.Jitter() if options.get("jitter") else None,
+            **chosen,
+        )
+
+
+@contextmanager
+def _usage() -> Iterator[None]:
+    """Make each ValueError that is not of a damaged file one of options, as they are typed."""
+    try:
+        yield
     except data.CorruptData:
         raise
     except ValueError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+from salamandre.data import Pairs
 from salamandre.games.callbacks import Draw, Evaluation, Metric, SampleGrids
 from salamandre.games.game import GanGame
 from salamandre.runs.run import CHECKPOINT
@@ -22,6 +23,7 @@ def play(
     evaluate_every: int = 1000,
     draw: Draw | None = None,
     count: int = 64,
+    pairs: Pairs | None = None,
     quiet: bool = False,
 ) -> None:
     """Play until ``rounds`` rounds are done, with all results in one folder.
@@ -43,6 +45,7 @@ def play(
         evaluate_every: rounds between two evaluations. Default 1000.
         draw: see :class:`salamandre.games.SampleGrids`. Default a grid of images.
         count: examples in a picture. Default 64.
+        pairs: those in the pictures of a game with conditions. Default training pairs.
         quiet: show no progress bar. Default False.
 
     Raises:
@@ -54,7 +57,7 @@ def play(
     if checkpoint.exists():
         game.resume(checkpoint)
     callbacks: list[Callback] = [] if quiet else [ProgressBar()]
-    callbacks.append(SampleGrids(folder, Steps(every), count, draw))
+    callbacks.append(SampleGrids(folder, Steps(every), count, draw, pairs))
     if metrics:
         callbacks.append(Evaluation(metrics, Steps(evaluate_every)))
     callbacks += [Curves(folder), Checkpoint(checkpoint, Steps(every))]

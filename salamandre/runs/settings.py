@@ -18,7 +18,7 @@ from salamandre.atomic import write_atomically
 from salamandre.storage import checked
 
 if TYPE_CHECKING:
-    from salamandre.data import Images
+    from salamandre.data import Images, Pairs
 
 FORMAT = 2  # raised when an older program would misread the file; that of version 0.1 is 1
 FILE = "settings.json"
@@ -33,7 +33,7 @@ class LearnedImages(Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
         name: of the data set or folder.
         count: the number of images.
         shape: (channels, height, width).
-        classes: their names.
+        classes: their names; none of pairs.
         rounds_per_epoch: rounds or steps of an epoch, for a run that counts epochs.
     """
 
@@ -44,9 +44,9 @@ class LearnedImages(Struct, frozen=True, omit_defaults=True, forbid_unknown_fiel
     rounds_per_epoch: Count = 1
 
     @classmethod
-    def of(cls, images: Images, rounds_per_epoch: int = 1) -> LearnedImages:
-        """Return the description of images."""
-        classes = tuple(images.classes)
+    def of(cls, images: Images | Pairs, rounds_per_epoch: int = 1) -> LearnedImages:
+        """Return the description of images, or of pairs, which have no classes."""
+        classes = tuple(getattr(images, "classes", ()))
         return cls(images.name, len(images), images.shape, classes, rounds_per_epoch)
 
 

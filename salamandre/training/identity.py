@@ -42,6 +42,8 @@ def _compare_data(part: str, found: dict[str, Any], wanted: dict[str, Any]) -> N
 
 
 def _compare_transforms(found: dict[str, Any], wanted: dict[str, Any]) -> None:
+    if "transform" in wanted:
+        found.setdefault("transform", "none")  # that of games of earlier versions
     before, now = found.get("transform"), wanted.get("transform")
     if not (isinstance(before, str) and isinstance(now, str)) or before == now:
         return

@@ -35,6 +35,13 @@ WRONG = [  # arguments, exit code, a part of the sentence
     ("generate latest --to file.txt", 1, "file.txt: "),
     ("generate latest --to=", 2, EMPTY),
     ("generate --output empty latest", 2, "empty holds no runs"),
+    ("translate latest", 2, "name the pictures to translate, after the run"),
+    ("translate latest file.txt", 2, "makes no pictures from pictures: draw with salamandre gene"),
+    ("train --pairs grey", 2, "--pairs is for the architectures pix2pix, slides, not for cgan"),
+    ("train --jitter", 2, "--jitter is for the architectures pix2pix, slides, not for cgan"),
+    ("train --architecture slides --pairs gray", 2, "got 'gray', did you mean 'grey'?"),
+    ("train --architecture slides --dataset empty", 2, "empty holds no picture"),
+    ("train --architecture slides --label-column x", 2, "architectures cgan, cdcgan, cwgan, not f"),
     ("show", 2, "name a run"),
     ("show empty", 2, "there is no run 'empty'"),
     ("show --output= x", 2, EMPTY),
@@ -101,7 +108,7 @@ def test_any_encoding_shows_a_run(folder, monkeypatch, encoding):
     assert done.returncode == 0 and b"of digits, 1" in done.stdout, done.stderr
 
 
-@pytest.mark.parametrize("command", ["train", "generate", "bench"])
+@pytest.mark.parametrize("command", ["train", "generate", "translate", "bench"])
 def test_help_tells_each_option_with_a_value_its_default_in_the_same_words(command):
     for option in main.commands[command].params:
         if isinstance(option, click.Option) and not option.is_flag and not option.multiple:

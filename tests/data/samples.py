@@ -311,6 +311,20 @@ def npy_files() -> Files:
     }
 
 
+def paired_pictures() -> tuple[Files, Read]:
+    """Pictures side by side in an archive, as pix2pix's data sets are published."""
+    members = {}
+    for split, halves in (("train", COLOURS), ("val", COLOURS[::-1])):
+        for i, pixels in enumerate(np.concatenate(halves, axis=3).transpose(0, 2, 3, 1)):
+            members[f"pairs/{split}/{i}.png"] = picture(pixels)
+
+    def read(folder: Path) -> list[tuple[np.ndarray, np.ndarray]]:
+        pairs = data.pairs(folder / "pairs.tar.gz", image_size=SIZE, cache_dir=folder / ".cache")
+        return [(one.images, labels) for one, labels in zip(pairs, LABELS, strict=True)]
+
+    return {"pairs.tar.gz": tar(members)}, read
+
+
 SAMPLES: dict[str, Callable[[], tuple[Files, Read]]] = {
     "idx": lambda: own(mnist_names()),
     "idx.gz": lambda: own(mnist_names(gzip.compress, ".gz")),
@@ -325,6 +339,7 @@ SAMPLES: dict[str, Callable[[], tuple[Files, Read]]] = {
     ),
     "plain mat": lambda: own({"letters.mat": mat(emnist(IMAGES, LABELS), packed=False)}),
     "parquet": lambda: own(halves(parquet, "train-00000.parquet", "test-00000.parquet")),
+    "pairs in tar.gz": paired_pictures,
     "catalogue: idx in zip": emnist_zip,
     "catalogue: idx in zip, stored": lambda: emnist_zip(zipfile.ZIP_STORED),
     "catalogue: qmnist": qmnist_files,

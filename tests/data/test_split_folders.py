@@ -39,7 +39,8 @@ def test_names_of_splits(tmp_path, train, test):
 
 def test_test_comes_before_validation(tmp_path):
     make(tmp_path, "train/1.png", "val/1.png", "test/1.png")
-    assert splits(tmp_path)["test"] == tmp_path / "test"
+    with pytest.warns(UserWarning, match=r"passed over the splits \(val\)"):
+        assert splits(tmp_path)["test"] == tmp_path / "test"
 
 
 @pytest.mark.parametrize(

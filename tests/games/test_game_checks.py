@@ -20,7 +20,7 @@ def wrong_games():
     strict = net([sal.NeuronLayer(1)], 3, optimizer=sal.SGD(), backend="strict")
     latent = {"latent": sal.Gaussian(5)}
     return [
-        ((g, two, POINTS), latent, r"must give one score, got outputs \(2,\)"),
+        ((g, two, POINTS), latent, r"must give one score, or .*, got outputs \(2,\)"),
         ((g, wide, POINTS), latent, r"generator makes \(3,\), the discriminator takes \(4,\)"),
         ((g, sigmoid, POINTS), latent, "must end in a linear neuron"),
         ((g, lazy, POINTS), latent, "discriminator needs an optimizer"),

@@ -19,6 +19,15 @@ def test_dropout_keeps_the_mean_and_is_off_in_use(backend, host):
     assert (host(network.compute(np.ones((2, 10_000)), training=False)) == 1).all()
 
 
+def test_dropout_may_be_on_in_use_too(backend, host):
+    network = sal.Network([sal.Dropout(0.5, always=True)], 1000, backend=backend)
+    one, same, other = (host(network.predict(np.ones((2, 1000)), seed=s)) for s in (1, 1, 2))
+    assert np.array_equal(one, same) and not np.array_equal(one, other)
+    assert set(np.unique(one)) == {0, 2} and np.mean(one) == pytest.approx(1, abs=0.1)
+    network.compute(np.ones((2, 1000)), training=False)
+    assert set(np.unique(host(network.backprop(np.ones((2, 1000)))))) == {0, 2}
+
+
 CONV, UP = sal.ConvolutionalLayer, sal.TransposedConvolutionalLayer
 
 

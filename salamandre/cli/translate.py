@@ -1,0 +1,101 @@
+"""``salamandre translate``: pictures made from pictures by a trained generator."""
+
+from __future__ import annotations
+
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import click
+
+from salamandre.cli import options as kinds
+from salamandre.cli.train_options import the_run
+
+
+@click.command()
+@kinds.run_argument
+@click.argument("pictures", metavar="PICTURE...", nargs=-1, type=kinds.PATH)
+@click.option(
+    "--to",
+    type=kinds.PATH,
+    metavar="DIR",
+    help="The folder of the results. Default: translated/ in the run's folder.",
+)
+@kinds.number_option("--seed", kinds.Amount, 0, "Of the generator's noise.")
+@click.option(
+    "--checkpoint",
+    type=kinds.click_type(kinds.Count),
+    metavar="EPOCH",
+    help="Translate with the generator of this epoch. Default: the latest.",
+)
+@kinds.backend_option
+@kinds.output_option
+def translate(
+    run: str,
+    pictures: tuple[Path, ...],
+    to: Path | None,
+    seed: int,
+    checkpoint: int | None,
+    backend: str | None,
+    output: Path,
+) -> None:
+    """Make pictures of any size from pictures, and draw each beside its original.
+
+    A picture is resized to what the generator has learned, and the result resized back.
+    """
+    from PIL import Image
+
+    from salamandre.data.own_files import refusing
+    from salamandre.data.pictures import of_any_size
+    from salamandre.network import Network
+
+    found = the_run(run, output)
+    if not pictures:
+        raise click.UsageError("name the pictures to translate, after the run")
+    with kinds.usage():
+        file = found.generator(checkpoint)
+    generator = Network.load(file, backend=backend)
+    *latent, shape = _inputs(generator.input_shape)
+    if len(shape) != 3 or len(generator.output_shape) != 3:
+        raise click.UsageError(
+            f"{found.name} makes no pictures from pictures: draw with salamandre generate"
+        )
+    folder = to or found.folder / "translated"
+    named: Counter[str] = Counter()
+    for picture in pictures:
+        with refusing(picture, "picture"):
+            original = of_any_size(picture, 3)
+            given = original if shape[0] == 3 else of_any_size(picture, shape[0])
+        beside = _beside(generator, latent, shape, original, given, seed)
+        named[picture.stem] += 1
+        more = f"-{named[picture.stem]}" if named[picture.stem] > 1 else ""
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{picture.stem}-translated{more}.png"
+        Image.fromarray(beside.transpose(1, 2, 0)).save(path)
+        click.echo(path)
+
+
+def _inputs(shape: Any) -> tuple[tuple[int, ...], ...]:
+    """Return the shapes of a generator's inputs, the condition last."""
+    return shape if isinstance(shape[0], tuple) else (shape,)
+
+
+def _beside(
+    generator: Any, latent: Any, shape: tuple[int, ...], original: Any, given: Any, seed: int
+) -> Any:
+    """Return a picture and what is made of it, side by side, (3, H, 2 W)."""
+    import numpy as np
+
+    from salamandre.data.pictures import resized
+    from salamandre.games import Gaussian
+    from salamandre.games.checks import output_range
+
+    x: Any = resized(given, *shape[1:])[None]
+    if latent:
+        stream = generator.backend.stream([seed, 5])
+        x = Gaussian(*latent[0]).draw(stream, 1, generator.dtype), x
+    made = generator.backend.to_numpy(generator.predict(x, seed=seed))[0]
+    low, high = output_range(generator)
+    pixels = np.rint(np.clip((made - low) / (high - low), 0, 1) * 255).astype(np.uint8)
+    result = resized(pixels, *original.shape[1:])
+    return np.concatenate([original, np.broadcast_to(result, original.shape)], axis=2)

@@ -1,0 +1,110 @@
+"""Archives of pictures, unpacked into the cache."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shutil
+import tarfile
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, cast
+
+from salamandre.data import cache
+from salamandre.data.catalogue import WrongFormat
+from salamandre.data.listing import is_hidden
+from salamandre.data.own_files import refusing
+from salamandre.data.pictures import suffixes
+from salamandre.texts import readable_name
+
+ENDINGS = (".tar.gz", ".tgz", ".tar")
+UNFINISHED = ".unfinished"
+OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
+
+
+def stem(path: Path) -> str:
+    """Return the name of a folder, or of an archive without its ending."""
+    ending = next((one for one in ENDINGS if path.name.lower().endswith(one)), "")
+    return path.name[: len(path.name) - len(ending)]
+
+
+def is_archive(path: Path) -> bool:
+    """Return whether a file is an archive of pictures, by its name."""
+    return path.name.lower().endswith(ENDINGS) and path.is_file()
+
+
+@contextmanager
+def unpacked(archive: Path, home: Path) -> Iterator[Path]:
+    """Give the folder with the pictures of a tar archive, which is unpacked once.
+
+    Of folders in it that hold one folder only, the innermost is given. If the cache cannot be
+    written, it is unpacked anew each time.
+
+    Args:
+        archive: of the kinds of :data:`ENDINGS`.
+        home: the folder of the cache.
+
+    Raises:
+        CorruptData: it is damaged, or has a picture with a path that leads out of it.
+        OSError: it cannot be read or unpacked.
+    """
+    from filelock import FileLock
+
+    own = home / "unpacked"
+    kept = own / f"{readable_name(stem(archive))}-{cache.key(cache.origin([archive]))}"
+    if not cache.writable(own):
+        with tempfile.TemporaryDirectory() as folder:
+            _unpack(archive, Path(folder))
+            yield _innermost(Path(folder))
+        return
+    if not kept.is_dir():
+        with FileLock(own / ".lock"):
+            if not kept.is_dir():  # another process has not unpacked it meanwhile
+                begun = own / UNFINISHED
+                shutil.rmtree(begun, ignore_errors=True)  # of a process that was killed
+                try:
+                    _unpack(archive, begun)
+                    os.replace(begun, kept)
+                finally:
+                    shutil.rmtree(begun, ignore_errors=True)
+    yield _innermost(kept)
+
+
+def _unpack(archive: Path, folder: Path) -> None:
+    """Write the pictures of an archive below a folder; links, devices and other files are not."""
+    endings = suffixes()
+    folder.mkdir(exist_ok=True)
+    try:
+        with refusing(archive, "tar archive"), tarfile.open(archive) as tar:
+            for info in tar:
+                path = PurePosixPath(info.name)
+                if not info.isfile() or not path.name.lower().endswith(endings):
+                    continue
+                if path.is_absolute() or ".." in path.parts:
+                    raise WrongFormat(f"has a picture {info.name!r} outside of its own folder")
+                content = tar.extractfile(info)
+                if content is None or any(is_hidden(part) for part in path.parts):
+                    continue
+                target = folder / path
+                target.parent.mkdir(parents=True, exist_ok=True)
+                with content, target.open("xb") as out:
+                    shutil.copyfileobj(content, out)
+            rest = cast(BinaryIO, tar.fileobj)  # with the checksum at its end, if it is compressed
+            while block := rest.read(1 << 20):
+                if block.strip(b"\0"):  # a member whose head is damaged ends the iteration
+                    raise WrongFormat("has a damaged part")
+    except OSError as error:
+        if error.errno in OF_THE_DISK:
+            raise
+        with refusing(archive, "tar archive"):
+            raise WrongFormat(f"has a picture that cannot be unpacked ({error.strerror})") from None
+
+
+def _innermost(folder: Path) -> Path:
+    inside = list(folder.iterdir())
+    while len(inside) == 1 and inside[0].is_dir():
+        folder = inside[0]
+        inside = list(folder.iterdir())
+    return folder

@@ -7,4 +7,15 @@ from salamandre.data.folders import folder
 from salamandre.data.images import Images
 from salamandre.data.loading import load
 from salamandre.data.opening import open
-from salamandre.data.transforms import Chain, Crop, Flip, RandomCrop, Resize, Shift, apply
+from salamandre.data.transforms import (
+    Binarise,
+    Chain,
+    Crop,
+    Flip,
+    Mask,
+    Noise,
+    RandomCrop,
+    Resize,
+    Shift,
+    apply,
+)

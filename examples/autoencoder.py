@@ -37,6 +37,7 @@ from salamandre import data, runs
 from salamandre.atomic import write_atomically
 from salamandre.program import Help, run_program, usage
 from salamandre.runs.run import STUDY
+from salamandre.texts import counted
 
 LOSSES = {
     "l1": sal.MeanAbsoluteError,
@@ -61,7 +62,7 @@ VARIATIONAL = {
     "hidden": "500",
     "latent": [20],
     "loss": "cross-entropy",
-    "epochs": 60,
+    "epochs": 40,
     "batch_size": 100,
 }
 PRESETS = {
@@ -315,12 +316,14 @@ def finish(
 
 def told(found: dict[str, float], options: argparse.Namespace) -> str:
     """Return the results of a network as a text."""
-    text = (
-        f"{found['latent']} latent coordinates: L1 {found['l1']:.4f}, squared error per image "
-        f"{found['squared']:.2f} (principal components {found['pca squared']:.2f})"
-    )
-    if options.variational:
-        text += f"; bound {found['test_loss']:.2f} nats, of it divergence {found['divergence']:.2f}"
+    text = f"{counted(found['latent'], 'latent coordinate')}: "
+    if options.variational:  # whose targets may be other ones than the images
+        text += f"bound {found['test_loss']:.2f} nats, of it divergence {found['divergence']:.2f}"
+    else:
+        text += (
+            f"L1 {found['l1']:.4f}, squared error per image {found['squared']:.2f} "
+            f"(principal components {found['pca squared']:.2f})"
+        )
     if "pixels" in found:
         text += (
             f"\na linear classifier of {LABELLED:,} labelled images, by latent vectors "

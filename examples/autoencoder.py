@@ -39,15 +39,24 @@ from salamandre.program import Help, run_program, usage
 from salamandre.runs.run import STUDY
 from salamandre.texts import counted
 
+ACTIVATIONS = {
+    "relu": sal.ReLU,
+    "leaky-relu": lambda: sal.LeakyReLU(0.1),
+    "elu": sal.ELU,
+    "tanh": sal.Tanh,
+}
+# Each loss with the activation of the pixels. Most pixels are black, and the gradient of L1 is as
+# large for a nearly black one as for a white one: it would drive Sigmoid to where it is flat.
 LOSSES = {
-    "l1": sal.MeanAbsoluteError,
-    "l2": sal.MeanSquaredError,
-    "cross-entropy": sal.BinaryCrossEntropy,
+    "l1": (sal.MeanAbsoluteError, ACTIVATIONS["leaky-relu"]),
+    "l2": (sal.MeanSquaredError, sal.Sigmoid),
+    "cross-entropy": (sal.BinaryCrossEntropy, sal.Sigmoid),
 }
 PLAIN = {
     "model": "perceptron",
     "hidden": "512-256",
-    "latent": [32],
+    "activation": "leaky-relu",
+    "latent": [64],
     "loss": "l1",
     "noise": 0.0,
     "mask": 0.0,
@@ -60,6 +69,7 @@ VARIATIONAL = {
     **PLAIN,
     "variational": True,
     "hidden": "500",
+    "activation": "relu",
     "latent": [20],
     "loss": "cross-entropy",
     "epochs": 40,
@@ -68,7 +78,14 @@ VARIATIONAL = {
 PRESETS = {
     "plain": PLAIN,
     "convolutional": {**PLAIN, "model": "convolutional", "hidden": "32-64"},
-    "deep": {**PLAIN, "hidden": "1000-500-250", "latent": [30], "loss": "l2", "epochs": 60},
+    "deep": {
+        **PLAIN,
+        "hidden": "1000-500-250",
+        "activation": "relu",
+        "latent": [30],
+        "loss": "l2",
+        "epochs": 60,
+    },
     "denoising": {
         **PLAIN,
         "hidden": "1000",
@@ -92,6 +109,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--model", choices=("perceptron", "convolutional"), help="default perceptron")
     text = "neurons, or channels of layers that halve the image, of the encoder; mirrored after it"
     add("--hidden", metavar="N-N", help=text)
+    add("--activation", choices=ACTIVATIONS, help="of hidden layers, default leaky-relu")
     text = "coordinates of the bottleneck; several make a study of as many runs"
     add("--latent", type=COUNT, nargs="+", metavar="N", help=text)
     add("--variational", action=argparse.BooleanOptionalAction, help="default no")
@@ -112,15 +130,26 @@ def parse_arguments() -> argparse.Namespace:
     return options
 
 
-def perceptron(shape: tuple[int, ...], hidden: list[int], codes: int, latent: int) -> list[Any]:
-    """Return the layers of an encoder to ``codes`` numbers, and of a decoder of ``latent`` ones."""
-    encoder = [sal.NeuronLayer(size, sal.ReLU()) for size in hidden]
-    decoder = [sal.NeuronLayer(size, sal.ReLU()) for size in reversed(hidden)]
-    pixels = sal.NeuronLayer(math.prod(shape), sal.Sigmoid())
-    return [[*encoder, sal.NeuronLayer(codes)], [*decoder, pixels]]
+def perceptron(
+    shape: tuple[int, ...], hidden: list[int], codes: int, between: Any, last: sal.Layer
+) -> tuple[list[sal.Layer], list[sal.Layer]]:
+    """Return the layers of an encoder and of a decoder.
+
+    Args:
+        shape: of an image.
+        hidden: the sizes of the encoder's hidden layers.
+        codes: numbers that the encoder returns.
+        between: makes the activation of a hidden layer.
+        last: that of the pixels.
+    """
+    encoder = [sal.NeuronLayer(size, between()) for size in hidden]
+    decoder = [sal.NeuronLayer(size, between()) for size in reversed(hidden)]
+    return [*encoder, sal.NeuronLayer(codes)], [*decoder, sal.NeuronLayer(math.prod(shape), last)]
 
 
-def convolutional(shape: tuple[int, ...], hidden: list[int], codes: int, latent: int) -> list[Any]:
+def convolutional(
+    shape: tuple[int, ...], hidden: list[int], codes: int, between: Any, last: sal.Layer
+) -> tuple[list[sal.Layer], list[sal.Layer]]:
     """Return the same, of convolutions with stride 2 and their transposes."""
     channels, height, width = shape
     parts = 2 ** len(hidden)
@@ -131,17 +160,14 @@ def convolutional(shape: tuple[int, ...], hidden: list[int], codes: int, latent:
         )
     inner = (hidden[-1], height // parts, width // parts)
     halving = {"kernel": 4, "stride": 2, "padding": 1}
-    encoder = [sal.ConvolutionalLayer(n, activation=sal.ReLU(), **halving) for n in hidden]
+    encoder = [sal.ConvolutionalLayer(n, activation=between(), **halving) for n in hidden]
     decoder = [
-        sal.TransposedConvolutionalLayer(n, activation=sal.ReLU(), **halving)
+        sal.TransposedConvolutionalLayer(n, activation=between(), **halving)
         for n in reversed(hidden[:-1])
     ]
-    first = [sal.NeuronLayer(math.prod(inner), sal.ReLU()), sal.Reshape(inner)]
-    pixels = sal.TransposedConvolutionalLayer(channels, activation=sal.Sigmoid(), **halving)
-    return [
-        [*encoder, sal.Flatten(), sal.NeuronLayer(codes)],
-        [*first, *decoder, pixels],
-    ]
+    first = [sal.NeuronLayer(math.prod(inner), between()), sal.Reshape(inner)]
+    pixels = sal.TransposedConvolutionalLayer(channels, activation=last, **halving)
+    return [*encoder, sal.Flatten(), sal.NeuronLayer(codes)], [*first, *decoder, pixels]
 
 
 def build_network(options: argparse.Namespace, train: data.Images, latent: int) -> sal.Network:
@@ -149,8 +175,9 @@ def build_network(options: argparse.Namespace, train: data.Images, latent: int) 
     codes = 2 * latent if options.variational else latent
     make = convolutional if options.model == "convolutional" else perceptron
     hidden = hidden_sizes(options.hidden, "--hidden")
-    encoder, decoder = make(train.shape, hidden, codes, latent)
-    loss: sal.Loss = LOSSES[options.loss]()
+    loss, last = (part() for part in LOSSES[options.loss])
+    between = ACTIVATIONS[options.activation]
+    encoder, decoder = make(train.shape, hidden, codes, between, last)
     if options.variational and options.model == "convolutional":
         decoder = [*decoder, sal.Flatten()]  # to stand beside the code
     after: dict[str, sal.Layer] = {"decoder": sal.Sequential(decoder)}

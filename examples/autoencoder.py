@@ -343,7 +343,7 @@ def finish(
 
 def told(found: dict[str, float], options: argparse.Namespace) -> str:
     """Return the results of a network as a text."""
-    text = f"{counted(found['latent'], 'latent coordinate')}: "
+    text = f"{counted(found['latent'], 'coordinate')}: "
     if options.variational:  # whose targets may be other ones than the images
         text += f"bound {found['test_loss']:.2f} nats, of it divergence {found['divergence']:.2f}"
     else:

@@ -1,6 +1,6 @@
 """An autoencoder: images through a bottleneck of few numbers and back.
 
-    python examples/autoencoder.py                           # a perceptron, 32 latent coordinates
+    python examples/autoencoder.py                           # a perceptron, 64 latent coordinates
     python examples/autoencoder.py --preset convolutional
     python examples/autoencoder.py --latent 2 4 8 16 32 64   # a study, beside principal components
     python examples/autoencoder.py --preset deep             # Hinton and Salakhutdinov 2006
@@ -23,8 +23,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from autoencoder_features import LABELLED, Components, compare_features, encode
 from autoencoder_pictures import (
     Reconstructions,
+    as_pixels,
     draw_latent_space,
     draw_study,
     draw_walk,
@@ -96,7 +98,6 @@ PRESETS = {
     "variational": VARIATIONAL,
     "map": {**VARIATIONAL, "latent": [2], "hidden": "500-250"},
 }
-LABELLED = 1000  # images that the classifiers of features learn from
 TEST_SHARE = 0.1  # of a data set without test images, by default
 
 
@@ -105,22 +106,24 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=Help)
     add_data(parser)
     add = parser.add_argument_group("network").add_argument
-    add("--preset", choices=PRESETS, default="plain", help="of the options below, default plain")
-    add("--model", choices=("perceptron", "convolutional"), help="default perceptron")
+    text = "the default of the options without one below, default plain"
+    add("--preset", choices=PRESETS, default="plain", help=text)
+    add("--model", choices=("perceptron", "convolutional"), help="of both halves")
     text = "neurons, or channels of layers that halve the image, of the encoder; mirrored after it"
     add("--hidden", metavar="N-N", help=text)
-    add("--activation", choices=ACTIVATIONS, help="of hidden layers, default leaky-relu")
+    add("--activation", choices=ACTIVATIONS, help="of hidden layers")
     text = "coordinates of the bottleneck; several make a study of as many runs"
     add("--latent", type=COUNT, nargs="+", metavar="N", help=text)
-    add("--variational", action=argparse.BooleanOptionalAction, help="default no")
+    text = "draw the latent vectors (Kingma and Welling 2014)"
+    add("--variational", action=argparse.BooleanOptionalAction, help=text)
 
     add = parser.add_argument_group("learning").add_argument
-    add("--loss", choices=LOSSES, help="default l1")
-    add("--noise", type=float, metavar="DEVIATION", help="of the inputs, default 0")
-    add("--mask", type=float, metavar="SHARE", help="of the inputs set to 0, default 0")
-    add("--epochs", type=COUNT, metavar="N", help="default 10")
-    add("--batch-size", type=COUNT, metavar="N", help="default 64")
-    add("--learning-rate", type=float, metavar="RATE", help="falls to 0, default 0.001")
+    add("--loss", choices=LOSSES, help="of the pixels")
+    add("--noise", type=float, metavar="DEVIATION", help="added to the inputs")
+    add("--mask", type=float, metavar="SHARE", help="of the inputs set to 0")
+    add("--epochs", type=COUNT, metavar="N", help="through the training images")
+    add("--batch-size", type=COUNT, metavar="N", help="images of a step")
+    add("--learning-rate", type=float, metavar="RATE", help="falls to 0")
     add("--seed", type=AMOUNT, default=0, metavar="N", help="of all random numbers, default 0")
     add("--backend", metavar="NAME", help="numpy or cupy, default $SALAMANDRE_BACKEND or numpy")
     options = runs.parse_options(parser, may_change=("data_dir", "backend"))
@@ -217,11 +220,6 @@ def squared(y: Any, targets: Any) -> float:
     return float((error * error).sum() / len(y))
 
 
-def as_pixels(images: data.Images) -> np.ndarray:
-    """Return images with values in 0..1."""
-    return images.images.astype(np.float32) / np.float32(images.white)
-
-
 def build_engine(
     options: argparse.Namespace, network: sal.Network, sets: tuple[np.ndarray, np.ndarray]
 ) -> sal.Engine:
@@ -250,64 +248,6 @@ def build_engine(
         transform=transform,
         metrics=metrics,
     )
-
-
-class Components:
-    """Principal components: the best linear autoencoder (Baldi, Hornik 1989).
-
-    Args:
-        x: (N, features).
-    """
-
-    def __init__(self, x: np.ndarray) -> None:
-        self.mean = x.mean(axis=0)
-        centred = x - self.mean
-        _, vectors = np.linalg.eigh(centred.T @ centred)
-        self.axes = vectors[:, ::-1]  # the one of the largest variance first
-
-    def encode(self, x: np.ndarray, count: int) -> np.ndarray:
-        """Return the first coordinates (N, count)."""
-        return (x - self.mean) @ self.axes[:, :count]
-
-    def decode(self, z: np.ndarray) -> np.ndarray:
-        """Return the points (N, features) of coordinates (N, count)."""
-        return self.mean + z @ self.axes[:, : z.shape[1]].T
-
-
-def classified(train: np.ndarray, test: np.ndarray, sets: Any, options: Any) -> float:
-    """Return the accuracy of a linear classifier that learned from features of some images."""
-    mean, std = train.mean(axis=0), train.std(axis=0) + 1e-6
-    labels, wanted = sets[0].labels[: len(train)].astype(int), sets[1].labels.astype(int)
-    network = sal.Network(
-        [sal.NeuronLayer(len(sets[0].classes), sal.Softmax())],
-        train.shape[1],
-        sal.CrossEntropy(),
-        sal.Adam(0.01, weight_decay=1e-3),
-        seed=options.seed,
-    )
-    pairs = ((train - mean) / std, labels), ((test - mean) / std, wanted)
-    engine = sal.Engine(network, *pairs, batch_size=50, test_every=sal.Epochs(50))
-    engine.run(50)
-    return engine.evaluate()["accuracy"]
-
-
-def compare_features(
-    encoder: sal.Network, components: Components, latent: int, sets: Any, options: Any
-) -> dict[str, float]:
-    """Return the accuracy of classifiers of latent vectors, principal components and pixels."""
-    few, rest = (as_pixels(part) for part in (sets[0][:LABELLED], sets[1]))
-    rows = few.reshape(len(few), -1), rest.reshape(len(rest), -1)
-    codes = [encode(encoder, x, latent) for x in (few, rest)]
-    principal = [components.encode(x, latent) for x in rows]
-    features = {"latent vectors": codes, "principal components": principal, "pixels": rows}
-    return {name: classified(*pair, sets, options) for name, pair in features.items()}
-
-
-def encode(encoder: sal.Network, x: np.ndarray, latent: int) -> np.ndarray:
-    """Return the latent vectors of images, or their means, on the host."""
-    return encoder.backend.to_numpy(encoder.predict(x.reshape(-1, *encoder.input_shape)))[
-        :, :latent
-    ]
 
 
 def finish(

@@ -19,6 +19,11 @@ COLUMNS = 16  # images in a picture
 Decode = Callable[[np.ndarray], np.ndarray]  # images (N, C, H, W) of latent vectors (N, k)
 
 
+def as_pixels(images: data.Images) -> np.ndarray:
+    """Return images with values in 0..1."""
+    return images.images.astype(np.float32) / np.float32(images.white)
+
+
 def save_rows(rows: np.ndarray, path: Path) -> None:
     """Write images (rows, columns, C, H, W) with values in 0..1."""
     path.parent.mkdir(parents=True, exist_ok=True)

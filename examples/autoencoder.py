@@ -47,35 +47,35 @@ ACTIVATIONS = {
     "elu": sal.ELU,
     "tanh": sal.Tanh,
 }
-# Each loss with the activation of the pixels. Most pixels are black, and the gradient of L1 is as
-# large for a nearly black one as for a white one: it would drive Sigmoid to where it is flat.
 LOSSES = {
-    "l1": (sal.MeanAbsoluteError, ACTIVATIONS["leaky-relu"]),
-    "l2": (sal.MeanSquaredError, sal.Sigmoid),
-    "cross-entropy": (sal.BinaryCrossEntropy, sal.Sigmoid),
+    "l1": sal.MeanAbsoluteError,
+    "l2": sal.MeanSquaredError,
+    "cross-entropy": sal.BinaryCrossEntropy,
 }
 PLAIN = {
     "model": "perceptron",
     "hidden": "512-256",
-    "activation": "leaky-relu",
+    "activation": "relu",
+    "batch_norm": True,  # without it L1 drives all pixels to black, where Sigmoid is flat
     "latent": [64],
     "loss": "l1",
     "noise": 0.0,
     "mask": 0.0,
     "variational": False,
     "epochs": 10,
-    "batch_size": 64,
-    "learning_rate": 0.001,
+    "batch_size": 256,
+    "learning_rate": 0.003,
 }
 VARIATIONAL = {
     **PLAIN,
     "variational": True,
     "hidden": "500",
-    "activation": "relu",
+    "batch_norm": False,
     "latent": [20],
     "loss": "cross-entropy",
     "epochs": 40,
     "batch_size": 100,
+    "learning_rate": 0.001,
 }
 PRESETS = {
     "plain": PLAIN,
@@ -83,10 +83,12 @@ PRESETS = {
     "deep": {
         **PLAIN,
         "hidden": "1000-500-250",
-        "activation": "relu",
+        "batch_norm": False,
         "latent": [30],
         "loss": "l2",
         "epochs": 60,
+        "batch_size": 64,
+        "learning_rate": 0.001,
     },
     "denoising": {
         **PLAIN,
@@ -112,6 +114,7 @@ def parse_arguments() -> argparse.Namespace:
     text = "neurons, or channels of layers that halve the image, of the encoder; mirrored after it"
     add("--hidden", metavar="N-N", help=text)
     add("--activation", choices=ACTIVATIONS, help="of hidden layers")
+    add("--batch-norm", action=argparse.BooleanOptionalAction, help="in hidden layers")
     text = "coordinates of the bottleneck; several make a study of as many runs"
     add("--latent", type=COUNT, nargs="+", metavar="N", help=text)
     text = "draw the latent vectors (Kingma and Welling 2014)"
@@ -133,42 +136,56 @@ def parse_arguments() -> argparse.Namespace:
     return options
 
 
+def hidden_layer(
+    make: Any, size: int, options: argparse.Namespace, **window: int
+) -> list[sal.Layer]:
+    """Return a hidden layer of neurons or of a convolution, as the options describe it."""
+    activation = ACTIVATIONS[options.activation]()
+    if options.batch_norm:
+        return [make(size, bias=False, **window), sal.BatchNorm(), activation]
+    return [make(size, activation=activation, **window)]
+
+
 def perceptron(
-    shape: tuple[int, ...], hidden: list[int], codes: int, between: Any, last: sal.Layer
+    shape: tuple[int, ...], sizes: list[int], codes: int, last: sal.Layer, options: Any
 ) -> tuple[list[sal.Layer], list[sal.Layer]]:
     """Return the layers of an encoder and of a decoder.
 
     Args:
         shape: of an image.
-        hidden: the sizes of the encoder's hidden layers.
+        sizes: of the encoder's hidden layers.
         codes: numbers that the encoder returns.
-        between: makes the activation of a hidden layer.
-        last: that of the pixels.
+        last: the activation of the pixels.
+        options: of the hidden layers.
     """
-    encoder = [sal.NeuronLayer(size, between()) for size in hidden]
-    decoder = [sal.NeuronLayer(size, between()) for size in reversed(hidden)]
+    encoder, decoder = (
+        [layer for size in part for layer in hidden_layer(sal.NeuronLayer, size, options)]
+        for part in (sizes, sizes[::-1])
+    )
     return [*encoder, sal.NeuronLayer(codes)], [*decoder, sal.NeuronLayer(math.prod(shape), last)]
 
 
 def convolutional(
-    shape: tuple[int, ...], hidden: list[int], codes: int, between: Any, last: sal.Layer
+    shape: tuple[int, ...], sizes: list[int], codes: int, last: sal.Layer, options: Any
 ) -> tuple[list[sal.Layer], list[sal.Layer]]:
     """Return the same, of convolutions with stride 2 and their transposes."""
     channels, height, width = shape
-    parts = 2 ** len(hidden)
+    parts = 2 ** len(sizes)
     if height % parts or width % parts:
         raise ValueError(
-            f"--hidden of {len(hidden)} layers halves the images {len(hidden)} times, but they "
+            f"--hidden of {len(sizes)} layers halves the images {len(sizes)} times, but they "
             f"are {height}×{width}: give it fewer, or the images an --image-size"
         )
-    inner = (hidden[-1], height // parts, width // parts)
+    inner = (sizes[-1], height // parts, width // parts)
     halving = {"kernel": 4, "stride": 2, "padding": 1}
-    encoder = [sal.ConvolutionalLayer(n, activation=between(), **halving) for n in hidden]
-    decoder = [
-        sal.TransposedConvolutionalLayer(n, activation=between(), **halving)
-        for n in reversed(hidden[:-1])
-    ]
-    first = [sal.NeuronLayer(math.prod(inner), between()), sal.Reshape(inner)]
+    encoder, decoder = (
+        [layer for size in part for layer in hidden_layer(make, size, options, **halving)]
+        for make, part in (
+            (sal.ConvolutionalLayer, sizes),
+            (sal.TransposedConvolutionalLayer, sizes[-2::-1]),
+        )
+    )
+    first = [*hidden_layer(sal.NeuronLayer, math.prod(inner), options), sal.Reshape(inner)]
     pixels = sal.TransposedConvolutionalLayer(channels, activation=last, **halving)
     return [*encoder, sal.Flatten(), sal.NeuronLayer(codes)], [*first, *decoder, pixels]
 
@@ -177,10 +194,9 @@ def build_network(options: argparse.Namespace, train: data.Images, latent: int) 
     """Return an autoencoder of images with so many latent coordinates."""
     codes = 2 * latent if options.variational else latent
     make = convolutional if options.model == "convolutional" else perceptron
-    hidden = hidden_sizes(options.hidden, "--hidden")
-    loss, last = (part() for part in LOSSES[options.loss])
-    between = ACTIVATIONS[options.activation]
-    encoder, decoder = make(train.shape, hidden, codes, between, last)
+    sizes = hidden_sizes(options.hidden, "--hidden")
+    loss, last = LOSSES[options.loss](), sal.Sigmoid()
+    encoder, decoder = make(train.shape, sizes, codes, last, options)
     if options.variational and options.model == "convolutional":
         decoder = [*decoder, sal.Flatten()]  # to stand beside the code
     after: dict[str, sal.Layer] = {"decoder": sal.Sequential(decoder)}

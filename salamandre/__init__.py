@@ -54,6 +54,7 @@ from salamandre.optimizers import (
     RMSProp,
 )
 from salamandre.pytorch import from_pytorch, to_pytorch
+from salamandre.variational import GaussianSample, VariationalBound
 
 if TYPE_CHECKING:
     from salamandre import (

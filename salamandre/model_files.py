@@ -1,14 +1,19 @@
-"""Networks in files: architecture and weights."""
+"""Networks in files, architecture and weights, and parts of networks as networks of their own."""
 
 from __future__ import annotations
 
+import copy
 import os
+from collections.abc import Iterator
 from typing import Any
 
 from salamandre.backend import get_backend
+from salamandre.checks import one_of
 from salamandre.class_names import checked_names
 from salamandre.component import decode, encode
 from salamandre.inputs import BYTES, checked_pixels, checked_shape
+from salamandre.layer import Layer
+from salamandre.layers.containers import Sequential
 from salamandre.storage import StoredFile, read_file, write_file
 
 
@@ -66,3 +71,38 @@ def _changed(value: Any, **arguments: Any) -> Any:
         return value
     found = {name: _changed(item, **arguments) for name, item in value.items()}
     return found | (arguments if found.get("class") == "layers.Network" else {})
+
+
+def part(network: Any, name: str) -> Any:
+    """See :meth:`Network.part`.
+
+    Raises:
+        ValueError: no such part of a chain of layers; the nearest name is given.
+    """
+    network._require_vectors()
+    parts = {found: (layer, shape) for found, layer, shape in _parts(network)}
+    layer, shape = parts[one_of("part of the network", name, parts)]
+    if layer.owns_vectors:
+        return copy.deepcopy(layer)
+    chain = type(layer) in (Sequential, type(network))
+    description = {
+        "class": "layers.Network",
+        "layers": encode(layer.children if chain else [layer]),
+        "names": encode(layer.names) if chain else None,
+        "input_shape": shape,
+        "dtype": network.dtype.name,
+    }
+    made = decode(_changed(description, backend=network.backend))
+    start, own = f"{name}.", "" if chain else "0."
+    arrays = network.tensors().items()
+    made.load_tensors({own + n.removeprefix(start): a for n, a in arrays if n.startswith(start)})
+    made.class_names, made.pixels = network.class_names, network.pixels
+    return made
+
+
+def _parts(chain: Sequential, prefix: str = "") -> Iterator[tuple[str, Layer, Any]]:
+    """Yield name, layer and input shape of each layer of a chain, and of those inside."""
+    for index, (name, layer) in enumerate(zip(chain.child_names, chain.children, strict=True)):
+        yield prefix + name, layer, chain._outputs[index - 1]
+        if isinstance(layer, Sequential) and not layer.owns_vectors:
+            yield from _parts(layer, f"{prefix}{name}.")

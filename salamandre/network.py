@@ -368,14 +368,7 @@ class Network(FlatVectors, Meaning):
             return tuple(map(self._copy, array))
         return self.backend.xp.array(array, order="C")
 
-    # -- files ---------------------------------------------------------------------------------
-
-    def config(self) -> dict[str, Any]:
-        """Return the constructor arguments, but for the backend: a saved network has none."""
-        config = {name: value for name, value in super().config().items() if name != "backend"}
-        if self.owns_vectors and "dtype" in config:  # which may have been given as np.float64
-            config["dtype"] = self.dtype.name
-        return config
+    # -- files and parts -----------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write architecture and weights to a safetensors file, wholly or not at all."""
@@ -395,3 +388,9 @@ class Network(FlatVectors, Meaning):
         from salamandre import model_files
 
         return model_files.load(cls, path, backend)
+
+    def part(self, name: str) -> Network:
+        """Return a copy of a part, such as ``"encoder"``, as a network that is saved apart."""
+        from salamandre import model_files
+
+        return model_files.part(self, name)

@@ -10,6 +10,10 @@ from salamandre.checks import real
 from salamandre.optimizer import Optimizer
 from salamandre.schedules import Schedule
 
+# Added to averages that forget: where gradients stay 0, of a pixel that is always black or a neuron
+# that is dead, they would sink into the subnormal numbers, whose arithmetic is 14 times as slow.
+FLOOR = 1e-30
+
 
 class SGD(Optimizer):
     """Stochastic gradient descent: p ← p - η g.
@@ -57,7 +61,7 @@ class Momentum(Optimizer):
     def rule(p: Any, g: Any, v: Any, rate: Any, beta: Any) -> tuple[Any, ...]:
         """v ← β v + g; p ← p - η v."""
         v *= beta
-        v += g
+        v += g + FLOOR
         p -= rate * v
         return p, v
 
@@ -75,7 +79,7 @@ class Nesterov(Momentum):
     def rule(p: Any, g: Any, v: Any, rate: Any, beta: Any) -> tuple[Any, ...]:
         """v ← β v + g; p ← p - η (g + β v)."""
         v *= beta
-        v += g
+        v += g + FLOOR
         p -= rate * (g + beta * v)
         return p, v
 
@@ -167,7 +171,7 @@ class RMSProp(_MovingAverages):
     @staticmethod
     def rule(p: Any, g: Any, s: Any, rate: Any, rest: Any, eps: Any) -> tuple[Any, ...]:
         """s ← ρ s + (1 - ρ) g²; p ← p - η g / (√s + ε)."""
-        s += rest * (g * g - s)
+        s += rest * (g * g - s) + FLOOR
         p -= rate * g / (sqrt(s) + eps)
         return p, s
 
@@ -175,8 +179,8 @@ class RMSProp(_MovingAverages):
     def _centred_rule(
         p: Any, g: Any, s: Any, m: Any, rate: Any, rest: Any, eps: Any
     ) -> tuple[Any, ...]:
-        s += rest * (g * g - s)
-        m += rest * (g - m)
+        s += rest * (g * g - s) + FLOOR
+        m += rest * (g - m) + FLOOR
         variance = maximum(s - m * m, 0 * s)  # rounding may leave it just below 0
         p -= rate * g / (sqrt(variance) + eps)
         return p, s, m
@@ -213,9 +217,9 @@ class Adadelta(_MovingAverages):
     @staticmethod
     def rule(p: Any, g: Any, s: Any, d: Any, rate: Any, rest: Any, eps: Any) -> tuple[Any, ...]:
         """δ = g √(d + ε) / √(s + ε); p ← p - η δ."""
-        s += rest * (g * g - s)
+        s += rest * (g * g - s) + FLOOR
         delta = g * sqrt((d + eps) / (s + eps))
-        d += rest * (delta * delta - d)
+        d += rest * (delta * delta - d) + FLOOR
         p -= rate * delta
         return p, s, d
 
@@ -223,11 +227,11 @@ class Adadelta(_MovingAverages):
     def _centred_rule(
         p: Any, g: Any, s: Any, d: Any, m: Any, rate: Any, rest: Any, eps: Any
     ) -> tuple[Any, ...]:
-        s += rest * (g * g - s)
-        m += rest * (g - m)
+        s += rest * (g * g - s) + FLOOR
+        m += rest * (g - m) + FLOOR
         variance = maximum(s - m * m, 0 * s)  # rounding may leave it just below 0
         delta = g * sqrt((d + eps) / (variance + eps))
-        d += rest * (delta * delta - d)
+        d += rest * (delta * delta - d) + FLOOR
         p -= rate * delta
         return p, s, d, m
 
@@ -276,8 +280,8 @@ class Adam(Optimizer):
         p: Any, g: Any, m: Any, v: Any, rate: Any, a: Any, b: Any, eps: Any
     ) -> tuple[Any, ...]:
         """p ← p - η m̂ / (√v̂ + ε), the corrections folded into η and ε."""
-        m += a * (g - m)
-        v += b * (g * g - v)
+        m += a * (g - m) + FLOOR
+        v += b * (g * g - v) + FLOOR
         p -= rate * m / (sqrt(v) + eps)
         return p, m, v
 
@@ -317,8 +321,8 @@ class AdamW(Adam):
         p: Any, g: Any, m: Any, v: Any, rate: Any, a: Any, b: Any, eps: Any, keep: Any
     ) -> tuple[Any, ...]:
         """p ← keep p - η m̂ / (√v̂ + ε)."""
-        m += a * (g - m)
-        v += b * (g * g - v)
+        m += a * (g - m) + FLOOR
+        v += b * (g * g - v) + FLOOR
         p *= keep
         p -= rate * m / (sqrt(v) + eps)
         return p, m, v

@@ -164,6 +164,13 @@ class FlatVectors(Sequential, abstract=True):
                 "this Network has no input_shape yet: give it one, or put it in another"
             )
 
+    def config(self) -> dict[str, Any]:
+        """Return the constructor arguments, but for the backend: a saved network has none."""
+        config = {name: value for name, value in super().config().items() if name != "backend"}
+        if self.owns_vectors and "dtype" in config:  # which may have been given as np.float64
+            config["dtype"] = self.dtype.name
+        return config
+
     # -- freezing ------------------------------------------------------------------------------
 
     def freeze(self, *names: str) -> None:

@@ -169,3 +169,17 @@ def test_an_optimizer_in_use_leaves_the_layers_free():
     with pytest.raises(ValueError, match="belongs to a network already"):
         sal.Network([layer], 1, optimizer=optimizer)
     assert not layer.built
+
+
+@pytest.mark.parametrize("name", [name for name in OPTIMIZERS if OPTIMIZERS[name][0](0.01).slots])
+def test_what_forgets_does_not_sink_into_subnormal_numbers(name):
+    """Their arithmetic is slow; gradients of pixels that are always black stay 0."""
+    optimizer, parameters = OPTIMIZERS[name][0](0.01), np.full(4, 0.5, np.float32)
+    optimizer.attach(sal.get_backend("numpy"), parameters)
+    gradients = np.full(4, 1e-3, np.float32)
+    for _ in range(2000):
+        optimizer.step(parameters, gradients, [slice(0, 4)])
+        gradients[:] = 0
+    least = np.finfo(np.float32).tiny
+    for array in optimizer.memory.values():
+        assert ((array == 0) | (abs(array) >= least)).all()

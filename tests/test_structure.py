@@ -26,6 +26,7 @@ ROOMS = """
     stable
     activations
     losses layers
+    variational
     atomic
     storage
     optimizer

@@ -10,10 +10,13 @@ from salamandre.data.opening import open
 from salamandre.data.paired_images import Pairs
 from salamandre.data.pairing import pairs
 from salamandre.data.transforms import (
+    Binarise,
     Chain,
     Crop,
     Flip,
     Jitter,
+    Mask,
+    Noise,
     RandomCrop,
     Resize,
     Shift,

@@ -29,6 +29,7 @@ class Examples(NamedTuple):
         class_names: what the labels stand for, ``None`` if that is not known.
         pixels: how the inputs are scaled; ``None`` for those that are taken as they are.
         name: of the set, or a checksum of the arrays.
+        reconstructed: whether the targets are the inputs, as the network gets them.
     """
 
     inputs: np.ndarray
@@ -36,6 +37,7 @@ class Examples(NamedTuple):
     class_names: Names | None
     pixels: Pixels | None
     name: str
+    reconstructed: bool = False
 
 
 def examples(
@@ -45,7 +47,8 @@ def examples(
 
     Args:
         data: :class:`Images`, or a pair (inputs, targets), each what
-            :func:`salamandre.checks.array` takes.
+            :func:`salamandre.checks.array` takes; (inputs, ``None``) for targets that are the
+            inputs, as an autoencoder learns them.
         network: that learns from it.
         names: the classes that labels shall stand for. Default: those of the network, else of
             the set.
@@ -65,6 +68,8 @@ def examples(
         found = Examples(data.images, targets, wanted, pixels, name)
     else:
         inputs, given = _pair(data)
+        if reconstructed := data[1] is None:
+            labelled = False
         for what, values in (("inputs", inputs), ("targets", given)):
             if values.dtype.kind not in ("fiub" if what == "inputs" else "fiubU"):
                 raise ValueError(f"the {what} must be real numbers, got dtype {values.dtype}")
@@ -76,7 +81,8 @@ def examples(
         scaled = inputs.ndim > 0 and are_bytes(inputs)
         kept = targets if given.dtype.kind == "U" else given
         name = f"{'images' if scaled else 'arrays'} {checksum(inputs, kept):08x}"
-        found = Examples(inputs, targets, own, pixels if scaled else None, name)
+        name += ", reconstructed" * reconstructed
+        found = Examples(inputs, targets, own, pixels if scaled else None, name, reconstructed)
         _warn_of_pixels(found)
     return found
 
@@ -88,7 +94,8 @@ def _pair(data: Any) -> tuple[np.ndarray, np.ndarray]:
             f"a data set must be Images or a pair (inputs, targets), got {type(data).__name__}"
             + (f" of {len(data)}" if isinstance(data, (tuple, list)) else "")
         )
-    inputs, targets = array("the inputs", data[0]), array("the targets", data[1])
+    inputs = array("the inputs", data[0])
+    targets = inputs if data[1] is None else array("the targets", data[1])
     if min(inputs.ndim, targets.ndim) == 0 or len(inputs) != len(targets) or len(inputs) == 0:
         inputs_given, given = (len(a) if a.ndim else "one" for a in (inputs, targets))
         raise ValueError(
@@ -139,7 +146,7 @@ def _warn_of_pixels(found: Examples) -> None:
                 f"images of unsigned bytes are divided by {pixels.white} for this network, which "
                 f"has learned such, and these reach {high}: set network.pixels = sal.inputs.BYTES"
             )
-        elif are_bytes(targets) and targets.max() > 1:
+        elif not found.reconstructed and are_bytes(targets) and targets.max() > 1:
             warning = (
                 f"the inputs are scaled to {pixels.low:g}..{pixels.high:g}, the targets are taken "
                 f"as they are, in {targets.min()}..{targets.max()}: give them as floats of the "
@@ -190,4 +197,6 @@ def split(data: Any, test_share: float, seed: int = 0) -> tuple[Any, Any]:
         if 2 * len(found) <= len(labels):  # more are values, not classes
             classes = numbers
     chosen = chosen_rows(classes, test_share, seed)
+    if data[1] is None:
+        return (inputs[~chosen], None), (inputs[chosen], None)
     return (inputs[~chosen], targets[~chosen]), (inputs[chosen], targets[chosen])

@@ -35,7 +35,8 @@ class Source:
     Args:
         data: :class:`Images`, whose pixels are scaled batch by batch, or a pair (inputs, targets)
             with one row for each example: arrays, lists, tables of pandas, tensors of PyTorch on a
-            CPU. Arrays of images of unsigned bytes are scaled too.
+            CPU. Arrays of images of unsigned bytes are scaled too. Targets ``None`` are the
+            inputs, scaled and transformed.
         network: whose backend keeps the arrays and whose ``input_shape`` the inputs must fit;
             images may be flattened for it.
         transform: a random change of the inputs, ``transform(x, random) -> x``, such as
@@ -54,6 +55,7 @@ class Source:
         checksum: of the content.
         example_shape: of an input in the data set.
         has_labels: whether the targets are class labels or one-hot.
+        reconstructed: whether the targets are the inputs.
         class_names: what labels stand for, ``None`` if that is not known.
         pixels: how the inputs are scaled, ``None`` if they are not.
         transform_name: the transform with its settings and a checksum of its code, as a text.
@@ -93,7 +95,9 @@ class Source:
                 + (f", which the transform makes {shape}" if shape != inputs.shape[1:] else "")
             )
         self._reshapes = shape != self.example_shape
-        self.has_labels = (targets.dtype.kind in "iu" and targets.ndim == 1) or are_one_hot(targets)
+        self.reconstructed = found.reconstructed
+        labels = (targets.dtype.kind in "iu" and targets.ndim == 1) or are_one_hot(targets)
+        self.has_labels = labels and not self.reconstructed
         self._backend, self._dtype, self._input_shape = network.backend, network.dtype, wanted
         self._transform = transform
         self.weights = example_weights(
@@ -103,7 +107,8 @@ class Source:
             inputs = inputs.astype(self._dtype, copy=False)
         # Transforms run on the host; without one the data goes to the device once.
         keep = np.asarray if transform else self._backend.asarray
-        self._inputs, self._targets = keep(inputs), keep(targets)
+        self._inputs = keep(inputs)
+        self._targets = self._inputs if self.reconstructed else keep(targets)
         self._weights = None if self.weights is None else keep(self.weights.astype(self._dtype))
 
     def _tried(self, transform: Transform, inputs: np.ndarray) -> np.ndarray:
@@ -161,7 +166,8 @@ class Source:
             x, targets = backend.asarray(x), backend.asarray(targets)
         if pixels is not None:
             x = pixels.scaled(x, self._dtype, backend.xp)
-        return x.reshape(-1, *self._input_shape), targets
+        x = x.reshape(-1, *self._input_shape)
+        return x, x if self.reconstructed else targets
 
     def batches(
         self, batch_size: int, seed: int, epoch: int, first: int = 0
@@ -185,7 +191,10 @@ class Source:
                 yield *batch, self._weights.take(part, axis=0)
 
     def targets_in_order(self, batch_size: int) -> Iterator[Array]:
-        """Yield all targets in order, without reading the inputs."""
+        """Yield all targets in order, without reading the inputs where they are others."""
+        if self.reconstructed:
+            yield from (targets for _, targets in self.in_order(batch_size))
+            return
         for start in range(0, len(self), batch_size):
             yield self._targets[start : start + batch_size]
 

@@ -168,12 +168,73 @@ def bilinear(length: int, size: int) -> np.ndarray:
     return (weights / weights.sum(1, keepdims=True)).astype(np.float32)
 
 
+def _check_floats(what: str, x: np.ndarray) -> None:
+    if x.dtype.kind != "f":
+        raise ValueError(
+            f"{what} takes floats in 0..1, got {x.dtype}: divide pixels by their white"
+        )
+
+
 def _check_room(what: str, size: int, shape: tuple[int, ...], padding: int) -> None:
     if size > min(shape[2:]) + 2 * padding:
         raise ValueError(
             f"{what} of size {size} does not fit into images of {shape[2]}×{shape[3]} with a "
             f"padding of {padding}: make it smaller, or the images larger with Resize"
         )
+
+
+@dataclass(frozen=True)
+class Noise:
+    """Add normal noise to values in 0..1, and keep them there.
+
+    Args:
+        deviation: the standard deviation of the noise.
+    """
+
+    deviation: float
+
+    def __post_init__(self) -> None:
+        real("Noise deviation", self.deviation, 0)
+
+    def __call__(self, x: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """Return noisy copies of inputs (N, ...), floats."""
+        _check_floats("Noise", x)
+        noise = random.standard_normal(x.shape, x.dtype)
+        noise *= self.deviation
+        noise += x
+        return np.clip(noise, 0, 1, out=noise)
+
+
+@dataclass(frozen=True)
+class Mask:
+    """Set values to 0, each by itself: masking noise (Vincent et al. 2008, section 2.3).
+
+    Args:
+        share: the probability of each value to be set to 0.
+    """
+
+    share: float
+
+    def __post_init__(self) -> None:
+        real("Mask share", self.share, 0, 1)
+
+    def __call__(self, x: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """Return copies of inputs (N, ...) with holes."""
+        return x * (random.random(x.shape, np.float32) >= self.share)
+
+
+@dataclass(frozen=True)
+class Binarise:
+    """Draw each value anew: 1 with the probability x, else 0.
+
+    Of pixels in 0..1 these are dynamically binarised images (Burda, Grosse, Salakhutdinov 2016,
+    section 5): other ones in each epoch.
+    """
+
+    def __call__(self, x: np.ndarray, random: np.random.Generator) -> np.ndarray:
+        """Return zeros and ones (N, ...) for values in 0..1, floats."""
+        _check_floats("Binarise", x)
+        return (random.random(x.shape, np.float32) < x).astype(x.dtype)
 
 
 @dataclass(frozen=True, init=False)

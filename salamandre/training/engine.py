@@ -36,7 +36,8 @@ class Engine(Loop):
         network: has a loss and an optimizer. Where it has no ``class_names``, it gets those of the
             training set; where it has some, labels are matched with them by name.
         train: :class:`salamandre.data.Images` or a pair (inputs, targets), see
-            :class:`salamandre.data.batches.Source`.
+            :class:`salamandre.data.batches.Source`; (inputs, ``None``) for an autoencoder, whose
+            targets are its inputs.
         test: likewise, or ``None``. Its labels are matched by name with those of ``train``.
         batch_size: examples a step. Default 64.
         callbacks: see :mod:`salamandre.training.callbacks`. Default none.

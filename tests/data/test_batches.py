@@ -131,3 +131,43 @@ def test_depth():
     for wrong in (0, -1, 1.5):
         with pytest.raises(ValueError, match="depth must be a whole number of at least 1"):
             prefetch([], wrong)
+
+
+def reconstructing(**options):
+    return sal.Network([sal.NeuronLayer(64)], 64, sal.MeanSquaredError(), sal.Adam(), **options)
+
+
+@pytest.mark.parametrize("transform", [None, Flip(1)], ids=repr)
+def test_targets_that_are_none_are_the_inputs_as_the_network_gets_them(transform):
+    train, _ = load("digits")
+    source = Source((train.images, None), reconstructing(), transform)
+    assert source.reconstructed and not source.has_labels and len(source) == len(train)
+    x, targets = next(source.batches(50, seed=0, epoch=0))
+    assert x.shape == (50, 64) and x.max() <= 1
+    np.testing.assert_array_equal(x, targets)
+    order = np.random.default_rng([0, 0]).permutation(len(train))[:50]
+    wanted = train.images[order][..., :: -1 if transform else 1].reshape(50, 64) / np.float32(255)
+    np.testing.assert_allclose(targets, wanted, rtol=1e-6)
+    for (x, targets), alone in zip(source.in_order(400), source.targets_in_order(400), strict=True):
+        np.testing.assert_array_equal(x, targets)
+        np.testing.assert_array_equal(alone, targets)
+
+
+def test_an_engine_learns_to_reconstruct_and_tells_it_from_other_targets():
+    train, test = load("digits")
+    x, t = (part.images.reshape(-1, 64) / np.float32(16) for part in (train, test))
+    engine = sal.Engine(reconstructing(), (x, None), (t, None), batch_size=32)
+    before = engine.evaluate()["test_loss"]
+    engine.run(3)
+    assert engine.metrics == {} and engine.evaluate()["test_loss"] < before / 3
+    given = sal.Engine(reconstructing(), (x, x), (t, t), batch_size=32)
+    given.run(3)
+    assert np.array_equal(given.network.parameters, engine.network.parameters)
+    assert given.train.checksum != engine.train.checksum
+
+
+def test_arrays_without_targets_are_split():
+    x = np.arange(20.0).reshape(10, 2)
+    (one, none), (other, nothing) = sal.data.split((x, None), 0.3)
+    assert none is nothing is None and len(one) == 7 and len(other) == 3
+    np.testing.assert_array_equal(np.sort(np.concatenate([one, other]), axis=0), x)

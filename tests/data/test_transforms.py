@@ -8,7 +8,18 @@ from PIL import Image
 
 import salamandre as sal
 from salamandre import data
-from salamandre.data import Chain, Crop, Flip, Images, RandomCrop, Resize, Shift
+from salamandre.data import (
+    Binarise,
+    Chain,
+    Crop,
+    Flip,
+    Images,
+    Mask,
+    Noise,
+    RandomCrop,
+    Resize,
+    Shift,
+)
 from salamandre.data.batches import Source
 from salamandre.inputs import Pixels
 
@@ -22,6 +33,7 @@ ALL = [
     Resize(9),
     Shift(2),
     Chain(Resize(8), RandomCrop(6), Flip()),
+    Mask(0.3),
 ]
 
 
@@ -55,6 +67,43 @@ def test_flip():
     assert 10 < sum(mirrored) < 40
     np.testing.assert_array_equal(Flip(1)(X, draw()), X[..., ::-1])
     np.testing.assert_array_equal(Flip(0)(X, draw()), X)
+
+
+@pytest.mark.parametrize("transform", [Noise(0.3), Binarise(), Mask(0.5)], ids=repr)
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_noise_is_of_the_same_dtype_and_range_and_decided_by_a_seed(transform, dtype):
+    x = (X / 255).astype(dtype)
+    before = x.copy()
+    y = transform(x, draw())
+    assert y.dtype == dtype and y.shape == x.shape and y.min() >= 0 and y.max() <= 1
+    np.testing.assert_array_equal(x, before)
+    np.testing.assert_array_equal(transform(x, draw()), y)
+    assert (transform(x, draw(1)) != y).any()
+
+
+def test_noise_has_the_deviation_that_is_asked_for():
+    y = Noise(0.1)(np.full((100, 100), 0.5), draw())
+    assert y.mean() == pytest.approx(0.5, abs=0.005) and y.std() == pytest.approx(0.1, rel=0.05)
+
+
+def test_a_mask_sets_a_share_of_the_values_to_zero():
+    y = Mask(0.2)(np.full((100, 100), 0.7), draw())
+    assert set(np.unique(y)) == {0, 0.7}
+    assert (y == 0).mean() == pytest.approx(0.2, abs=0.02)
+
+
+def test_binarised_values_are_one_with_the_probability_of_the_value():
+    x = np.linspace(0, 1, 5)[:, None] + np.zeros((5, 10_000))
+    y = Binarise()(x, draw())
+    assert set(np.unique(y)) == {0, 1}
+    np.testing.assert_allclose(y.mean(axis=1), x[:, 0], atol=0.02)
+    assert (y[0] == 0).all() and (y[4] == 1).all()
+
+
+@pytest.mark.parametrize("transform", [Noise(0.1), Binarise()], ids=repr)
+def test_noise_refuses_bytes(transform):
+    with pytest.raises(ValueError, match=r"takes floats in 0\.\.1, got uint8"):
+        transform(X, draw())
 
 
 def test_crop():

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+from command import table
 from PIL import Image
-from test_examples import files_of, only_folder, run, table
+from small_runs import files_of, only_folder, run
 
 SMALL = ("--dataset", "drawings", "--image-size", "16", "--channels", "2", "--patch", "16")
 SHORT = ("--batch-size", "4", "--sample-every", "2", "--evaluate", "2")

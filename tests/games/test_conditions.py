@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 
 import numpy as np
@@ -163,6 +164,46 @@ def test_grids_show_condition_result_and_truth(tmp_path):
         assert np.allclose(truth, COLOURS[1] / np.float32(127.5) - 1, atol=1e-6)
     play.play(2, [games.SampleGrids(tmp_path, count=4)])
     assert (tmp_path / "samples" / "00000002.png").exists()
+
+
+def test_grids_of_what_is_no_picture_are_refused(tmp_path):
+    x = RANDOM.uniform(-1, 1, (30, 3))
+    maker = sal.Network([sal.NeuronLayer(2, sal.Tanh())], 3, optimizer=sal.Adam())
+    judge = sal.Network([sal.NeuronLayer(1)], 5, optimizer=sal.Adam())
+    play = sal.GanGame(maker, judge, x[:, :2], conditions=x, batch_size=10)
+    grids = games.SampleGrids(tmp_path, draw=lambda x, path: None)
+    with pytest.raises(ValueError, match=r"side by side.*\(3,\) and \(2,\)"):
+        play.play(1, [grids])
+
+
+def test_the_penalty_of_a_critic_of_patches_against_pytorch(backend, host):
+    """Gulrajani et al. 2017, equation 3; D(x) is the mean of the scores of its patches."""
+    torch = pytest.importorskip("torch")
+    critic = discriminator(backend=backend, dtype="float64")
+    theirs = torch.nn.Sequential(
+        *(torch.nn.Conv2d(4, 4, 4, 2, 1), torch.nn.LeakyReLU(0.2), torch.nn.Conv2d(4, 1, 3))
+    ).double()
+    theirs.load_state_dict(sal.to_pytorch(critic, theirs.state_dict()))
+    penalty = sal.GradientPenalty(10)
+    penalty.attach(critic)
+    real, fake = RANDOM.normal(size=(2, 5, 4, 8, 8))
+    share = host(copy.deepcopy(critic.random).uniform((5, 1, 1, 1), critic.dtype))
+    critic.gradients[...] = 0
+    asarray = critic.backend.asarray
+    value = penalty.penalty(asarray(real), asarray(fake))
+    between = torch.tensor(fake + share * (real - fake), requires_grad=True)
+    mean = theirs(between).mean(dim=(1, 2, 3)).sum()
+    (slope,) = torch.autograd.grad(mean, between, create_graph=True)
+    wanted = 10 * ((slope.flatten(1).norm(dim=1) - 1) ** 2).mean()
+    wanted.backward()
+    assert float(value) == pytest.approx(wanted.item(), abs=1e-9)
+    for ours, weight in zip(
+        critic.named_gradients().values(),
+        (p.grad for p in theirs.parameters()),
+        strict=True,
+    ):
+        expected = np.zeros(ours.shape) if weight is None else weight.numpy()
+        np.testing.assert_allclose(host(ours), expected, atol=1e-9)
 
 
 def test_wrong_conditions_get_one_sentence():

@@ -40,7 +40,8 @@ def l1(images: Any, truth: Any, value_range: Range | None = None) -> float:
 def psnr(images: Any, truth: Any, value_range: Range | None = None) -> float:
     """Return the peak signal-to-noise ratio 10 log10(L² / mean (x - y)²) in dB, L being the range.
 
-    It is the mean of the images' own; infinite if one equals its truth.
+    The mean is over all images together, since the ratio of a single one that equals its truth is
+    infinite.
 
     Args:
         images: (N, C, H, W).
@@ -51,9 +52,8 @@ def psnr(images: Any, truth: Any, value_range: Range | None = None) -> float:
         ValueError: as of :func:`l1`.
     """
     x, y, (low, high) = _checked(images, truth, value_range)
-    errors = np.concatenate([((a - b) ** 2).mean(axis=(1, 2, 3)) for a, b in _blocks(x, y, low)])
-    with np.errstate(divide="ignore"):
-        return float((10 * np.log10((high - low) ** 2 / errors)).mean())
+    error = sum(float(((a - b) ** 2).sum()) for a, b in _blocks(x, y, low)) / x.size
+    return 10 * math.log10((high - low) ** 2 / error) if error else math.inf
 
 
 def ssim(images: Any, truth: Any, value_range: Range | None = None) -> float:

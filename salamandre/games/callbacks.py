@@ -66,12 +66,11 @@ class SampleGrids(Callback):
                 f"SampleGrids draws images (C, H, W), the examples are of shape "
                 f"{game.image_shape}: give it a draw(examples, path)"
             )
-        condition = game.pairing.shape
-        shapes = (condition, game.image_shape) if condition else ()
-        if any(len(shape) != 3 or shape[0] not in (1, 3) for shape in shapes):
+        condition, image = game.pairing.shape, game.image_shape
+        if condition and any(len(s) != 3 or s[0] not in (1, 3) for s in (condition, image)):
             raise ValueError(
                 f"SampleGrids draws condition and image side by side, of 1 or 3 channels each, and "
-                f"they are of the shapes {condition} and {game.image_shape}"
+                f"they are of the shapes {condition} and {image}"
             )
         pictures = numbered(self.folder / "samples", "", ".png")
         final = max((number for number in pictures if number <= game.rounds), default=0)

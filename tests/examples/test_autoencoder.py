@@ -63,7 +63,7 @@ def test_an_autoencoder_is_continued_and_learns(tmp_path):
     (folder / "model.safetensors").unlink()
     run("autoencoder.py", "--resume", "latest", cwd=tmp_path)
     assert np.array_equal(sal.Network.load(folder / "model.safetensors").parameters, before)
-    done = run("autoencoder.py", "--resume", "latest", "--latent", "9", cwd=tmp_path, fails=True)
+    done = run("autoencoder.py", "--resume", "latest", "--latent", "9", cwd=tmp_path, code=2)
     assert "--latent is [8] in digits-" in done.stderr.splitlines()[-1]
 
 
@@ -100,6 +100,6 @@ def test_a_study_of_the_bottleneck(tmp_path):
     ],
 )
 def test_mistakes_of_autoencoders(tmp_path, options, message):
-    done = run("autoencoder.py", *DIGITS, *options, cwd=tmp_path, fails=True)
-    assert message in done.stderr.splitlines()[-1] and done.returncode == 2
+    done = run("autoencoder.py", *DIGITS, *options, cwd=tmp_path, code=2)
+    assert message in done.stderr.splitlines()[-1]
     assert not (tmp_path / "runs").exists()

@@ -54,5 +54,5 @@ def test_other_players_objectives_and_pairs(tmp_path):
 def test_a_size_that_cannot_be_halved_is_one_sentence(tmp_path):
     draw(tmp_path)
     words = ("--dataset", "drawings", "--image-size", "20")
-    done = run("pix2pix.py", *words, cwd=tmp_path, fails=True)
+    done = run("pix2pix.py", *words, cwd=tmp_path, code=2)
     assert "halves pictures 3 times, which 20×20 does not allow" in done.stderr

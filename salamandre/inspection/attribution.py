@@ -267,7 +267,7 @@ def occlusion(
     *,
     patch: int = 16,
     stride: int = 8,
-    value: float = 0.0,
+    value: Any = 0.0,
     batch_size: int = BATCH,
 ) -> Array:
     """Return maps (N, H, W): how much the score falls where a square hides the image.
@@ -281,7 +281,7 @@ def occlusion(
         classes: see the module. Default: the predicted ones.
         patch: the side of the square. Default 16 pixels.
         stride: pixels from one square to the next; at most ``patch``. Default 8.
-        value: inside the square. Default 0.
+        value: inside the square, a number or an array that fits an image. Default 0.
         batch_size: images at a time. Default 32.
 
     Raises:
@@ -293,6 +293,9 @@ def occlusion(
             f"the stride {stride} must be at most the patch {patch}, which must fit into images of "
             f"{height}×{width}"
         )
+    filling = fitting("value", value, network)
+    filling = network.backend.xp.broadcast_to(filling, network.input_shape)
+    filling = filling.reshape(channels, height, width)
     corners = [
         (top, left)
         for top in (*range(0, height - patch, stride), height - patch)
@@ -305,11 +308,11 @@ def occlusion(
         total = scores.xp.zeros((len(x), height, width), x.dtype)
         count = scores.xp.zeros((height, width), x.dtype)
         for top, left in corners:
-            hidden = (slice(top, top + patch), slice(left, left + patch))
+            hidden = (..., slice(top, top + patch), slice(left, left + patch))
             changed = x.reshape(-1, channels, height, width).copy()
-            changed[:, :, hidden[0], hidden[1]] = value
+            changed[hidden] = filling[hidden]
             fall = whole_score - (scores.compute(changed.reshape(x.shape)) * chosen).sum(axis=1)
-            total[:, hidden[0], hidden[1]] += fall[:, None, None]
+            total[hidden] += fall[:, None, None]
             count[hidden] += 1
         return total / count
 

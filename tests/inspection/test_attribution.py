@@ -126,13 +126,14 @@ def test_grad_cam_at_any_layer(twins, images, host, layer, seen):
 
 def test_occlusion_is_the_fall_of_the_score(twins, images, host):
     network, module = twins
-    found = host(inspection.occlusion(network, images, CLASSES, patch=5, stride=5, value=0.3))
+    grey = np.array([0.3, 0.5, 0.7]).reshape(3, 1, 1)
+    found = host(inspection.occlusion(network, images, CLASSES, patch=5, stride=5, value=grey))
     with torch.no_grad():
         total, count = np.zeros((6, 10, 12)), np.zeros((10, 12))
         for top in (0, 5):
             for left in (0, 5, 7):
                 hidden = images.copy()
-                hidden[:, :, top : top + 5, left : left + 5] = 0.3
+                hidden[:, :, top : top + 5, left : left + 5] = grey
                 fall = (module(torch.tensor(images)) - module(torch.tensor(hidden))).numpy()
                 part = (slice(top, top + 5), slice(left, left + 5))
                 total[(slice(None), *part)] += fall[np.arange(6), CLASSES][:, None, None]
@@ -190,6 +191,7 @@ def test_bad_input_is_refused_in_a_sentence(twins, images):
         (lambda: inspection.saliency(network, images, 5), "knows the classes 0 to 4, got 5"),
         (lambda: inspection.saliency(network, images, [1, 2]), "one whole number or 6"),
         (lambda: inspection.occlusion(network, images, patch=11), "must fit into images of 10×12"),
+        (lambda: inspection.occlusion(network, images, patch=8, value="a"), "fits .*, got 'a'"),
         (lambda: inspection.smooth_grad(network, images, samples=0), "samples"),
         (lambda: inspection.integrated_gradients(network, images, baseline=[1, 2]), "that fits"),
     ):

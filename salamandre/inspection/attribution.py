@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from salamandre.activations import ReLU
+from salamandre.activations import Activation, ReLU
 from salamandre.backend import Array
 from salamandre.checks import real, whole
 from salamandre.data.transforms import bilinear
@@ -34,7 +34,8 @@ from salamandre.inspection.scores import (
     needed_image_shape,
 )
 from salamandre.layer import Layer
-from salamandre.layers.containers import Container
+from salamandre.layers.containers import Container, Parallel
+from salamandre.layers.normalization import BatchNorm
 from salamandre.network import Network
 
 
@@ -233,13 +234,13 @@ def grad_cam(
         images: (N, *input_shape).
         classes: see the module. Default: the predicted ones.
         layer: its name, such as ``"features.12"``; outputs are images. Default: the last
-            convolution.
+            convolution, with the batch-norm and the activation that follow it.
         batch_size: images at a time. Default 32.
 
     Raises:
         ValueError: no such layer, or one whose outputs are no images.
     """
-    name = full_name(network, convolutions(network)[-1] if layer is None else layer)
+    name = full_name(network, _last_channels(network) if layer is None else layer)
     probe = Probe(layer_names(network)[name])
     shape = needed_image_shape(network)
 
@@ -258,6 +259,21 @@ def grad_cam(
     return _explained(
         network, images, classes, batch_size, cam, lambda n, own: probe if n == name else own
     )
+
+
+def _last_channels(network: Network) -> str:
+    """Return the name of the last convolution, or of the last that belongs to it after it."""
+    layers, name = layer_names(network), convolutions(network)[-1]
+    outer = name.rpartition(".")[0]
+    if isinstance(layers.get(outer), Parallel):
+        return name
+    names = [*layers]
+    for after in names[names.index(name) + 1 :]:
+        belongs = isinstance(layers[after], (BatchNorm, Activation))
+        if not belongs or after.rpartition(".")[0] != outer:
+            break
+        name = after
+    return name
 
 
 def occlusion(

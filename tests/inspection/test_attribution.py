@@ -124,6 +124,28 @@ def test_grad_cam_at_any_layer(twins, images, host, layer, seen):
         np.testing.assert_array_equal(short, found)
 
 
+def test_grad_cam_is_of_the_last_convolution_with_what_rectifies_it(random):
+    """Before a batch-norm and a rectifier the sign of a channel's outputs means little."""
+    convolution = sal.ConvolutionalLayer
+    layers = [
+        *(convolution(2, 3, activation=sal.ReLU()), convolution(4, 3), sal.BatchNorm()),
+        *(sal.ReLU(), sal.Dropout(0.5), sal.Flatten(), sal.NeuronLayer(9), sal.ReLU()),
+    ]
+    network = sal.Network(layers, (1, 6, 6))
+    x = random.uniform(size=(3, 1, 6, 6)).astype(np.float32)
+    wanted = inspection.grad_cam(network, x, 1, layer="3")
+    np.testing.assert_array_equal(inspection.grad_cam(network, x, 1), wanted)
+    assert (inspection.grad_cam(network, x, 1, layer="1") != wanted).any()
+    inner = {"convolution": convolution(4, 3), "rectifier": sal.ReLU()}
+    network = sal.Network([sal.Sequential(inner), sal.ReLU(), sal.Flatten()], (1, 6, 6))
+    wanted = inspection.grad_cam(network, x, 1, layer="rectifier")
+    np.testing.assert_array_equal(inspection.grad_cam(network, x, 1), wanted)
+    branches = sal.Parallel([convolution(4, 1), sal.Sigmoid()], names=["left", "right"])
+    network = sal.Network([branches, sal.Flatten()], (1, 6, 6))
+    wanted = inspection.grad_cam(network, x, 1, layer="left")
+    np.testing.assert_array_equal(inspection.grad_cam(network, x, 1), wanted)
+
+
 def test_occlusion_is_the_fall_of_the_score(twins, images, host):
     network, module = twins
     grey = np.array([0.3, 0.5, 0.7]).reshape(3, 1, 1)

@@ -73,8 +73,10 @@ class Report:
         taken for the class already stay as they are.
         """
         x, label = self._needed(), self.model.label(name)
-        preprocessing, changed = self.model.preprocessing, x.copy()
-        missing = self._missing(changed, label)
+        shown, preprocessing = repr(self.model.classes[label]), self.model.preprocessing
+        changed, missing = x.copy(), self._missing(x, label)
+        if already := len(x) - len(missing):
+            self.lines.append(f"{already} of {len(x)} pictures taken for {shown} already")
         for levels in LEVELS:
             if not len(missing):
                 break
@@ -92,8 +94,8 @@ class Report:
             before, missing = len(missing), self._missing(changed, label)
             if len(missing) < before or levels == LEVELS[-1]:
                 self.lines.append(
-                    f"{before - len(missing)} of {len(x)} pictures became "
-                    f"{self.model.classes[label]!r} by a change of at most {levels}/255"
+                    f"{before - len(missing)} of {len(x)} pictures became {shown} by a change of "
+                    f"at most {levels}/255"
                 )
         titles = list(zip(self._captions(x), self._captions(changed), strict=True))
         path = self.folder / f"adversarial-{_file_name(self.model.classes[label])}.png"

@@ -16,6 +16,7 @@ import argparse
 import csv
 import io
 import os
+import statistics
 import sys
 import tarfile
 from dataclasses import replace
@@ -255,7 +256,7 @@ def study(
                 (accuracy, linear_layer(train, test, int(y.max()) + 1, options), strength)
             )
         svm, linear, _ = np.mean(results, axis=0)
-        strength = np.median([chosen for *_, chosen in results])
+        strength = statistics.median_low([chosen for *_, chosen in results])
         row = {"cut": cut, "features": features.shape[1], "svm": svm, "linear": linear}
         table.append({**row, "C": strength})
         print(

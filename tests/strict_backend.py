@@ -23,6 +23,7 @@ FUNCTIONS = {
     *("array", "concatenate", "stack", "where", "dot", "matmul", "abs", "sign", "negative", "sqrt"),
     *("add", "subtract", "multiply", "divide", "maximum", "minimum", "exp", "expm1", "log"),
     *("log1p", "tanh", "cos", "sin", "isfinite", "clip", "roll", "diff", "argsort"),
+    "broadcast_to",
 }
 
 

@@ -23,7 +23,7 @@ SHOWN = 6  # images of a run's data set
 @click.option(
     "--adversarial",
     metavar="CLASS",
-    help="Change the pictures a little, so that it takes them for this class: by at most 4 of 255 "
+    help="Change each picture a little, so that it takes it for this class: by at most 4 of 255 "
     "levels, if need be by 16 or 64.",
 )
 @click.option(

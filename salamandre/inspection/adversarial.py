@@ -22,6 +22,7 @@ from salamandre.inspection.scores import (
     BATCH,
     Scores,
     blocks,
+    checked_bounds,
     checked_classes,
     checked_images,
     fitting,
@@ -310,7 +311,7 @@ def _prepared(
     """Return the images, their classes and both bounds, all checked."""
     x = checked_images(network, images)
     labels = checked_classes(network, classes, x)
-    low, high = (fitting("each of the bounds", bound, network) for bound in bounds)
+    low, high = checked_bounds(network, bounds)
     slack = 1e-4 * abs(high - low)
     if not bool(((x >= low - slack) & (x <= high + slack)).all()):
         x = network.backend.to_numpy(x)

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from salamandre.activations import ReLU
+from salamandre.activations import Activation, ReLU
 from salamandre.backend import Array
 from salamandre.checks import real, whole
 from salamandre.data.transforms import bilinear
@@ -34,7 +34,8 @@ from salamandre.inspection.scores import (
     needed_image_shape,
 )
 from salamandre.layer import Layer
-from salamandre.layers.containers import Container
+from salamandre.layers.containers import Container, Parallel
+from salamandre.layers.normalization import BatchNorm
 from salamandre.network import Network
 
 
@@ -233,13 +234,13 @@ def grad_cam(
         images: (N, *input_shape).
         classes: see the module. Default: the predicted ones.
         layer: its name, such as ``"features.12"``; outputs are images. Default: the last
-            convolution.
+            convolution, with the batch-norm and the activation that follow it.
         batch_size: images at a time. Default 32.
 
     Raises:
         ValueError: no such layer, or one whose outputs are no images.
     """
-    name = full_name(network, convolutions(network)[-1] if layer is None else layer)
+    name = full_name(network, _last_channels(network) if layer is None else layer)
     probe = Probe(layer_names(network)[name])
     shape = needed_image_shape(network)
 
@@ -260,6 +261,21 @@ def grad_cam(
     )
 
 
+def _last_channels(network: Network) -> str:
+    """Return the name of the last convolution, or of the last that belongs to it after it."""
+    layers, name = layer_names(network), convolutions(network)[-1]
+    outer = name.rpartition(".")[0]
+    if isinstance(layers.get(outer), Parallel):
+        return name
+    names = [*layers]
+    for after in names[names.index(name) + 1 :]:
+        belongs = isinstance(layers[after], (BatchNorm, Activation))
+        if not belongs or after.rpartition(".")[0] != outer:
+            break
+        name = after
+    return name
+
+
 def occlusion(
     network: Network,
     images: Any,
@@ -267,7 +283,7 @@ def occlusion(
     *,
     patch: int = 16,
     stride: int = 8,
-    value: float = 0.0,
+    value: Any = 0.0,
     batch_size: int = BATCH,
 ) -> Array:
     """Return maps (N, H, W): how much the score falls where a square hides the image.
@@ -281,7 +297,7 @@ def occlusion(
         classes: see the module. Default: the predicted ones.
         patch: the side of the square. Default 16 pixels.
         stride: pixels from one square to the next; at most ``patch``. Default 8.
-        value: inside the square. Default 0.
+        value: inside the square, a number or an array that fits an image. Default 0.
         batch_size: images at a time. Default 32.
 
     Raises:
@@ -293,6 +309,9 @@ def occlusion(
             f"the stride {stride} must be at most the patch {patch}, which must fit into images of "
             f"{height}×{width}"
         )
+    filling = fitting("value", value, network)
+    filling = network.backend.xp.broadcast_to(filling, network.input_shape)
+    filling = filling.reshape(channels, height, width)
     corners = [
         (top, left)
         for top in (*range(0, height - patch, stride), height - patch)
@@ -305,11 +324,11 @@ def occlusion(
         total = scores.xp.zeros((len(x), height, width), x.dtype)
         count = scores.xp.zeros((height, width), x.dtype)
         for top, left in corners:
-            hidden = (slice(top, top + patch), slice(left, left + patch))
+            hidden = (..., slice(top, top + patch), slice(left, left + patch))
             changed = x.reshape(-1, channels, height, width).copy()
-            changed[:, :, hidden[0], hidden[1]] = value
+            changed[hidden] = filling[hidden]
             fall = whole_score - (scores.compute(changed.reshape(x.shape)) * chosen).sum(axis=1)
-            total[:, hidden[0], hidden[1]] += fall[:, None, None]
+            total[hidden] += fall[:, None, None]
             count[hidden] += 1
         return total / count
 

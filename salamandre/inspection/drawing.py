@@ -61,6 +61,8 @@ def draw_adversarial(
 ) -> None:
     """Draw each image, its adversarial one, their difference, and ten times their difference.
 
+    Where that would be beyond black or white, it is fewer times.
+
     Args:
         before: (N, 1 or 3, H, W), values from 0 to 1.
         after: likewise; a difference of 0 is grey.
@@ -71,12 +73,14 @@ def draw_adversarial(
     for row, (image, changed) in enumerate(zip(before, after, strict=True)):
         difference = changed - image
         own, other = captions[row] if captions else ("", "")
-        size = f"difference, at most {255 * np.abs(difference).max():.3g}/255"
+        largest = float(np.abs(difference).max())
+        times = int(np.clip(0.5 / max(largest, 1e-6), 1, 10))
+        size = f"difference, at most {255 * largest:.3g}/255"
         panels = (
             (image, own),
             (changed, other),
             (0.5 + difference, size),
-            (0.5 + 10 * difference, "difference × 10"),
+            (0.5 + times * difference, f"difference × {times}"),
         )
         for ax, (shown, title) in zip(axes[4 * row : 4 * row + 4], panels, strict=True):
             ax.axis("off")

@@ -26,7 +26,7 @@ Prepare = Callable[[Any], np.ndarray]
 def features(
     network: Network,
     images: Any,
-    layer: str | int | Sequence[str | int],
+    layer: str | int | list[str | int] | tuple[str | int, ...],
     *,
     prepare: Prepare | None = None,
     pool: int | None = None,
@@ -59,7 +59,7 @@ def features(
     Raises:
         ValueError: no such layer; the nearest name is given.
     """
-    asked = [layer] if isinstance(layer, (str, int)) else layer
+    asked = layer if isinstance(layer, (list, tuple)) else [layer]
     names = [full_name(network, name) for name in asked]
     if prepare is None:
         images = checked_images(network, images)

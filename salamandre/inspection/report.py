@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -49,7 +48,7 @@ class Report:
         self.lines: list[str] = []
 
     def saliency(self, layer: str | None = None) -> Path:
-        """Draw what the network looks at; ``layer`` is Grad-CAM's, by default the last convolution.
+        """Draw what the network looks at; ``layer`` is Grad-CAM's, see :func:`grad_cam`.
 
         Raises:
             ValueError: no pictures, or no such layer.
@@ -70,48 +69,57 @@ class Report:
     def adversarial(self, name: str, steps: int = 20) -> Path:
         """Draw pictures that are changed by at most 4 of 255 levels to become a class.
 
-        If that is not enough for all of them, by at most 16 or 64 levels.
+        Those for which that is not enough are changed by at most 16 or 64 levels; those that are
+        taken for the class already stay as they are.
         """
         x, label = self._needed(), self.model.label(name)
-        network, preprocessing = self.network, self.model.preprocessing
-        shape = network.input_shape
-        level, *bounds = (
-            np.broadcast_to(value, preprocessing.shape).reshape(shape)
-            for value in (preprocessing.level, *preprocessing.bounds)
-        )
+        shown, preprocessing = repr(self.model.classes[label]), self.model.preprocessing
+        changed, missing = x.copy(), self._missing(x, label)
+        if already := len(x) - len(missing):
+            self.lines.append(f"{already} of {len(x)} pictures taken for {shown} already")
         for levels in LEVELS:
-            changed = pgd(
-                network,
-                x,
+            if not len(missing):
+                break
+            found = pgd(
+                self.network,
+                x[missing],
                 label,
-                levels * level,
+                levels * preprocessing.level,
                 targets=label,
                 steps=steps,
                 random_start=False,
-                bounds=(bounds[0], bounds[1]),
+                bounds=preprocessing.bounds,
             )
-            taken = self._host(network.predict(changed)).argmax(axis=1) == label
-            if taken.all():
-                break
+            changed[missing] = self._host(found)
+            before, missing = len(missing), self._missing(changed, label)
+            if len(missing) < before or levels == LEVELS[-1]:
+                self.lines.append(
+                    f"{before - len(missing)} of {len(x)} pictures became {shown} by a change of "
+                    f"at most {levels}/255"
+                )
         titles = list(zip(self._captions(x), self._captions(changed), strict=True))
         path = self.folder / f"adversarial-{_file_name(self.model.classes[label])}.png"
         draw_adversarial(self._pictures(x), self._pictures(changed), path, captions=titles)
-        self.lines.append(
-            f"{int(taken.sum())} of {len(x)} pictures became {self.model.classes[label]!r} by a "
-            f"change of at most {levels}/255"
-        )
         return path
 
     def dream(self, *names: str) -> Path:
-        """Draw what the network takes for classes, from noise and from each picture."""
+        """Draw what the network takes for classes, each from noise and from the pictures.
+
+        Above each is the confidence in the class.
+        """
         labels, bounds = [self.model.label(name) for name in names], self.model.preprocessing.bounds
-        images = [visualise_class(self.network, labels, bounds=bounds)]
-        for label in labels if len(self.inputs) else ():
-            images.append(visualise_class(self.network, label, start=self.inputs, bounds=bounds))
-        x = np.concatenate([self._host(found) for found in images])
+        noise = self._host(visualise_class(self.network, labels, bounds=bounds))
+        images = []
+        for row, label in enumerate(labels):
+            images.append(noise[row : row + 1])
+            if len(self.inputs):
+                found = visualise_class(self.network, label, start=self.inputs, bounds=bounds)
+                images.append(self._host(found))
+        x = np.concatenate(images)
+        asked = np.repeat(labels, 1 + len(self.inputs))
         one = f"dream-{_file_name(self.model.classes[labels[0]])}.png"
         path = self.folder / (one if len(labels) == 1 else "dreams.png")
-        draw_images(self._pictures(x), path, captions=self._captions(x))
+        draw_images(self._pictures(x), path, captions=self._captions(x, asked))
         return path
 
     def deep_dream(self, layer: str) -> Path:
@@ -159,6 +167,11 @@ class Report:
             raise ValueError("at least one picture is needed, got none")
         return self.inputs
 
+    def _missing(self, x: np.ndarray, label: int) -> np.ndarray:
+        """Return the numbers of the inputs that the network does not take for a class."""
+        best = self._host(self.network.predict(x, batch_size=16)).argmax(axis=1)
+        return np.flatnonzero(best != label)
+
     def _host(self, array: object) -> np.ndarray:
         return array if isinstance(array, np.ndarray) else self.network.backend.to_numpy(array)
 
@@ -166,10 +179,14 @@ class Report:
         inputs = self._host(x).reshape(-1, *self.model.preprocessing.shape)
         return self.model.preprocessing.pixels(inputs)
 
-    def _captions(self, x: object) -> Sequence[str]:
-        probabilities = self._host(self.network.predict(x, batch_size=16))
-        best = (self.model.named(row, 1)[0] for row in probabilities)
-        return [f"{name} {100 * p:.0f}%" for name, p in best]
+    def _captions(self, x: object, labels: np.ndarray | None = None) -> list[str]:
+        """Return the confidence in a class of each input, by default the most likely one."""
+        y = self._host(self.network.predict(x, batch_size=16))
+        chosen = y.argmax(axis=1) if labels is None else labels
+        return [
+            f"{self.model.classes[label]} {100 * row[label]:.0f}%"
+            for label, row in zip(chosen, y, strict=True)
+        ]
 
 
 def _file_name(name: str) -> str:

@@ -138,22 +138,45 @@ def needed_image_shape(network: Network) -> tuple[int, ...]:
 
 
 def fitting(what: str, value: Any, network: Network) -> Array:
-    """Return a number, or an array that fits an image, as an array of the network's backend.
+    """Return a number, or an array that fits an input, as an array of the network's backend.
+
+    Where the inputs are square images row by row, one that fits the image does too.
 
     Raises:
         ValueError: something else.
     """
+    shape, image = network.input_shape, image_shape(network)
     try:
         found = network.backend.asarray(value, dtype=network.dtype)
-        fits = np.broadcast_shapes(found.shape, network.input_shape) == network.input_shape
+        if found.ndim == len(image) > len(shape):
+            found = network.backend.xp.broadcast_to(found, image).reshape(shape)
+        fits = np.broadcast_shapes(found.shape, shape) == shape
     except (TypeError, ValueError):
         fits = False
     if not fits:
         raise ValueError(
-            f"{what} must be a number or an array that fits images of shape "
-            f"{network.input_shape}, got {np.shape(value) or repr(value)}"
+            f"{what} must be a number or an array that fits images of shape {shape}, got "
+            f"{np.shape(value) or repr(value)}"
         )
     return found
+
+
+def checked_bounds(network: Network, bounds: Any) -> tuple[Array, Array]:
+    """Return the smallest and the largest input as arrays of the network's backend.
+
+    Raises:
+        ValueError: no such pair of what :func:`fitting` takes.
+    """
+    try:
+        low, high = bounds
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"bounds must be (smallest, largest) of the network's inputs, got {bounds!r}"
+        ) from None
+    low, high = (fitting("each of the bounds", bound, network) for bound in (low, high))
+    if not bool((low < high).all()):
+        raise ValueError(f"the first of the bounds must be below the second, got {bounds!r}")
+    return low, high
 
 
 def blocks(count: int, batch_size: int, what: str) -> Iterator[slice]:

@@ -15,6 +15,7 @@ from salamandre.inspection.probes import LayerView
 from salamandre.inspection.scores import (
     Scores,
     blocks,
+    checked_bounds,
     checked_classes,
     checked_images,
     needed_image_shape,
@@ -67,13 +68,14 @@ def visualise_class(
         batch_size: images at a time. Default 8.
     """
     shape = needed_image_shape(network)
-    goal = np.atleast_1d(np.asarray(classes))
+    backend = network.backend
+    goal = np.atleast_1d(backend.to_numpy(backend.asarray(classes)))
     random = np.random.default_rng(whole("seed", seed, least=0))
     if start is None:
-        low, high = (np.asarray(bound) for bound in bounds)
+        low, high = checked_bounds(network, bounds)
         noise = np.array([_smooth_noise(random, shape) for _ in goal])
-        start = np.clip((low + high) / 2 + (high - low) / 14 * noise, low, high)
-        start = start.reshape(-1, *network.input_shape)
+        noise = backend.asarray(noise.reshape(-1, *network.input_shape))
+        start = backend.xp.clip((low + high) / 2 + (high - low) / 14 * noise, low, high)
     x = checked_images(network, start)
     labels = checked_classes(network, goal if len(goal) > 1 else goal[0], x)
     scores = Scores(network)
@@ -180,9 +182,8 @@ class _Ascent:
         self.l2, self.variation = real("l2", l2, 0), real("variation", variation, 0)
         self.jitter = whole("jitter", jitter, least=0)
         self.blur, self.blur_every = real("blur", blur, 0), whole("blur_every", blur_every)
-        asarray = network.backend.asarray
-        self.bounds = [asarray(bound, dtype=network.dtype) for bound in bounds]
-        self.range = float((self.bounds[1] - self.bounds[0]).mean())
+        self.bounds = checked_bounds(network, bounds)
+        self.range = real("distance of the bounds", float((self.bounds[1] - self.bounds[0]).mean()))
 
     def climb(self, x: Array, batch_size: int, what: str) -> Array:
         """Return images (N, *input_shape) after all steps, taken in blocks."""
@@ -208,7 +209,8 @@ class _Ascent:
                 if self.variation:
                     slope -= self.variation / self.range**2 * _variation_gradient(xp, x)
                 x = x + self.rate * self.range * unit(xp, slope)
-                x = xp.clip(xp.roll(x, tuple((-shift).tolist()), axis=(2, 3)), *self.bounds)
+                x = xp.roll(x, tuple((-shift).tolist()), axis=(2, 3))
+                x = xp.clip(x.reshape(inputs.shape), *self.bounds).reshape(x.shape)
                 due = step % self.blur_every == self.blur_every - 1
                 if self.blur and due and step < 0.8 * self.steps:  # the last steps sharpen
                     x = blurred(backend, x, self.blur)

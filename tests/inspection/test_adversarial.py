@@ -9,7 +9,7 @@ import pytest
 from small_classifier import CLASSES, F, torch
 
 import salamandre as sal
-from salamandre import inspection
+from salamandre import inspection, models
 from salamandre.inspection.adversarial import unit
 
 GOAL = torch.tensor(CLASSES)
@@ -173,6 +173,19 @@ def test_targeted_ascent_stops_when_the_class_changes(twins, images, host):
     assert (host(network.predict(found)).argmax(1) == 3).any()
 
 
+def test_square_images_row_by_row_take_sizes_and_bounds_of_images(random):
+    """Also those of a model's preprocessing, (1, 1, 1), as the network of images does."""
+    images = sal.Network([sal.Flatten(), sal.NeuronLayer(3)], (1, 6, 6), dtype="float64")
+    rows = sal.Network([sal.NeuronLayer(3)], 36, dtype="float64")
+    rows.parameters[...] = images.parameters
+    x, preprocessing = random.uniform(size=(2, 1, 6, 6)), models.of_network(rows).preprocessing
+    for size in (9 * preprocessing.level, random.uniform(0.1, 0.2, (1, 6, 6))):
+        wanted = inspection.fgsm(images, x, 1, size, bounds=preprocessing.bounds)
+        found = inspection.fgsm(rows, x.reshape(2, 36), 1, size, bounds=preprocessing.bounds)
+        np.testing.assert_array_equal(found, wanted.reshape(2, 36))
+        assert 0 < abs(wanted - x).max() <= size.max() + 1e-9
+
+
 def test_robustness_counts_what_an_attack_does():
     network = sal.Network([sal.NeuronLayer(2)], 1, dtype="float64")
     network.load_tensors({"0.weights": np.array([[-1.0], [1.0]]), "0.bias": np.zeros(2)})
@@ -191,6 +204,8 @@ def test_bad_input_is_refused(twins, images):
         (lambda: inspection.fgsm(network, images, CLASSES, 0), "epsilon must be positive"),
         (lambda: inspection.fgsm(network, images, CLASSES, "a"), "an array that fits .*, got 'a'"),
         (lambda: inspection.fgsm(network, images, CLASSES, [1, 2]), r"fits .*, got \(2,\)"),
+        (lambda: inspection.fgsm(network, images, CLASSES, 0.1, bounds=1), "smallest, largest"),
+        (lambda: inspection.fgsm(network, images, CLASSES, 0.1, bounds=(1, 1)), "below the second"),
         (lambda: inspection.pgd(network, images, CLASSES, 0.1, norm="l2"), "unknown norm"),
         (lambda: inspection.pgd(network, images, CLASSES, 0.1, steps=0), "steps"),
         (lambda: inspection.targeted_ascent(network, images, 9), "0 to 4, got 9"),

@@ -124,15 +124,38 @@ def test_grad_cam_at_any_layer(twins, images, host, layer, seen):
         np.testing.assert_array_equal(short, found)
 
 
+def test_grad_cam_is_of_the_last_convolution_with_what_rectifies_it(random):
+    """Before a batch-norm and a rectifier the sign of a channel's outputs means little."""
+    convolution = sal.ConvolutionalLayer
+    layers = [
+        *(convolution(2, 3, activation=sal.ReLU()), convolution(4, 3), sal.BatchNorm()),
+        *(sal.ReLU(), sal.Dropout(0.5), sal.Flatten(), sal.NeuronLayer(9), sal.ReLU()),
+    ]
+    network = sal.Network(layers, (1, 6, 6))
+    x = random.uniform(size=(3, 1, 6, 6)).astype(np.float32)
+    wanted = inspection.grad_cam(network, x, 1, layer="3")
+    np.testing.assert_array_equal(inspection.grad_cam(network, x, 1), wanted)
+    assert (inspection.grad_cam(network, x, 1, layer="1") != wanted).any()
+    inner = {"convolution": convolution(4, 3), "rectifier": sal.ReLU()}
+    network = sal.Network([sal.Sequential(inner), sal.ReLU(), sal.Flatten()], (1, 6, 6))
+    wanted = inspection.grad_cam(network, x, 1, layer="rectifier")
+    np.testing.assert_array_equal(inspection.grad_cam(network, x, 1), wanted)
+    branches = sal.Parallel([convolution(4, 1), sal.Sigmoid()], names=["left", "right"])
+    network = sal.Network([branches, sal.Flatten()], (1, 6, 6))
+    wanted = inspection.grad_cam(network, x, 1, layer="left")
+    np.testing.assert_array_equal(inspection.grad_cam(network, x, 1), wanted)
+
+
 def test_occlusion_is_the_fall_of_the_score(twins, images, host):
     network, module = twins
-    found = host(inspection.occlusion(network, images, CLASSES, patch=5, stride=5, value=0.3))
+    grey = np.array([0.3, 0.5, 0.7]).reshape(3, 1, 1)
+    found = host(inspection.occlusion(network, images, CLASSES, patch=5, stride=5, value=grey))
     with torch.no_grad():
         total, count = np.zeros((6, 10, 12)), np.zeros((10, 12))
         for top in (0, 5):
             for left in (0, 5, 7):
                 hidden = images.copy()
-                hidden[:, :, top : top + 5, left : left + 5] = 0.3
+                hidden[:, :, top : top + 5, left : left + 5] = grey
                 fall = (module(torch.tensor(images)) - module(torch.tensor(hidden))).numpy()
                 part = (slice(top, top + 5), slice(left, left + 5))
                 total[(slice(None), *part)] += fall[np.arange(6), CLASSES][:, None, None]
@@ -190,6 +213,7 @@ def test_bad_input_is_refused_in_a_sentence(twins, images):
         (lambda: inspection.saliency(network, images, 5), "knows the classes 0 to 4, got 5"),
         (lambda: inspection.saliency(network, images, [1, 2]), "one whole number or 6"),
         (lambda: inspection.occlusion(network, images, patch=11), "must fit into images of 10×12"),
+        (lambda: inspection.occlusion(network, images, patch=8, value="a"), "fits .*, got 'a'"),
         (lambda: inspection.smooth_grad(network, images, samples=0), "samples"),
         (lambda: inspection.integrated_gradients(network, images, baseline=[1, 2]), "that fits"),
     ):

@@ -46,7 +46,9 @@ def test_a_class_is_imagined_from_noise(twins, host):
     start = inspection.visualise_class(network, classes, steps=1, rate=1e-9, seed=3)
     before, after = (host(network.predict(x))[range(3), classes] for x in (start, found))
     assert (after > before + 0.04).all()
-    again = inspection.visualise_class(network, classes, **options)
+    asarray = network.backend.asarray  # classes and bounds may be on the device
+    options["bounds"] = (asarray(0.0), asarray(np.ones((3, 1, 1))))
+    again = inspection.visualise_class(network, asarray(classes), **options)
     np.testing.assert_array_equal(host(found), host(again))
     assert host(found).min() >= 0 and host(found).max() <= 1
 
@@ -84,6 +86,10 @@ def test_squares_row_by_row_are_images_too(random):
     wanted = inspection.visualise_class(images, [0, 2], **options)
     found = inspection.visualise_class(rows, [0, 2], **options)
     np.testing.assert_array_equal(found, wanted.reshape(2, 36))
+    options["bounds"] = (np.zeros((1, 1, 1)), random.uniform(0.5, 1, (1, 6, 6)))
+    wanted = inspection.visualise_class(images, [0, 2], **options)
+    found = inspection.visualise_class(rows, [0, 2], **options)
+    np.testing.assert_array_equal(found, wanted.reshape(2, 36))
     wanted = inspection.dream(images, wanted, 1, steps=3)
     np.testing.assert_array_equal(inspection.dream(rows, found, 0, steps=3), wanted.reshape(2, 36))
 
@@ -105,6 +111,9 @@ def test_bad_input_is_refused(twins, images):
         (lambda: inspection.visualise_class(network, 5), "classes 0 to 4, got 5"),
         (lambda: inspection.visualise_class(network, 1, steps=0), "steps"),
         (lambda: inspection.visualise_class(network, 1, rate=-1), "rate"),
+        (lambda: inspection.visualise_class(network, 1, bounds=(0,)), r"\(smallest, largest\)"),
+        (lambda: inspection.visualise_class(network, 1, bounds=(1, 0)), "below the second"),
+        (lambda: inspection.dream(network, images, "block", bounds=(0, np.inf)), "distance of the"),
         (lambda: inspection.dream(network, images, "blok"), "did you mean 'block'"),
         (lambda: inspection.visualise_class(sal.Network([sal.NeuronLayer(2)], 3), 1), "images"),
     ):

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import salamandre as sal
-from salamandre import data, games
+from salamandre import data, evaluation, games
 
 CONV, UP = sal.ConvolutionalLayer, sal.TransposedConvolutionalLayer
 RANDOM = np.random.default_rng(8)
@@ -79,6 +79,15 @@ def test_what_is_generated_depends_on_condition_and_seed(backend, host):
     scaled = host(play.generate(conditions=LINES[:5] / np.float32(127.5) - 1, seed=1))
     assert np.allclose(one, scaled, atol=1e-6)
     assert not np.allclose(one, host(play.generate(conditions=LINES[5:10], seed=1)))
+
+
+def test_bytes_are_conditions_of_a_game_on_numbers_too():
+    lines, colours = (x / np.float32(127.5) - 1 for x in (LINES, COLOURS))
+    play = sal.GanGame(generator(), discriminator(), colours, conditions=lines, batch_size=6)
+    given = [play.generate(conditions=x[:5]) for x in (lines, LINES)]
+    np.testing.assert_allclose(*given, atol=1e-6)
+    found = evaluation.of_pairs(data.Pairs.of(LINES[:5], COLOURS[:5]))(play)
+    assert found["l1"] == pytest.approx(evaluation.l1(given[0], colours[:5], (-1, 1)), abs=1e-6)
 
 
 def test_a_latent_vector_may_be_beside_the_condition(backend, host):
@@ -234,6 +243,7 @@ def test_wrong_conditions_get_one_sentence():
     for options, message in (
         ({"count": 3}, "give some, generate"),
         ({"count": 3, "conditions": LINES[:2]}, "a count of 3 and 2 conditions"),
+        ({"conditions": LINES[:2], "latent": np.zeros((2, 5))}, "has no latent space: leave"),
         ({"conditions": COLOURS[:2]}, r"expected a batch of shape \(N, 1, 8, 8\)"),
         ({"conditions": LINES[0, 0, 0, 0]}, "needs a count, or a row"),
     ):

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
+import tarfile
 import warnings
 
 import numpy as np
@@ -12,7 +14,7 @@ from PIL import Image
 from samples import draw, is_mapped, tar
 
 from salamandre import data
-from salamandre.data import paired_folders, pairing
+from salamandre.data import archives, paired_folders, pairing
 
 RANDOM = np.random.default_rng(0)
 
@@ -153,12 +155,44 @@ def test_an_archive_is_read_where_the_cache_cannot_be_written(tmp_path):
     np.testing.assert_array_equal(found.images[0].transpose(1, 2, 0), noise(32, 16)[:, :16])
 
 
-def test_nothing_is_unpacked_outside_of_the_cache(tmp_path):
-    archive = tmp_path / "pairs.tar.gz"
-    archive.write_bytes(tar({"../../out.png": b"a"}))
-    with pytest.raises(data.CorruptData, match=r"has a picture '../../out.png' outside"):
+@pytest.mark.parametrize("name", ["../../out.png", "a/../../../out.png", "{}/out.png"])
+def test_nothing_is_unpacked_outside_of_the_cache(tmp_path, name):
+    archive, name = tmp_path / "pairs.tar.gz", name.format(tmp_path.as_posix())
+    archive.write_bytes(tar({name: b"a"}))
+    with pytest.raises(data.CorruptData, match=f"has a picture '{re.escape(name)}' outside"):
         data.pairs(archive)
     assert not list(tmp_path.rglob("out.png"))
+
+
+def test_no_link_is_unpacked_or_followed(tmp_path):
+    (tmp_path / "other").mkdir()
+    picture = save(tmp_path / "0.png", noise(32, 16))
+    links = (("folder", tarfile.SYMTYPE, tmp_path / "other"), ("1.png", tarfile.LNKTYPE, picture))
+    with tarfile.open(tmp_path / "pairs.tar", "w") as packed:
+        for name, kind, to in links:
+            link = tarfile.TarInfo(name)
+            link.type, link.linkname = kind, str(to)
+            packed.addfile(link)
+        packed.add(picture, "folder/0.png")
+    assert len(data.pairs(tmp_path / "pairs.tar")[0]) == 1
+    assert not list((tmp_path / "other").iterdir())
+
+
+def test_an_archive_that_swells_is_refused_and_leaves_nothing(tmp_path, monkeypatch):
+    monkeypatch.setattr(archives, "MODEST", 1000)
+    archive = tmp_path / "pairs.tar.gz"
+    archive.write_bytes(tar({"0.png": b"a", "1.bmp": bytes(1_000_000)}))
+    with pytest.raises(
+        data.CorruptData, match=r"pairs\.tar\.gz has pictures of more than 200 times"
+    ):
+        data.pairs(archive)
+    assert not list(tmp_path.rglob("0.png"))
+
+
+def test_an_archive_without_pictures_is_refused(tmp_path):
+    (tmp_path / "pairs.tar.gz").write_bytes(tar({"readme.txt": b"a"}))
+    with pytest.raises(data.CorruptData, match=r"pairs\.tar\.gz holds no picture that ends in"):
+        data.pairs(tmp_path / "pairs.tar.gz")
 
 
 # -- two folders ---------------------------------------------------------------------------------
@@ -367,6 +401,9 @@ def test_arrays_that_are_no_pairs(change, message):
         ("digits", lambda x: x[..., :4], {}, "same height and width, got 8×4 and 8×8"),
         ("digits", "grey", {"channels": 2}, "channels must be 1 for grey or 3"),
         ("digits", "grey", {"test_share": 0.1}, "digits has one of 360 pairs: leave it out"),
+        ("digits", "grey", {"image_size": 10**6}, "image_size must be at most 4096, got 1000000"),
+        (["digits"], "grey", {}, r"must be the name of a file or folder, got \['digits'\]"),
+        ("nothing", "right", {}, "'nothing' is neither the name of a data set"),
         ("nothing", "grey", {}, "'nothing' is neither the name of a data set"),
     ],
 )

@@ -25,8 +25,7 @@ def generator(latent=False, backend="numpy", **options):
     ]
     shape = (1, 8, 8)
     if latent:
-        noise = sal.Sequential([sal.NeuronLayer(64), sal.Reshape((1, 8, 8))])
-        layers, shape = [sal.Parallel([noise, sal.Sequential([])]), *layers], [(5,), shape]
+        layers, shape = games.translators.with_latent(layers, (8, 8)), [(5,), shape]
     return sal.Network(
         layers, shape, optimizer=sal.Adam(0.002, 0.5), seed=1, backend=backend, **options
     )

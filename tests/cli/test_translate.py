@@ -114,6 +114,16 @@ def test_each_of_many_pictures_has_a_result(learned, place):
     assert Path("other/x-translated.png").read_bytes() != first  # dropout is the noise
 
 
+def test_no_result_replaces_a_picture_that_is_given(learned, place):
+    run, names = only(learned / "runs"), ("x.png", "x-translated.png")
+    for name in names:
+        write(place / name, 20, 10)
+    before = Path("x-translated.png").read_bytes()
+    message = error_of("translate", run, *names, "--to", ".", code=2)
+    assert "the result of x.png would replace x-translated.png, which is to be" in message
+    assert Path("x-translated.png").read_bytes() == before
+
+
 def test_conditions_of_another_number_of_channels_than_the_pictures(learned, place):
     data = ("--dataset", learned / "set", "--pairs", "grey", "--epochs", 1)
     call("train", *QUICK, *data)

@@ -217,6 +217,7 @@ def test_the_penalty_of_a_critic_of_patches_against_pytorch(backend, host):
 def test_wrong_conditions_get_one_sentence():
     players = generator(), discriminator()
     floats = COLOURS / np.float32(127.5) - 1
+    dark = data.Images(COLOURS // 16, np.zeros(24, np.uint8), ("a",), "dark", "train", 15)
     plain = sal.Network(
         [sal.NeuronLayer(192, sal.Tanh()), sal.Reshape((3, 8, 8))], 5, optimizer=sal.SGD()
     )
@@ -225,6 +226,7 @@ def test_wrong_conditions_get_one_sentence():
         ((*players, COLOURS), {"conditions": LINES[:9]}, r"pairs of one size, got shapes \(9, 1"),
         ((*players, COLOURS), {"conditions": LINES[..., :4]}, "pairs of one size"),
         ((*players, data.Pairs.of(LINES, COLOURS)), {"conditions": LINES}, "have their own"),
+        ((*players, dark), {"conditions": LINES}, "whose white is 15, got values up to 255"),
         ((*players, floats), {"conditions": LINES}, "both bytes or both numbers"),
         ((*players, COLOURS), {}, "needs latent=.*, or conditions="),
         ((*players, COLOURS), {"conditions": COLOURS}, r"conditions are of the shape \(3, 8, 8\)"),

@@ -56,9 +56,10 @@ def translate(
         file = found.generator(checkpoint)
     generator = Network.load(file, backend=backend)
     *latent, shape = _inputs(generator.input_shape)
-    if len(shape) != 3 or len(generator.output_shape) != 3:
+    if any(len(s) != 3 or s[0] not in (1, 3) for s in (shape, generator.output_shape)):
         raise click.UsageError(
-            f"{found.name} makes no pictures from pictures: draw with salamandre generate"
+            f"{found.name} makes no pictures from pictures, grey or coloured, but "
+            f"{generator.output_shape} from {shape}: salamandre generate draws other games"
         )
     folder = to or found.folder / "translated"
     results = _results(pictures, folder)

@@ -141,6 +141,10 @@ def test_what_cannot_be_translated(learned, place):
     message = error_of("translate", run, "bad.png", "--to", "out", code=1)
     assert "bad.png is damaged or no picture" in message
     assert not Path("out").exists()
+    shutil.copytree(run, "run")
+    sal.Network([sal.ConvolutionalLayer(3, 1)], (2, 16, 16)).save("run/generator.safetensors")
+    write(place / "a.png", 16, 16)
+    assert "but (3, 16, 16) from (2, 16, 16)" in error_of("translate", "run", "a.png", code=2)
 
 
 def test_pairs_that_do_not_fit_are_refused_before_a_run_is_made(learned, place):

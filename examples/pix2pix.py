@@ -115,9 +115,8 @@ def build_game(options: argparse.Namespace, train: data.Pairs) -> sal.GanGame:
         layers = translators.unet(size, outputs, options.channels, options.model == "unet")
         d_layers = translators.patch_gan(options.patch, options.channels)
     inputs: Any = train.condition_shape
-    if options.latent:  # as one more channel of the condition
-        noise = sal.Sequential([sal.NeuronLayer(size[0] * size[1]), sal.Reshape((1, *size))])
-        layers = [sal.Parallel([noise, sal.Sequential([])]), *layers]
+    if options.latent:
+        layers = translators.with_latent(layers, size)
         inputs = [(options.latent,), inputs]
 
     def player(layers: list[sal.Layer], inputs: Any, seed: int) -> sal.Network:

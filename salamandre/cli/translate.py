@@ -56,23 +56,41 @@ def translate(
         file = found.generator(checkpoint)
     generator = Network.load(file, backend=backend)
     *latent, shape = _inputs(generator.input_shape)
-    if len(shape) != 3 or len(generator.output_shape) != 3:
+    if any(len(s) != 3 or s[0] not in (1, 3) for s in (shape, generator.output_shape)):
         raise click.UsageError(
-            f"{found.name} makes no pictures from pictures: draw with salamandre generate"
+            f"{found.name} makes no pictures from pictures, grey or coloured, but "
+            f"{generator.output_shape} from {shape}: salamandre generate draws other games"
         )
     folder = to or found.folder / "translated"
-    named: Counter[str] = Counter()
-    for picture in pictures:
+    results = _results(pictures, folder)
+    for picture, path in zip(pictures, results, strict=True):
         with refusing(picture, "picture"):
             original = of_any_size(picture, 3)
             given = original if shape[0] == 3 else of_any_size(picture, shape[0])
         beside = _beside(generator, latent, shape, original, given, seed)
-        named[picture.stem] += 1
-        more = f"-{named[picture.stem]}" if named[picture.stem] > 1 else ""
         folder.mkdir(parents=True, exist_ok=True)
-        path = folder / f"{picture.stem}-translated{more}.png"
         Image.fromarray(beside.transpose(1, 2, 0)).save(path)
         click.echo(path)
+
+
+def _results(pictures: tuple[Path, ...], folder: Path) -> list[Path]:
+    """Return the path of each picture's result; of equal names all but the first are numbered.
+
+    Raises:
+        UsageError: a result would replace one of the pictures.
+    """
+    named: Counter[str] = Counter()
+    given, results = {picture.resolve() for picture in pictures}, []
+    for picture in pictures:
+        number = named[picture.stem.lower()] = named[picture.stem.lower()] + 1
+        more = f"-{number}" if number > 1 else ""
+        results.append(folder / f"{picture.stem}-translated{more}.png")
+        if results[-1].resolve() in given:
+            raise click.UsageError(
+                f"the result of {picture} would replace {results[-1]}, which is to be translated "
+                f"too: leave it out, or choose another folder, --to"
+            )
+    return results
 
 
 def _inputs(shape: Any) -> tuple[tuple[int, ...], ...]:

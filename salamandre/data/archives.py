@@ -9,7 +9,7 @@ import tarfile
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import BinaryIO, cast
 
 from salamandre.data import cache
@@ -21,6 +21,7 @@ from salamandre.texts import readable_name
 
 ENDINGS = (".tar.gz", ".tgz", ".tar")
 UNFINISHED = ".unfinished"
+SWELLING, MODEST = 200, 1 << 30  # times an archive's size, and bytes, that its pictures may take
 OF_THE_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS)
 
 
@@ -47,7 +48,8 @@ def unpacked(archive: Path, home: Path) -> Iterator[Path]:
         home: the folder of the cache.
 
     Raises:
-        CorruptData: it is damaged, or has a picture with a path that leads out of it.
+        CorruptData: it is damaged, holds no picture, has one with a path that leads out of it, or
+            pictures of more than 1 GiB that are packed more tightly than pictures can be.
         OSError: it cannot be read or unpacked.
     """
     from filelock import FileLock
@@ -74,20 +76,23 @@ def unpacked(archive: Path, home: Path) -> Iterator[Path]:
 
 def _unpack(archive: Path, folder: Path) -> None:
     """Write the pictures of an archive below a folder; links, devices and other files are not."""
-    endings = suffixes()
+    endings, room = suffixes(), max(MODEST, SWELLING * archive.stat().st_size)
     folder.mkdir(exist_ok=True)
+    own, count = folder.resolve(), 0
     try:
         with refusing(archive, "tar archive"), tarfile.open(archive) as tar:
             for info in tar:
-                path = PurePosixPath(info.name)
-                if not info.isfile() or not path.name.lower().endswith(endings):
+                if not info.isfile() or not info.name.lower().endswith(endings):
                     continue
-                if path.is_absolute() or ".." in path.parts:
+                target = (own / info.name).resolve()  # as the system reads the name
+                if not target.is_relative_to(own):
                     raise WrongFormat(f"has a picture {info.name!r} outside of its own folder")
                 content = tar.extractfile(info)
-                if content is None or any(is_hidden(part) for part in path.parts):
+                if content is None or any(is_hidden(p) for p in target.relative_to(own).parts):
                     continue
-                target = folder / path
+                count, room = count + 1, room - info.size
+                if room < 0:
+                    raise WrongFormat(f"has pictures of more than {SWELLING} times its own size")
                 target.parent.mkdir(parents=True, exist_ok=True)
                 with content, target.open("xb") as out:
                     shutil.copyfileobj(content, out)
@@ -95,6 +100,8 @@ def _unpack(archive: Path, folder: Path) -> None:
             while block := rest.read(1 << 20):
                 if block.strip(b"\0"):  # a member whose head is damaged ends the iteration
                     raise WrongFormat("has a damaged part")
+            if not count:
+                raise WrongFormat(f"holds no picture that ends in one of {', '.join(endings)}")
     except OSError as error:
         if error.errno in OF_THE_DISK:
             raise

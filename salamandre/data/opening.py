@@ -134,8 +134,8 @@ def located(source: str | os.PathLike[str]) -> str:
     Raises:
         ValueError: it is neither.
     """
-    if source in CATALOGUE:
-        return os.fspath(source)
+    if isinstance(source, str) and source in CATALOGUE:
+        return source
     place = path_of(source, "a data set")
     if not place.exists():
         raise ValueError(

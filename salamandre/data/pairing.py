@@ -18,9 +18,10 @@ from salamandre.data.archives import is_archive, stem, unpacked
 from salamandre.data.catalogue import CATALOGUE
 from salamandre.data.conditions import CONDITIONS, Bytes
 from salamandre.data.images import Images
-from salamandre.data.opening import FOLDER_SIZE, open
+from salamandre.data.opening import FOLDER_SIZE, located, open
 from salamandre.data.paired_folders import Reading, Splits, side_by_side, two_folders
 from salamandre.data.paired_images import Pairs
+from salamandre.data.pictures import checked_size
 from salamandre.data.transforms import Transform
 from salamandre.texts import path_of
 
@@ -78,7 +79,7 @@ def pairs(
         OSError: a file cannot be read.
     """
     if image_size is not None:
-        whole("image_size", image_size)
+        checked_size("image_size", image_size)
     if channels not in (None, 1, 3):
         raise ValueError(f"channels must be 1 for grey or 3 for colour, got {channels!r}")
     share = real("test_share", test_share, 0, 1, below=True)
@@ -139,13 +140,13 @@ def conditions_folder(conditions: Any) -> Path:
 @contextmanager
 def _placed(source: str | os.PathLike[str], home: Path) -> Iterator[tuple[str | Path, str]]:
     """Give a source, archives unpacked, and the name of the data set."""
-    if source in CATALOGUE:
-        yield os.fspath(source), os.fspath(source)
+    name = located(source)
+    if name in CATALOGUE:
+        yield name, name
         return
-    place = path_of(source, "a data set")
-    name = stem(place.resolve())
+    place = Path(name)
     with unpacked(place, home) if is_archive(place) else nullcontext(place) as folder:
-        yield folder, name
+        yield folder, stem(place)
 
 
 def _are_made(conditions: Any) -> TypeGuard[str | Make]:

@@ -100,7 +100,12 @@ def of_pairs(pairs: Pairs, count: int = 1000) -> Callable[[GanGame], dict[str, f
     Args:
         pairs: whose conditions the generator is given, and whose images are the truth.
         count: the number of pairs; the first are taken. Default 1000.
+
+    Raises:
+        TypeError: something else than pairs.
     """
+    if not isinstance(pairs, Pairs):
+        raise TypeError(f"of_pairs takes Pairs, such as those of data.pairs(...), got {pairs!r}")
     few = pairs[: whole("count", count)]
     metrics = (l1, psnr, ssim) if min(few.shape[1:]) >= WINDOW else (l1, psnr)
 
@@ -136,7 +141,12 @@ def _checked(images: Any, truth: Any, given: Range | None) -> tuple[np.ndarray, 
             f"the value range must be given for other images than bytes, such as "
             f"value_range=(-1, 1), got {x.dtype} and {y.dtype}"
         )
-    low, high = (0, 255) if given is None else given
+    try:
+        low, high = (0, 255) if given is None else given
+    except (TypeError, ValueError):
+        raise ValueError(
+            f"the value range must be two numbers, such as (-1, 1), got {given!r}"
+        ) from None
     low = real("the smallest value", low)
     high = real("the largest value", high, low, above=True)
     least, most = min(x.min(), y.min()), max(x.max(), y.max())

@@ -16,11 +16,16 @@ from salamandre.games.game import GanGame
 from salamandre.games.latent import Gaussian
 from salamandre.games.objectives import LeastSquares, NonSaturating
 from salamandre.games.remedies import MovingAverage, Reconstruction, Remedy
-from salamandre.games.translators import encoder_decoder, patch_gan, unet, whole_picture
+from salamandre.games.translators import (
+    encoder_decoder,
+    patch_gan,
+    unet,
+    whole_picture,
+    with_latent,
+)
 from salamandre.games.wgan import WGanGame
 from salamandre.layer import Layer
 from salamandre.layers.conditional import ConditionalBatchNorm, Embedding, LabelMap, Projection
-from salamandre.layers.containers import Parallel, Sequential
 from salamandre.layers.convolution import ConvolutionalLayer, TransposedConvolutionalLayer
 from salamandre.layers.dropout import Dropout
 from salamandre.layers.neuron import NeuronLayer
@@ -89,8 +94,7 @@ def new_game(
     shape = images.shape
     layers, d_layers = architecture.players(shape, classes)
     if space and architecture.pairs:
-        noise = [NeuronLayer(math.prod(shape[1:])), Reshape((1, *shape[1:]))]
-        layers = [Parallel([Sequential(noise), Sequential([])]), *layers]
+        layers = with_latent(layers, shape[1:])
     if unconditional_discriminator:
         d_layers = [layer for layer in d_layers if not isinstance(layer, (Embedding, LabelMap))]
         if isinstance(d_layers[-1], Projection):

@@ -88,7 +88,7 @@ def paired(
         conditions: (N, C', H, W), or vectors; ``None``: the images stay as they are.
 
     Raises:
-        ValueError: numbers, sizes or types that differ.
+        ValueError: numbers, sizes or types that differ; conditions that are brighter than white.
     """
     if isinstance(images, Pairs):
         if conditions is not None:
@@ -107,6 +107,11 @@ def paired(
         raise ValueError(
             f"conditions and images must be both bytes or both numbers in the generator's range, "
             f"got {given.dtype} and {values.dtype}"
+        )
+    if isinstance(images, Images) and given.max() > images.white:
+        raise ValueError(
+            f"conditions are scaled as the images are, whose white is {images.white}, got values "
+            f"up to {given.max()}: divide them, or give the images with a white of 255"
         )
     both = np.concatenate([given, values], axis=1)
     return (replace(images, images=both) if isinstance(images, Images) else both), given.shape[1:]

@@ -22,6 +22,7 @@ from salamandre.games.duel import Duel
 from salamandre.games.latent import Latent
 from salamandre.games.objectives import NonSaturating, Objective
 from salamandre.games.remedies import Batch, MovingAverage, Remedy
+from salamandre.inputs import Pixels
 from salamandre.network import Network
 from salamandre.parts import checked_part
 from salamandre.training.checkpoint import State
@@ -126,7 +127,7 @@ class GanGame(Loop):
                 player.class_names = source.class_names
         discriminator.pixels = source.pixels or discriminator.pixels
         if condition_shape:
-            generator.pixels = discriminator.pixels
+            generator.pixels = source.pixels or Pixels(255, *self.value_range)
         self.image_shape = self.pairing.picture_shape(source.example_shape)
         self.batches = EndlessBatches(source, self.batch_size, self.seed)
         self.random = self.backend.stream([self.seed, 2])
@@ -270,6 +271,8 @@ class GanGame(Loop):
                 if self.pairing.shape is None
                 else "this game makes pictures from conditions: give some, generate(conditions=...)"
             )
+        if latent is not None and self.latent is None:
+            raise ValueError("this game has no latent space: leave latent vectors out of generate")
         if count is None:
             given = next((g for g in (conditions, latent) if g is not None), labels)
             if np.ndim(given) == 0 or len(given) == 0:

@@ -7,12 +7,12 @@ import math
 from salamandre.activations import LeakyReLU, ReLU, Tanh
 from salamandre.initializers import Gaussian
 from salamandre.layer import Layer, Shape
-from salamandre.layers.containers import Sequential, Skip
+from salamandre.layers.containers import Parallel, Sequential, Skip
 from salamandre.layers.convolution import ConvolutionalLayer, TransposedConvolutionalLayer
 from salamandre.layers.dropout import Dropout
 from salamandre.layers.neuron import NeuronLayer
 from salamandre.layers.normalization import BatchNorm
-from salamandre.layers.shape import Flatten
+from salamandre.layers.shape import Flatten, Reshape
 
 START = Gaussian(0.02)  # of all weights (section 6.2)
 FIELDS = {1: 0, 16: 1, 34: 2, 70: 3}  # receptive fields, and how often they halve the picture
@@ -23,8 +23,9 @@ def unet(size: Shape, outputs: int, channels: int = 64, skips: bool = True) -> l
 
     Convolutions halve the picture as often as both sides are even, at most eight times, with
     ``channels`` channels, then twice, four and eight times as many; transposed ones double it
-    again. Dropout in the three innermost of those, also when pictures are generated, is the
-    generator's noise. Each level has a way past all that is inside it.
+    again. Dropout in the three innermost of those, but not in the last two, is the generator's
+    noise, also when pictures are generated; these are then normalised by running statistics, where
+    the paper takes those of the test batch. Each level has a way past all that is inside it.
 
     Args:
         size: (H, W) of conditions and pictures.
@@ -70,6 +71,19 @@ def encoder_decoder(size: Shape, outputs: int, channels: tuple[int, ...]) -> lis
     ]
     last = TransposedConvolutionalLayer(outputs, 3, 2, 1, activation=Tanh(), output_padding=1)
     return [*down, Dropout(0.5, always=True), *up, last]
+
+
+def with_latent(layers: list[Layer], size: Shape) -> list[Layer]:
+    """Return a generator of tuples (latent vector, condition), from one of conditions.
+
+    A neuron layer makes one more channel of the condition, the first, from the latent vector.
+
+    Args:
+        layers: of the generator of conditions.
+        size: (H, W) of these.
+    """
+    channel = Sequential([NeuronLayer(math.prod(size)), Reshape((1, *size))])
+    return [Parallel([channel, Sequential([])]), *layers]
 
 
 def patch_gan(field: int, channels: int = 64) -> list[Layer]:

@@ -36,7 +36,7 @@ WRONG = [  # arguments, exit code, a part of the sentence
     ("generate latest --to=", 2, EMPTY),
     ("generate --output empty latest", 2, "empty holds no runs"),
     ("translate latest", 2, "name the pictures to translate, after the run"),
-    ("translate latest file.txt", 2, "makes no pictures from pictures: draw with salamandre gene"),
+    ("translate latest file.txt", 2, "makes no pictures from pictures, grey or coloured, but "),
     ("train --pairs grey", 2, "--pairs is for the architectures pix2pix, slides, not for cgan"),
     ("train --jitter", 2, "--jitter is for the architectures pix2pix, slides, not for cgan"),
     ("train --architecture slides --pairs gray", 2, "got 'gray', did you mean 'grey'?"),

@@ -114,6 +114,16 @@ def test_each_of_many_pictures_has_a_result(learned, place):
     assert Path("other/x-translated.png").read_bytes() != first  # dropout is the noise
 
 
+def test_no_result_replaces_a_picture_that_is_given(learned, place):
+    run, names = only(learned / "runs"), ("x.png", "x-translated.png")
+    for name in names:
+        write(place / name, 20, 10)
+    before = Path("x-translated.png").read_bytes()
+    message = error_of("translate", run, *names, "--to", ".", code=2)
+    assert "the result of x.png would replace x-translated.png, which is to be" in message
+    assert Path("x-translated.png").read_bytes() == before
+
+
 def test_conditions_of_another_number_of_channels_than_the_pictures(learned, place):
     data = ("--dataset", learned / "set", "--pairs", "grey", "--epochs", 1)
     call("train", *QUICK, *data)
@@ -131,6 +141,10 @@ def test_what_cannot_be_translated(learned, place):
     message = error_of("translate", run, "bad.png", "--to", "out", code=1)
     assert "bad.png is damaged or no picture" in message
     assert not Path("out").exists()
+    shutil.copytree(run, "run")
+    sal.Network([sal.ConvolutionalLayer(3, 1)], (2, 16, 16)).save("run/generator.safetensors")
+    write(place / "a.png", 16, 16)
+    assert "but (3, 16, 16) from (2, 16, 16)" in error_of("translate", "run", "a.png", code=2)
 
 
 def test_pairs_that_do_not_fit_are_refused_before_a_run_is_made(learned, place):

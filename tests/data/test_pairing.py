@@ -8,32 +8,13 @@ import warnings
 
 import numpy as np
 import pytest
-from PIL import Image
-from samples import draw, is_mapped, tar
+from pair_files import noise, published, save
+from samples import draw, is_mapped
 
 from salamandre import data
 from salamandre.data import paired_folders, pairing
 
 RANDOM = np.random.default_rng(0)
-
-
-def noise(width=16, height=16, seed=0):
-    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
-
-
-def save(path, pixels):
-    path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path)
-    return path
-
-
-def published(folder, count=3, split="train", size=16, first=0):
-    """Write pictures side by side, and return their left and right halves (N, C, H, W)."""
-    pixels = [noise(2 * size, size, first + number) for number in range(count)]
-    for number, one in enumerate(pixels):
-        save(folder / split / f"{number}.png", one)
-    both = np.stack(pixels).transpose(0, 3, 1, 2)
-    return both[..., :size], both[..., size:]
 
 
 # -- side by side --------------------------------------------------------------------------------
@@ -100,65 +81,6 @@ def test_pairs_that_cannot_be_read_are_left_out_with_a_warning(tmp_path):
     with pytest.warns(UserWarning, match=r"passed over 1 of 3 pairs that cannot be read \(1\.png"):
         found, _ = data.pairs(tmp_path / "train")
     assert len(found) == 2
-
-
-# -- archives ------------------------------------------------------------------------------------
-
-
-def test_an_archive_is_read_as_the_folder_in_it(tmp_path):
-    published(tmp_path / "maps")
-    published(tmp_path / "maps", 2, "val", first=9)
-    files = [path for path in (tmp_path / "maps").rglob("*") if path.is_file()]
-    packed = {path.relative_to(tmp_path).as_posix(): path.read_bytes() for path in files}
-    archive = tmp_path / "maps.tar.gz"
-    archive.write_bytes(tar({**packed, "maps/index.csv": b"a,b", "maps/._0.png": b"of a system"}))
-    for found, wanted in zip(data.pairs(archive), data.pairs(tmp_path / "maps"), strict=True):
-        np.testing.assert_array_equal(found.examples, wanted.examples)
-        assert found.name == "maps"
-
-
-def test_a_damaged_archive_is_refused(tmp_path):
-    published(tmp_path)
-    content = tar({"0.png": (tmp_path / "train" / "0.png").read_bytes()})
-    archive = tmp_path / "pairs.tar.gz"
-    archive.write_bytes(content[: len(content) // 2])
-    with pytest.raises(data.CorruptData, match=r"pairs\.tar\.gz is damaged"):
-        data.pairs(archive)
-    archive.write_bytes(content)
-    assert len(data.pairs(archive)[0]) == 1
-    members = {f"{name}.png": (tmp_path / "train" / "0.png").read_bytes() for name in "abc"}
-    plain = bytearray(tar(members, ""))
-    plain[plain.index(b"b.png")] = 0  # the checksum of a head
-    (tmp_path / "plain.tar").write_bytes(plain)
-    with pytest.raises(data.CorruptData, match=r"plain\.tar has a damaged part"):
-        data.pairs(tmp_path / "plain.tar")
-
-
-def test_what_a_killed_process_has_unpacked_does_not_count(tmp_path):
-    published(tmp_path)
-    archive = tmp_path / "pairs.tar.gz"
-    archive.write_bytes(tar({"0.png": (tmp_path / "train" / "0.png").read_bytes()}))
-    draw(tmp_path / "cache" / "unpacked" / ".unfinished" / "half.png", size=(8, 4))
-    assert len(data.pairs(archive)[0]) == 1
-    assert not list((tmp_path / "cache").rglob("half.png"))
-
-
-def test_an_archive_is_read_where_the_cache_cannot_be_written(tmp_path):
-    published(tmp_path)
-    archive = tmp_path / "pairs.tar.gz"
-    archive.write_bytes(tar({"0.png": (tmp_path / "train" / "0.png").read_bytes()}))
-    (tmp_path / "file").touch()
-    with pytest.warns(UserWarning, match="cannot be written"):
-        found, _ = data.pairs(archive, cache_dir=tmp_path / "file", image_size=16)
-    np.testing.assert_array_equal(found.images[0].transpose(1, 2, 0), noise(32, 16)[:, :16])
-
-
-def test_nothing_is_unpacked_outside_of_the_cache(tmp_path):
-    archive = tmp_path / "pairs.tar.gz"
-    archive.write_bytes(tar({"../../out.png": b"a"}))
-    with pytest.raises(data.CorruptData, match=r"has a picture '../../out.png' outside"):
-        data.pairs(archive)
-    assert not list(tmp_path.rglob("out.png"))
 
 
 # -- two folders ---------------------------------------------------------------------------------
@@ -367,6 +289,9 @@ def test_arrays_that_are_no_pairs(change, message):
         ("digits", lambda x: x[..., :4], {}, "same height and width, got 8×4 and 8×8"),
         ("digits", "grey", {"channels": 2}, "channels must be 1 for grey or 3"),
         ("digits", "grey", {"test_share": 0.1}, "digits has one of 360 pairs: leave it out"),
+        ("digits", "grey", {"image_size": 10**6}, "image_size must be at most 4096, got 1000000"),
+        (["digits"], "grey", {}, r"must be the name of a file or folder, got \['digits'\]"),
+        ("nothing", "right", {}, "'nothing' is neither the name of a data set"),
         ("nothing", "grey", {}, "'nothing' is neither the name of a data set"),
     ],
 )

@@ -85,12 +85,18 @@ def test_many_images_are_compared_in_blocks(monkeypatch):
         (TRUTH / 255, TRUTH / 255, None, "value range must be given .* got float64"),
         (TRUTH / 255, TRUTH / 255, (-1, 0.5), r"must be in the range -1..0.5, got 0..1"),
         (TRUTH / 255, TRUTH / 255, (1, 1), "largest value must be .* above 1, got 1"),
+        (TRUTH / 255, TRUTH / 255, (0, 0.5, 1), r"must be two numbers, .* got \(0, 0\.5, 1\)"),
         (TRUTH * np.nan, TRUTH / 255, (0, 1), "images must be finite numbers"),
     ],
 )
 def test_what_cannot_be_compared(metric, images, truth, value_range, message):
     with pytest.raises(ValueError, match=message):
         metric(images, truth, value_range)
+
+
+def test_only_pairs_are_metrics_of_games():
+    with pytest.raises(TypeError, match=r"of_pairs takes Pairs, .* got \[1\]"):
+        of_pairs([1])
 
 
 def test_ssim_needs_room_for_a_window():

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import salamandre as sal
-from salamandre import data, games
+from salamandre import data, evaluation, games
 
 CONV, UP = sal.ConvolutionalLayer, sal.TransposedConvolutionalLayer
 RANDOM = np.random.default_rng(8)
@@ -25,8 +25,7 @@ def generator(latent=False, backend="numpy", **options):
     ]
     shape = (1, 8, 8)
     if latent:
-        noise = sal.Sequential([sal.NeuronLayer(64), sal.Reshape((1, 8, 8))])
-        layers, shape = [sal.Parallel([noise, sal.Sequential([])]), *layers], [(5,), shape]
+        layers, shape = games.translators.with_latent(layers, (8, 8)), [(5,), shape]
     return sal.Network(
         layers, shape, optimizer=sal.Adam(0.002, 0.5), seed=1, backend=backend, **options
     )
@@ -79,6 +78,15 @@ def test_what_is_generated_depends_on_condition_and_seed(backend, host):
     scaled = host(play.generate(conditions=LINES[:5] / np.float32(127.5) - 1, seed=1))
     assert np.allclose(one, scaled, atol=1e-6)
     assert not np.allclose(one, host(play.generate(conditions=LINES[5:10], seed=1)))
+
+
+def test_bytes_are_conditions_of_a_game_on_numbers_too():
+    lines, colours = (x / np.float32(127.5) - 1 for x in (LINES, COLOURS))
+    play = sal.GanGame(generator(), discriminator(), colours, conditions=lines, batch_size=6)
+    given = [play.generate(conditions=x[:5]) for x in (lines, LINES)]
+    np.testing.assert_allclose(*given, atol=1e-6)
+    found = evaluation.of_pairs(data.Pairs.of(LINES[:5], COLOURS[:5]))(play)
+    assert found["l1"] == pytest.approx(evaluation.l1(given[0], colours[:5], (-1, 1)), abs=1e-6)
 
 
 def test_a_latent_vector_may_be_beside_the_condition(backend, host):
@@ -209,6 +217,7 @@ def test_the_penalty_of_a_critic_of_patches_against_pytorch(backend, host):
 def test_wrong_conditions_get_one_sentence():
     players = generator(), discriminator()
     floats = COLOURS / np.float32(127.5) - 1
+    dark = data.Images(COLOURS // 16, np.zeros(24, np.uint8), ("a",), "dark", "train", 15)
     plain = sal.Network(
         [sal.NeuronLayer(192, sal.Tanh()), sal.Reshape((3, 8, 8))], 5, optimizer=sal.SGD()
     )
@@ -217,6 +226,7 @@ def test_wrong_conditions_get_one_sentence():
         ((*players, COLOURS), {"conditions": LINES[:9]}, r"pairs of one size, got shapes \(9, 1"),
         ((*players, COLOURS), {"conditions": LINES[..., :4]}, "pairs of one size"),
         ((*players, data.Pairs.of(LINES, COLOURS)), {"conditions": LINES}, "have their own"),
+        ((*players, dark), {"conditions": LINES}, "whose white is 15, got values up to 255"),
         ((*players, floats), {"conditions": LINES}, "both bytes or both numbers"),
         ((*players, COLOURS), {}, "needs latent=.*, or conditions="),
         ((*players, COLOURS), {"conditions": COLOURS}, r"conditions are of the shape \(3, 8, 8\)"),
@@ -234,6 +244,7 @@ def test_wrong_conditions_get_one_sentence():
     for options, message in (
         ({"count": 3}, "give some, generate"),
         ({"count": 3, "conditions": LINES[:2]}, "a count of 3 and 2 conditions"),
+        ({"conditions": LINES[:2], "latent": np.zeros((2, 5))}, "has no latent space: leave"),
         ({"conditions": COLOURS[:2]}, r"expected a batch of shape \(N, 1, 8, 8\)"),
         ({"conditions": LINES[0, 0, 0, 0]}, "needs a count, or a row"),
     ):

@@ -32,7 +32,7 @@ from autoencoder_pictures import (
     draw_walk,
     save_rows,
 )
-from digit_games import AMOUNT, COUNT, add_data, end_if_interrupted, hidden_sizes, open_data
+from digit_games import AMOUNT, COUNT, add_data, end_if_interrupted, hidden_sizes, open_both
 
 import salamandre as sal
 from salamandre import data, runs
@@ -100,7 +100,6 @@ PRESETS = {
     "variational": VARIATIONAL,
     "map": {**VARIATIONAL, "latent": [2], "hidden": "500-250"},
 }
-TEST_SHARE = 0.1  # of a data set without test images, by default
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -319,11 +318,7 @@ def told(found: dict[str, float], options: argparse.Namespace) -> str:
 def main() -> None:
     """Train, and save the networks and their pictures."""
     options = parse_arguments()
-    train, test = open_data(options)
-    if test is None:
-        options.test_share = TEST_SHARE
-        train, test = train.train_test_split(TEST_SHARE, options.seed)
-        print(f"{train.name} has no test images: a share of {TEST_SHARE:g} is kept for testing.")
+    train, test = open_both(options)
     pixels = as_pixels(train), as_pixels(test)
     study = len(options.latent) > 1
     engines = {}

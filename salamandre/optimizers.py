@@ -1,10 +1,10 @@
-"""The optimizers: a formula each."""
+"""The optimizers: a formula each. Their averages that forget also have :data:`FLOOR` added."""
 
 from __future__ import annotations
 
 from typing import Any, ClassVar
 
-from numpy import maximum, sqrt
+from numpy import float32, maximum, sqrt
 
 from salamandre.checks import real
 from salamandre.optimizer import Optimizer
@@ -12,7 +12,8 @@ from salamandre.schedules import Schedule
 
 # Added to averages that forget: where gradients stay 0, of a pixel that is always black or a neuron
 # that is dead, they would sink into the subnormal numbers, whose arithmetic is 14 times as slow.
-FLOOR = 1e-30
+# Of single precision: with a number of double precision, loops of float32 would compute in double.
+FLOOR = float32(1e-30)
 
 
 class SGD(Optimizer):
@@ -181,7 +182,7 @@ class RMSProp(_MovingAverages):
     ) -> tuple[Any, ...]:
         s += rest * (g * g - s) + FLOOR
         m += rest * (g - m) + FLOOR
-        variance = maximum(s - m * m, 0 * s)  # rounding may leave it just below 0
+        variance = maximum(s - m * m, float32(0))  # rounding may leave it just below 0
         p -= rate * g / (sqrt(variance) + eps)
         return p, s, m
 
@@ -229,7 +230,7 @@ class Adadelta(_MovingAverages):
     ) -> tuple[Any, ...]:
         s += rest * (g * g - s) + FLOOR
         m += rest * (g - m) + FLOOR
-        variance = maximum(s - m * m, 0 * s)  # rounding may leave it just below 0
+        variance = maximum(s - m * m, float32(0))  # rounding may leave it just below 0
         delta = g * sqrt((d + eps) / (variance + eps))
         d += rest * (delta * delta - d) + FLOOR
         p -= rate * delta

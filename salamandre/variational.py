@@ -30,7 +30,7 @@ from salamandre.backend import Array, Backend
 from salamandre.checks import whole
 from salamandre.layer import Layer, Shape
 from salamandre.layers.shape import require_vectors
-from salamandre.losses import BinaryCrossEntropy, Loss
+from salamandre.losses import BinaryCrossEntropy, CrossEntropy, Loss
 from salamandre.parts import checked_part
 from salamandre.passes import Context
 
@@ -89,6 +89,11 @@ class VariationalBound(Loss):
         if reconstruction is None:
             reconstruction = BinaryCrossEntropy()
         self.reconstruction: Loss = checked_part("reconstruction", reconstruction, Loss)
+        if isinstance(reconstruction, (CrossEntropy, VariationalBound)):
+            raise ValueError(
+                f"the reconstruction must be a loss that is a mean over the features, such as "
+                f"BinaryCrossEntropy(), got {reconstruction!r}"
+            )
 
     def check(self, target: Any, y_shape: Shape, dtype: Any, backend: Backend) -> Array:
         """Return targets that fit the reconstruction, as vectors."""

@@ -111,6 +111,8 @@ def test_an_autoencoder_learns_and_is_saved(tmp_path):
         (lambda: sal.Network([sal.GaussianSample()], 3), "got 3 features: give it an even number"),
         (lambda: sal.Network([sal.GaussianSample()], (2, 4, 4)), "takes vectors"),
         (lambda: sal.VariationalBound(0), "at least 1"),
+        (lambda: sal.VariationalBound(3, sal.CrossEntropy()), "a mean over the features"),
+        (lambda: sal.VariationalBound(3, BOUNDS[0]), "a mean over the features"),
         (
             lambda: sal.Network([sal.NeuronLayer(6)], 7, sal.VariationalBound(3), sal.Adam()).learn(
                 PIXELS, PIXELS

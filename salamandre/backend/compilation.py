@@ -8,6 +8,7 @@ from types import CodeType, FunctionType
 from typing import Any
 
 import numba
+import numpy as np
 
 # Reassociation and contraction let the compiler vectorize; NaN and infinity keep their meaning.
 OPTIONS: dict[str, Any] = {
@@ -23,7 +24,8 @@ def compiled(function: Any, kept: bool = True) -> Callable[..., Any]:
     use globals that Numba would take for unchanged: they are compiled in each run.
 
     Numba finds kept code by file, name and line, and compiles again what its file changed. That
-    does not see a change of the functions it calls, so the name carries a digest of those.
+    does not see a change of the functions it calls, nor of numbers that these take from their
+    modules, so the name carries a digest of both.
     """
     calls = _calls(function)
     name = "_".join([function.__name__, *(_digest(call) for call in calls.values())])
@@ -53,5 +55,7 @@ def _calls(function: Any) -> dict[str, FunctionType]:
 def _digest(function: Any) -> str:
     code: CodeType = function.__code__
     called = [_digest(call) for call in _calls(function).values()]
-    text = repr((code.co_code, code.co_consts, code.co_names, code.co_varnames, called))
+    used = (function.__globals__.get(name) for name in code.co_names)
+    numbers = [repr(value) for value in used if isinstance(value, (int, float, np.number))]
+    text = repr((code.co_code, code.co_consts, code.co_names, code.co_varnames, called, numbers))
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -95,7 +95,8 @@ def of_network(network: Network, classes: Sequence[str] | None = None, name: str
     names = tuple(map(str, classes))
     if len(names) != network.output_shape[0]:
         raise ValueError(
-            f"{len(names)} classes were named, the network has {network.output_shape[0]}"
+            f"a classifier of {len(names)} classes has an output for each of them, this network "
+            f"has {network.output_shape[0]} outputs: name as many classes, if it is a classifier"
         )
     order = "L" if shape[0] == 1 else "RGB"
     return Model(name, network, Preprocessing((shape[1], shape[2]), order=order), names)

@@ -54,6 +54,17 @@ def test_steps_are_the_rule(optimizer, dtype, tolerance, running):
         assert not np.array_equal(ours, p)
 
 
+@pytest.mark.parametrize("optimizer", OPTIMIZERS, ids=repr)
+def test_loops_of_single_precision_do_not_compute_in_double(optimizer):
+    """Of double, half as many numbers fit a register: such a step of Adam takes 3 times as long."""
+    numba = pytest.importorskip("numba")
+    scalars = optimizer.scalars()
+    rule = numba.njit(optimizer.rule)
+    rule(*map(np.float32, (*[1] * (2 + len(optimizer.slots)), *scalars)))
+    (made,) = rule.nopython_signatures
+    assert set(made.return_type) == {numba.float32}
+
+
 def test_a_changed_rule_is_compiled_anew(running):
     """Two rules of one name, on one line, must not share machine code."""
 

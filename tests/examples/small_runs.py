@@ -37,4 +37,4 @@ def only_folder(tmp_path: Path) -> Path:
 
 
 def files_of(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()} - {"run.lock"}
+    return {path.name for path in folder.iterdir()} - {"run.lock", "run.pid"}

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import runpy
+import sys
+
 import numpy as np
 import pytest
 from command import call, table
-from small_runs import DIGITS, files_of, only_folder, run
+from small_runs import DIGITS, EXAMPLES, files_of, only_folder
+from small_runs import run as run_apart
 
 import salamandre as sal
 
@@ -14,6 +18,25 @@ AUTOENCODER = {
     *("model.safetensors", "encoder.safetensors", "decoder.safetensors", "walk.png"),
     *("reconstructions", "animation.gif"),
 }
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch, capsys):
+    """A function that runs the example in this process, and returns what it prints."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(EXAMPLES)
+
+    def run_here(*arguments, code=None):
+        monkeypatch.setattr(sys, "argv", ["autoencoder.py", *arguments])
+        if code is None:
+            runpy.run_path(str(EXAMPLES / "autoencoder.py"), run_name="__main__")
+            return capsys.readouterr().out
+        with pytest.raises(SystemExit) as end:
+            runpy.run_path(str(EXAMPLES / "autoencoder.py"), run_name="__main__")
+        assert end.value.code == code
+        return capsys.readouterr().err.splitlines()[-1]
+
+    return run_here
 
 
 @pytest.mark.parametrize(
@@ -30,15 +53,15 @@ AUTOENCODER = {
         (("--hidden", "32", "--latent", "2"), ("map.png", "latent.png")),
     ],
 )
-def test_autoencoders(tmp_path, options, also):
-    done = run("autoencoder.py", *DIGITS, "--epochs", "1", *options, cwd=tmp_path)
+def test_autoencoders(tmp_path, run, options, also):
+    printed = run(*DIGITS, "--epochs", "1", *options)
     folder = only_folder(tmp_path)
     assert files_of(folder) == {*AUTOENCODER, *also}
     (record,) = table(folder / "metrics.csv")
     variational = "divergence" in record
     result = "bound {test_loss:.2f} nats" if variational else "L1 {l1:.4f}, squared error"
-    assert result.format(**{name: float(value) for name, value in record.items()}) in done.stdout
-    assert "images, by latent vectors" in done.stdout
+    assert result.format(**{name: float(value) for name, value in record.items()}) in printed
+    assert "images, by latent vectors" in printed
     network, encoder, decoder = (
         sal.Network.load(folder / f"{name}.safetensors") for name in ("model", "encoder", "decoder")
     )
@@ -53,23 +76,23 @@ def test_autoencoders(tmp_path, options, also):
         assert 0 < float(record["divergence"]) < float(record["test_loss"])
 
 
-def test_an_autoencoder_is_continued_and_learns(tmp_path):
+def test_an_autoencoder_is_continued_and_learns(tmp_path, run):
     options = (*DIGITS, "--hidden", "64", "--latent", "8", "--loss", "l2", "--epochs", "30")
-    run("autoencoder.py", *options, cwd=tmp_path)
+    run_apart("autoencoder.py", *options, cwd=tmp_path)  # as a user does
     folder = only_folder(tmp_path)
     rows = table(folder / "metrics.csv")
     assert len(rows) == 30 and float(rows[-1]["squared"]) < float(rows[0]["squared"]) / 3
     before = sal.Network.load(folder / "model.safetensors").parameters
     (folder / "model.safetensors").unlink()
-    run("autoencoder.py", "--resume", "latest", cwd=tmp_path)
+    run("--resume", "latest")
     assert np.array_equal(sal.Network.load(folder / "model.safetensors").parameters, before)
-    done = run("autoencoder.py", "--resume", "latest", "--latent", "9", cwd=tmp_path, code=2)
-    assert "--latent is [8] in digits-" in done.stderr.splitlines()[-1]
+    message = run("--resume", "latest", "--latent", "9", code=2)
+    assert "--latent is [8] in digits-" in message
 
 
-def test_a_study_of_the_bottleneck(tmp_path):
+def test_a_study_of_the_bottleneck(tmp_path, run):
     options = (*DIGITS, "--hidden", "32", "--latent", "1", "4", "--epochs", "2")
-    run("autoencoder.py", *options, cwd=tmp_path)
+    run_apart("autoencoder.py", *options, cwd=tmp_path)  # whose end releases the run
     folder = only_folder(tmp_path)
     names = {"settings.json", "runs.csv", "study.png", "study-images.png", "latent-1", "latent-4"}
     assert files_of(folder) == names
@@ -84,7 +107,7 @@ def test_a_study_of_the_bottleneck(tmp_path):
         assert float(row["pca squared"]) == pytest.approx((left**2).sum() / len(test), rel=1e-3)
     assert "2 of 2 epochs" in call("show", "latent-4", "--output", tmp_path / "runs")
     before = table(folder / "runs.csv")
-    run("autoencoder.py", "--resume", "latest", cwd=tmp_path)
+    run("--resume", "latest")
     assert table(folder / "runs.csv") == before
 
 
@@ -99,7 +122,6 @@ def test_a_study_of_the_bottleneck(tmp_path):
         (("--mask", "2"), "Mask share must be"),
     ],
 )
-def test_mistakes_of_autoencoders(tmp_path, options, message):
-    done = run("autoencoder.py", *DIGITS, *options, cwd=tmp_path, code=2)
-    assert message in done.stderr.splitlines()[-1]
+def test_mistakes_of_autoencoders(tmp_path, run, options, message):
+    assert message in run(*DIGITS, *options, code=2)
     assert not (tmp_path / "runs").exists()

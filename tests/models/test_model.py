@@ -119,3 +119,5 @@ def test_a_network_of_ones_own_has_the_names_that_it_learned():
     network.class_names = ("cat", "dog")
     assert models.of_network(network).classes == ("cat", "dog")
     assert models.of_network(network, ["a", "b"]).classes == ("a", "b")
+    with pytest.raises(ValueError, match=r"of 3 classes has an output for each .* has 2 outputs"):
+        models.of_network(network, "abc")

@@ -79,7 +79,7 @@ VARIATIONAL = {
 }
 PRESETS = {
     "plain": PLAIN,
-    "convolutional": {**PLAIN, "model": "convolutional", "hidden": "32-64"},
+    "convolutional": {**PLAIN, "model": "convolutional", "hidden": "32-64", "batch_size": 64},
     "deep": {
         **PLAIN,
         "hidden": "1000-500-250",

@@ -36,7 +36,7 @@ class Shift:
 
     def __call__(self, x: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """Return shifted copies of images (N, C, H, W)."""
-        return _windows(x, x.shape[2:], self.pixels, random)
+        return _windows(x, _size(x), self.pixels, random)
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,7 @@ class Flip:
 
     def __call__(self, x: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """Return images (N, C, H, W), some of them mirrored."""
+        _size(x)
         y = x.copy()
         chosen = random.random(len(x)) < self.probability
         y[chosen] = x[chosen, :, :, ::-1]
@@ -75,8 +76,8 @@ class Crop:
 
     def __call__(self, x: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """Return the middles (N, C, size, size) of images (N, C, H, W)."""
-        _check_room("Crop", self.size, x.shape, 0)
-        top, left = ((length - self.size) // 2 for length in x.shape[2:])
+        _check_room("Crop", self.size, x, 0)
+        top, left = ((length - self.size) // 2 for length in _size(x))
         return x[:, :, top : top + self.size, left : left + self.size].copy()
 
 
@@ -99,7 +100,7 @@ class RandomCrop:
 
     def __call__(self, x: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """Return squares (N, C, size, size) of images (N, C, H, W)."""
-        _check_room("RandomCrop", self.size, x.shape, self.padding)
+        _check_room("RandomCrop", self.size, x, self.padding)
         return _windows(x, (self.size, self.size), self.padding, random)
 
 
@@ -132,7 +133,7 @@ class Resize:
 
     def __call__(self, x: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """Return images (N, C, size, size) of images (N, C, H, W)."""
-        rows, columns = (bilinear(length, self.size) for length in x.shape[2:])
+        rows, columns = (bilinear(length, self.size) for length in _size(x))
         y = rows @ x.astype(np.result_type(x.dtype, np.float32), copy=False) @ columns.T
         return y.astype(x.dtype) if x.dtype.kind == "f" else np.rint(y).astype(x.dtype)
 
@@ -154,7 +155,7 @@ class Jitter:
 
     def __call__(self, x: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """Return images (N, C, size, size) of the same shape."""
-        size = x.shape[-1]
+        size = _size(x)[1]
         return Chain(Resize(round(self.scale * size)), RandomCrop(size), Flip())(x, random)
 
 
@@ -175,10 +176,21 @@ def _check_floats(what: str, x: np.ndarray) -> None:
         )
 
 
-def _check_room(what: str, size: int, shape: tuple[int, ...], padding: int) -> None:
-    if size > min(shape[2:]) + 2 * padding:
+def _size(x: np.ndarray) -> tuple[int, ...]:
+    """Return (H, W) of images (N, C, H, W)."""
+    if x.ndim != 4:
         raise ValueError(
-            f"{what} of size {size} does not fit into images of {shape[2]}×{shape[3]} with a "
+            f"this transform changes images (N, C, H, W), got an array of shape {x.shape}: give "
+            f"images, and let the network begin with Flatten()"
+        )
+    return x.shape[2:]
+
+
+def _check_room(what: str, size: int, x: np.ndarray, padding: int) -> None:
+    height, width = _size(x)
+    if size > min(height, width) + 2 * padding:
+        raise ValueError(
+            f"{what} of size {size} does not fit into images of {height}×{width} with a "
             f"padding of {padding}: make it smaller, or the images larger with Resize"
         )
 

@@ -14,6 +14,7 @@ from salamandre.data import (
     Crop,
     Flip,
     Images,
+    Jitter,
     Mask,
     Noise,
     RandomCrop,
@@ -294,3 +295,16 @@ def test_shift_moves_each_image_by_whole_pixels():
     corner = np.zeros((1, 1, 3, 3), np.uint8)
     corner[0, 0, 0, 0] = 1
     assert {int(Shift(1)(corner, np.random.default_rng(s)).sum()) for s in range(50)} == {0, 1}
+
+
+@pytest.mark.parametrize(
+    "transform", [Flip(), Shift(1), Crop(2), RandomCrop(2), Resize(2), Jitter()], ids=repr
+)
+def test_rows_of_numbers_are_no_images(transform):
+    x = np.zeros((5, 64), np.float32)
+    with pytest.raises(ValueError, match=r"images \(N, C, H, W\), got an array of shape \(5, 64\)"):
+        transform(x, np.random.default_rng(0))
+    network = sal.Network([sal.NeuronLayer(2)], 64, sal.MeanSquaredError(), sal.SGD(0.1))
+    with pytest.raises(ValueError, match="images"):
+        sal.Engine(network, (x, np.zeros((5, 2))), transform=transform).run(1)
+    assert network.optimizer.steps == 0

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,8 @@ import numpy as np
 
 from salamandre.backend import Array
 from salamandre.checks import nearest, whole
+from salamandre.data.catalogue import WrongFormat
+from salamandre.data.conversion import square_of
 from salamandre.models.preprocessing import Preprocessing
 from salamandre.network import Network
 
@@ -77,7 +79,7 @@ def of_network(network: Network, classes: Sequence[str] | None = None, name: str
     """Return a model of a classifier of one's own, whose inputs are pixels from 0 to 1.
 
     Args:
-        network: takes images (C, H, W), grey or red first, or square grey ones row by row.
+        network: takes images (C, H, W), grey or red first, or square ones in one row.
         classes: the name of each output. Default: the network's class names, else their numbers.
         name: of the model.
 
@@ -103,11 +105,12 @@ def of_network(network: Network, classes: Sequence[str] | None = None, name: str
 
 
 def image_shape(network: Network) -> tuple[int, ...]:
-    """Return the shape of a network's inputs; of a square in one row that of the grey image."""
+    """Return the shape of a network's inputs; of a square image in one row that of the image."""
     shape = network.input_shape
     if len(shape) == 1 and not isinstance(shape[0], tuple):
-        side = math.isqrt(shape[0])
-        return (1, side, side) if side and side * side == shape[0] else shape
+        with suppress(WrongFormat):
+            channels, side = square_of(shape[0])
+            return channels, side, side
     return shape
 
 

@@ -121,3 +121,14 @@ def test_a_network_of_ones_own_has_the_names_that_it_learned():
     assert models.of_network(network, ["a", "b"]).classes == ("a", "b")
     with pytest.raises(ValueError, match=r"of 3 classes has an output for each .* has 2 outputs"):
         models.of_network(network, "abc")
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_perceptron_of_square_images_takes_pictures(channels):
+    network = sal.Network([sal.NeuronLayer(2, sal.Softmax())], channels * 8 * 8)
+    model = models.of_network(network)
+    pictures = np.random.default_rng(0).integers(0, 256, (2, channels, 8, 8), np.uint8)
+    probabilities = network.predict(pictures.reshape(2, -1) / np.float32(255))
+    assert np.allclose(network.predict(model.prepare(pictures)), probabilities, atol=1e-6)
+    with pytest.raises(ValueError, match="from grey or colour images"):
+        models.of_network(sal.Network([sal.NeuronLayer(2, sal.Softmax())], 50))

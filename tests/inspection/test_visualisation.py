@@ -115,7 +115,7 @@ def test_bad_input_is_refused(twins, images):
         (lambda: inspection.visualise_class(network, 1, bounds=(1, 0)), "below the second"),
         (lambda: inspection.dream(network, images, "block", bounds=(0, np.inf)), "distance of the"),
         (lambda: inspection.dream(network, images, "blok"), "did you mean 'block'"),
-        (lambda: inspection.visualise_class(sal.Network([sal.NeuronLayer(2)], 3), 1), "images"),
+        (lambda: inspection.visualise_class(sal.Network([sal.NeuronLayer(2)], 5), 1), "images"),
     ):
         with pytest.raises(ValueError, match=message):
             wrong()

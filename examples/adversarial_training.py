@@ -15,14 +15,13 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 from digit_games import AMOUNT, COUNT, add_data, end_if_interrupted, open_both
-from mnist_classifier import cnn
+from mnist_classifier import PrintEpochs, cnn
 
 import salamandre as sal
 from salamandre import data, evaluation, inspection, runs
@@ -33,25 +32,10 @@ ATTACKS = {"FGSM": inspection.fgsm, "PGD-40": inspection.pgd}
 HELD = 500  # training images that are not learned, but tested and attacked after each epoch
 DRAWN = 3  # test images in the picture
 BATCH = 250  # images attacked at a time
-
-
-class PrintEpochs(sal.Callback):
-    """Prints a line for each test above the progress bar."""
-
-    def on_record(self, engine: sal.Engine) -> None:
-        """Print the latest record."""
-        from tqdm.auto import tqdm
-
-        r = engine.history.records[-1]
-        attacked = ""
-        if "robust_accuracy" in r:
-            attacked = f", under PGD-40 {100 * r['robust_accuracy']:5.1f}%"
-        tqdm.write(
-            f"epoch {r['epoch']:3.0f}/{engine.epochs}   loss {r['loss']:.4f}   accuracy on images "
-            f"held out {100 * r['accuracy']:5.1f}%{attacked}   {r['seconds']:6.1f} s",
-            file=sys.stdout,
-        )
-        sys.stdout.flush()
+LINES = {  # printed after each epoch
+    "plain": "accuracy on images held out {accuracy:6.1%}",
+    "robust": "accuracy on images held out {accuracy:6.1%}, under PGD-40 {robust_accuracy:6.1%}",
+}
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -216,7 +200,7 @@ def main() -> None:
         own = folder / name
         own.mkdir(exist_ok=True)
         engine.callbacks = (
-            *(sal.ProgressBar(), PrintEpochs(), sal.Curves(own)),
+            *(sal.ProgressBar(), PrintEpochs(LINES[name]), sal.Curves(own)),
             sal.Checkpoint(own / "checkpoint.safetensors", every=sal.Epochs(1)),
         )
         if name == "robust":  # before a catastrophic overfitting, if there is one

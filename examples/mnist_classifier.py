@@ -48,19 +48,24 @@ OPTIMIZERS = {
 
 
 class PrintEpochs(sal.Callback):
-    """Prints a line for each test above the progress bar."""
+    """Prints a line for each test above the progress bar.
+
+    Args:
+        line: a template of it; its fields are the record's.
+    """
+
+    def __init__(
+        self, line: str = "test loss {test_loss:.4f}   test accuracy {accuracy:6.2%}"
+    ) -> None:
+        self.line = line
 
     def on_record(self, engine: sal.Engine) -> None:
         """Print the latest record."""
         from tqdm.auto import tqdm
 
-        r = engine.history.records[-1]
-        tqdm.write(
-            f"epoch {r['epoch']:3.0f}/{engine.epochs}   loss {r['loss']:.4f}   "
-            f"test loss {r['test_loss']:.4f}   test accuracy {100 * r['accuracy']:5.2f}%   "
-            f"{r['seconds']:6.1f} s",
-            file=sys.stdout,
-        )
+        template = f"epoch {{epoch:3.0f}}/{engine.epochs}   loss {{loss:.4f}}   {self.line}"
+        record = engine.history.records[-1]
+        tqdm.write(f"{template}   {{seconds:6.1f}} s".format(**record), file=sys.stdout)
         sys.stdout.flush()
 
 

@@ -41,12 +41,7 @@ SAMPLES = 10  # of each class
 @kinds.number_option(
     "--seed", kinds.Amount, 0, "Of the latent vectors; another seed gives another handwriting."
 )
-@click.option(
-    "--checkpoint",
-    type=kinds.click_type(kinds.Count),
-    metavar="EPOCH",
-    help="Draw with the generator of this epoch. Default: the latest.",
-)
+@kinds.checkpoint_option
 @kinds.backend_option
 @click.option(
     "--to",

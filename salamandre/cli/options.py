@@ -193,4 +193,10 @@ backend_option = click.option(
     metavar="NAME",
     help=BACKEND_HELP,
 )
+checkpoint_option = click.option(
+    "--checkpoint",
+    type=click_type(Count),
+    metavar="EPOCH",
+    help="With the generator of this epoch. Default: the latest.",
+)
 run_argument = click.argument("run", metavar="RUN", type=RunName())

@@ -22,12 +22,7 @@ from salamandre.cli.train_options import the_run
     help="The folder of the results. Default: translated/ in the run's folder.",
 )
 @kinds.number_option("--seed", kinds.Amount, 0, "Of the generator's noise.")
-@click.option(
-    "--checkpoint",
-    type=kinds.click_type(kinds.Count),
-    metavar="EPOCH",
-    help="Translate with the generator of this epoch. Default: the latest.",
-)
+@kinds.checkpoint_option
 @kinds.backend_option
 @kinds.output_option
 def translate(

@@ -320,6 +320,9 @@ def main() -> None:
     options = parse_arguments()
     train, test = open_both(options)
     pixels = as_pixels(train), as_pixels(test)
+    size, widest = math.prod(train.shape), max(options.latent)
+    if widest >= size:
+        print(f"images of {size} pixels are no larger than {widest} coordinates: try --latent 8")
     study = len(options.latent) > 1
     engines = {}
     with usage():

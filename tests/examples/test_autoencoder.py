@@ -67,6 +67,7 @@ def test_autoencoders(tmp_path, run, options, also):
     )
     x = sal.data.load("digits")[1].images[:5].reshape(-1, *network.input_shape) / np.float32(16)
     latent = decoder.input_shape[0]
+    assert ("no larger than" in printed) == (latent >= 64)  # of 64 pixels
     codes = encoder.predict(x)
     shown = decoder.predict(codes[:, :latent]).reshape(5, 64)
     if not variational:

@@ -259,6 +259,14 @@ def test_pairs_are_indexed_copied_and_pickled_as_images_are():
         pairs[4]
 
 
+def test_some_pairs_are_chosen_in_equal_steps():
+    pairs = data.Pairs.of(*arrays(10))
+    assert np.array_equal(pairs.spread(4).examples, pairs[[0, 2, 5, 7]].examples)
+    assert len(pairs.spread(99)) == 10
+    with pytest.raises(ValueError, match="count must be"):
+        pairs.spread(0)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

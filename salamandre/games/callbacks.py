@@ -57,6 +57,11 @@ class SampleGrids(Callback):
         self.folder = path_of(folder)
         self.every = trigger("SampleGrids every", every)
         self.count = whole("SampleGrids count", count)
+        if pairs is not None and not isinstance(pairs, Pairs):
+            raise TypeError(
+                f"SampleGrids pairs must be Pairs, such as Pairs.of(conditions, images), got "
+                f"{type(pairs).__name__}"
+            )
         self._draw, self.pairs = draw, pairs
 
     def on_start(self, game: GanGame) -> None:

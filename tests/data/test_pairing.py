@@ -83,6 +83,17 @@ def test_pairs_that_cannot_be_read_are_left_out_with_a_warning(tmp_path):
     assert len(found) == 2
 
 
+def test_of_two_pictures_the_one_that_cannot_be_read_is_named(tmp_path):
+    for number in range(3):
+        save(tmp_path / "photos" / f"{number}.png", noise(seed=number))
+        save(tmp_path / "labels" / f"{number}.bmp", noise(seed=9 + number))
+    (tmp_path / "labels" / "1.bmp").write_bytes(b"no picture")
+    broken = r"1 of 3 pairs that cannot be read \(1\.png: .*labels/1\.bmp: UnidentifiedImageError\)"
+    with pytest.warns(UserWarning, match=broken):
+        found, _ = data.pairs(tmp_path / "photos", tmp_path / "labels")
+    assert len(found) == 2
+
+
 # -- two folders ---------------------------------------------------------------------------------
 
 
@@ -291,7 +302,7 @@ def test_arrays_that_are_no_pairs(change, message):
             {},
             "must be one of left, .* got 'gray', did you mean 'grey'",
         ),
-        ("digits", "right", {}, "digits is no folder"),
+        ("digits", "right", {}, "digits holds images without cond.* give one of edges, grey"),
         ("digits", lambda x: x / 255, {}, "must be made as a uint8 array .* got float64"),
         ("digits", lambda x: x[:1], {}, r"uint8 array of shape \(1437, channels, H, W\), got"),
         ("digits", lambda x: x[..., :4], {}, "same height and width, got 8×4 and 8×8"),

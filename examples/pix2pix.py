@@ -2,12 +2,13 @@
 
     python examples/pix2pix.py --data-dir DIR              # with openmoji-pairs.tar.gz in it
     python examples/pix2pix.py --dataset facades           # pictures side by side
-    python examples/pix2pix.py --dataset cifar-10 --pairs grey
+    python examples/pix2pix.py --dataset cifar-10 --pairs grey --patch 16
     python examples/pix2pix.py --model slides              # two small networks
     python examples/pix2pix.py --objective l1              # regression, without an adversary
 
 A run writes one folder: at intervals pictures that show condition, result and truth of test pairs,
-and their animation, curves, metrics of all test pairs, the checkpoint and the final networks.
+and their animation, curves, metrics of at most 1,000 test pairs, the checkpoint and the final
+networks.
 Ctrl-C stops a run with everything saved; --resume RUN continues it.
 """
 
@@ -28,6 +29,7 @@ from salamandre.program import Help, run_program, usage
 from salamandre.texts import counted, path_of
 
 OPENMOJI = "openmoji-pairs.tar.gz"
+EVALUATED = 1000  # of the test pairs, at most
 LAYER = "features.7"  # of SqueezeNet: 256 features of parts of 16×16 pixels and more
 
 
@@ -137,11 +139,11 @@ def build_game(options: argparse.Namespace, train: data.Pairs) -> sal.GanGame:
     )
 
 
-def new_distance(test: data.Pairs, weights: str) -> Callable[[sal.GanGame], float]:
-    """Return a metric: the Fréchet distance of generated from true pictures.
+def new_distance(test: data.Pairs, weights: str) -> Callable[[np.ndarray], float]:
+    """Return the Fréchet distance of pictures, uint8 (N, C, H, W), from those of pairs.
 
     Args:
-        test: pairs.
+        test: the pairs.
         weights: of SqueezeNet 1.1, whose features are compared.
     """
     model = models.load("squeezenet1_1", weights)
@@ -153,13 +155,33 @@ def new_distance(test: data.Pairs, weights: str) -> Callable[[sal.GanGame], floa
 
     true = features(test.images)
 
-    def distance(game: sal.GanGame) -> float:
-        low, high = game.value_range
-        made = game.backend.to_numpy(game.generate(conditions=test.conditions))
-        shades = np.clip((made - low) / (high - low), 0, 1) * 255
-        return evaluation.frechet_distance(features(np.rint(shades).astype(np.uint8)), true)
+    return lambda pictures: evaluation.frechet_distance(features(pictures), true)
 
-    return distance
+
+def as_bytes(game: sal.GanGame, conditions: np.ndarray) -> np.ndarray:
+    """Return the pictures that the generator makes of conditions, as bytes."""
+    low, high = game.value_range
+    made = game.backend.to_numpy(game.generate(conditions=conditions))
+    return np.rint(np.clip((made - low) / (high - low), 0, 1) * 255).astype(np.uint8)
+
+
+def new_metrics(test: data.Pairs, weights: str | None) -> dict[str, Callable[[sal.GanGame], Any]]:
+    """Return metrics of a game; print those of the conditions, as if they were its pictures."""
+    few = test.spread(EVALUATED)
+    metrics: dict[str, Any] = {"pairs": evaluation.of_pairs(few)}
+    given = few.conditions.repeat(few.shape[0] // few.condition_shape[0], axis=1)
+    found = evaluation.similarity(given, few.images)
+    if weights:
+        distance = new_distance(few, weights)
+        metrics["frechet"] = lambda game: distance(as_bytes(game, few.conditions))
+        found["frechet"] = distance(given)
+    print(f"{counted(len(few), 'condition')} as they are: {listed(found)}")
+    return metrics
+
+
+def listed(found: dict[str, float]) -> str:
+    """Return metrics as a text."""
+    return ", ".join(f"{name} {value:.4g}" for name, value in found.items() if name != "round")
 
 
 def main() -> None:
@@ -168,11 +190,7 @@ def main() -> None:
     train, test = load_pairs(options)
     with usage():
         game = build_game(options, train)
-        metrics: dict[str, Any] = {}
-        if options.evaluate:
-            metrics["pairs"] = evaluation.of_pairs(test, len(test))
-            if options.weights:
-                metrics["frechet"] = new_distance(test, options.weights)
+        metrics = new_metrics(test, options.weights) if options.evaluate else {}
     print(f"data set {train.name}: {counted(len(train), 'pair')}, {len(test):,} for testing")
     print(f"generator\n{game.generator.summary()}\n")
     print(f"discriminator\n{game.discriminator.summary()}\n")
@@ -188,8 +206,7 @@ def main() -> None:
         pairs=test,
     )
     if metrics and game.history.records:
-        found = game.history.records[-1]
-        print("test pairs:", ", ".join(f"{k} {v:.4g}" for k, v in found.items() if k != "round"))
+        print("test pairs:", listed(game.history.records[-1]))
     print(f"played in all: {counted(game.rounds, 'round')}")
     print("the run's files:", *run.files, sep="\n  ")
     end_if_interrupted(game, run.folder)

@@ -13,10 +13,12 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import io
 import os
 import random
 import signal
 import sys
+import tarfile
 import tempfile
 import time
 import traceback
@@ -30,11 +32,13 @@ sys.path[:0] = [str(TESTS / "data"), str(TESTS / "training"), str(TESTS.parent /
 import conftest  # noqa: E402  of tests/data
 import numpy as np  # noqa: E402
 import runs_of_0_1 as old  # noqa: E402
+from pair_files import save  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
 import salamandre as sal  # noqa: E402
 from salamandre import data, runs  # noqa: E402
 from salamandre.data import CATALOGUE  # noqa: E402
+from salamandre.data.archives import unpacked  # noqa: E402
 from salamandre.runs.lock import LOCK, OWNER  # noqa: E402
 from salamandre.runs.run import read_rows  # noqa: E402
 from salamandre.runs.settings import FILE, read_settings  # noqa: E402
@@ -44,6 +48,7 @@ tqdm.monitor_interval = 0  # no thread whose lock a fork would inherit
 
 PATIENCE = 8  # kills after which a work is left alone
 STUCK = 120  # seconds after which a process is given up
+PICTURES = 300  # pairs side by side
 TIMES = ("seconds",)
 
 
@@ -97,19 +102,29 @@ def download(folder: Path) -> None:
     _agrees(folder, data.load("tiny", cache_dir=folder / "cache"))
 
 
+def pairs(folder: Path) -> None:
+    """Unpack pictures, and convert pairs of them that lie side by side or are made."""
+    cache = folder / "cache"
+    with unpacked(SET.archive, cache), contextlib.redirect_stderr(io.StringIO()):
+        for conditions in ("right", "edges"):
+            found, _ = data.pairs(SET.pictures, conditions, image_size=32, cache_dir=cache)
+    assert len(found) == PICTURES
+    (folder / "done").touch()
+
+
 def _agrees(folder: Path, splits: tuple[data.Images, data.Images]) -> None:
     SET.made.agrees_with(*splits)
     (folder / "done").touch()
 
 
 class SET:
-    """A tiny data set in a folder and on a server, made by :func:`main`."""
+    """A tiny data set in a folder and on a server, and pictures, made by :func:`main`."""
 
-    made, folder = None, Path()
+    made, folder, pictures, archive = None, Path(), Path(), Path()
 
 
 WORKS: dict[str, Callable[[Path], None]] = {
-    work.__name__: work for work in (engine, game, command, study, convert, download)
+    work.__name__: work for work in (engine, game, command, study, convert, download, pairs)
 }
 
 
@@ -226,7 +241,13 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as place, conftest.Mirrors(SET.made.files) as server:
         os.environ["no_proxy"] = "*"
         os.environ.pop("SALAMANDRE_DATA", None)
-        SET.folder = SET.made.write(Path(place))
+        SET.folder = SET.made.write(Path(place) / "tiny")
+        SET.pictures = Path(place) / "pictures"
+        for number, pixels in enumerate(np.random.default_rng(0).random((PICTURES, 64, 128))):
+            save(SET.pictures / f"{number}.png", (255 * pixels).astype(np.uint8))
+        SET.archive = SET.pictures.with_suffix(".tar.gz")
+        with tarfile.open(SET.archive, "w:gz") as archive:
+            archive.add(SET.pictures, "pictures")
         serving = os.fork()  # no thread, since this process will be forked too
         if not serving:
             server.serve_forever()

@@ -123,6 +123,15 @@ class Pairs:
             replace(self[test], split="test", transform=None),
         )
 
+    def spread(self, count: int) -> Pairs:
+        """Return so many of the pairs, or all, in equal steps: of sets in the order of classes too.
+
+        Args:
+            count: at least 1.
+        """
+        count = min(whole("count", count), len(self))
+        return self[np.arange(count) * len(self) // count]
+
     def __getitem__(self, index: Any) -> Pairs:
         """Return some of the pairs as :class:`Pairs`: ``test[0]``, ``test[:10]``, ``test[mask]``.
 

@@ -16,8 +16,8 @@ from salamandre.checks import nearest, real, whole
 from salamandre.data import cache
 from salamandre.data.archives import is_archive, stem, unpacked
 from salamandre.data.catalogue import CATALOGUE
-from salamandre.data.conditions import CONDITIONS, Bytes
 from salamandre.data.images import Images
+from salamandre.data.making_conditions import CONDITIONS, Bytes
 from salamandre.data.opening import FOLDER_SIZE, located, open
 from salamandre.data.paired_folders import Reading, Splits, side_by_side, two_folders
 from salamandre.data.paired_images import Pairs
@@ -57,10 +57,10 @@ def pairs(
             - ``"right"`` (default) or ``"left"``: in that half of each picture; the image is the
               other half. So pix2pix's data sets are published (Isola et al. 2017).
             - a folder with pictures of the same names and sizes.
-            - made of the images, by the name of a function of :mod:`salamandre.data.conditions`:
-              ``"edges"``, ``"grey"``, ``"small"`` (half as many pixels each way) or ``"masked"``
-              (without the middle); or by a function of yours, from images, uint8 (n, C, H, W),
-              to conditions, uint8 (n, channels, H, W).
+            - made of the images, by the name of a function of
+              :mod:`salamandre.data.making_conditions`: ``"edges"``, ``"grey"``, ``"small"`` (half
+              as many pixels each way) or ``"masked"`` (without the middle); or by a function of
+              yours, from images, uint8 (n, C, H, W), to conditions, uint8 (n, channels, H, W).
         image_size: height and width of both. The square in the middle of each picture is resized.
             Default: their own; 64 for a folder of pictures.
         channels: 1 for grey, 3 for colour. Default: their own; 3 for a folder of pictures.
@@ -108,12 +108,19 @@ def pairs(
         train = _made(replace(images, name=name), conditions, home)
         test = None if more is None else _made(replace(more, name=name), conditions, home)
     else:
+        half = isinstance(conditions, str) and conditions in HALVES
+        other = None if half else conditions_folder(conditions)
         with _placed(source, home) as (place, name):
+            if name in CATALOGUE or not Path(place).is_dir():
+                raise ValueError(
+                    f"{name} holds images without conditions, which can only be made of them: give "
+                    f"one of {', '.join(CONDITIONS)}, or a folder of pairs of pictures"
+                )
             how = Reading(name, image_size or FOLDER_SIZE, channels or 3, home)
-            if isinstance(conditions, str) and conditions in HALVES:
+            if other is None:
                 train, test = side_by_side(Path(place), conditions == "left", how)
             else:
-                train, test = two_folders(Path(place), conditions_folder(conditions), how)
+                train, test = two_folders(Path(place), other, how)
     if share and test is not None:
         raise ValueError(
             f"test_share is for a source without a test split, and {train.name} has one of "

@@ -190,11 +190,18 @@ def matching(paths: Sequence[Path], size: int, channels: int) -> NDArray[np.uint
 
     Raises:
         CorruptData: they differ in size.
+        Unusable: one of them cannot be read.
+        OSError: the same, for a reason that may pass.
     """
     found, sizes = [], []
     for path in paths:
-        with opened(path) as picture:
-            whole, form = _upright(picture)
+        try:
+            with opened(path) as picture:
+                whole, form = _upright(picture)
+        except Exception as error:
+            if _may_pass(error):
+                raise
+            raise Unusable(f"{path}: {_reason(error)}") from None
         sizes.append(f"{path} has {whole.width}×{whole.height} pixels")
         found.append((whole, form))
     if len({whole.size for whole, _ in found}) > 1:
@@ -222,6 +229,18 @@ def opened(path: Path | BinaryIO) -> Iterator[Any]:
             f"more than {pixel_limit():,} pixels, which is twice PIL.Image.MAX_IMAGE_PIXELS: "
             f"raise that, or make the picture smaller"
         ) from None
+
+
+def _may_pass(error: Exception) -> bool:
+    """Return whether an error is one of the system, not of a picture: next time it may be read."""
+    if isinstance(error, OSError):
+        return error.errno not in NO_PICTURE
+    return isinstance(error, MemoryError)
+
+
+def _reason(error: Exception) -> str:
+    """Return why a picture cannot be read."""
+    return str(error) if isinstance(error, Unusable) else type(error).__name__
 
 
 def _upright(picture: Any) -> tuple[Any, Form]:
@@ -298,12 +317,13 @@ def read_each(
     def decoded(name: str) -> NDArray[np.uint8] | Exception:
         try:
             return read(name)
-        except (MemoryError, CorruptData):
+        except CorruptData:
             raise
         except Exception as error:  # Pillow raises many kinds of errors for damaged pictures
-            if isinstance(error, OSError) and error.errno not in NO_PICTURE:
-                error.filename = error.filename or str(place / name)
-                raise  # of the system, not of the picture; it may be readable the next time
+            if _may_pass(error):
+                if isinstance(error, OSError):
+                    error.filename = error.filename or str(place / name)
+                raise
             return error
 
     broken, readable = [], np.ones(len(pictures), bool)
@@ -319,8 +339,7 @@ def read_each(
                 bar.update()
                 if isinstance(result, Exception):
                     readable[start + number] = False
-                    reason = result if isinstance(result, Unusable) else type(result).__name__
-                    broken.append(f"{pictures[start + number]}: {reason}")
+                    broken.append(f"{pictures[start + number]}: {_reason(result)}")
                 else:
                     write(result)
     if len(broken) == len(pictures):

@@ -246,6 +246,11 @@ class Binarise:
     def __call__(self, x: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """Return zeros and ones (N, ...) for values in 0..1, floats."""
         _check_floats("Binarise", x)
+        if not (x.min(initial=0) >= 0 and x.max(initial=1) <= 1):  # NaN too
+            raise ValueError(
+                f"Binarise takes values in 0..1, which are probabilities, got {x.min():g}.."
+                f"{x.max():g}: scale them first"
+            )
         return (random.random(x.shape, np.float32) < x).astype(x.dtype)
 
 

@@ -13,5 +13,5 @@ from salamandre.evaluation.distances import (
     precision_recall,
 )
 from salamandre.evaluation.judge import Judge
-from salamandre.evaluation.pairs import l1, of_pairs, psnr, ssim
+from salamandre.evaluation.pairs import l1, of_pairs, psnr, similarity, ssim
 from salamandre.training.metrics import accuracy

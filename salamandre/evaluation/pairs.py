@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from salamandre.checks import real, whole
+from salamandre.checks import real
 from salamandre.data import Pairs
 from salamandre.evaluation.distances import finite
 from salamandre.games import GanGame
@@ -92,28 +92,40 @@ def ssim(images: Any, truth: Any, value_range: Range | None = None) -> float:
     return total / len(x)
 
 
-def of_pairs(pairs: Pairs, count: int = 1000) -> Callable[[GanGame], dict[str, float]]:
-    """Return a metric of games, for :class:`salamandre.games.Evaluation`: L1, PSNR and SSIM.
+def similarity(images: Any, truth: Any, value_range: Range | None = None) -> dict[str, float]:
+    """Return L1, PSNR and SSIM by name; without SSIM, if the images are smaller than its window.
 
-    SSIM is left out for images that are smaller than its window.
+    Args:
+        images: (N, C, H, W).
+        truth: (N, C, H, W), of the same value range.
+        value_range: smallest and largest possible value. Default 0 and 255, for bytes.
+
+    Raises:
+        ValueError: as of :func:`l1`.
+    """
+    metrics = (l1, psnr, ssim) if min(np.shape(truth)[2:], default=0) >= WINDOW else (l1, psnr)
+    return {metric.__name__: metric(images, truth, value_range) for metric in metrics}
+
+
+def of_pairs(pairs: Pairs, count: int = 1000) -> Callable[[GanGame], dict[str, float]]:
+    """Return a metric of games, for :class:`salamandre.games.Evaluation`: their similarity.
 
     Args:
         pairs: whose conditions the generator is given, and whose images are the truth.
-        count: the number of pairs; the first are taken. Default 1000.
+        count: the number of pairs, which are chosen in equal steps. Default 1000.
 
     Raises:
         TypeError: something else than pairs.
     """
     if not isinstance(pairs, Pairs):
         raise TypeError(f"of_pairs takes Pairs, such as those of data.pairs(...), got {pairs!r}")
-    few = pairs[: whole("count", count)]
-    metrics = (l1, psnr, ssim) if min(few.shape[1:]) >= WINDOW else (l1, psnr)
+    few = pairs.spread(count)
 
     def metric(game: GanGame) -> dict[str, float]:
         made = game.backend.to_numpy(game.generate(conditions=few.conditions))
         made = np.clip(made, *game.value_range)
         truth = game.generator.pixels.scaled(few.images, np.float64, np)
-        return {one.__name__: one(made, truth, game.value_range) for one in metrics}
+        return similarity(made, truth, game.value_range)
 
     return metric
 

@@ -36,6 +36,7 @@ from salamandre.optimizers import Adam
 
 Players = tuple[list[Layer], list[Layer]]
 LEAKY = LeakyReLU(0.2)
+LEAST = 8  # height and width of a picture that patches of 16×16 make sense for
 
 
 def new_game(
@@ -167,6 +168,11 @@ def _cdcgan(shape: tuple[int, ...], classes: int) -> Players:
 def _pix2pix(shape: tuple[int, ...], classes: int) -> Players:
     """U-Net against PatchGAN: the paper's 64 channels and patches of 70 pixels at 256×256."""
     size = shape[1:]
+    if min(size) < LEAST:
+        raise ValueError(
+            f"pix2pix makes pictures of at least {LEAST}×{LEAST}, got {size[0]}×{size[1]}: resize "
+            f"them"
+        )
     channels = min(64, max(16, min(size) // 2))
     field = 70 if min(size) >= 128 else 34 if min(size) >= 64 else 16
     return unet(size, shape[0], channels), patch_gan(field, channels)

@@ -40,8 +40,8 @@ class SampleGrids(Callback):
         draw: ``draw(examples, path)`` writes a picture of examples (count, ...) on the host; with
             conditions there are three times as many. Default: a grid of images (count, C, H, W) in
             the game's value range.
-        pairs: those in the pictures of a game with conditions, such as test pairs. Default:
-            training pairs.
+        pairs: those in the pictures of a game with conditions, such as test pairs, chosen in
+            equal steps. Default: the first training pairs.
     """
 
     recorded = ()
@@ -57,6 +57,11 @@ class SampleGrids(Callback):
         self.folder = path_of(folder)
         self.every = trigger("SampleGrids every", every)
         self.count = whole("SampleGrids count", count)
+        if pairs is not None and not isinstance(pairs, Pairs):
+            raise TypeError(
+                f"SampleGrids pairs must be Pairs, such as Pairs.of(conditions, images), got "
+                f"{type(pairs).__name__}"
+            )
         self._draw, self.pairs = draw, pairs
 
     def on_start(self, game: GanGame) -> None:
@@ -108,7 +113,7 @@ class SampleGrids(Callback):
             examples, _ = next(game.batches.source.in_order(self.count))
             conditions, truths = game.pairing.condition(examples), game.pairing.picture(examples)
         else:
-            few, scaled = self.pairs[: self.count], game.generator.pixels.scaled
+            few, scaled = self.pairs.spread(self.count), game.generator.pixels.scaled
             conditions, truths = (
                 scaled(x, game.generator.dtype, np) for x in (few.conditions, few.images)
             )

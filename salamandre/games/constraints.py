@@ -104,7 +104,8 @@ class GradientPenalty(Lipschitz):
     pass through it compute it (Pearlmutter 1994): ``compute_tangent`` and ``backprop_tangent``.
 
     The most reliable constraint for perceptrons and convolutional critics. A step takes about twice
-    as long. The critic must not contain batch-norm.
+    as long. The critic must not contain batch-norm. In a game with conditions ∇D is the gradient by
+    condition and picture together, of which both are what D sees.
 
     Args:
         weight: the paper's λ. Default 10.

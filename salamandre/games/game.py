@@ -271,6 +271,8 @@ class GanGame(Loop):
                 if self.pairing.shape is None
                 else "this game makes pictures from conditions: give some, generate(conditions=...)"
             )
+        if isinstance(conditions, Pairs):
+            raise ValueError("generate takes conditions, got Pairs: give it pairs.conditions")
         if latent is not None and self.latent is None:
             raise ValueError("this game has no latent space: leave latent vectors out of generate")
         if count is None:

@@ -13,6 +13,7 @@ from salamandre.layers.dropout import Dropout
 from salamandre.layers.neuron import NeuronLayer
 from salamandre.layers.normalization import BatchNorm
 from salamandre.layers.shape import Flatten, Reshape
+from salamandre.texts import counted
 
 START = Gaussian(0.02)  # of all weights (section 6.2)
 FIELDS = {1: 0, 16: 1, 34: 2, 70: 3}  # receptive fields, and how often they halve the picture
@@ -126,8 +127,9 @@ def require_halvings(who: str, size: Shape, times: int) -> None:
     """Raise ValueError if a picture cannot be halved so often, with the nearest size that can."""
     step = 2**times
     if any(side % step for side in size):
+        given = "×".join(map(str, size))
         near = "×".join(str(max(1, round(side / step)) * step) for side in size)
         raise ValueError(
-            f"{who} halves pictures {times} times, which {'×'.join(map(str, size))} does not "
-            f"allow: resize them to {near}"
+            f"{who} halves pictures {counted(times, 'time')}, which {given} does not allow: resize "
+            f"them to {near}"
         )

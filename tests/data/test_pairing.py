@@ -83,6 +83,17 @@ def test_pairs_that_cannot_be_read_are_left_out_with_a_warning(tmp_path):
     assert len(found) == 2
 
 
+def test_of_two_pictures_the_one_that_cannot_be_read_is_named(tmp_path):
+    for number in range(3):
+        save(tmp_path / "photos" / f"{number}.png", noise(seed=number))
+        save(tmp_path / "labels" / f"{number}.bmp", noise(seed=9 + number))
+    (tmp_path / "labels" / "1.bmp").write_bytes(b"no picture")
+    broken = r"1 of 3 pairs that cannot be read \(1\.png: .*labels/1\.bmp: UnidentifiedImageError\)"
+    with pytest.warns(UserWarning, match=broken):
+        found, _ = data.pairs(tmp_path / "photos", tmp_path / "labels")
+    assert len(found) == 2
+
+
 # -- two folders ---------------------------------------------------------------------------------
 
 
@@ -259,6 +270,14 @@ def test_pairs_are_indexed_copied_and_pickled_as_images_are():
         pairs[4]
 
 
+def test_some_pairs_are_chosen_in_equal_steps():
+    pairs = data.Pairs.of(*arrays(10))
+    assert np.array_equal(pairs.spread(4).examples, pairs[[0, 2, 5, 7]].examples)
+    assert len(pairs.spread(99)) == 10
+    with pytest.raises(ValueError, match="count must be"):
+        pairs.spread(0)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -283,7 +302,7 @@ def test_arrays_that_are_no_pairs(change, message):
             {},
             "must be one of left, .* got 'gray', did you mean 'grey'",
         ),
-        ("digits", "right", {}, "digits is no folder"),
+        ("digits", "right", {}, "digits holds images without cond.* give one of edges, grey"),
         ("digits", lambda x: x / 255, {}, "must be made as a uint8 array .* got float64"),
         ("digits", lambda x: x[:1], {}, r"uint8 array of shape \(1437, channels, H, W\), got"),
         ("digits", lambda x: x[..., :4], {}, "same height and width, got 8×4 and 8×8"),

@@ -107,6 +107,12 @@ def test_noise_refuses_bytes(transform):
         transform(X, draw())
 
 
+@pytest.mark.parametrize("value", [-0.1, 1.1, np.nan])
+def test_what_is_no_probability_is_not_binarised(value):
+    with pytest.raises(ValueError, match=r"Binarise takes values in 0\.\.1, .* got .*: scale"):
+        Binarise()(np.array([[0.5, value]]), draw())
+
+
 def test_crop():
     np.testing.assert_array_equal(Crop(4)(X, draw()), X[:, :, 2:6, 1:5])
     np.testing.assert_array_equal(Crop(1)(X, draw()), X[:, :, 3:4, 2:3])

@@ -7,7 +7,7 @@ import pytest
 
 import salamandre as sal
 from salamandre import data
-from salamandre.evaluation import l1, of_pairs, psnr, ssim
+from salamandre.evaluation import l1, of_pairs, psnr, similarity, ssim
 
 RANDOM = np.random.default_rng(0)
 TRUTH = RANDOM.integers(0, 256, (3, 3, 17, 20), np.uint8)
@@ -121,6 +121,7 @@ def test_a_game_is_judged_by_what_it_makes_of_conditions():
     pairs = data.Pairs.of(IMAGES, TRUTH)
     found = of_pairs(pairs, 2)(copying_game(3, (17, 20), pairs))
     wanted = {metric.__name__: metric(IMAGES[:2], TRUTH[:2]) for metric in (l1, psnr, ssim)}
+    assert similarity(IMAGES[:2], TRUTH[:2]) == wanted
     assert found == pytest.approx(wanted, rel=1e-5)
     small = data.Pairs.of(IMAGES[..., :8, :8], TRUTH[..., :8, :8])
     assert [*of_pairs(small)(copying_game(3, (8, 8), small))] == ["l1", "psnr"]

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import os
+import runpy
 import subprocess
 import sys
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
+
+import pytest
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 DIGITS = ("--dataset", "digits")
@@ -27,6 +32,22 @@ def run(example, *arguments, cwd, code=0, **environment):
     )
     assert done.returncode == code, done.stderr
     assert "Traceback" not in done.stderr
+    return done
+
+
+def run_here(example, *arguments, cwd, code=0):
+    """The same in this process, which has imported everything."""
+    out, err, ended = StringIO(), StringIO(), 0
+    with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+        patch.chdir(cwd)
+        patch.syspath_prepend(EXAMPLES)
+        patch.setattr(sys, "argv", [example, *map(str, arguments)])
+        try:
+            runpy.run_path(str(EXAMPLES / example), run_name="__main__")
+        except SystemExit as end:
+            ended = end.code
+    done = subprocess.CompletedProcess(arguments, ended, out.getvalue(), err.getvalue())
+    assert done.returncode == code, done.stderr
     return done
 
 

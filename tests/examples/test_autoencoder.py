@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import runpy
-import sys
-
 import numpy as np
 import pytest
 from command import call, table
-from small_runs import DIGITS, EXAMPLES, files_of, only_folder
-from small_runs import run as run_apart
+from small_runs import DIGITS, files_of, only_folder, run, run_here
 
 import salamandre as sal
 
@@ -18,25 +14,6 @@ AUTOENCODER = {
     *("model.safetensors", "encoder.safetensors", "decoder.safetensors", "walk.png"),
     *("reconstructions", "animation.gif"),
 }
-
-
-@pytest.fixture
-def run(tmp_path, monkeypatch, capsys):
-    """A function that runs the example in this process, and returns what it prints."""
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.syspath_prepend(EXAMPLES)
-
-    def run_here(*arguments, code=None):
-        monkeypatch.setattr(sys, "argv", ["autoencoder.py", *arguments])
-        if code is None:
-            runpy.run_path(str(EXAMPLES / "autoencoder.py"), run_name="__main__")
-            return capsys.readouterr().out
-        with pytest.raises(SystemExit) as end:
-            runpy.run_path(str(EXAMPLES / "autoencoder.py"), run_name="__main__")
-        assert end.value.code == code
-        return capsys.readouterr().err.splitlines()[-1]
-
-    return run_here
 
 
 @pytest.mark.parametrize(
@@ -53,8 +30,9 @@ def run(tmp_path, monkeypatch, capsys):
         (("--hidden", "32", "--latent", "2"), ("map.png", "latent.png")),
     ],
 )
-def test_autoencoders(tmp_path, run, options, also):
-    printed = run(*DIGITS, "--epochs", "1", *options)
+def test_autoencoders(tmp_path, options, also):
+    words = (*DIGITS, "--epochs", "1", *options)
+    printed = run_here("autoencoder.py", *words, cwd=tmp_path).stdout
     folder = only_folder(tmp_path)
     assert files_of(folder) == {*AUTOENCODER, *also}
     (record,) = table(folder / "metrics.csv")
@@ -77,23 +55,24 @@ def test_autoencoders(tmp_path, run, options, also):
         assert 0 < float(record["divergence"]) < float(record["test_loss"])
 
 
-def test_an_autoencoder_is_continued_and_learns(tmp_path, run):
+def test_an_autoencoder_is_continued_and_learns(tmp_path):
     options = (*DIGITS, "--hidden", "64", "--latent", "8", "--loss", "l2", "--epochs", "30")
-    run_apart("autoencoder.py", *options, cwd=tmp_path)  # as a user does
+    run("autoencoder.py", *options, cwd=tmp_path)  # as a user does
     folder = only_folder(tmp_path)
     rows = table(folder / "metrics.csv")
     assert len(rows) == 30 and float(rows[-1]["squared"]) < float(rows[0]["squared"]) / 3
     before = sal.Network.load(folder / "model.safetensors").parameters
     (folder / "model.safetensors").unlink()
-    run("--resume", "latest")
+    run_here("autoencoder.py", "--resume", "latest", cwd=tmp_path)
     assert np.array_equal(sal.Network.load(folder / "model.safetensors").parameters, before)
-    message = run("--resume", "latest", "--latent", "9", code=2)
-    assert "--latent is [8] in digits-" in message
+    words = ("--resume", "latest", "--latent", "9")
+    done = run_here("autoencoder.py", *words, cwd=tmp_path, code=2)
+    assert "--latent is [8] in digits-" in done.stderr
 
 
-def test_a_study_of_the_bottleneck(tmp_path, run):
+def test_a_study_of_the_bottleneck(tmp_path):
     options = (*DIGITS, "--hidden", "32", "--latent", "1", "4", "--epochs", "2")
-    run_apart("autoencoder.py", *options, cwd=tmp_path)  # whose end releases the run
+    run("autoencoder.py", *options, cwd=tmp_path)  # whose end releases the run
     folder = only_folder(tmp_path)
     names = {"settings.json", "runs.csv", "study.png", "study-images.png", "latent-1", "latent-4"}
     assert files_of(folder) == names
@@ -108,7 +87,7 @@ def test_a_study_of_the_bottleneck(tmp_path, run):
         assert float(row["pca squared"]) == pytest.approx((left**2).sum() / len(test), rel=1e-3)
     assert "2 of 2 epochs" in call("show", "latent-4", "--output", tmp_path / "runs")
     before = table(folder / "runs.csv")
-    run("--resume", "latest")
+    run_here("autoencoder.py", "--resume", "latest", cwd=tmp_path)
     assert table(folder / "runs.csv") == before
 
 
@@ -123,6 +102,7 @@ def test_a_study_of_the_bottleneck(tmp_path, run):
         (("--mask", "2"), "Mask share must be"),
     ],
 )
-def test_mistakes_of_autoencoders(tmp_path, run, options, message):
-    assert message in run(*DIGITS, *options, code=2)
+def test_mistakes_of_autoencoders(tmp_path, options, message):
+    done = run_here("autoencoder.py", *DIGITS, *options, cwd=tmp_path, code=2)
+    assert message in done.stderr.splitlines()[-1]
     assert not (tmp_path / "runs").exists()

@@ -3,23 +3,18 @@
 from __future__ import annotations
 
 import csv
-import runpy
-import sys
 from functools import partial
-from pathlib import Path
 
 import numpy as np
 import pytest
 from command import letters
 from safetensors.numpy import save_file
-from small_runs import run
+from small_runs import run, run_here
 
 import salamandre as sal
 from salamandre import models
 from salamandre.models.weights import _published
 from salamandre.runs import LearnedImages, Settings, new_run
-
-EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 @pytest.fixture(autouse=True)
@@ -27,21 +22,10 @@ def _own_cache(tmp_path, monkeypatch):
     monkeypatch.setenv("SALAMANDRE_CACHE", str(tmp_path / "cache"))
 
 
-@pytest.fixture
-def mistake(tmp_path, monkeypatch, capsys):
-    """A function that runs an example in this process, and returns the sentence about a mistake."""
-    monkeypatch.chdir(tmp_path)
-
-    def run_wrongly(example, *arguments):
-        monkeypatch.setattr(sys, "argv", [example, *map(str, arguments)])
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as end:
-            runpy.run_path(str(EXAMPLES / example), run_name="__main__")
-        assert end.value.code == 2
-        (line,) = capsys.readouterr().err.splitlines()
-        return line
-
-    return run_wrongly
+def mistake(*words, cwd):
+    """Run an example wrongly, and return the sentence about the mistake."""
+    (line,) = run_here(*words, cwd=cwd, code=2).stderr.splitlines()
+    return line
 
 
 @pytest.fixture
@@ -53,7 +37,7 @@ def weights(tmp_path):
     return path
 
 
-def test_features_of_a_folder_of_pictures_are_classified(tmp_path, weights, mistake):
+def test_features_of_a_folder_of_pictures_are_classified(tmp_path, weights):
     pytest.importorskip("sklearn")
     letters(tmp_path / "pictures", "ab", count=8)
     options = ("--pictures", "pictures", "--weights", weights, "--train", 12, "--test", 4)
@@ -68,7 +52,7 @@ def test_features_of_a_folder_of_pictures_are_classified(tmp_path, weights, mist
     ]
     assert all(0 <= float(row["svm"]) <= 1 for row in rows)
     assert (folder / "cuts.png").is_file() and "fine-tuned: " in done.stdout
-    wrong = partial(mistake, "transfer_learning.py", *options[:4])
+    wrong = partial(mistake, "transfer_learning.py", *options[:4], cwd=tmp_path)
     assert "together at most 8" in wrong("--train", 18)
     assert "no layer 'fire'" in wrong("--cuts", "fire")
     assert "--C must be" in wrong("--C", "0.1", "-1")
@@ -77,7 +61,7 @@ def test_features_of_a_folder_of_pictures_are_classified(tmp_path, weights, mist
     assert [*(tmp_path / "runs").glob("*/*")] == [folder]
 
 
-def test_a_classifier_of_digits_is_looked_into(tmp_path, mistake):
+def test_a_classifier_of_digits_is_looked_into(tmp_path):
     digits, _ = sal.data.load("digits")
     settings = Settings.new("mnist_classifier.py", {"dataset": "digits"}, LearnedImages.of(digits))
     folder = new_run(tmp_path / "runs", "digits-classifier", settings).folder
@@ -91,7 +75,7 @@ def test_a_classifier_of_digits_is_looked_into(tmp_path, mistake):
     assert names >= {"saliency.png", "adversarial-3.png", "dream-3.png", "filters.png"}
     for attack in ("FGSM, ε = 0.3", "PGD-40, ε = 0.3", "DeepFool"):
         assert attack in done.stdout
-    wrong = partial(mistake, "inspect_network.py", "--run")
+    wrong = partial(mistake, "inspect_network.py", "--run", cwd=tmp_path)
     assert "unknown class 'ten'" in wrong(folder, "--target", "ten")
     assert "--epsilon must be" in wrong(folder, "--epsilon", "-1")
     assert "there is no run 'nowhere'" in wrong("nowhere")

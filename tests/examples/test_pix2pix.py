@@ -29,6 +29,7 @@ def test_pictures_are_made_from_pictures_and_a_run_goes_on(tmp_path):
     words = (*SMALL, *SHORT, "--test-share", "0.25", "--jitter")
     done = run("pix2pix.py", *words, "--rounds", "2", cwd=tmp_path)
     assert "9 pairs, 3 for testing" in done.stdout and "test pairs: l1 0." in done.stdout
+    assert "3 conditions as they are: l1 0." in done.stdout
     folder = only_folder(tmp_path)
     assert folder.parent.name == "drawings-pix2pix"
     done = run("pix2pix.py", "--resume", str(folder), "--rounds", "4", cwd=tmp_path)

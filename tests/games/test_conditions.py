@@ -184,6 +184,11 @@ def test_grids_of_what_is_no_picture_are_refused(tmp_path):
         play.play(1, [grids])
 
 
+def test_grids_of_what_are_no_pairs_are_refused(tmp_path):
+    with pytest.raises(TypeError, match=r"pairs must be Pairs, .* got ndarray"):
+        games.SampleGrids(tmp_path, pairs=LINES)
+
+
 def test_the_penalty_of_a_critic_of_patches_against_pytorch(backend, host):
     """Gulrajani et al. 2017, equation 3; D(x) is the mean of the scores of its patches."""
     torch = pytest.importorskip("torch")
@@ -243,6 +248,7 @@ def test_wrong_conditions_get_one_sentence():
     play = game()
     for options, message in (
         ({"count": 3}, "give some, generate"),
+        ({"conditions": data.Pairs.of(LINES, COLOURS)}, "got Pairs: give it pairs.conditions"),
         ({"count": 3, "conditions": LINES[:2]}, "a count of 3 and 2 conditions"),
         ({"conditions": LINES[:2], "latent": np.zeros((2, 5))}, "has no latent space: leave"),
         ({"conditions": COLOURS[:2]}, r"expected a batch of shape \(N, 1, 8, 8\)"),

@@ -203,6 +203,11 @@ def test_architectures_of_pairs_play(name, latent):
         (lambda: unet((100, 90), 3), r"U-Net halves pictures 5 times.*100×90.*to 96×96"),
         (lambda: unet((28, 28), 3), "resize them to 32×32"),
         (lambda: encoder_decoder((60, 65), 3, (8, 16, 32)), r"60×65 .* to 64×64"),
+        (lambda: unet((5, 5), 3), "halves pictures 1 time, which 5×5"),
+        (
+            lambda: games.new_game("pix2pix", data.Pairs.of(*np.zeros((2, 9, 3, 4, 4), np.uint8))),
+            "pictures of at least 8×8, got 4×4: resize them",
+        ),
         (lambda: patch_gan(30), "must be 1, 16, 34 or 70, got 30"),
         (lambda: games.new_game("slides", data.load("digits")[0]), "slides .* give it Pairs"),
         (

@@ -12,7 +12,7 @@ from typing import Any
 import click
 
 from salamandre import __version__
-from salamandre.cli import bench, datasets, generate, inspect, look, train, translate
+from salamandre.cli import bench, datasets, doctor, generate, inspect, look, train, translate
 from salamandre.cli.options import RunName
 from salamandre.program import (
     FAILURES,
@@ -99,6 +99,7 @@ for command in (
     inspect.inspect,
     datasets.datasets,
     bench.bench,
+    doctor.doctor,
 ):
     main.add_command(command)
 for command in (main, *main.commands.values(), *datasets.datasets.commands.values()):

@@ -5,7 +5,7 @@ from salamandre.data.batches import prefetch
 from salamandre.data.catalogue import CATALOGUE, CorruptData, DataSet, DataUnavailable
 from salamandre.data.folders import folder
 from salamandre.data.images import Images
-from salamandre.data.loading import load
+from salamandre.data.loading import at_hand, load
 from salamandre.data.opening import open
 from salamandre.data.paired_images import Pairs
 from salamandre.data.pairing import pairs

@@ -77,6 +77,21 @@ def load(
     return train, test
 
 
+def at_hand(name: str) -> bool:
+    """Return whether :func:`load` finds a data set here, without the internet."""
+    entry = CATALOGUE[one_of("data set", name, CATALOGUE)]
+    named = os.environ.get(VARIABLE)
+    if not entry.forms or (named and _find(entry, path_of(named), must=False)):
+        return True
+    home, form = cache.root() / (entry.family or entry.name), entry.forms[0]
+    return all(is_published(home / file.name, file) for file in form.files) or all(
+        cache.recall(
+            _cached(home, entry, split, form, "published"), entry.shape, len(entry.classes)
+        )
+        for split in SPLITS
+    )
+
+
 def _bundled(entry: DataSet) -> list[cache.Pair]:
     """Return the 8×8 digits that come with the package; see ``digits.md`` beside this file.
 

@@ -1,0 +1,59 @@
+"""``salamandre doctor``: what it says of a machine."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib import metadata
+
+import numpy as np
+import pytest
+from command import call
+from test_datasets import rows
+
+from salamandre.data import CATALOGUE
+
+
+@pytest.fixture(autouse=True)
+def _alone(place, monkeypatch):
+    monkeypatch.setenv("SALAMANDRE_CACHE", str(place / "cache"))
+    monkeypatch.delenv("SALAMANDRE_DATA", raising=False)
+
+
+def test_versions_and_places_are_those_of_this_machine(place):
+    found = rows(call("doctor"))
+    assert found["Python"][0] == platform.python_version()
+    assert found["NumPy"] == [np.__version__]
+    assert int(found["cores"][0]) <= os.cpu_count()
+    assert found["cache"] == [f"{place / 'cache'},", "0", "MB"]
+    assert found["data sets"][0] == "digits;"
+
+
+def test_a_missing_extra_has_its_command(monkeypatch):
+    version = metadata.version
+
+    def without_numba(package):
+        if package == "numba":
+            raise metadata.PackageNotFoundError(package)
+        return version(package)
+
+    monkeypatch.setattr(metadata, "version", without_numba)
+    output = " ".join(rows(call("doctor"))["numba"])
+    assert output.startswith("not installed: pip install 'salamandre[fast]'")
+
+
+def test_a_gpu_that_cannot_be_used_has_a_reason(monkeypatch):
+    monkeypatch.setattr("salamandre.backend.base._made", {})
+    monkeypatch.setitem(__import__("sys").modules, "cupy", None)
+    assert "needs CuPy" in " ".join(rows(call("doctor"))["GPU"])
+
+
+def test_a_folder_of_data_is_looked_into(place, monkeypatch):
+    mnist = place / "data" / "mnist"
+    mnist.mkdir(parents=True)
+    monkeypatch.setenv("SALAMANDRE_DATA", str(place / "data"))
+    assert "mnist," not in rows(call("doctor"))["data sets"]
+    for form in CATALOGUE["mnist"].forms[:1]:
+        for file in form.files:
+            (mnist / file.name).touch()
+    assert "mnist," in rows(call("doctor"))["data sets"]

@@ -136,8 +136,8 @@ class BatchNorm(Layer):
         self, count: int, mean: Array, variance: Array, ctx: Context
     ) -> tuple[int, Array, Array]:
         """Return count, mean and variance of the whole batch from those of this share."""
-        mean, variance = mean.astype("float64"), variance.astype("float64")
-        sums = ctx.group.all_reduce(ctx.xp.append(mean, 1.0) * count)
+        xp, mean, variance = ctx.xp, mean.astype("float64"), variance.astype("float64")
+        sums = ctx.group.all_reduce(xp.concatenate([mean, xp.ones(1, dtype="float64")]) * count)
         total, whole_mean = round(float(sums[-1])), sums[:-1] / sums[-1]
         squares = ctx.group.all_reduce((variance + (mean - whole_mean) ** 2) * count)
         return total, whole_mean.astype(ctx.dtype), (squares / total).astype(ctx.dtype)

@@ -50,6 +50,7 @@ setup(
         "safetensors>=0.4",
         "tqdm>=4.60",
         "platformdirs>=4",
+        "threadpoolctl>=3.1",
         "click>=8.1",
         "tomli>=2; python_version < '3.11'",
     ],
@@ -62,7 +63,7 @@ setup(
         "examples": EXAMPLES,
         "inspection": INSPECTION,
         "test": TEST,
-        "benchmarks": [*TEST, "thinc>=9", "threadpoolctl>=3"],
+        "benchmarks": [*TEST, "thinc>=9"],
         "docs": ["mkdocs>=1.6", "mkdocstrings[python]>=0.26"],
     },
 )

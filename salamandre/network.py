@@ -8,7 +8,7 @@ import warnings
 from collections.abc import Sequence
 from typing import Any
 
-from salamandre.backend import Array, Backend
+from salamandre.backend import Array, Backend, get_backend
 from salamandre.checks import whole
 from salamandre.class_names import by_name
 from salamandre.inputs import (
@@ -24,14 +24,14 @@ from salamandre.losses import Loss
 from salamandre.optimizer import Optimizer, advice
 from salamandre.parts import checked_part
 from salamandre.passes import Context, Pass
-from salamandre.vectors import FlatVectors
+from salamandre.shared_batches import SharedBatches, checked_threads
 
 
 class Diverged(FloatingPointError):
     """The loss became NaN or infinite; the parameters are those before that step."""
 
 
-class Network(FlatVectors, Meaning):
+class Network(SharedBatches, Meaning):
     """Layers in a row, their parameters in one flat vector, with a loss and an optimizer.
 
     A network may be a layer of another one: without an ``input_shape`` as a part of it; with one
@@ -49,6 +49,7 @@ class Network(FlatVectors, Meaning):
         dtype: ``"float32"`` (default) or ``"float64"`` (for gradient checks).
         names: of the layers, if they are in a row. Default their numbers.
         frozen: names of parts that do not learn, see :meth:`freeze`. Default none.
+        threads: among how many the batch of a step is shared. Default: as many as pay.
 
     Attributes:
         parameters, gradients: the flat vectors of all parameters and of dE/dparameters.
@@ -72,6 +73,7 @@ class Network(FlatVectors, Meaning):
         dtype: str = "float32",
         names: Sequence[str] | None = None,
         frozen: Sequence[str] = (),
+        threads: int | None = None,
     ) -> None:
         for what, value, base in (("loss", loss, Loss), ("optimizer", optimizer, Optimizer)):
             if value is not None:
@@ -79,8 +81,9 @@ class Network(FlatVectors, Meaning):
         if optimizer is not None:
             optimizer.require_free()
             optimizer.check_rule()
+        checked_threads(threads, None if input_shape is None else get_backend(backend))
         super().__init__(layers, input_shape, seed, backend, dtype, names, frozen)
-        self.loss, self.optimizer = loss, optimizer
+        self.loss, self.optimizer, self.threads = loss, optimizer, threads
         if not self.owns_vectors:
             return
         if loss and (advice := loss.advice(self._activation, self.output_shape)):
@@ -96,41 +99,12 @@ class Network(FlatVectors, Meaning):
         self.classes: int | None = min((layer.classes for layer in conditional), default=None)
         self._activation = self.output_activation
         self._latest: Pass | None = None  # the one of compute and backprop without a pass
-        self._idle: list[Pass] = []  # passes that nobody uses
 
     def __getstate__(self) -> dict[str, Any]:
-        made = ("_activation", "_latest", "_idle")
+        made = ("_activation", "_latest")
         return {name: value for name, value in super().__getstate__().items() if name not in made}
 
     # -- passes --------------------------------------------------------------------------------
-
-    def new_pass(
-        self,
-        parameter_gradients: bool = True,
-        input_gradient: bool = True,
-        statistics: bool = True,
-        accumulate: bool = False,
-    ) -> Pass:
-        """Return a pass of this network, for :meth:`compute` and :meth:`backprop`.
-
-        Args:
-            parameter_gradients: whether backprop fills ``gradients``.
-            input_gradient: whether backprop returns dE/dx.
-            statistics: whether running statistics are updated.
-            accumulate: whether backprop adds to ``gradients`` instead of writing them.
-        """
-        self._require_vectors()
-        run = Pass(self)
-        run.statistics, run.accumulate = statistics, accumulate
-        run.want(parameter_gradients, input_gradient)
-        return run
-
-    def _take_pass(self) -> Pass:
-        """Return a pass that nobody uses; it is given back by ``self._idle.append``."""
-        try:
-            return self._idle.pop()
-        except IndexError:  # another thread may have taken the last one
-            return self.new_pass()
 
     def compute(
         self,
@@ -325,6 +299,7 @@ class Network(FlatVectors, Meaning):
         if self.loss is None or self.optimizer is None:
             raise ValueError("learn needs a Network with a loss and an optimizer")
         count = example_count(x)
+        self.check_threads(count)
         if self.loss.takes_labels:  # to others -1 and 1 are values
             target = by_name("the targets", target, self._class_names)
         target = self.loss.check(target, (count, *self.output_shape), self.dtype, self.backend)

@@ -7,17 +7,21 @@ from __future__ import annotations
 
 import math
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
 from salamandre.backend import Array, Backend, RandomStream
+from salamandre.backend.group import ALONE, Group
+
+Seed = int | Sequence[int] | Callable[[], Sequence[int]]
 
 
 class Context:
     """A layer's part of a pass.
 
     The layer may keep in it what :meth:`Layer.backprop` needs of :meth:`Layer.compute`, under any
-    name that is not an attribute below, ``training``, ``labels``, ``random`` or a method's.
+    name that is not an attribute below, ``training``, ``labels``, ``random``, ``group`` or a
+    method's.
 
     Attributes:
         run: the pass.
@@ -62,6 +66,11 @@ class Context:
     def random(self) -> RandomStream:
         """The random numbers of this pass."""
         return self.run.random
+
+    @property
+    def group(self) -> Group:
+        """The shares of the batch; sums over the whole batch go through it."""
+        return self.run.group
 
     def update(self, state: Array, value: Array) -> None:
         """Give a state array of the layer another value, if the pass is to change the state.
@@ -116,7 +125,12 @@ class Pass(Context):
         accumulate: whether backprop adds to the gradients instead of writing them. Default False.
         output_shape: of the latest compute, ``None`` if there is nothing to go back from.
         left_out: how many of the last layers the latest compute left out.
+        shared: whether batches may be shared among threads, see :mod:`salamandre.shared_batches`.
+        shares: the examples of each share of the latest compute; none if it was not shared.
+        others: the passes of all shares but the first, which is this one.
     """
+
+    group: Group = ALONE
 
     def __init__(self, network: Any) -> None:
         super().__init__(network, self, network.backend, network.dtype)
@@ -128,24 +142,31 @@ class Pass(Context):
         self.updates: list[tuple[Array, Array]] = []
         self.output_shape: tuple[int, ...] | None = None
         self.left_out = 0
+        self.shared = False
+        self.shares: Sequence[slice] = ()
+        self.others: list[Pass] = []
         self._stream: RandomStream | None = network.random
-        self._seed: int | Sequence[int] = 0
+        self._seed: Seed = 0
         self._planned: tuple[Any, ...] = ()
 
     def __reduce__(self) -> Any:
         """Copy and pickle the pass as a new one of the network, with nothing computed."""
-        wanted = self._planned[:3]
-        return _new_pass, (self.network, self.statistics, self.accumulate, wanted)
+        return _new_pass, (
+            self.network,
+            {name: getattr(self, name) for name in ("statistics", "accumulate", "shared")},
+            self.wanted,
+        )
 
     @property
     def random(self) -> RandomStream:
         """The random numbers: the network's, or those of a seed."""
         if self._stream is None:
-            self._stream = self.backend.stream(self._seed)
+            seed = self._seed
+            self._stream = self.backend.stream(seed() if callable(seed) else seed)
         return self._stream
 
-    def draw_from(self, stream: RandomStream | None, seed: int | Sequence[int] = 0) -> None:
-        """Take random numbers from a stream, or anew from a seed."""
+    def draw_from(self, stream: RandomStream | None, seed: Seed = 0) -> None:
+        """Take random numbers from a stream, or anew from a seed or what returns it if asked."""
         self._stream, self._seed = stream, seed
 
     def want(
@@ -162,6 +183,11 @@ class Pass(Context):
             self.network.plan(self)
 
     @property
+    def wanted(self) -> tuple[Any, ...]:
+        """The arguments of the latest :meth:`want`."""
+        return self._planned[:3]
+
+    @property
     def is_stale(self) -> bool:
         """Whether parts of the network were frozen or unfrozen since the pass was planned."""
         return self._planned[3] != self.network.version
@@ -169,12 +195,12 @@ class Pass(Context):
     def renew(self) -> None:
         """Plan the pass again if it is stale."""
         if self.is_stale:
-            self.want(*self._planned[:3])
+            self.want(*self.wanted)
 
 
-def _new_pass(network: Any, statistics: bool, accumulate: bool, wanted: tuple[bool, ...]) -> Pass:
+def _new_pass(network: Any, flags: dict[str, bool], wanted: tuple[bool, ...]) -> Pass:
     run = Pass(network)
-    run.statistics, run.accumulate = statistics, accumulate
+    vars(run).update(flags)
     run.want(*wanted)
     return run
 

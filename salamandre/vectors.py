@@ -165,8 +165,9 @@ class FlatVectors(Sequential, abstract=True):
             )
 
     def config(self) -> dict[str, Any]:
-        """Return the constructor arguments, but for the backend: a saved network has none."""
-        config = {name: value for name, value in super().config().items() if name != "backend"}
+        """Return the constructor arguments, but for where it computes: a saved network does not."""
+        where = ("backend", "threads")
+        config = {name: value for name, value in super().config().items() if name not in where}
         if self.owns_vectors and "dtype" in config:  # which may have been given as np.float64
             config["dtype"] = self.dtype.name
         return config

@@ -32,7 +32,8 @@ ROOMS = """
     optimizer
     optimizers
     inputs
-    vectors model_files
+    vectors model_files shares
+    shared_batches
     network
     gradient_mistakes
     gradient_checking pytorch

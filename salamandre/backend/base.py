@@ -38,6 +38,7 @@ class Backend:
 
     name: str
     xp: Any
+    shares_batches = False  # whether several threads compute sooner than one
 
     def asarray(self, array: Any, dtype: Any = None) -> Array:
         """Return ``array`` (on the host or already here) as an array of this backend."""

@@ -14,6 +14,7 @@ import numpy as np
 OPTIONS: dict[str, Any] = {
     "fastmath": {"contract", "reassoc", "nsz", "arcp"},
     "error_model": "numpy",
+    "nogil": True,  # other threads compute at the same time
 }
 
 

@@ -24,6 +24,7 @@ class NumpyBackend(Backend):
     """
 
     name = "numpy"
+    shares_batches = True
     xp = np
 
     def __init__(self, compiled: bool | None = None) -> None:

@@ -117,7 +117,7 @@ class GradientPenalty(Lipschitz):
     def attach(self, critic: Network) -> None:
         """Let layers that have no second-order backprop refuse before the first round."""
         super().attach(critic)
-        self._run = critic.new_pass(statistics=False, accumulate=True)
+        self._run = critic.new_pass(statistics=False, accumulate=True, shared=True)
         trial = critic.new_pass(statistics=False)
         trial.draw_from(None)
         kept = critic.gradients + 0

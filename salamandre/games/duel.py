@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 from salamandre.backend import Array
 from salamandre.network import Network
 from salamandre.passes import Pass
@@ -21,12 +23,13 @@ class Duel:
     def __init__(self, discriminator: Network) -> None:
         self.network = discriminator
         self._coupled = any(layer.couples_examples for _, layer in discriminator.walk())
-        self._passes = [discriminator.new_pass(input_gradient=False)]
+        made = functools.partial(discriminator.new_pass, shared=True)
+        self._passes = [made(input_gradient=False)]
         if self._coupled:
-            self._passes.append(discriminator.new_pass(input_gradient=False, accumulate=True))
+            self._passes.append(made(input_gradient=False, accumulate=True))
             self._fooled = self._passes[1]  # the memory of a third pass of images would be large
         else:
-            self._fooled = discriminator.new_pass(parameter_gradients=False, statistics=False)
+            self._fooled = made(parameter_gradients=False, statistics=False)
 
     def scores(self, real: Array, fake: Array, labels: Array | None) -> tuple[Array, Array]:
         """Return the scores (N, P) of real and of fake examples (N, ...) with the same labels."""

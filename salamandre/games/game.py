@@ -118,6 +118,8 @@ class GanGame(Loop):
         images, condition_shape = paired(images, conditions)
         self.pairing = Pairing(latent, condition_shape)
         checks.players(generator, discriminator, self.pairing)
+        for player in (generator, discriminator):
+            player.check_threads(self.batch_size)
         self.classes = checks.classes(generator, discriminator, images, labels)
         self.backend = generator.backend
         self.value_range = checks.output_range(generator)
@@ -134,7 +136,7 @@ class GanGame(Loop):
         self.lipschitz.attach(discriminator)
         for remedy in self.remedies:
             remedy.attach(self)
-        self._fakes = generator.new_pass(input_gradient=False)
+        self._fakes = generator.new_pass(input_gradient=False, shared=True)
         self._duel = Duel(discriminator)
 
     # -- a round -------------------------------------------------------------------------------

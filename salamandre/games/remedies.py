@@ -134,7 +134,7 @@ class FeatureMatching(Remedy):
                 "FeatureMatching needs a discriminator of at least two layers, one of them before "
                 "the last with parameters; parts of a Sequential are not looked into"
             )
-        self._run = d.new_pass(parameter_gradients=False, statistics=False)
+        self._run = d.new_pass(parameter_gradients=False, statistics=False, shared=True)
 
     def generator_loss(self, batch: Batch, game: Any) -> tuple[Array, Array]:
         """Return weight · ‖difference of the means‖² and its gradient."""

@@ -66,7 +66,7 @@ class MinibatchDiscrimination(_Coupling):
         xp = ctx.xp
         ctx.x = x
         m = xp.dot(x, self.weights).reshape(len(x), self.features, self.depth)
-        difference = m[:, None] - m[None]  # (i, j, features, depth)
+        difference = m[:, None] - _of_all_shares(m, ctx)[None]  # (i, j, features, depth)
         ctx.sign = xp.sign(difference)
         ctx.closeness = xp.exp(-xp.abs(difference).sum(axis=3))  # (i, j, features)
         return xp.concatenate([x, ctx.closeness.sum(axis=1) - 1], axis=1)
@@ -75,7 +75,7 @@ class MinibatchDiscrimination(_Coupling):
         """dE/dM_i = -Σ_j (do_i + do_j) c(x_i, x_j) sign(M_i - M_j); then as for a product."""
         xp = ctx.xp
         do = dy[:, self._inputs :]
-        pull = (do[:, None] + do[None]) * ctx.closeness
+        pull = (do[:, None] + _of_all_shares(do, ctx)[None]) * ctx.closeness
         dm = -(pull[..., None] * ctx.sign).sum(axis=1).reshape(len(dy), -1)
         if ctx.parameter_gradients:
             self.d_weights[...] = xp.dot(ctx.x.T, dm)
@@ -106,13 +106,35 @@ class MinibatchDeviation(_Coupling):
     def compute(self, x: Array, ctx: Context) -> Array:
         """Return x with s beside it."""
         xp = ctx.xp
-        ctx.centred = x - x.mean(axis=0)
-        ctx.std = xp.sqrt((ctx.centred * ctx.centred).mean(axis=0) + self.eps)
+        count = len(x)
+        if ctx.group.size > 1:
+            count = int(ctx.group.all_reduce(xp.asarray(count)))
+        ctx.count = count
+        ctx.centred = x - self._mean(x, ctx)
+        ctx.std = xp.sqrt(self._mean(ctx.centred * ctx.centred, ctx) + self.eps)
         extra = xp.zeros((len(x), 1, *x.shape[2:]), dtype=x.dtype) + ctx.std.mean()
         return xp.concatenate([x, extra], axis=1)
 
     def backprop(self, dy: Array, ctx: Context) -> Array:
         """dx = its share of dy + ds (x - mean) / (std · N · elements)."""
-        ds = dy[:, -1].sum()
-        scale = ds / (len(dy) * math.prod(ctx.std.shape))
+        ds = ctx.group.all_reduce(dy[:, -1].sum())
+        scale = ds / (ctx.count * math.prod(ctx.std.shape))
         return dy[:, :-1] + scale * ctx.centred / ctx.std
+
+    def _mean(self, x: Array, ctx: Context) -> Array:
+        """Return the mean over the examples of all shares."""
+        return ctx.group.all_reduce(x.sum(axis=0)) / ctx.count
+
+
+def _of_all_shares(rows: Array, ctx: Context) -> Array:
+    """Return the rows (N, ...) of all shares of the batch, in order."""
+    xp, group = ctx.xp, ctx.group
+    if group.size == 1:
+        return rows
+    counts = xp.zeros(group.size, dtype="int64")
+    counts[group.rank] = len(rows)
+    counts = group.all_reduce(counts)
+    start = int(counts[: group.rank].sum())
+    found = xp.zeros((int(counts.sum()), *rows.shape[1:]), dtype=rows.dtype)
+    found[start : start + len(rows)] = rows
+    return group.all_reduce(found)

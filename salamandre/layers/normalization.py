@@ -91,7 +91,9 @@ class BatchNorm(Layer):
             self.d_gamma[...] = d_gamma
             self.d_beta[...] = d_beta
         scale = ctx.gamma * inverse_std
-        share = 1 / len(dy) if ctx.training else 0.0
+        share = 1 / ctx.count if ctx.training else 0.0
+        if ctx.training and ctx.group.size > 1:  # each share has added its own to the gradients
+            d_gamma, d_beta = ctx.group.all_reduce(xp.stack([d_gamma, d_beta]))
         slope, shift = -share * scale * inverse_std * d_gamma, -share * scale * d_beta
         rows = self._rows(ctx, "dx", dx)
         normalize_gradient(backend, dy, ctx.rows, ctx.mean, scale, slope, shift, rows)
@@ -114,18 +116,31 @@ class BatchNorm(Layer):
         return ctx.buffer_like(name, x)
 
     def _batch_statistics(self, ctx: Context) -> tuple[Array, Array]:
+        mean, variance = ctx.xp.empty_like(ctx.gamma), ctx.xp.empty_like(ctx.gamma)
+        moments(ctx.backend, ctx.rows, mean, variance)
         count = len(ctx.rows)
+        if ctx.group.size > 1:
+            count, mean, variance = self._of_all_shares(count, mean, variance, ctx)
+        ctx.count = count
         if count < 2:
             raise ValueError(
                 "BatchNorm needs at least 2 values per feature to train, got a batch of one: "
                 "use a larger batch, or compute with training=False"
             )
-        mean, variance = ctx.xp.empty_like(ctx.gamma), ctx.xp.empty_like(ctx.gamma)
-        moments(ctx.backend, ctx.rows, mean, variance)
         unbiased = variance * (count / (count - 1))
         for running, batch in ((self.running_mean, mean), (self.running_variance, unbiased)):
             ctx.update(running, running * (1 - self.momentum) + self.momentum * batch)
         return mean, variance
+
+    def _of_all_shares(
+        self, count: int, mean: Array, variance: Array, ctx: Context
+    ) -> tuple[int, Array, Array]:
+        """Return count, mean and variance of the whole batch from those of this share."""
+        xp, mean, variance = ctx.xp, mean.astype("float64"), variance.astype("float64")
+        sums = ctx.group.all_reduce(xp.concatenate([mean, xp.ones(1, dtype="float64")]) * count)
+        total, whole_mean = round(float(sums[-1])), sums[:-1] / sums[-1]
+        squares = ctx.group.all_reduce((variance + (mean - whole_mean) ** 2) * count)
+        return total, whole_mean.astype(ctx.dtype), (squares / total).astype(ctx.dtype)
 
 
 class _ExampleNorm(Layer, abstract=True):

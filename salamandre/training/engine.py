@@ -84,6 +84,7 @@ class Engine(Loop):
             raise ValueError("an Engine needs a Network with a loss and an optimizer")
         self.network = network
         self.batch_size = whole("batch_size", batch_size)
+        network.check_threads(self.batch_size)
         self.callbacks = checked_callbacks(callbacks)
         self.seed = whole("seed", seed, least=0)
         self.attack = attack

@@ -1,0 +1,161 @@
+"""Threads that work on the shares of a batch, while BLAS keeps to one thread in each of them."""
+
+from __future__ import annotations
+
+import contextvars
+import functools
+import os
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from typing import Any
+
+from salamandre.backend.group import Group, Meeting
+
+Task = Callable[[Group], Any]
+
+
+class Team:
+    """So many threads, the caller's among them, each with a rank.
+
+    Threads are started when they are first needed, and sleep between two tasks.
+
+    Args:
+        size: how many; at least 2.
+    """
+
+    def __init__(self, size: int) -> None:
+        self._meeting = Meeting(size)
+        self._pool = ThreadPoolExecutor(size - 1, "salamandre")
+
+    def run(self, task: Task) -> list[Any]:
+        """Return what ``task(group)`` returns for each rank; rank 0 is the calling thread.
+
+        An exception in one of the ranks ends the others where they next wait for each other, or at
+        their end; then the first one, by rank, is raised.
+        """
+        barrier = self._meeting.barrier
+        first, *others = self._meeting.groups()
+
+        def attempt(group: Group) -> Any:
+            try:
+                return task(group)
+            except BaseException:
+                barrier.abort()
+                raise
+
+        with one_blas_thread():
+            futures: list[Future[Any]] = []
+            try:
+                for group in others:  # with the context of the caller, such as numpy.errstate
+                    context = contextvars.copy_context()
+                    futures.append(self._pool.submit(context.run, attempt, group))
+                results = [attempt(first)]
+            except threading.BrokenBarrierError:
+                results = []  # of another rank's error
+            except BaseException:
+                barrier.abort()
+                raise
+            finally:
+                _finish(futures, barrier)
+        errors = [e for f in futures if (e := f.exception()) is not None]
+        for error in errors:
+            if not isinstance(error, threading.BrokenBarrierError):
+                raise error
+        return results + [future.result() for future in futures]
+
+
+def _finish(futures: list[Future[Any]], barrier: threading.Barrier) -> None:
+    """Wait for the threads, also when interrupted: they work on the caller's memory."""
+    try:
+        wait(futures)
+    except BaseException:  # Ctrl-C
+        barrier.abort()
+        _finish(futures, barrier)
+        raise
+    if barrier.broken:
+        barrier.reset()
+
+
+@functools.cache
+def team(size: int) -> Team:
+    """Return the process's team of a size."""
+    return Team(size)
+
+
+class _Blas:
+    """The libraries that NumPy's products run in, and how many threads they may use."""
+
+    def __init__(self) -> None:
+        self.busy = threading.RLock()  # one batch at a time is shared
+        self.depth, self.allowed = 0, 1
+
+    @functools.cached_property
+    def libraries(self) -> list[Any]:
+        """What sets their threads: empty for a library that cannot be told."""
+        from threadpoolctl import ThreadpoolController
+
+        found = ThreadpoolController().select(user_api="blas").lib_controllers
+        if not found:
+            warnings.warn(
+                "the BLAS that NumPy uses cannot be limited to one thread, so that batches are not "
+                "shared among threads: steps are as without sharing",
+                RuntimeWarning,
+                stacklevel=2,
+            )
+        return list(found)
+
+
+_blas = _Blas()
+
+
+def allowed_threads() -> int:
+    """Return how many threads BLAS may use, or the cores that the process may, if those are fewer.
+
+    0 for a BLAS that cannot be limited to one thread.
+    """
+    if not _blas.libraries:
+        return 0
+    return min(_blas.allowed if _blas.depth else _blas_threads(), _cores())
+
+
+def _blas_threads() -> int:
+    return max((library.get_num_threads() for library in _blas.libraries), default=1)
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Let BLAS use one thread in the block, in which no other thread can be."""
+    with _blas.busy:
+        if not _blas.depth:
+            before = [library.get_num_threads() for library in _blas.libraries]
+            _blas.allowed = max(before, default=1)
+            for library in _blas.libraries:
+                library.set_num_threads(1)
+        _blas.depth += 1
+        try:
+            yield
+        finally:
+            _blas.depth -= 1
+            if not _blas.depth:
+                for library, number in zip(_blas.libraries, before, strict=True):
+                    library.set_num_threads(number)
+
+
+def _forget() -> None:
+    """Leave the parent's threads and locks behind, after a fork."""
+    global _blas
+    team.cache_clear()
+    _blas = _Blas()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget)

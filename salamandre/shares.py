@@ -1,0 +1,129 @@
+"""What a share of a batch is made of: a replica of the network, seeds, examples; and one again."""
+
+from __future__ import annotations
+
+import functools
+import math
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from salamandre.backend import Backend, RandomStream
+from salamandre.layer import Layer
+from salamandre.layers.containers import Container
+from salamandre.passes import Pass
+
+
+class Replica:
+    """A network's layers once more: all that they have, but gradients of their own.
+
+    Args:
+        network: whose.
+    """
+
+    def __init__(self, network: Any) -> None:
+        layers = list({id(layer): layer for _, layer in network.walk()}.values())
+        twins = {id(layer): object.__new__(type(layer)) for layer in layers}
+        own = {
+            id(layer): {
+                name: replaced
+                for name, value in vars(layer).items()
+                if (replaced := _replaced(value, twins)) is not value
+            }
+            for layer in layers
+        }
+        gradients = network.backend.xp.zeros(network.gradients.shape, network.dtype)
+        own[id(network)]["gradients"] = gradients
+        for _, part, layer, declared in network.declarations():
+            own[id(layer)][f"d_{declared.name}"] = declared.view(gradients[part])
+        self._layers = [(vars(twins[id(x)]), vars(x), own[id(x)]) for x in layers]
+        self._network = twins[id(network)]
+        self.follow()
+
+    def follow(self) -> None:
+        """Take over what has changed in the network's layers, such as a rate."""
+        for twin, layer, own in self._layers:
+            twin.update(layer)
+            twin.update(own)
+
+    def new_pass(self) -> Pass:
+        """Return a pass of the replica. It updates no statistics: the first share does."""
+        run = Pass(self._network)
+        run.statistics = False
+        return run
+
+
+def _replaced(value: Any, twins: Mapping[int, Layer]) -> Any:
+    """Return a value with twins for layers, also in lists; itself if there are none."""
+    if id(value) in twins:
+        return twins[id(value)]
+    inside = value.values() if isinstance(value, dict) else value
+    if not isinstance(value, (list, tuple, dict)) or not any(id(x) in twins for x in inside):
+        return value
+    replaced = [twins.get(id(x), x) for x in inside]
+    return (
+        dict(zip(value, replaced, strict=True))
+        if isinstance(value, dict)
+        else type(value)(replaced)
+    )
+
+
+class Seed:
+    """The seeds of a batch's shares, from one drawn of its stream when a share first asks for it.
+
+    A batch that needs no random numbers draws none.
+    """
+
+    def __init__(self, stream: RandomStream, backend: Backend) -> None:
+        self._stream, self._backend = stream, backend
+        self._lock = threading.Lock()
+
+    def of(self, rank: int) -> list[int]:
+        """Return the seed of a share."""
+        with self._lock:
+            return [*self._words, rank]
+
+    @functools.cached_property
+    def _words(self) -> list[int]:
+        drawn = self._backend.to_numpy(self._stream.uniform((2,), "float64"))
+        return [int(word * 2**32) for word in drawn]
+
+
+def share_slices(count: int, size: int) -> list[slice]:
+    """Return slices of about one length of so many things; none for one share."""
+    if size == 1:
+        return []
+    ends = [count * rank // size for rank in range(size + 1)]
+    return list(map(slice, ends[:-1], ends[1:]))
+
+
+def cut(batch: Any, share: slice) -> Any:
+    """Return a share of a batch, or of a tuple of them; ``None`` stays."""
+    if batch is None:
+        return None
+    return tuple(x[share] for x in batch) if isinstance(batch, tuple) else batch[share]
+
+
+def joined(parts: Sequence[Any], name: str, ctx: Pass) -> Any:
+    """Return the shares' results as one, in a buffer of that name; of tuples, one of each."""
+    first = parts[0]
+    if isinstance(first, tuple):
+        columns = enumerate(zip(*parts, strict=True))
+        return tuple(joined(column, f"{name} {index}", ctx) for index, column in columns)
+    shape = getattr(first, "shape", ())
+    if first is None or len({getattr(part, "shape", ())[1:] for part in parts} | {shape[1:]}) > 1:
+        return first  # what it must not be, the network says
+    count = sum(len(part) for part in parts)
+    last = len(shape) == 4 and not first.flags.c_contiguous
+    joint = ctx.buffer(f"shared {name}", (count, *shape[1:]), channels_last=last)
+    return ctx.xp.concatenate(parts, out=joint)
+
+
+def multiply_adds(layer: Layer, output: Sequence[int]) -> int:
+    """Return about how many multiply-adds an example takes in a layer with such an output."""
+    positions = math.prod(output[1:])  # of images that windows are moved over
+    total = sum(d.size * (positions if len(d.shape) == 4 else 1) for d in layer.declared)
+    for index, child in enumerate(layer.children):
+        shape = layer._outputs[index] if isinstance(layer, Container) else output
+        total += multiply_adds(child, shape)
+    return total

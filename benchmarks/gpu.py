@@ -29,8 +29,8 @@ BLOCK = 0.05  # seconds of a block, about
 WORKS = {
     "784-300-10, SGD, batch 64": ("perceptron", (PERCEPTRON, 64, "SGD")),
     "784-300-10, Adam, batch 64": ("perceptron", (PERCEPTRON, 64, "Adam")),
-    "WGAN-GP round, batch 64": ("vector_game", (PENALTY,)),
-    "DCGAN round, 32×32, batch 64": ("dcgan", ()),
+    "WGAN-GP round, batch 64": ("perceptron_round", (PENALTY,)),
+    "DCGAN round, 32×32, batch 64": ("dcgan_round", ()),
 }
 
 

@@ -21,7 +21,7 @@ from statistics import median
 from typing import NamedTuple
 
 from peers import GAN, LAYERS, PENALTY
-from timing import PEERS, ready, times
+from timing import PEERS, limit, ready, table_name, times
 
 RUNS = 3
 RESULTS = Path(__file__).parent / "results"
@@ -49,16 +49,18 @@ def _works() -> dict[str, Work]:
         ([784, 1000, 300, 10], 64, "Adam"),
         ["PyTorch", "PyTorch, fused", "PyTorch, compiled", "JAX", "bare products"],
     )
-    works["round of a GAN of perceptrons"] = Work("vector_game", (GAN,), DENSE)
-    works["round with gradient penalty, 2 critic steps"] = Work("vector_game", (PENALTY,), DENSE)
-    works["round of a conditional GAN"] = Work("cgan", (), DENSE[:2])
+    works["round of a GAN of perceptrons"] = Work("perceptron_round", (GAN,), DENSE)
+    works["round with gradient penalty, 2 critic steps"] = Work(
+        "perceptron_round", (PENALTY,), DENSE
+    )
+    works["round of a conditional GAN"] = Work("cgan_round", (), DENSE[:2])
     works["CNN, windows 3×3, Adam, batch 64"] = Work("small_cnn", (), [*IMAGES, "JAX"])
     works["CNN for MNIST, batch-norm, dropout"] = Work("mnist_cnn", (), IMAGES)
-    works["round of a DCGAN, 32×32"] = Work("dcgan", (), [*IMAGES, "JAX"])
+    works["round of a DCGAN, 32×32"] = Work("dcgan_round", (), IMAGES)
     for transposed, inputs, outputs, size in LAYERS:
         kind = "transposed convolution" if transposed else "convolution"
         works[f"{kind} {inputs} → {outputs}, {size}×{size}"] = Work(
-            "layer", (transposed, inputs, outputs, size), [*IMAGES[:2], "JAX", "bare products"]
+            "layer", (transposed, inputs, outputs, size), [*IMAGES[:2], "bare products"]
         )
     for images, gradient in ((1, False), (1, True), (8, True)):
         more = " and gradient by the image" if gradient else ""
@@ -91,14 +93,6 @@ def rows(name: str, seconds: float) -> list[str]:
     return found + [
         f"| {name} | {peer} | | | | | left out: {why} |" for peer, why in left_out.items()
     ]
-
-
-def limit(cores: int) -> None:
-    """Let this process run on so many cores, and its libraries start as many threads."""
-    for library in ("OPENBLAS", "OMP", "MKL", "NUMBA"):
-        os.environ[f"{library}_NUM_THREADS"] = str(cores)
-    if hasattr(os, "sched_setaffinity"):  # JAX and others count the cores that they may use
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
 
 
 def main() -> None:
@@ -141,8 +135,7 @@ def main() -> None:
             lines += [line for line in done.stdout.splitlines() if line.startswith("|")]
             print(done.stdout, end="", flush=True)
     if not options.only:
-        plain = "-plain" * options.plain
-        path = RESULTS / f"peers{plain}-{options.threads}-thread{'s' * (options.threads > 1)}.md"
+        path = RESULTS / f"{table_name(options.threads, options.plain)}.md"
         path.write_text("\n".join(lines) + "\n")
         print(f"written to {path}")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import statistics
 import time
 from collections.abc import Mapping
@@ -26,6 +27,19 @@ PEERS: dict[str, tuple[str, dict[str, Any]]] = {  # the module in peers/, and op
     "thinc": ("in_thinc", {}),
     "bare products": ("products", {}),
 }
+
+
+def table_name(threads: int, plain: bool = False) -> str:
+    """Return the name of the table of ``table.py``, and of its picture."""
+    return f"peers{'-plain' * plain}-{threads}-thread{'s' * (threads > 1)}"
+
+
+def limit(cores: int) -> None:
+    """Let this process run on so many cores, and its libraries start as many threads."""
+    for library in ("OPENBLAS", "OMP", "MKL", "NUMBA"):
+        os.environ[f"{library}_NUM_THREADS"] = str(cores)
+    if hasattr(os, "sched_setaffinity"):  # JAX and others count the cores that they may use
+        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:cores])
 
 
 def ready(

@@ -55,7 +55,7 @@ def compiled(update, state: Any) -> Step:
     return step
 
 
-def vector_game(game: Game) -> Step:
+def perceptron_round(game: Game) -> Step:
     """Return a round of a game between perceptrons."""
     players = dense(game.generator), dense(game.discriminator, 1)
 
@@ -67,7 +67,7 @@ def vector_game(game: Game) -> Step:
 
     images = jnp.asarray(pictures(784))
     if not game.penalised:
-        return gan_round(generate, score, players, images, (game.generator[0],))
+        return gan_game(generate, score, players, images, (game.generator[0],))
 
     def critic_loss(critic: Any, real: jax.Array, fake: jax.Array, key: jax.Array) -> jax.Array:
         share = jax.random.uniform(key, (BATCH, 1))
@@ -91,7 +91,7 @@ def vector_game(game: Game) -> Step:
     return compiled(play, tuple(map(fresh, players)))
 
 
-def gan_round(generate, score, players, images: jax.Array, latent: tuple[int, ...]) -> Step:
+def gan_game(generate, score, players, images: jax.Array, latent: tuple[int, ...]) -> Step:
     """Return a round of the non-saturating game."""
 
     def play(state, key):
@@ -112,7 +112,7 @@ def gan_round(generate, score, players, images: jax.Array, latent: tuple[int, ..
     return compiled(play, tuple(map(fresh, players)))
 
 
-def dcgan() -> Step:
+def dcgan_round() -> Step:
     """Return a round of the DCGAN."""
     random = np.random.default_rng(0)
 
@@ -152,30 +152,7 @@ def dcgan() -> Step:
         return convolution(y, last, 1, 0) + p["bias"]
 
     images = jnp.asarray(pictures(1, 32, 32).transpose(0, 2, 3, 1))
-    return gan_round(generate, score, players, images, (1, 1, 100))
-
-
-def layer(transposed: bool, inputs: int, outputs: int, size: int) -> Step:
-    """Return a forward and backward pass of a layer."""
-    random = np.random.default_rng(0)
-    x = random.standard_normal((BATCH, size, size, inputs), "f4")
-    w, b = random.standard_normal((4, 4, inputs, outputs), "f4"), np.zeros(outputs, "f4")
-    apply = conv_transposed if transposed else convolution
-    size = 2 * size if transposed else size // 2
-    dy = jnp.asarray(random.standard_normal((BATCH, size, size, outputs), "f4"))
-
-    @jax.jit
-    def program(*inputs: jax.Array) -> Any:
-        y, pull = jax.vjp(lambda x, w, b: apply(x, w, 2, 1) + b, *inputs)
-        return y, pull(dy)
-
-    arrays = [jnp.asarray(array) for array in (x, w, b)]
-
-    def step() -> float:
-        jax.block_until_ready(program(*arrays))
-        return 0.0
-
-    return step
+    return gan_game(generate, score, players, images, (1, 1, 100))
 
 
 def small_cnn() -> Step:

@@ -74,18 +74,25 @@ def perceptron(sizes: list[int], batch: int, optimizer: str, **options) -> Step:
     return _classifier(model, optimizer, digits(batch, sizes[0]), style)
 
 
-def vector_game(game: Game, **options) -> Step:
-    """Return a round of a game between perceptrons."""
+def perceptron_game(game: Game, images=None, seed: int = 0, **options) -> tuple[Step, nn.Module]:
+    """Return a round of a game between perceptrons, and its generator."""
     style = Style(**options)
-    generator = _perceptron(game.generator, 0, nn.ReLU(), nn.Tanh()).to(style.device)
-    discriminator = _perceptron(game.discriminator, 1, nn.LeakyReLU(LEAK)).to(style.device)
-    images = torch.from_numpy(pictures(784)).to(style.device)
+    torch.manual_seed(seed)
+    generator = _perceptron(game.generator, 2 * seed, nn.ReLU(), nn.Tanh())
+    discriminator = _perceptron(game.discriminator, 2 * seed + 1, nn.LeakyReLU(LEAK))
+    players = generator.to(style.device), discriminator.to(style.device)
+    images = torch.from_numpy(pictures(784) if images is None else images).to(style.device)
     if game.penalised:
-        return penalty_round(generator, discriminator, images, game.discriminator_steps, style)
-    return gan_round(generator, discriminator, images, (game.generator[0],), style)
+        return penalty_game(*players, images, game.discriminator_steps, style), generator
+    return gan_game(*players, images, (game.generator[0],), style), generator
 
 
-def gan_round(
+def perceptron_round(game: Game, **options) -> Step:
+    """Return a round of a game between perceptrons."""
+    return perceptron_game(game, **options)[0]
+
+
+def gan_game(
     generator: nn.Module, discriminator: nn.Module, images: torch.Tensor, latent, style: Style
 ) -> Step:
     """Return a round of the non-saturating game.
@@ -116,7 +123,7 @@ def gan_round(
     return style.finish(play)
 
 
-def penalty_round(
+def penalty_game(
     generator: nn.Module, critic: nn.Module, images: torch.Tensor, steps: int, style: Style
 ) -> Step:
     """Return a round of the Wasserstein game with a gradient penalty."""
@@ -146,12 +153,17 @@ def penalty_round(
     return style.finish(play)
 
 
-def dcgan(**options) -> Step:
-    """Return a round of the DCGAN."""
+def dcgan_game(images=None, seed: int = 0, **options) -> tuple[Step, nn.Module]:
+    """Return a round of the DCGAN, and its generator."""
     style = Style(**options)
-    generator, discriminator = (p.to(style.device) for p in dcgan_players(style.layout))
-    images = torch.from_numpy(pictures(1, 32, 32)).to(style.device)
-    return gan_round(generator, discriminator, images, (100, 1, 1), style)
+    generator, discriminator = (p.to(style.device) for p in dcgan_players(style.layout, seed))
+    images = torch.from_numpy(pictures(1, 32, 32) if images is None else images).to(style.device)
+    return gan_game(generator, discriminator, images, (100, 1, 1), style), generator
+
+
+def dcgan_round(**options) -> Step:
+    """Return a round of the DCGAN."""
+    return dcgan_game(**options)[0]
 
 
 def dcgan_players(layout: torch.memory_format, seed: int = 0) -> tuple[nn.Module, nn.Module]:
@@ -182,7 +194,7 @@ def dcgan_players(layout: torch.memory_format, seed: int = 0) -> tuple[nn.Module
     return generator, discriminator
 
 
-def cgan(**options) -> Step:
+def cgan_round(**options) -> Step:
     """Return a round of the conditional game, the discriminator frozen in the generator's step."""
     style = Style(**options)
 

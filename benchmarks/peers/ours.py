@@ -19,8 +19,8 @@ def perceptron(sizes: list[int], batch: int, optimizer: str, backend: str = "num
     return lambda: network.learn(x, labels)
 
 
-def vector_game(game: Game, backend: str = "numpy") -> Step:
-    """Return a round of a game between perceptrons."""
+def perceptron_game(game: Game, images=None, seed: int = 0, backend: str = "numpy") -> sal.GanGame:
+    """Return a game between perceptrons."""
 
     def player(sizes: tuple[int, ...], activation: sal.Activation, last: list, seed: int):
         layers = [sal.NeuronLayer(size, activation) for size in sizes[1:-1]]
@@ -30,18 +30,23 @@ def vector_game(game: Game, backend: str = "numpy") -> Step:
         return network
 
     players = (
-        player(game.generator, sal.ReLU(), [sal.Tanh()], 0),
-        player(game.discriminator, sal.LeakyReLU(LEAK), [], 1),
+        player(game.generator, sal.ReLU(), [sal.Tanh()], 2 * seed),
+        player(game.discriminator, sal.LeakyReLU(LEAK), [], 2 * seed + 1),
     )
-    options = {"latent": sal.Gaussian(game.generator[0]), "batch_size": BATCH}
-    images = pictures(784)
+    images = pictures(784) if images is None else images
+    options = {"latent": sal.Gaussian(game.generator[0]), "batch_size": BATCH, "seed": seed}
     if not game.penalised:
-        return _round(sal.GanGame(*players, images, **options))
+        return sal.GanGame(*players, images, **options)
     options |= {"critic_steps": game.discriminator_steps, "lipschitz": sal.GradientPenalty(10)}
-    return _round(sal.WGanGame(*players, images, **options))
+    return sal.WGanGame(*players, images, **options)
 
 
-def cgan() -> Step:
+def perceptron_round(game: Game, backend: str = "numpy") -> Step:
+    """Return a round of a game between perceptrons."""
+    return _round(perceptron_game(game, backend=backend))
+
+
+def cgan_round() -> Step:
     """Return a round of the architecture ``cgan`` of ``salamandre train``, without its average."""
     from salamandre import data, games
 
@@ -89,7 +94,7 @@ def dcgan_game(images=None, seed: int = 0, backend: str = "numpy") -> sal.GanGam
     return sal.GanGame(generator, discriminator, images, **options)
 
 
-def dcgan(backend: str = "numpy") -> Step:
+def dcgan_round(backend: str = "numpy") -> Step:
     """Return a round of the DCGAN."""
     return _round(dcgan_game(backend=backend))
 

@@ -62,7 +62,7 @@ setup(
         "examples": EXAMPLES,
         "inspection": INSPECTION,
         "test": TEST,
-        "benchmarks": [*TEST, "thinc>=9", "threadpoolctl>=3"],
+        "benchmarks": [*TEST, "jax[cpu]>=0.6", "thinc>=9", "threadpoolctl>=3"],
         "docs": ["mkdocs>=1.6", "mkdocstrings[python]>=0.26"],
     },
 )

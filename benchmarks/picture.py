@@ -30,11 +30,11 @@ LEFT, RIGHT = 0.4, 4.5  # ratios beyond are cut off; their numbers stand there
 
 
 def ratios(path: Path) -> dict[str, dict[str, float]]:
-    """Return the worst ratio by work and peer, of the peers that have a colour."""
+    """Return the worst ratio by work and peer, of whole steps and of peers that have a colour."""
     found: dict[str, dict[str, float]] = {}
     for line in path.read_text().splitlines():
         cells = [cell.strip(" *") for cell in line.split("|")]
-        if len(cells) > 5 and cells[2] in COLOURS and cells[5]:
+        if len(cells) > 5 and cells[2] in COLOURS and cells[5] and "convolution " not in cells[1]:
             found.setdefault(cells[1], {})[cells[2]] = float(cells[5])
     return found
 
@@ -63,7 +63,10 @@ def draw(found: dict[str, dict[str, float]], title: str, path: Path) -> None:
             fontsize=6,
         )
     for place, work in names:
-        axes.text(LEFT * 0.72, place, work, va="center", fontsize=7, fontweight="bold")
+        box = {"facecolor": "white", "edgecolor": "none", "pad": 0.5}  # covers the line at 1
+        axes.text(
+            LEFT * 0.72, place, work, va="center", fontsize=7, fontweight="bold", bbox=box, zorder=3
+        )
     axes.axvline(1, color="black", linewidth=1)
     axes.set_xscale("log")
     axes.set_xlim(LEFT * 0.7, RIGHT * 1.3)

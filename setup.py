@@ -63,7 +63,11 @@ setup(
         "examples": EXAMPLES,
         "inspection": INSPECTION,
         "test": TEST,
+<<<<<<< HEAD
         "benchmarks": [*TEST, "thinc>=9"],
+=======
+        "benchmarks": [*TEST, "jax[cpu]>=0.6", "thinc>=9", "threadpoolctl>=3"],
+>>>>>>> peers
         "docs": ["mkdocs>=1.6", "mkdocstrings[python]>=0.26"],
     },
 )

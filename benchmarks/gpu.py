@@ -15,41 +15,33 @@ import argparse
 import os
 import statistics
 import time
-from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 
 os.environ.setdefault("XLA_PYTHON_CLIENT_PREALLOCATE", "false")  # leave memory to the others
 
 import torch
-from peers import PENALTY, Step, in_jax, ours, pytorch
+from peers import PENALTY, Step
+from timing import PEERS, ready
 
 PERCEPTRON = [784, 300, 10]
 BLOCK = 0.05  # seconds of a block, about
 WORKS = {
     "784-300-10, SGD, batch 64": ("perceptron", (PERCEPTRON, 64, "SGD")),
     "784-300-10, Adam, batch 64": ("perceptron", (PERCEPTRON, 64, "Adam")),
-    "WGAN-GP round, batch 64": ("vector_game", (PENALTY,)),
-    "DCGAN round, 32×32, batch 64": ("dcgan", ()),
+    "WGAN-GP round, batch 64": ("perceptron_round", (PENALTY,)),
+    "DCGAN round, 32×32, batch 64": ("dcgan_round", ()),
 }
 
 
-def contestants(what: str, arguments: tuple, device: str) -> dict[str, Callable[[], Step]]:
-    """Return functions that make the step, by the name of the contestant."""
-
-    def torch_step(**style: bool) -> Callable[[], Step]:
-        used = pytorch.Style(device, **style)
-        return lambda: getattr(pytorch, what)(*arguments, style=used)
-
-    backend = {"cpu": "numpy", "cuda": "cupy"}[device]
-    found = {
-        "ours": lambda: getattr(ours, what)(*arguments, backend=backend),
-        "PyTorch eager": torch_step(),
-        "PyTorch compiled": torch_step(compiled=True),
-        "JAX": lambda: getattr(in_jax, what)(*arguments),
-    }
-    if device == "cuda":
-        found["PyTorch, CUDA graph"] = torch_step(graph=True)
-    return found
+def made(work: tuple[str, tuple], device: str, names: list[str]):
+    """Return what ``ready`` returns for us and the peers of these names on a device."""
+    peers = {"ours": ("ours", {"backend": "cupy" if device == "cuda" else "numpy"})}
+    for name in names:
+        module, options = PEERS[name]
+        on = {"device": device} if module == "in_pytorch" else {}
+        peers[name] = module, options | on
+    return ready(peers, *work)
 
 
 def block(step: Step, count: int) -> float:
@@ -61,52 +53,41 @@ def block(step: Step, count: int) -> float:
     return (time.perf_counter() - start) / count
 
 
-def ready(make: Callable[[], Step]) -> tuple[Step, int, float]:
-    """Return a step that has been compiled and warmed up, the size of a block, the loss."""
-    step = make()
-    for _ in range(4):
-        loss = float(step())
-    count = max(3, min(500, round(BLOCK / block(step, 5))))
-    return step, count, loss
+def block_size(step: Step) -> int:
+    """Return how many steps make a block."""
+    return max(3, min(500, round(BLOCK / block(step, 5))))
 
 
-def compare(name: str, what: str, arguments: tuple, device: str, blocks: int) -> list[str]:
+def compare(name: str, device: str, blocks: int) -> list[str]:
     """Time the contestants; return rows of the table."""
-    steps, notes = {}, []
-    for who, make in contestants(what, arguments, device).items():
-        start = time.perf_counter()
-        try:
-            steps[who] = ready(make)
-        except Exception as error:
-            if who == "ours":
-                raise
-            first = str(error).strip().partition("\n")[0]
-            notes.append(f"| {name} | {who} | left out: {type(error).__name__} {first} | | | |")
-            print(notes[-1], flush=True)
-            continue
-        print(f"<!-- {who} is ready after {time.perf_counter() - start:.1f} s -->", flush=True)
+    names = ["PyTorch", "PyTorch, compiled", *["PyTorch, CUDA graph"] * (device == "cuda"), "JAX"]
+    start = time.perf_counter()
+    steps, losses, left_out = made(WORKS[name], device, names)
+    counts = {who: block_size(step) for who, step in steps.items()}
+    print(f"<!-- ready after {time.perf_counter() - start:.1f} s -->", flush=True)
     seconds: dict[str, list[float]] = {who: [] for who in steps}
     for _ in range(blocks):
-        for who, (step, count, _) in steps.items():
+        for who, step in steps.items():
             step()
-            seconds[who].append(block(step, count))
+            seconds[who].append(block(step, counts[who]))
     median = {who: statistics.median(values) for who, values in seconds.items()}
     own, rows = median.pop("ours"), []
     for who, value in median.items():
-        losses = f"{steps['ours'][2]:.2f}, {steps[who][2]:.2f}"
         rows.append(
             f"| {name} | {who} | {own * 1e6:.0f} | {value * 1e6:.0f} | **{value / own:.2f}** "
-            f"| {losses} |"
+            f"| {losses['ours']:.4g}, {losses[who]:.4g} |"
         )
-        print(rows[-1], flush=True)
-    return rows + notes
+    rows += [f"| {name} | {who} | | | | left out: {why} |" for who, why in left_out.items()]
+    print("\n".join(rows), flush=True)
+    return rows
 
 
-def profile(name: str, what: str, arguments: tuple, device: str) -> tuple[list[str], list[str]]:
+def profile(name: str, device: str) -> tuple[list[str], list[str]]:
     """Return a row on our step (time, Python's share, launches), and rows on its kernels."""
     from torch.profiler import ProfilerActivity
 
-    step, count, _ = ready(contestants(what, arguments, device)["ours"])
+    step = made(WORKS[name], device, [])[0]["ours"]
+    count = block_size(step)
     whole = min(block(step, count) for _ in range(3))
     float(step())
     start = time.perf_counter()
@@ -150,8 +131,8 @@ def main() -> None:
     options = parser.parse_args()
     torch.backends.cudnn.allow_tf32 = False
     device = torch.cuda.get_device_name() if options.device == "cuda" else "CPU"
-    rows = [f"{device}, PyTorch {torch.__version__}, JAX {in_jax.jax.__version__}, float32.", ""]
-    works = {name: work for name, work in WORKS.items() if options.only in name}
+    rows = [f"{device}, PyTorch {torch.__version__}, JAX {metadata.version('jax')}, float32.", ""]
+    names = [name for name in WORKS if options.only in name]
     if options.profile:
         rows += [
             "| work | µs a step | Python, µs | launches | device, µs | busy |",
@@ -159,16 +140,16 @@ def main() -> None:
         ]
         print("\n".join(rows), flush=True)
         more = ["", "| work | kernel | launches a step | µs a step |", "|---|---|---|---|"]
-        for name, work in works.items():
-            found, kernels = profile(name, *work, options.device)
+        for name in names:
+            found, kernels = profile(name, options.device)
             rows, more = rows + found, more + kernels
         print("\n".join(more))
         rows += more
     else:
         rows += ["| work | peer | ours, µs | peer's, µs | ratio | losses |", "|---" * 6 + "|"]
         print("\n".join(rows), flush=True)
-        for name, work in works.items():
-            rows += compare(name, *work, options.device, options.blocks)
+        for name in names:
+            rows += compare(name, options.device, options.blocks)
     if options.output:
         options.output.write_text("\n".join(rows) + "\n")
 

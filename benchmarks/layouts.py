@@ -14,8 +14,8 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from convolution import BATCH, LAYERS
-from speed import Step, times
+from peers import BATCH, LAYERS, Step
+from timing import times
 
 K, STRIDE, PADDING = 4, 2, 1
 # Axes of an image: n example, c channel, h height, w width.
@@ -64,7 +64,7 @@ def convolution(layout: str, inputs: int, outputs: int, size: int) -> Step:
                 within = {"i": i, "j": j}
                 yield in_images, tuple(within.get(axis, slice(None)) for axis in axes)
 
-    def step() -> None:
+    def step() -> float:
         for in_images, in_columns in elements():
             columns[in_columns] = x[in_images]
         if layout == "nhwc":
@@ -82,6 +82,7 @@ def convolution(layout: str, inputs: int, outputs: int, size: int) -> Step:
         dx[...] = 0
         for in_images, in_columns in elements():
             dx[in_images] += d_columns[in_columns]
+        return 0.0
 
     return step
 
@@ -92,7 +93,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--threads", type=int, default=2, help="of BLAS (default 2)")
-    parser.add_argument("--blocks", type=int, default=10, help="turns of each (default 10)")
+    parser.add_argument("--seconds", type=float, default=5.0, help="for each row (default 5)")
     parser.add_argument("--output", type=Path, help="write the table to this file too")
     options = parser.parse_args()
 
@@ -112,7 +113,7 @@ def main() -> None:
         contestants = {
             name: convolution(layout, inputs, outputs, size) for name, layout in LAYOUTS.items()
         }
-        median = times(contestants, 5, options.blocks)
+        median = times(contestants, options.seconds)
         own = median.pop(first)
         ratios = " | ".join(f"**{seconds / own:.2f}**" for seconds in median.values())
         rows.append(f"| {inputs} → {outputs} at {size} x {size} | {own * 1e3:.2f} | {ratios} |")

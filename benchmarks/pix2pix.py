@@ -3,7 +3,7 @@
 The same networks (a U-Net with dropout against a PatchGAN with patches of 34 pixels), objective, L1
 loss and optimizer, batches of 16; PyTorch runs eagerly, in its default layout and channels-last,
 its discriminator is frozen in the generator's step, as ours is. Contestants take turns in one
-process as in ``speed.py``; a ratio is the peer's median time over ours: above 1 we are faster.
+process as in ``table.py``; a ratio is the peer's median time over ours: above 1 we are faster.
 
     python benchmarks/pix2pix.py --threads 2            # and --threads 1
 """
@@ -15,7 +15,8 @@ import os
 from pathlib import Path
 
 import numpy as np
-from speed import Step, times
+from peers import Step
+from timing import times
 
 BATCH, SIZE, WIDTH, FIELD = 16, 64, 32, 34
 
@@ -39,7 +40,12 @@ def our_round(width: int) -> Step:
         batch_size=BATCH,
         remedies=[sal.Reconstruction(100)],
     )
-    return game.play_and_learn
+
+    def step() -> float:
+        game.play_and_learn()
+        return game.history.steps["d_loss"][-1]
+
+    return step
 
 
 def their_round(width: int, last: bool) -> Step:
@@ -86,7 +92,7 @@ def their_round(width: int, last: bool) -> Step:
     adversarial, absolute = nn.BCEWithLogitsLoss(), nn.L1Loss()
     conditions, images = 2 * torch.rand(2, 8 * BATCH, 3, SIZE, SIZE) - 1
 
-    def step() -> tuple[float, float]:
+    def step() -> float:
         rows = torch.randint(len(images), (BATCH,))
         condition, image = (x[rows].contiguous(memory_format=layout) for x in (conditions, images))
         fake = generator(condition)
@@ -104,7 +110,7 @@ def their_round(width: int, last: bool) -> Step:
         g_loss.backward()
         optimizers[0].step()
         discriminator.requires_grad_(True)
-        return d_loss.item(), g_loss.item()
+        return d_loss.item()
 
     return step
 
@@ -115,7 +121,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--threads", type=int, default=2, help="of BLAS and PyTorch (default 2)")
-    parser.add_argument("--blocks", type=int, default=10, help="turns of each (default 10)")
+    parser.add_argument("--seconds", type=float, default=20.0, help="of measurement (default 20)")
     text = f"channels of the outermost level (default {WIDTH})"
     parser.add_argument("--channels", type=int, default=WIDTH, help=text)
     parser.add_argument("--output", type=Path, help="write the table to this file too")
@@ -132,7 +138,7 @@ def main() -> None:
         "PyTorch": their_round(options.channels, False),
         "channels-last": their_round(options.channels, True),
     }
-    median = times(contestants, 1, options.blocks)
+    median = times(contestants, options.seconds)
     own = median.pop("ours")
     ratios = " | ".join(f"**{seconds / own:.2f}**" for seconds in median.values())
     rows = [

@@ -12,20 +12,19 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from peers import BATCH, LEAK, PLAYERS, RATE, Game, Step, digits, pictures
+from peers import BATCH, LEAK, PLAYERS, RATE, Game, Step, dense, digits, pictures
 
 jax.config.update("jax_default_matmul_precision", "float32")  # on a GPU too
 
 
 def perceptron(sizes: list[int], batch: int, optimizer: str) -> Step:
     """Return a step of a classifier with ReLU."""
-    x, labels = map(jnp.asarray, digits(batch))
-    parameters = dense(np.random.default_rng(0), sizes)
+    x, labels = map(jnp.asarray, digits(batch, sizes[0]))
 
     def loss(parameters: Any) -> jax.Array:
         return cross_entropy(through(parameters, x, jax.nn.relu), labels)
 
-    return learning(loss, parameters, optimizer)
+    return learning(loss, dense(sizes), optimizer)
 
 
 def learning(loss, parameters: Any, optimizer: str) -> Step:
@@ -56,10 +55,9 @@ def compiled(update, state: Any) -> Step:
     return step
 
 
-def vector_game(game: Game) -> Step:
+def perceptron_round(game: Game) -> Step:
     """Return a round of a game between perceptrons."""
-    random = np.random.default_rng(0)
-    players = dense(random, game.generator), dense(random, game.discriminator)
+    players = dense(game.generator), dense(game.discriminator, 1)
 
     def generate(parameters: Any, z: jax.Array) -> jax.Array:
         return jnp.tanh(through(parameters, z, jax.nn.relu))
@@ -69,7 +67,7 @@ def vector_game(game: Game) -> Step:
 
     images = jnp.asarray(pictures(784))
     if not game.penalised:
-        return gan_round(generate, score, players, images, (game.generator[0],))
+        return gan_game(generate, score, players, images, (game.generator[0],))
 
     def critic_loss(critic: Any, real: jax.Array, fake: jax.Array, key: jax.Array) -> jax.Array:
         share = jax.random.uniform(key, (BATCH, 1))
@@ -93,7 +91,7 @@ def vector_game(game: Game) -> Step:
     return compiled(play, tuple(map(fresh, players)))
 
 
-def gan_round(generate, score, players, images: jax.Array, latent: tuple[int, ...]) -> Step:
+def gan_game(generate, score, players, images: jax.Array, latent: tuple[int, ...]) -> Step:
     """Return a round of the non-saturating game."""
 
     def play(state, key):
@@ -114,7 +112,7 @@ def gan_round(generate, score, players, images: jax.Array, latent: tuple[int, ..
     return compiled(play, tuple(map(fresh, players)))
 
 
-def dcgan() -> Step:
+def dcgan_round() -> Step:
     """Return a round of the DCGAN."""
     random = np.random.default_rng(0)
 
@@ -140,11 +138,11 @@ def dcgan() -> Step:
 
     def generate(p: Any, z: jax.Array) -> jax.Array:
         first, *kernels, last = p["kernels"]
-        y = transposed(z, first, 1, 0)
+        y = conv_transposed(z, first, 1, 0)
         for w, norm in zip(kernels, p["norms"][:-1], strict=True):
-            y = transposed(jax.nn.relu(batch_norm(y, *norm)), w, 2, 1)
+            y = conv_transposed(jax.nn.relu(batch_norm(y, *norm)), w, 2, 1)
         y = jax.nn.relu(batch_norm(y, *p["norms"][-1]))
-        return jnp.tanh(transposed(y, last, 2, 1) + p["bias"])
+        return jnp.tanh(conv_transposed(y, last, 2, 1) + p["bias"])
 
     def score(p: Any, x: jax.Array) -> jax.Array:
         first, *kernels, last = p["kernels"]
@@ -154,27 +152,43 @@ def dcgan() -> Step:
         return convolution(y, last, 1, 0) + p["bias"]
 
     images = jnp.asarray(pictures(1, 32, 32).transpose(0, 2, 3, 1))
-    return gan_round(generate, score, players, images, (1, 1, 100))
+    return gan_game(generate, score, players, images, (1, 1, 100))
+
+
+def small_cnn() -> Step:
+    """Return a step of a classifier with windows of 3×3."""
+    random, kernels = np.random.default_rng(0), []
+    for inputs, outputs in ((1, 32), (32, 32), (32, 64)):
+        w = random.standard_normal((3, 3, inputs, outputs), "f4") * (2 / (9 * inputs)) ** 0.5
+        kernels.append((w.astype("f4"), np.zeros(outputs, "f4")))
+    x, labels = digits(BATCH, 28, 28, 1)
+    x, labels = jnp.asarray(x), jnp.asarray(labels)
+
+    def pooled(y: jax.Array) -> jax.Array:
+        window = (1, 2, 2, 1)
+        return jax.lax.reduce_window(y, -jnp.inf, jax.lax.max, window, window, "VALID")
+
+    def loss(parameters: Any) -> jax.Array:
+        y = x
+        for index, (w, b) in enumerate(parameters["kernels"]):
+            y = jax.nn.relu(convolution(y, w, 1, 1) + b)
+            y = pooled(y) if index else y
+        return cross_entropy(
+            through(parameters["dense"], y.reshape(BATCH, -1), jax.nn.relu), labels
+        )
+
+    parameters = {"kernels": kernels, "dense": dense([64 * 49, 128, 10])}
+    return learning(loss, parameters, "Adam")
 
 
 # -- parts -----------------------------------------------------------------------------------------
 
 
-def dense(random: np.random.Generator, sizes) -> list[tuple[np.ndarray, np.ndarray]]:
-    """Return weights (inputs, outputs) by He, the last ones by Xavier, and biases of zero."""
-    layers = []
-    for inputs, outputs in itertools.pairwise(sizes):
-        variance = 2 / (inputs if len(layers) < len(sizes) - 2 else inputs + outputs)
-        w = random.standard_normal((inputs, outputs), dtype=np.float32) * variance**0.5
-        layers.append((w.astype(np.float32), np.zeros(outputs, np.float32)))
-    return layers
-
-
 def through(layers: Any, x: jax.Array, activation) -> jax.Array:
     """Return the outputs of a perceptron before its last activation."""
     for w, b in layers[:-1]:
-        x = activation(x @ w + b)
-    return x @ layers[-1][0] + layers[-1][1]
+        x = activation(x @ w.T + b)
+    return x @ layers[-1][0].T + layers[-1][1]
 
 
 def leaky(x: jax.Array) -> jax.Array:
@@ -195,7 +209,7 @@ def convolution(x: jax.Array, w: jax.Array, stride: int, padding: int) -> jax.Ar
     return jax.lax.conv_general_dilated(x, w, (stride, stride), pads, dimension_numbers=axes)
 
 
-def transposed(x: jax.Array, w: jax.Array, stride: int, padding: int) -> jax.Array:
+def conv_transposed(x: jax.Array, w: jax.Array, stride: int, padding: int) -> jax.Array:
     """Return a transposed convolution, channels-last."""
     pads = [(size - 1 - padding,) * 2 for size in w.shape[:2]]
     axes = ("NHWC", "HWIO", "NHWC")

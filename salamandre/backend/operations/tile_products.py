@@ -191,7 +191,7 @@ class WinogradProducts(Products):
     def _cut(self, ctx: Any, out: Array) -> list[slice]:
         """Cut a batch so that a block's tiles stay in the second level of the cache, or near."""
         tiles = 36 * math.prod(_grid(out.shape[1:3], STEP))
-        return self._blocks(ctx, len(out), 4 * tiles * max(self.channels, self.outputs))
+        return self._blocks(ctx, len(out), 8 * tiles * max(self.channels, self.outputs))
 
     def _tiles(self, ctx: Any, name: str, x: Array, out: Array) -> Array:
         """Return memory for the tiles of images x that belong to the pixels of ``out``."""

@@ -83,6 +83,7 @@ def _gradients(x: Array, begin: int, near: int, y: Array, to: int, step: int, ru
     half, two, a, b = number(0.5), number(2), number(NEAR), number(FAR)
     for k in range(run):
         y0[k] = d0[k]
+        y5[k] = d3[k]
     for k in range(run):
         even, odd = d0[k] + half * d2[k], a * (d1[k] + half * d3[k])
         y1[k] = even + odd
@@ -91,8 +92,6 @@ def _gradients(x: Array, begin: int, near: int, y: Array, to: int, step: int, ru
         even, odd = d0[k] + two * d2[k], b * (d1[k] + two * d3[k])
         y3[k] = even + odd
         y4[k] = even - odd
-    for k in range(run):
-        y5[k] = d3[k]
 
 
 def _outputs(x: Array, begin: int, near: int, y: Array, to: int, step: int, run: int) -> None:
@@ -160,9 +159,9 @@ def _image_to_winograd(x: Array, tiles: Array, size: int, padding: Pair) -> None
                     pixels[i] = 0
                 else:
                     for w in range(last):
-                        seen, kept = x[n, h, w], pixels[i, (w + left) % STEP, (w + left) // STEP]
+                        u, s = divmod(w + left, STEP)
                         for k in range(channels):
-                            kept[k] = seen[k]
+                            pixels[i, s, u, k] = x[n, h, w, k]
             start = (n * th + t) * run
             if size == 6:
                 _pixels(rows, 0, row, STEP * row, mixed, 0, row, row)
@@ -205,6 +204,5 @@ def _winograd_to_image(tiles: Array, y: Array) -> None:
             for a in range(min(STEP, height - STEP * t)):
                 _outputs(mixed, a * 6 * run, run, found, 0, run, run)
                 for w in range(width):
-                    given, pixel = pixels[w % STEP, w // STEP], y[n, STEP * t + a, w]
                     for k in range(channels):
-                        pixel[k] = given[k]
+                        y[n, STEP * t + a, w, k] = pixels[w % STEP, w // STEP, k]

@@ -39,6 +39,7 @@ class Backend:
     name: str
     xp: Any
     shares_batches = False  # whether several threads compute sooner than one
+    compiled = False  # whether operations run as loops of Numba's
 
     def asarray(self, array: Any, dtype: Any = None) -> Array:
         """Return ``array`` (on the host or already here) as an array of this backend."""

@@ -10,7 +10,7 @@ import numpy as np
 from salamandre.activations import ActivatedLayer, Activation
 from salamandre.backend import Array
 from salamandre.backend.operations.affine import sum_of_rows
-from salamandre.backend.operations.convolution import Products, products
+from salamandre.backend.operations.convolution import products
 from salamandre.backend.operations.layout import channels_first, images, pixels
 from salamandre.checks import whole
 from salamandre.initializers import Initializer, Zeros
@@ -24,7 +24,7 @@ class _Convolution(ActivatedLayer, abstract=True):
     """What a convolution and its transpose share: y = f(z), z = product of x and the weights + b.
 
     The product of one is the adjoint of the other; with x and dz exchanged they have the same
-    gradient of the weights (:mod:`salamandre.backend.operations.convolution`).
+    gradient of the weights (:mod:`salamandre.backend.operations.products`).
     """
 
     renamed = {"maps": "channels"}
@@ -34,7 +34,7 @@ class _Convolution(ActivatedLayer, abstract=True):
     bias: Array = None
     d_bias: Array = None
 
-    _products: Products
+    _place: tuple[Any, ...]  # the arguments of its products
     transposed: ClassVar[bool]
 
     def __init__(
@@ -71,7 +71,8 @@ class _Convolution(ActivatedLayer, abstract=True):
         """Return f(z)."""
         ctx.x = pixels(ctx, "x", x)
         z = images(ctx, "z", len(x), self._output_shape)
-        self._products.prepare(ctx, self.weights)
+        ctx.products = products(ctx, *self._place)
+        ctx.products.prepare(ctx, self.weights)
         slope = self._slope
         self._product(ctx, ctx.x, z, self.bias, 1.0 if slope is None else slope)
         part, z = ctx.parts[0], channels_first(z)
@@ -116,17 +117,17 @@ class _Convolution(ActivatedLayer, abstract=True):
 
     def _product(self, ctx: Context, x: Array, z: Array, *bias: Any) -> None:
         """Write z."""
-        write = self._products.transpose if self.transposed else self._products.correlate
+        write = ctx.products.transpose if self.transposed else ctx.products.correlate
         write(ctx, x, z, *bias)
 
     def _weight_gradient(self, ctx: Context, x: Array, dz: Array, add: bool = False) -> None:
         """Write the gradient of the weights, or add it."""
         image, outputs = (dz, x) if self.transposed else (x, dz)
-        self._products.weight_gradient(ctx, image, outputs, self.d_weights, add)
+        ctx.products.weight_gradient(ctx, image, outputs, self.d_weights, add)
 
     def _input_gradient(self, ctx: Context, dz: Array, name: str) -> Array:
         dx = ctx.buffer(name, (len(dz), *ctx.x.shape[1:]))
-        write = self._products.correlate if self.transposed else self._products.transpose
+        write = ctx.products.correlate if self.transposed else ctx.products.transpose
         write(ctx, dz, dx)
         return channels_first(dx)
 
@@ -181,7 +182,7 @@ class ConvolutionalLayer(_Convolution):
         """Declare the weights and the bias for images (C, H, W)."""
         require_images("ConvolutionalLayer", input_shape)
         outputs = (self.channels, *self.window.outputs(input_shape[1:]))
-        self._products = products(*self.window.geometry, input_shape, outputs)
+        self._place = (*self.window.geometry, input_shape, outputs)
         initializer = self.initializer or self.activation.initializer
         weights = (self.channels, input_shape[0], *self.window.kernel)
         return self._declare(weights, initializer, outputs)
@@ -243,7 +244,7 @@ class TransposedConvolutionalLayer(_Convolution):
         """Declare the weights and the bias for images (C, H, W)."""
         require_images("TransposedConvolutionalLayer", input_shape)
         image = (self.channels, *self.window.image(input_shape[1:], self.output_padding))
-        self._products = products(*self.window.geometry, image, input_shape)
+        self._place = (*self.window.geometry, image, input_shape)
         initializer = _Swapped(self.initializer or self.activation.initializer)
         weights = (input_shape[0], self.channels, *self.window.kernel)
         return self._declare(weights, initializer, image)

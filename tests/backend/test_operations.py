@@ -19,8 +19,10 @@ from hypothesis import strategies as st
 from salamandre.backend import operations as package
 from salamandre.backend.cpu import NumpyBackend
 from salamandre.backend.operation import Operation
+from salamandre.backend.operations import winograd
 from salamandre.backend.operations.normalization import moments
 from salamandre.backend.operations.rectifier import add_bias, leaky_relu, leaky_relu_gradient
+from salamandre.backend.operations.winograd import image_to_winograd, winograd_to_image
 
 OPERATIONS = {
     value.name: value
@@ -92,6 +94,11 @@ class Sizes:
     def image_tiles(self) -> np.ndarray:
         return self.tiles(self.stride[0], self.stride[1] * self.channels)
 
+    def winograd(self, image: tuple[int, int]) -> np.ndarray:
+        """Return tiles of 4 x 4 pixels each."""
+        rows, columns = (-(-pixels // 4) for pixels in image)
+        return self.array(36, self.count, rows, columns, self.channels)
+
     def rows(self) -> np.ndarray:
         return self.array(self.count * 37, self.channels)
 
@@ -135,6 +142,13 @@ CASES: dict[str, Any] = {
     "tiles_to_image": lambda s: (s.twice().image_tiles(), s.twice().x(), s.stride, s.padding),
     "expand": lambda s: (s.y(), s.tiles(s.channels)),
     "contract": lambda s: (s.tiles(s.channels), s.y()),
+    "image_to_winograd": lambda s: (
+        s.x(),
+        s.winograd(s.outputs),
+        int(s.random.choice([4, 6])),
+        s.padding,
+    ),
+    "winograd_to_image": lambda s: (s.winograd(s.image), s.x()),
     "max_pool": lambda s: (s.x(), s.y(), s.chosen(), *s.place),
     "take_chosen": lambda s: (s.x(), s.y(), s.chosen(), *s.place),
     "add_chosen": lambda s: (s.y(), s.x(), s.chosen(), *s.place),
@@ -272,6 +286,25 @@ def test_tiles_give_the_product_of_windows(s):
     )
     OPERATIONS["contract"](PLAIN, found, y)
     assert np.allclose(y, np.einsum("nabijc,pijc->nabp", windows(s, x), weights))
+
+
+@settings(max_examples=40, deadline=None)
+@given(SIZES)
+def test_winograds_tiles_give_the_product_of_windows(s):
+    """Outputs, and the gradient of the weights, with 36 products for 16 outputs."""
+    s = replace(s, dtype="float64", kernel=(3, 3), stride=(1, 1))
+    x, y, weights = s.x(), s.array(s.count, *s.outputs, 2), s.array(2, 3, 3, s.channels)
+    tiles = s.winograd(s.outputs)
+    image_to_winograd(PLAIN, x, tiles, 6, s.padding)
+    matrices = np.einsum("kq,pqc->kcp", winograd.G, weights.reshape(2, 9, s.channels))
+    found = np.einsum("kntuc,kcp->kntup", tiles, matrices)
+    winograd_to_image(PLAIN, found, y)
+    seen, tolerance = windows(s, x), {"rtol": 1e-5, "atol": 1e-4}  # G is in float32
+    assert np.allclose(y, np.einsum("nabijc,pijc->nabp", seen, weights), **tolerance)
+    image_to_winograd(PLAIN, y, found, 4, (0, 0))
+    gradient = np.einsum("kntup,kntuc,kq->pqc", found, tiles, winograd.G)
+    exact = np.einsum("nabijc,nabp->pijc", seen, y)
+    assert np.allclose(gradient.reshape(exact.shape), exact, rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.parametrize("slope", [0.0, 0.2])

@@ -10,7 +10,7 @@ from pytorch_twins import F, agrees, nn, torch
 
 import salamandre as sal
 from salamandre.backend.cpu import NumpyBackend
-from salamandre.backend.operations.convolution import BLOCK
+from salamandre.backend.operations.products import BLOCK
 from salamandre.gradient_checking import gradient_check
 from salamandre.layers.window import Window
 
@@ -46,7 +46,7 @@ def test_convolutions_against_pytorch(kernel, stride, padding, image, backend, h
 @pytest.mark.parametrize("window", [(3, 1, 1), (4, 2, 1), (1, 1, 0)])
 def test_a_batch_in_blocks_against_pytorch(window, block, monkeypatch, backend, host):
     """By columns, by tiles and pixel by pixel; image by image and a few at a time."""
-    monkeypatch.setattr("salamandre.backend.operations.convolution.BLOCK", block)
+    monkeypatch.setattr("salamandre.backend.operations.products.BLOCK", block)
     layer = sal.ConvolutionalLayer(18, *window)
     module = nn.Conv2d(17, 18, *window)
     agrees([layer], module, (17, 8, 6), backend, host, batch=7)

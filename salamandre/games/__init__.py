@@ -1,6 +1,6 @@
 """Adversarial games: objectives, constraints, remedies, latent spaces, architectures."""
 
-from salamandre.games.architectures import ARCHITECTURES, new_game
+from salamandre.games.architectures import ARCHITECTURES, OBJECTIVES, new_game
 from salamandre.games.callbacks import EpochNetworks, Evaluation, Film, SampleGrids
 from salamandre.games.constraints import GradientPenalty, Lipschitz, SpectralNorm, WeightClipping
 from salamandre.games.game import GanGame
@@ -13,6 +13,8 @@ from salamandre.games.objectives import (
     Objective,
     Wasserstein,
 )
+from salamandre.games.penalties import Dragan, ZeroCentredPenalty
+from salamandre.games.relativistic import RelativisticAverage, RelativisticPairing
 from salamandre.games.remedies import (
     FeatureMatching,
     InstanceNoise,
@@ -21,5 +23,6 @@ from salamandre.games.remedies import (
     MovingAverage,
     Reconstruction,
     Remedy,
+    TopK,
 )
 from salamandre.games.wgan import WGanGame

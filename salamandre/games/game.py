@@ -204,9 +204,11 @@ class GanGame(Loop):
             The generator's loss, a scalar of the backend.
         """
         batch = batch or self.draw()
+        real = None
+        if self.objective.compares:
+            real = self._duel.real_scores(self._shown(batch.real), batch.labels)
         scores = self._duel.fake_scores(self._shown(batch.fake), batch.labels)
-        found = self.objective.generator(scores, self.backend.xp)
-        loss, gradient = self.objective.checked("generator", found, [scores])
+        loss, gradient = self._generator_loss(real, scores)
         d_fake = self._duel.fake_gradient(gradient)
         for remedy in self.remedies:
             more = remedy.generator_loss(batch, self)
@@ -217,6 +219,19 @@ class GanGame(Loop):
         for remedy in self.remedies:
             remedy.follow()
         return loss
+
+    def _generator_loss(self, real: Array | None, fake: Array) -> tuple[Array, Array]:
+        """Return the objective's loss on the fakes that a remedy has chosen, and dE/dscores."""
+        found = (remedy.chosen(fake, self) for remedy in self.remedies)
+        chosen = next((c for c in found if c is not None), slice(None))
+        scores = fake[chosen]
+        result = self.objective.generator_against(
+            None if real is None else real[chosen], scores, self.backend.xp
+        )
+        loss, gradient = self.objective.checked("generator", result, [scores])
+        d_fake = self.backend.xp.zeros_like(fake)
+        d_fake[chosen] = gradient
+        return loss, d_fake
 
     def _shown(self, x: Array) -> Array:
         for remedy in self.remedies:

@@ -11,17 +11,18 @@ VERSION = re.search(r'__version__ = "(.+)"', (HERE / "salamandre/__init__.py").r
 EXAMPLES = ["numba>=0.60"]
 DATA = ["pyarrow>=15"]  # files of Parquet
 INSPECTION = ["scikit-learn>=1.4"]  # the linear SVM of transfer learning
+EVALUATION = ["scipy>=1.11"]  # exact Wasserstein distances
 TEST = [
     *EXAMPLES,
     *DATA,
     *INSPECTION,
+    *EVALUATION,
     "hypothesis>=6.100",
     "mypy>=1.11",
     "pytest>=9",
     "pytest-xdist>=3.6",
     "ruff>=0.6",
     "scikit-image>=0.22",
-    "scipy>=1.11",
     "torch==2.13.0",  # one version: trajectories are compared to the last digits
 ]
 
@@ -61,6 +62,7 @@ setup(
         "data": DATA,
         "examples": EXAMPLES,
         "inspection": INSPECTION,
+        "evaluation": EVALUATION,
         "test": TEST,
         "benchmarks": [*TEST, "thinc>=9", "threadpoolctl>=3"],
         "docs": ["mkdocs>=1.6", "mkdocstrings[python]>=0.26"],

@@ -4,6 +4,7 @@ from salamandre.games.architectures import ARCHITECTURES, OBJECTIVES, new_game
 from salamandre.games.callbacks import EpochNetworks, Evaluation, Film, SampleGrids
 from salamandre.games.constraints import GradientPenalty, Lipschitz, SpectralNorm, WeightClipping
 from salamandre.games.game import GanGame
+from salamandre.games.inversion import Inversion, invert
 from salamandre.games.latent import Gaussian, Latent, Uniform
 from salamandre.games.objectives import (
     Hinge,
@@ -25,4 +26,5 @@ from salamandre.games.remedies import (
     Remedy,
     TopK,
 )
+from salamandre.games.walks import principal_directions, truncated
 from salamandre.games.wgan import WGanGame

@@ -22,6 +22,7 @@ from salamandre.games.duel import Duel
 from salamandre.games.latent import Latent
 from salamandre.games.objectives import NonSaturating, Objective
 from salamandre.games.remedies import Batch, MovingAverage, Remedy
+from salamandre.games.walks import walk_through
 from salamandre.inputs import Pixels
 from salamandre.network import Network
 from salamandre.parts import checked_part
@@ -307,6 +308,8 @@ class GanGame(Loop):
         inputs = self.pairing.of_generator(latent, conditions)
         block = 256 if conditions is None else self.batch_size  # pictures take much memory
         return self.best_generator.predict(inputs, block, labels, [self.seed, 4, seed])
+
+    walk = walk_through
 
     def save_generator(self, path: str | os.PathLike[str]) -> None:
         """Write the generator that :meth:`generate` uses to a safetensors file."""

@@ -11,17 +11,18 @@ VERSION = re.search(r'__version__ = "(.+)"', (HERE / "salamandre/__init__.py").r
 EXAMPLES = ["numba>=0.60"]
 DATA = ["pyarrow>=15"]  # files of Parquet
 INSPECTION = ["scikit-learn>=1.4"]  # the linear SVM of transfer learning
+EVALUATION = ["scipy>=1.11"]  # exact Wasserstein distances
 TEST = [
     *EXAMPLES,
     *DATA,
     *INSPECTION,
+    *EVALUATION,
     "hypothesis>=6.100",
     "mypy>=1.11",
     "pytest>=9",
     "pytest-xdist>=3.6",
     "ruff>=0.6",
     "scikit-image>=0.22",
-    "scipy>=1.11",
     "torch==2.13.0",  # one version: trajectories are compared to the last digits
 ]
 
@@ -62,12 +63,9 @@ setup(
         "data": DATA,
         "examples": EXAMPLES,
         "inspection": INSPECTION,
+        "evaluation": EVALUATION,
         "test": TEST,
-<<<<<<< HEAD
-        "benchmarks": [*TEST, "thinc>=9"],
-=======
-        "benchmarks": [*TEST, "jax[cpu]>=0.6", "thinc>=9", "threadpoolctl>=3"],
->>>>>>> peers
+        "benchmarks": [*TEST, "jax[cpu]>=0.6", "thinc>=9"],
         "docs": ["mkdocs>=1.6", "mkdocstrings[python]>=0.26"],
     },
 )

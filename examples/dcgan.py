@@ -15,18 +15,21 @@ import argparse
 from collections.abc import Sequence
 from functools import partial
 
-from digit_games import COUNT, add_players, earlier_values, load_images, new_parser, parse, run
+from digit_games import (
+    AUGMENT,
+    COUNT,
+    add_players,
+    earlier_values,
+    load_images,
+    new_parser,
+    parse,
+    run,
+)
 
 import salamandre as sal
-from salamandre import data, runs
+from salamandre import data, games, runs
 from salamandre.program import run_program
 
-OBJECTIVES = {
-    "non-saturating": sal.NonSaturating,
-    "minimax": sal.Minimax,
-    "least-squares": sal.LeastSquares,
-    "hinge": sal.Hinge,
-}
 SIZES = {32: (4, 2, 1), 64: (8, 4, 2, 1)}  # channels of each size from 4×4 on, times --channels
 
 
@@ -44,10 +47,14 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     add(
         "--objective",
         type=earlier_values(saturating="minimax"),
-        choices=OBJECTIVES,
+        choices=games.OBJECTIVES,
         default="non-saturating",
         help="default non-saturating",
     )
+    text = "images before the discriminator, to learn from few; default none"
+    add("--augment", choices=AUGMENT, default="none", help=text)
+    text = "images that the discriminator sees at once, default 1"
+    add("--pack", type=COUNT, default=1, metavar="N", help=text)
     add(
         "--average",
         type=float,
@@ -101,7 +108,10 @@ def build_game(options: argparse.Namespace, images: data.Images) -> sal.GanGame:
     rate, beta1 = options.generator_rate, options.generator_beta1
     generator = player(layers, options.latent, rate, beta1, options.seed)
     leaky = sal.LeakyReLU(0.2)
-    layers = [sal.ConvolutionalLayer(channels[-1], 4, 2, 1, activation=leaky, initializer=start)]
+    layers = [*AUGMENT[options.augment](), *[sal.Packing(options.pack)] * (options.pack > 1)]
+    layers.append(
+        sal.ConvolutionalLayer(channels[-1], 4, 2, 1, activation=leaky, initializer=start)
+    )
     for count in reversed(channels[:-1]):
         layers += down(count)
     layers += [sal.ConvolutionalLayer(1, 4, initializer=start), sal.Flatten()]
@@ -113,7 +123,7 @@ def build_game(options: argparse.Namespace, images: data.Images) -> sal.GanGame:
         images,
         latent=sal.Gaussian(options.latent),
         batch_size=options.batch_size,
-        objective=OBJECTIVES[options.objective](),
+        objective=games.OBJECTIVES[options.objective](),
         discriminator_steps=options.discriminator_steps,
         generator_steps=options.generator_steps,
         remedies=[sal.MovingAverage(options.average)] if options.average else [],

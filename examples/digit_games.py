@@ -19,6 +19,13 @@ from salamandre.texts import counted, path_of, this_program
 COUNT, AMOUNT = runs.AtLeast(1), runs.AtLeast(0)
 TEST_SHARE = 0.1  # of a data set without test images, by default
 Sets = tuple[data.Images, data.Images, data.Images | None]
+# What a discriminator begins with, of images: Zhao et al. 2020, whole or in part.
+AUGMENT: dict[str, Callable[[], list[sal.Layer]]] = {
+    "none": lambda: [],
+    "all": lambda: [sal.Augmentation()],
+    "translation": lambda: [sal.Augmentation(colour=False, cutout=0)],
+    "cutout": lambda: [sal.Augmentation(colour=False, translation=0)],
+}
 
 
 def new_parser(text: str | None, size: int | None = None) -> argparse.ArgumentParser:

@@ -129,8 +129,11 @@ def study(name: str, options: argparse.Namespace, run: runs.Run) -> list[list[ob
         modes = MIXTURES[name]().modes / SCALES[name]
         plots.plot_points(panels, run.folder / f"{name}.png", modes=modes)
     if len(rows) > 1:
-        means = np.mean([[row[3], row[4]] for row in rows], axis=0)
-        print(f"{name}: mean of {len(rows)} runs: {means[0]:.1f} modes, {means[1]:.1%} good")
+        modes_found, good, _, divergence = np.mean([row[3:] for row in rows], axis=0)
+        print(
+            f"{name}: mean of {len(rows)} runs: {modes_found:.1f} modes, {good:.1%} good, reverse "
+            f"KL {divergence:.3f}"
+        )
     return rows
 
 
@@ -163,7 +166,7 @@ def main() -> None:
         if len(found) < options.runs:
             break
     with open(run.folder / "runs.csv", "w", newline="", encoding="utf-8") as file:
-        header = ["distribution", "seed", "rounds", "modes", "quality", "balance"]
+        header = ["distribution", "seed", "rounds", "modes", "quality", "balance", "divergence"]
         csv.writer(file).writerows([header, *rows])
     print("the study's files:", *run.files, sep="\n  ")
     if len(rows) < options.runs * len(names):

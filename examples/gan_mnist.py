@@ -5,6 +5,7 @@
     python examples/gan_mnist.py --plain                      # no remedies: shows mode collapse
     python examples/gan_mnist.py --plain --minibatch discrimination --flipping 0.05
     python examples/gan_mnist.py --objective hinge --lipschitz spectral
+    python examples/gan_mnist.py --plain --objective relativistic --lipschitz zero-centred
 
 Both players are perceptrons. A run writes one folder: samples of the same latent vectors at
 intervals and their animation, curves, metrics from a classifier of digits, the checkpoint and the
@@ -21,6 +22,7 @@ from functools import partial
 
 from digit_games import (
     AMOUNT,
+    AUGMENT,
     COUNT,
     add_players,
     hidden_sizes,
@@ -31,15 +33,9 @@ from digit_games import (
 )
 
 import salamandre as sal
-from salamandre import data, runs
+from salamandre import data, games, runs
 from salamandre.program import run_program
 
-OBJECTIVES = {
-    "non-saturating": sal.NonSaturating,
-    "minimax": sal.Minimax,
-    "least-squares": sal.LeastSquares,
-    "hinge": sal.Hinge,
-}
 OPTIMIZERS = {
     "adam": lambda rate: sal.Adam(rate, beta1=0.5),
     "rmsprop": sal.RMSProp,
@@ -49,6 +45,8 @@ LIPSCHITZ = {
     "none": lambda options: None,
     "spectral": lambda options: sal.SpectralNorm(),
     "penalty": lambda options: sal.GradientPenalty(options.penalty),
+    "zero-centred": lambda options: sal.ZeroCentredPenalty(options.penalty, options.penalty),
+    "dragan": lambda options: sal.Dragan(options.penalty),
 }
 MINIBATCH = {
     "none": lambda: [],
@@ -59,7 +57,12 @@ REMEDIES = {
     "smoothing": "0.7-1",
     "flipping": 0.0,
     "noise": 0,
+    "added_noise": 0.0,
+    "multiplied_noise": 0.0,
     "minibatch": "deviation",
+    "pack": 1,
+    "augment": "none",
+    "top_k": 1.0,
     "instance_noise": 0.1,
     "matching": 0.0,
     "dropout": 0.3,
@@ -69,7 +72,12 @@ PLAIN = {
     "smoothing": "1-1",
     "flipping": 0.0,
     "noise": 0,
+    "added_noise": 0.0,
+    "multiplied_noise": 0.0,
     "minibatch": "none",
+    "pack": 1,
+    "augment": "none",
+    "top_k": 1.0,
     "instance_noise": 0.0,
     "matching": 0.0,
     "dropout": 0.0,
@@ -81,7 +89,12 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the options. Default: those of the command line."""
     parser = new_parser(__doc__)
     add = add_players(parser)
-    add("--objective", choices=OBJECTIVES, default="non-saturating", help="default non-saturating")
+    add(
+        "--objective",
+        choices=games.OBJECTIVES,
+        default="non-saturating",
+        help="default non-saturating",
+    )
     add("--generator", default="256-512", metavar="N-N", help="hidden neurons, default 256-512")
     add("--discriminator", default="512-256", metavar="N-N", help="hidden neurons, default 512-256")
     add("--lipschitz", choices=LIPSCHITZ, default="none", help="constraint, default none")
@@ -101,9 +114,15 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     add = group.add_argument
     add("--plain", action="store_true", help="none of these, except those that are given")
     add("--noise", type=AMOUNT, metavar="N", help="fresh inputs of every generator layer")
+    add("--added-noise", type=float, metavar="STD", help="on outputs of every generator layer")
+    text = "of factors 1 + noise of these outputs"
+    add("--multiplied-noise", type=float, metavar="STD", help=text)
     add("--smoothing", metavar="LOW-HIGH", help="range of the targets of real images")
     add("--flipping", type=float, metavar="P", help="probability of a wrong target")
     add("--minibatch", choices=MINIBATCH, help="layer that compares the examples of a batch")
+    add("--pack", type=COUNT, metavar="N", help="examples that the discriminator sees at once")
+    add("--augment", choices=AUGMENT, help="images before the discriminator")
+    add("--top-k", type=float, metavar="SHARE", help="of the fakes, that the generator learns from")
     add(
         "--instance-noise", type=float, metavar="STD", help="of noise on the discriminator's inputs"
     )
@@ -114,7 +133,7 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     group.description = f"Defaults without --plain: {chosen}."
     options = parse(parser, given)
     for name, value in (PLAIN if options.plain else REMEDIES).items():
-        if name == "minibatch" and options.lipschitz == "penalty":
+        if name == "minibatch" and options.lipschitz in ("penalty", "zero-centred", "dragan"):
             value = "none"  # a gradient penalty does not allow such layers
         if getattr(options, name) is None:
             setattr(options, name, value)
@@ -132,7 +151,16 @@ def chosen_remedies(options: argparse.Namespace) -> list[sal.Remedy]:
     ):
         if strength:
             remedies.append(kind(strength))
+    if options.top_k < 1:
+        remedies.append(sal.TopK(options.top_k, 0))
     return remedies
+
+
+def noise(options: argparse.Namespace) -> list[sal.Layer]:
+    """Return the layers after each hidden layer of the generator."""
+    added, multiplied = options.added_noise, options.multiplied_noise
+    layers: list[sal.Layer] = [sal.GaussianNoise(added)] if added else []
+    return [*layers, sal.GaussianNoise(multiplied, multiplied=True)] if multiplied else layers
 
 
 def label_range(text: str) -> tuple[float, float]:
@@ -150,6 +178,7 @@ def build_game(options: argparse.Namespace, images: data.Images) -> sal.GanGame:
     hidden: list[sal.Layer] = []
     for size in hidden_sizes(options.generator, "--generator"):
         hidden.append(sal.NeuronLayer(size, sal.LeakyReLU(0.2), noise=options.noise))
+        hidden += noise(options)
     generator = sal.Network(
         [*hidden, sal.NeuronLayer(pixels, sal.Tanh(), noise=options.noise)],
         options.latent,
@@ -157,7 +186,11 @@ def build_game(options: argparse.Namespace, images: data.Images) -> sal.GanGame:
         seed=options.seed,
         backend=options.backend,
     )
-    hidden = []
+    hidden = [*AUGMENT[options.augment]()]
+    if hidden:
+        hidden = [sal.Reshape(images.shape), *hidden, sal.Flatten()]
+    if options.pack > 1:
+        hidden.append(sal.Packing(options.pack))
     for size in hidden_sizes(options.discriminator, "--discriminator"):
         hidden.append(sal.NeuronLayer(size, sal.LeakyReLU(0.2)))
         if options.dropout:
@@ -175,7 +208,7 @@ def build_game(options: argparse.Namespace, images: data.Images) -> sal.GanGame:
         images,
         latent=sal.Gaussian(options.latent),
         batch_size=options.batch_size,
-        objective=OBJECTIVES[options.objective](),
+        objective=games.OBJECTIVES[options.objective](),
         lipschitz=LIPSCHITZ[options.lipschitz](options),
         discriminator_steps=options.discriminator_steps,
         generator_steps=options.generator_steps,

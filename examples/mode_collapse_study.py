@@ -31,10 +31,17 @@ from salamandre.texts import this_program
 VARIANTS = {
     "plain": "",
     "noise in generator layers": "--noise 32",
+    "noise added to its layers": "--added-noise 0.1",
+    "noise multiplied with its layers": "--multiplied-noise 0.1",
     "label smoothing 0.7-1": "--smoothing 0.7-1",
     "label flipping 5%": "--flipping 0.05",
     "minibatch discrimination": "--minibatch discrimination",
     "minibatch deviation": "--minibatch deviation",
+    "packs of 2": "--pack 2",
+    "packs of 4": "--pack 4",
+    "augmentation": "--augment all",
+    "translation alone": "--augment translation",
+    "top half of the fakes": "--top-k 0.5",
     "two rates (D four times G)": "--discriminator-rate 0.0008",
     "two optimizers (D RMSProp)": "--discriminator-optimizer rmsprop",
     "instance noise 0.2": "--instance-noise 0.2",
@@ -43,12 +50,18 @@ VARIANTS = {
     "moving average of G": "--average 0.999",
     "spectral norm": "--lipschitz spectral --objective hinge",
     "gradient penalty": "--lipschitz penalty",
+    "DRAGAN": "--lipschitz dragan",
+    "zero-centred penalties": "--lipschitz zero-centred",
+    "relativistic pairs": "--objective relativistic",
+    "relativistic averages": "--objective relativistic-average",
+    "pairs, zero-centred penalties": "--objective relativistic --lipschitz zero-centred",
     "together": (
         "--smoothing 0.7-1 --minibatch discrimination --matching 1 --dropout 0.3 --average 0.999"
     ),
 }
 METRICS = {
     "classes": "classes drawn, of 10",
+    "divergence": "reverse KL of classes (less is better)",
     "recall": "diversity: recall",
     "confident": "quality: confident samples",
     "frechet": "Fréchet distance (less is better)",

@@ -19,12 +19,14 @@ from salamandre.activations import (
 from salamandre.backend import Backend, get_backend, register_backend
 from salamandre.gradient_checking import gradient_check
 from salamandre.layer import Layer
+from salamandre.layers.augmentation import Augmentation
 from salamandre.layers.conditional import ConditionalBatchNorm, Embedding, LabelMap, Projection
 from salamandre.layers.containers import Parallel, Sequential, Skip
 from salamandre.layers.convolution import ConvolutionalLayer, TransposedConvolutionalLayer
 from salamandre.layers.dropout import Dropout
-from salamandre.layers.minibatch import MinibatchDeviation, MinibatchDiscrimination
+from salamandre.layers.minibatch import MinibatchDeviation, MinibatchDiscrimination, Packing
 from salamandre.layers.neuron import NeuronLayer
+from salamandre.layers.noise import GaussianNoise
 from salamandre.layers.normalization import BatchNorm, InstanceNorm, LayerNorm
 from salamandre.layers.pooling import (
     AdaptiveAveragePool,

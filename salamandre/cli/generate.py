@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -16,6 +16,10 @@ from salamandre.cli.training import MANY, drawer
 from salamandre.texts import file_name
 
 SAMPLES = 10  # of each class
+STEPS, SKIPPED = 40, 4  # of a walk, and those between two pictures of its strip
+
+if TYPE_CHECKING:
+    from salamandre.network import Network
 
 
 @click.command()
@@ -41,6 +45,20 @@ SAMPLES = 10  # of each class
 @kinds.number_option(
     "--seed", kinds.Amount, 0, "Of the latent vectors; another seed gives another handwriting."
 )
+@click.option(
+    "--walk",
+    "ends",
+    type=(str, str),
+    metavar="A B",
+    help="Draw how one thing becomes another, as a strip and an animation: two classes, or of a "
+    "game without classes two seeds.",
+)
+@click.option(
+    "--truncation",
+    type=kinds.click_type(kinds.Weight),
+    metavar="LIMIT",
+    help="Draw again latent coordinates above this limit: clearer and more alike. Default: none.",
+)
 @kinds.checkpoint_option
 @kinds.backend_option
 @click.option(
@@ -57,6 +75,8 @@ def generate(
     single: tuple[str, ...],
     noise: str,
     seed: int,
+    ends: tuple[str, str] | None,
+    truncation: float | None,
     checkpoint: int | None,
     backend: str | None,
     to: Path | None,
@@ -65,7 +85,7 @@ def generate(
     """Draw a word and a grid of all classes, or samples of a game that has none."""
     import numpy as np
 
-    from salamandre.games import Gaussian
+    from salamandre.games import Gaussian, truncated
     from salamandre.network import Network
 
     found = the_run(run, output)
@@ -80,9 +100,14 @@ def generate(
     word_labels = _labels(names, word, classes, single)
     shape = found.images.shape or _shape(generator.output_shape)
     folder = to or found.folder / "generated"
-    suffix = f"{noise}-{seed}" + (f"-{checkpoint:04d}" if checkpoint else "")
+    cut = "" if truncation is None else f"-{truncation:g}"
+    suffix = f"{noise}-{seed}{cut}" + (f"-{checkpoint:04d}" if checkpoint else "")
 
-    def vectors(count: int) -> Any:
+    def vectors(count: int, seed: int = seed) -> Any:
+        if truncation is not None:
+            with kinds.usage():
+                z = truncated(count, generator.input_shape[0], truncation, seed)
+            return generator.backend.asarray(z, dtype=generator.dtype)
         stream = generator.backend.stream([seed, 5])
         return Gaussian(*generator.input_shape).draw(stream, count, generator.dtype)
 
@@ -92,6 +117,14 @@ def generate(
         drawer(shape, columns)(y, path)
         click.echo(path)
 
+    if ends:
+        seeds = [seed] * 2 if names else [_seed(end) for end in ends]
+        points = generator.backend.xp.concatenate([vectors(1, end) for end in seeds])
+        classes_at = _labels(names, word, classes, ends, "--walk") if names else None
+        path = folder / f"walk-{'-'.join(map(file_name, ends))}-{suffix}"
+        for written in draw_walk(generator, points, classes_at, shape, path):
+            click.echo(written)
+        return
     if word_labels:
         count = len(word_labels)
         latent = vectors(1).repeat(count, axis=0) if noise == "fixed" else vectors(count)
@@ -124,8 +157,43 @@ def _shape(output: tuple[int, ...]) -> tuple[int, ...]:
     return 1, side, side
 
 
+def draw_walk(
+    generator: Network, latent: Any, labels: Any, shape: tuple[int, ...], path: Path
+) -> list[Path]:
+    """Draw a walk as a strip, ``.png``, and there and back as an animation, ``.gif``."""
+    import tempfile
+
+    from salamandre.games import walks
+    from salamandre.plots import animate
+
+    y = generator.backend.to_numpy(walks.walk(generator, latent, labels, STEPS))
+    strip, film = path.with_name(f"{path.name}.png"), path.with_name(f"{path.name}.gif")
+    drawer(shape, 1 + STEPS // SKIPPED)(y[::SKIPPED], strip)
+    with tempfile.TemporaryDirectory() as place:
+        frames = [Path(place) / f"{number:03d}.png" for number in range(len(y))]
+        for example, frame in zip(y, frames, strict=True):
+            drawer(shape, 1)(example[None], frame)
+        animate([*frames, *frames[-2::-1]], film)
+    return [strip, film]
+
+
+def _seed(text: str) -> int:
+    """Return the seed of a latent vector at an end of a walk."""
+    if not text.isdecimal():
+        raise click.BadParameter(
+            f"this model draws without classes: a walk goes from one seed to another, whole "
+            f"numbers, got {text!r}",
+            param_hint="'--walk'",
+        )
+    return int(text)
+
+
 def _labels(
-    names: Sequence[str], word: str | None, classes: str | None, single: Sequence[str]
+    names: Sequence[str],
+    word: str | None,
+    classes: str | None,
+    single: Sequence[str],
+    option: str = "--class",
 ) -> list[int]:
     """Return the labels of the word or classes to draw; none if neither is given.
 
@@ -133,7 +201,7 @@ def _labels(
     character or name without a class is refused with a list of the classes. Composed and
     decomposed letters (ä) are the same.
     """
-    given = {"--word": word, "--classes": classes, "--class": single or None}
+    given = {"--word": word, "--classes": classes, option: single or None}
     hints = [option for option, value in given.items() if value is not None]
     if len(hints) > 1:
         raise click.UsageError(f"give {' or '.join(hints)}, not both")

@@ -17,7 +17,7 @@ from salamandre.texts import folder_of, path_of
 
 Count = Annotated[int, Meta(ge=1)]
 Amount = Annotated[int, Meta(ge=0)]
-Seconds = Annotated[float, Meta(ge=0, le=1e9)]
+Seconds = Weight = Annotated[float, Meta(ge=0, le=1e9)]
 Share = Annotated[float, Meta(ge=0, lt=1)]
 Keep = Count | Annotated[str, Meta(pattern="^(all|0*[1-9][0-9]*)$")]
 WORDS = {
@@ -167,6 +167,13 @@ def architectures(pairs: bool | None = None) -> list[str]:
     from salamandre.games import ARCHITECTURES
 
     return [name for name, a in ARCHITECTURES.items() if pairs in (None, a.pairs)]
+
+
+def objectives() -> list[str]:
+    """Return the names of the objectives."""
+    from salamandre.games import OBJECTIVES
+
+    return list(OBJECTIVES)
 
 
 def on_terminal() -> bool:

@@ -16,13 +16,14 @@ from msgspec import ValidationError, convert, defstruct
 from salamandre.checks import one_of
 from salamandre.cli import options as kinds
 from salamandre.cli import training
-from salamandre.cli.options import WORDS, Amount, Count, Keep, Seconds, Share, click_type
+from salamandre.cli.options import WORDS, Amount, Count, Keep, Seconds, Share, Weight, click_type
 from salamandre.texts import option_name
 
 if TYPE_CHECKING:
     from salamandre.runs import LearnedImages, Run
 
 ARCHITECTURE = kinds.one_of("architecture", kinds.architectures)
+OBJECTIVE = kinds.one_of("objective", kinds.objectives)
 
 
 def _data_set(value: str) -> str:
@@ -116,6 +117,16 @@ OPTIONS = (
            "their distance. Default: none."),
     Option("latent", Count, None,
            "Size of the latent vectors. Default: the data set's; of pairs none."),
+    Option("objective", str, None,
+           "non-saturating, minimax, least-squares, hinge, relativistic (pairs of a real and a "
+           "fake image) or relativistic-average. Default: the architecture's.",
+           "NAME", OBJECTIVE),
+    Option("penalty", Weight, 0.0,
+           "Weight of a penalty on the discriminator's slope at real and at fake images (R1 and "
+           "R2); not beside batch-norm, as of cdcgan. Default: none.", "WEIGHT"),
+    Option("augment", bool, False,
+           "Show the discriminator images in other colours, shifted and with holes, real and fake "
+           "ones, to learn from few; of cdcgan, pix2pix and slides."),
     Option("unconditional_discriminator", bool, False,
            "Give the discriminator no labels, for comparison."),
     Option("seed", Amount, 0, "Of all random numbers. Default: 0."),
@@ -221,6 +232,8 @@ def read_options(run: Run) -> None:
     known = {name: value for name, value in run.options.items() if value is not None}
     try:
         one_of("architecture", run.options["architecture"], kinds.architectures())
+        if run.options["objective"] is not None:
+            one_of("objective", run.options["objective"], kinds.objectives())
         if not os.path.isabs(run.options["dataset"]):
             one_of("data set", run.options["dataset"], LABELLED())
         run.settings.options = complete(known, run.images)

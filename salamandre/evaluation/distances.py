@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from salamandre.checks import array, whole
+from salamandre.evaluation.classes import class_divergence
 
 LARGEST = 1e15  # whose square float32 can hold, and a sum of many such squares
 BLOCK = 1024  # rows whose distances are held at a time
@@ -117,12 +118,17 @@ def precision_recall(
     return _covered(a, b, k), _covered(b, a, k)
 
 
-def _covered(points: np.ndarray, manifold: np.ndarray, k: int) -> float:
-    """Return the share of points in one of the balls around the rows of ``manifold``."""
+def _radii(manifold: np.ndarray, k: int) -> np.ndarray:
+    """Return the squared distance of each row to its k-th nearest neighbour."""
     radii = np.empty(len(manifold))
     for rows, distances in _squared_distances(manifold, manifold):
         radii[rows] = np.partition(distances, k, axis=1)[:, k]  # column 0 is the row itself
-    inside = 0
+    return radii
+
+
+def _covered(points: np.ndarray, manifold: np.ndarray, k: int) -> float:
+    """Return the share of points in one of the balls around the rows of ``manifold``."""
+    radii, inside = _radii(manifold, k), 0
     for _, distances in _squared_distances(points, manifold):
         inside += int((distances <= radii).any(axis=1).sum())
     return inside / len(points)
@@ -141,7 +147,9 @@ def mode_coverage(samples: np.ndarray, modes: np.ndarray, std: float) -> dict[st
 
     Returns:
         ``modes``, the number found; ``quality``, the share of good samples; ``balance``, the
-        entropy of the good samples' modes over the largest possible, from 0 to 1.
+        entropy of the good samples' modes over the largest possible, from 0 to 1;
+        ``divergence``, the reverse KL, of the shares of all samples by their nearest mode from
+        equal shares, in nats.
     """
     samples, modes = finite("samples", samples), finite("modes", modes)
     distances = np.linalg.norm(samples[:, None] - modes[None], axis=2)
@@ -151,4 +159,10 @@ def mode_coverage(samples: np.ndarray, modes: np.ndarray, std: float) -> dict[st
     shares = counts[counts > 0] / max(1, counts.sum())
     most = np.log(len(modes)) if len(modes) > 1 else 1.0
     entropy = float(-(shares * np.log(shares)).sum() / most)
-    return {"modes": int((counts > 0).sum()), "quality": float(good.mean()), "balance": entropy}
+    drawn = np.bincount(nearest, minlength=len(modes)) / len(samples)
+    return {
+        "modes": int((counts > 0).sum()),
+        "quality": float(good.mean()),
+        "balance": entropy,
+        "divergence": class_divergence(drawn, np.full(len(modes), 1 / len(modes))),
+    }

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from salamandre.activations import ReLU, Softmax
+from salamandre.activations import Softmax
 from salamandre.checks import array
 from salamandre.class_names import matched
 from salamandre.component import encode
@@ -22,17 +22,10 @@ from salamandre.data.images import Images
 from salamandre.data.transforms import Shift
 from salamandre.evaluation.classes import class_divergence, class_shares, classifier_score
 from salamandre.evaluation.distances import frechet_distance, precision_recall
+from salamandre.evaluation.features import density_coverage, intra_class_frechet, kernel_distance
+from salamandre.evaluation.learned import classifier
 from salamandre.games.game import GanGame
-from salamandre.layer import Layer
-from salamandre.layers.convolution import ConvolutionalLayer
-from salamandre.layers.dropout import Dropout
-from salamandre.layers.neuron import NeuronLayer
-from salamandre.layers.normalization import BatchNorm
-from salamandre.layers.shape import Flatten
-from salamandre.losses import CrossEntropy
 from salamandre.network import Network
-from salamandre.optimizers import Adam
-from salamandre.schedules import CosineDecay
 from salamandre.texts import readable_name
 from salamandre.training import Engine, ProgressBar
 from salamandre.training.metrics import accuracy
@@ -77,7 +70,8 @@ class Judge:
         self.classifier, self.classes = classifier, images.classes
         probabilities, features = self._classified(images.images, (0.0, images.white))
         # Shuffled: the order of a data set may mean something, and metrics take the first rows.
-        self._features = features[np.random.default_rng(0).permutation(len(features))]
+        order = np.random.default_rng(0).permutation(len(features))
+        self._features, self._labels = features[order], images.labels[order]
         self.accuracy = accuracy(probabilities, images.labels)
         self.confident = float((probabilities.max(axis=1) > CONFIDENT).mean())
         self._shares = class_shares(images.labels, len(images.classes))
@@ -114,40 +108,26 @@ class Judge:
         """
         if convolutional is None:
             convolutional = train.shape[0] > 1
-        layers: list[Layer] = []
-        if convolutional:
-            for channels, kernel, padding in ((32, 6, 2), (64, 4, 1)):
-                layers.append(ConvolutionalLayer(channels, kernel, 2, padding, bias=False))
-                layers += [BatchNorm(), ReLU()]
-            layers += [Dropout(0.2, channels=True), Flatten()]
-        else:
-            layers += [NeuronLayer(512, ReLU()), Dropout(0.2)]
-        classifier = Network(
-            [*layers, NeuronLayer(128, ReLU()), NeuronLayer(len(train.classes), Softmax())],
-            train.shape if convolutional else math.prod(train.shape),
-            CrossEntropy(),
-            Adam(CosineDecay(0.001, epochs * max(1, len(train) // 64))),
-            seed=seed,
-            backend=backend,
-        )
-        settings = [encode(classifier), train.name, train.checksum, epochs, seed]
+        steps = epochs * max(1, len(train) // 64)
+        learner = classifier(train.shape, len(train.classes), steps, convolutional, seed, backend)
+        settings = [encode(learner), train.name, train.checksum, epochs, seed]
         digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:16]
         path = (
             cache.root(cache_dir) / "judges" / f"{readable_name(train.name)}-{digest}.safetensors"
         )
         try:
-            classifier = Network.load(path, backend=backend)
+            learner = Network.load(path, backend=backend)
         except (FileNotFoundError, ValueError):  # not trained yet, or damaged
             shift = Shift(1 + convolutional) if min(train.shape[1:]) >= 16 else None
             bar = [] if quiet else [ProgressBar()]
-            engine = Engine(classifier, train, seed=seed, transform=shift, callbacks=bar)
+            engine = Engine(learner, train, seed=seed, transform=shift, callbacks=bar)
             engine.run(epochs)
             if engine.interrupted:
                 raise KeyboardInterrupt from None
             with suppress(OSError):  # without a cache it is trained again next time
-                classifier.save(path)
-        classifier.class_names = train.classes  # files of version 0.1 hold none
-        return cls(classifier, test)
+                learner.save(path)
+        learner.class_names = train.classes  # files of version 0.1 hold none
+        return cls(learner, test)
 
     def _classified(
         self, examples: np.ndarray, value_range: tuple[float, float]
@@ -186,10 +166,12 @@ class Judge:
             ``classes``, the number of classes whose share is at least a tenth of their share in the
             data; ``least`` and ``most``, the smallest and the largest share of a class;
             ``confident``, the share whose most likely class has a probability above 0.9;
-            ``divergence`` of the classes from the data's (:func:`class_divergence`); ``score``
-            (:func:`classifier_score`); ``frechet`` (:func:`frechet_distance` of the features,
-            with as many real images, if there are so many); ``precision`` and ``recall``
-            (:func:`precision_recall`, of 3,000 at most).
+            ``divergence`` of the classes from the data's, the reverse KL
+            (:func:`class_divergence`); ``score`` (:func:`classifier_score`); ``frechet``
+            (:func:`frechet_distance` of the features, with as many real images, if there are so
+            many); and of 3,000 at most ``precision`` and ``recall`` (:func:`precision_recall`),
+            ``density`` and ``coverage`` (:func:`density_coverage`), and ``kid``
+            (:func:`kernel_distance`).
         """
         return self._metrics(*self._classified(array("the examples", examples), value_range))
 
@@ -197,7 +179,9 @@ class Judge:
         shares = class_shares(probabilities.argmax(axis=1), len(self.classes))
         real = self._shares > 0
         few = min(NEIGHBOURS, len(features), len(self._features))
-        precision, recall = precision_recall(features[:few], self._features[:few])
+        sets = features[:few], self._features[:few]
+        precision, recall = precision_recall(*sets)
+        density, coverage = density_coverage(*sets, k=min(5, few - 1))
         return {
             "classes": int((shares[real] >= self._shares[real] / 10).sum()),
             "least": float(shares[real].min()),
@@ -208,12 +192,16 @@ class Judge:
             "frechet": frechet_distance(features, self._features[: len(features)]),
             "precision": precision,
             "recall": recall,
+            "density": density,
+            "coverage": coverage,
+            "kid": kernel_distance(*sets, size=few, subsets=1),
         }
 
     def of_game(self, count: int = 10_000, seed: int = 1) -> Callable[[GanGame], dict[str, float]]:
         """Return a metric for :class:`salamandre.games.Evaluation`: ``count`` examples.
 
-        For a conditional game there is also ``right``, the share that is of the requested class.
+        For a conditional game there are also ``right``, the share that is of the requested class,
+        and ``intra``, the mean of :func:`intra_class_frechet`.
         """
         return functools.partial(self._metrics_of, count=count, seed=seed)
 
@@ -227,4 +215,7 @@ class Judge:
                 names = game.generator.class_names
                 requested = matched("the game", requested, names, "the judge", self.classes)
             metrics["right"] = accuracy(probabilities, requested)
+            sets = (features, requested, self._features, self._labels)
+            distances = intra_class_frechet(*sets, len(self.classes))
+            metrics["intra"] = float(distances[~np.isnan(distances)].mean())
         return metrics

@@ -1,9 +1,10 @@
 """Adversarial games: objectives, constraints, remedies, latent spaces, architectures."""
 
-from salamandre.games.architectures import ARCHITECTURES, new_game
+from salamandre.games.architectures import ARCHITECTURES, OBJECTIVES, new_game
 from salamandre.games.callbacks import EpochNetworks, Evaluation, Film, SampleGrids
 from salamandre.games.constraints import GradientPenalty, Lipschitz, SpectralNorm, WeightClipping
 from salamandre.games.game import GanGame
+from salamandre.games.inversion import Inversion, invert
 from salamandre.games.latent import Gaussian, Latent, Uniform
 from salamandre.games.objectives import (
     Hinge,
@@ -13,6 +14,8 @@ from salamandre.games.objectives import (
     Objective,
     Wasserstein,
 )
+from salamandre.games.penalties import Dragan, ZeroCentredPenalty
+from salamandre.games.relativistic import RelativisticAverage, RelativisticPairing
 from salamandre.games.remedies import (
     FeatureMatching,
     InstanceNoise,
@@ -21,5 +24,7 @@ from salamandre.games.remedies import (
     MovingAverage,
     Reconstruction,
     Remedy,
+    TopK,
 )
+from salamandre.games.walks import principal_directions, truncated
 from salamandre.games.wgan import WGanGame

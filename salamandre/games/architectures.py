@@ -14,7 +14,9 @@ from salamandre.games.conditions import Pairing
 from salamandre.games.constraints import GradientPenalty
 from salamandre.games.game import GanGame
 from salamandre.games.latent import Gaussian
-from salamandre.games.objectives import LeastSquares, NonSaturating
+from salamandre.games.objectives import Hinge, LeastSquares, Minimax, NonSaturating, Objective
+from salamandre.games.penalties import ZeroCentredPenalty
+from salamandre.games.relativistic import RelativisticAverage, RelativisticPairing
 from salamandre.games.remedies import MovingAverage, Reconstruction, Remedy
 from salamandre.games.translators import (
     encoder_decoder,
@@ -25,6 +27,7 @@ from salamandre.games.translators import (
 )
 from salamandre.games.wgan import WGanGame
 from salamandre.layer import Layer
+from salamandre.layers.augmentation import Augmentation
 from salamandre.layers.conditional import ConditionalBatchNorm, Embedding, LabelMap, Projection
 from salamandre.layers.convolution import ConvolutionalLayer, TransposedConvolutionalLayer
 from salamandre.layers.dropout import Dropout
@@ -37,6 +40,14 @@ from salamandre.optimizers import Adam
 Players = tuple[list[Layer], list[Layer]]
 LEAKY = LeakyReLU(0.2)
 LEAST = 8  # height and width of a picture that patches of 16×16 make sense for
+OBJECTIVES: dict[str, type[Objective]] = {
+    "non-saturating": NonSaturating,
+    "minimax": Minimax,
+    "least-squares": LeastSquares,
+    "hinge": Hinge,
+    "relativistic": RelativisticPairing,
+    "relativistic-average": RelativisticAverage,
+}
 
 
 def new_game(
@@ -46,6 +57,9 @@ def new_game(
     latent: int | None = None,
     batch_size: int = 64,
     average: float = 0.999,
+    objective: str | None = None,
+    penalty: float = 0.0,
+    augment: bool = False,
     unconditional_discriminator: bool = False,
     seed: int = 0,
     backend: str | None = None,
@@ -67,6 +81,12 @@ def new_game(
             else they become one more channel of the condition.
         batch_size: real examples a step. Default 64.
         average: decay of the generator's :class:`MovingAverage`, 0 for none. Default 0.999.
+        objective: a name of ``OBJECTIVES``. Default: the architecture's.
+        penalty: weight γ of zero-centred penalties on real and on fake images
+            (:class:`ZeroCentredPenalty`), not beside batch-norm. Default 0: the architecture's
+            constraint.
+        augment: begin the discriminator with an :class:`salamandre.Augmentation`, to learn from few
+            images; of pairs without colours. Not of players of vectors. Default False.
         unconditional_discriminator: give the discriminator no labels, for comparison: the
             generator then has no reason to use its own. Default False.
         seed: of the networks and the game. Default 0.
@@ -96,6 +116,13 @@ def new_game(
     layers, d_layers = architecture.players(shape, classes)
     if space and architecture.pairs:
         layers = with_latent(layers, shape[1:])
+    if augment:
+        if not any(isinstance(layer, ConvolutionalLayer) for layer in d_layers):
+            raise ValueError(
+                f"{name} plays with vectors, and augmentation moves the pixels of images: choose "
+                f"cdcgan, or leave it out"
+            )
+        d_layers = [Augmentation(colour=not architecture.pairs), *d_layers]
     if unconditional_discriminator:
         d_layers = [layer for layer in d_layers if not isinstance(layer, (Embedding, LabelMap))]
         if isinstance(d_layers[-1], Projection):
@@ -105,6 +132,13 @@ def new_game(
     generator = Network(layers, inputs, optimizer=Adam(*rates), seed=seed, backend=backend)
     shown = pairing.example_shape(generator.output_shape)
     discriminator = Network(d_layers, shown, optimizer=Adam(*rates), seed=seed + 1, backend=backend)
+    options = dict(architecture.options)
+    if objective is not None:
+        if architecture.game is WGanGame:
+            raise ValueError(f"{name} has the Wasserstein objective: leave the other one out")
+        options["objective"] = OBJECTIVES[one_of("objective", objective, OBJECTIVES)]()
+    if penalty:
+        options["lipschitz"] = ZeroCentredPenalty(penalty, penalty)
     return architecture.game(
         generator,
         discriminator,
@@ -114,7 +148,7 @@ def new_game(
         batch_size=batch_size,
         remedies=[*architecture.remedies, *[MovingAverage(average)] * (average > 0)],
         seed=seed,
-        **architecture.options,
+        **options,
     )
 
 

@@ -16,6 +16,7 @@ from salamandre.data.images import Images
 from salamandre.data.paired_images import Pairs
 from salamandre.games.conditions import Pairing
 from salamandre.layer import Layer
+from salamandre.layers.minibatch import require_packs
 from salamandre.layers.shape import Flatten, Reshape
 from salamandre.network import Network
 
@@ -112,6 +113,8 @@ def examples(
     batch_size: int,
 ) -> Source:
     """Return the real examples in the discriminator's shape and the generator's value range."""
+    for _, layer in discriminator.walk():
+        require_packs(layer, batch_size)
     low, high = output_range(generator)
     pixels = discriminator.pixels._replace(low=low, high=high)
     names = _class_names(generator, discriminator)

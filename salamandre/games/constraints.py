@@ -118,13 +118,7 @@ class GradientPenalty(Lipschitz):
         """Let layers that have no second-order backprop refuse before the first round."""
         super().attach(critic)
         self._run = critic.new_pass(statistics=False, accumulate=True, shared=True)
-        trial = critic.new_pass(statistics=False)
-        trial.draw_from(None)
-        kept = critic.gradients + 0
-        x = critic.backend.xp.zeros((2, *critic.input_shape), dtype=critic.dtype)
-        critic.compute(x, trial, labels=np.zeros(2, np.int64) if critic.classes else None)
-        critic.backprop_tangent(None, critic.compute_tangent(x, trial), trial)
-        critic.gradients[...] = kept
+        require_second_order(critic)
 
     def penalty(self, real: Array, fake: Array, labels: Array | None = None) -> Any:
         """Return E; add its gradient."""
@@ -149,6 +143,17 @@ class GradientPenalty(Lipschitz):
         if "penalty" not in grown or self.weight <= 10:
             return ""
         return f"lower the weight of the GradientPenalty ({self.weight:g}; 10 is usual)"
+
+
+def require_second_order(critic: Network) -> None:
+    """Let layers that have no second-order backprop raise a ValueError; nothing changes."""
+    trial = critic.new_pass(statistics=False)
+    trial.draw_from(None)
+    kept = critic.gradients + 0
+    x = critic.backend.xp.zeros((2, *critic.input_shape), dtype=critic.dtype)
+    critic.compute(x, trial, labels=np.zeros(2, np.int64) if critic.classes else None)
+    critic.backprop_tangent(None, critic.compute_tangent(x, trial), trial)
+    critic.gradients[...] = kept
 
 
 class SpectralNorm(Lipschitz):

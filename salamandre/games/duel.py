@@ -37,11 +37,12 @@ class Duel:
         labels = labels if d.classes else None
         if self._coupled:
             first, second = self._passes
-            second.statistics = True
+            first.statistics = second.statistics = True
             second.want(input_gradient=False)
             return self._scores(real, first, labels), self._scores(fake, second, labels)
         if labels is not None:
             labels = concatenate([labels, labels])
+        self._passes[0].statistics = True
         scores = self._scores(concatenate([real, fake]), self._passes[0], labels)
         return scores[: len(real)], scores[len(real) :]
 
@@ -52,6 +53,12 @@ class Duel:
                 self._back(gradient, run)
         else:
             self._back(self.network.backend.xp.concatenate([d_real, d_fake]), self._passes[0])
+
+    def real_scores(self, real: Array, labels: Array | None) -> Array:
+        """Return the scores of real examples, in the generator's step."""
+        run = self._passes[0]
+        run.statistics = False
+        return self._scores(real, run, labels if self.network.classes else None)
 
     def fake_scores(self, fake: Array, labels: Array | None) -> Array:
         """Return the scores of fake examples, in the generator's step."""

@@ -22,6 +22,7 @@ from salamandre.games.duel import Duel
 from salamandre.games.latent import Latent
 from salamandre.games.objectives import NonSaturating, Objective
 from salamandre.games.remedies import Batch, MovingAverage, Remedy
+from salamandre.games.walks import walk_through
 from salamandre.inputs import Pixels
 from salamandre.network import Network
 from salamandre.parts import checked_part
@@ -206,9 +207,11 @@ class GanGame(Loop):
             The generator's loss, a scalar of the backend.
         """
         batch = batch or self.draw()
+        real = None
+        if self.objective.compares:
+            real = self._duel.real_scores(self._shown(batch.real), batch.labels)
         scores = self._duel.fake_scores(self._shown(batch.fake), batch.labels)
-        found = self.objective.generator(scores, self.backend.xp)
-        loss, gradient = self.objective.checked("generator", found, [scores])
+        loss, gradient = self._generator_loss(real, scores)
         d_fake = self._duel.fake_gradient(gradient)
         for remedy in self.remedies:
             more = remedy.generator_loss(batch, self)
@@ -219,6 +222,19 @@ class GanGame(Loop):
         for remedy in self.remedies:
             remedy.follow()
         return loss
+
+    def _generator_loss(self, real: Array | None, fake: Array) -> tuple[Array, Array]:
+        """Return the objective's loss on the fakes that a remedy has chosen, and dE/dscores."""
+        found = (remedy.chosen(fake, self) for remedy in self.remedies)
+        chosen = next((c for c in found if c is not None), slice(None))
+        scores = fake[chosen]
+        result = self.objective.generator_against(
+            None if real is None else real[chosen], scores, self.backend.xp
+        )
+        loss, gradient = self.objective.checked("generator", result, [scores])
+        d_fake = self.backend.xp.zeros_like(fake)
+        d_fake[chosen] = gradient
+        return loss, d_fake
 
     def _shown(self, x: Array) -> Array:
         for remedy in self.remedies:
@@ -296,6 +312,8 @@ class GanGame(Loop):
         inputs = self.pairing.of_generator(latent, conditions)
         block = 256 if conditions is None else self.batch_size  # pictures take much memory
         return self.best_generator.predict(inputs, block, labels, [self.seed, 4, seed])
+
+    walk = walk_through
 
     def save_generator(self, path: str | os.PathLike[str]) -> None:
         """Write the generator that :meth:`generate` uses to a safetensors file."""

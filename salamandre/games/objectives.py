@@ -24,11 +24,16 @@ class Objective(Component, abstract=True):
     Attributes:
         bounded: whether the discriminator's loss has a lower bound. Without one its scores grow
             for ever, unless a constraint bounds its slope. Default True.
+        whole_batch: whether a loss of parts of a batch is not the mean of theirs. Default False.
     """
 
     kind = "objectives"
-    required = {"loss": "discriminator", "discriminator": None, "generator": "", "shown": None}
+    required = {
+        **{"loss": "discriminator", "discriminator": None, "shown": None},
+        **{"generator": "generator_against", "generator_against": None},
+    }
     bounded: ClassVar[bool] = True
+    whole_batch: ClassVar[bool] = False
 
     def discriminator(
         self, real: Array, fake: Array, t_real: Any, t_fake: Any, xp: Any
@@ -53,6 +58,18 @@ class Objective(Component, abstract=True):
     def generator(self, scores: Array, xp: Any) -> tuple[Array, Array]:
         """Return the generator's loss on the scores (N, P) of its examples, and dE/dscores."""
         raise NotImplementedError
+
+    def generator_against(self, real: Array, fake: Array, xp: Any) -> tuple[Array, Array]:
+        """Return the generator's loss on scores (N, P) of both kinds, and dE/dfake.
+
+        Only for objectives that need real scores, which the game then computes for them.
+        """
+        return self.generator(fake, xp)
+
+    @property
+    def compares(self) -> bool:
+        """Whether the generator's loss needs the scores of real examples."""
+        return type(self).generator_against is not Objective.generator_against
 
     def checked(self, method: str, found: Any, scores: Sequence[Array]) -> Any:
         """Return what a method has found: a loss, and its gradient for each of the scores.

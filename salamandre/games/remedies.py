@@ -26,11 +26,19 @@ class Batch(NamedTuple):
 
 
 class Remedy(Component):
-    """Base of remedies: override the methods you need."""
+    """Base of remedies: override the methods you need.
+
+    Attributes:
+        prefix: of the names of its arrays in a checkpoint.
+        whole_batch: whether it needs the whole batch, not parts of it. Default False.
+    """
 
     kind = "remedies"
-    required = dict.fromkeys(("attach", "show", "target", "generator_loss", "follow", "state"))
-    prefix: ClassVar[str] = ""  # of the names of its arrays in a checkpoint
+    required = dict.fromkeys(
+        ("attach", "show", "target", "chosen", "generator_loss", "follow", "state")
+    )
+    prefix: ClassVar[str] = ""
+    whole_batch: ClassVar[bool] = False
 
     def attach(self, game: Any) -> None:
         """Prepare for a game; called once."""
@@ -42,6 +50,13 @@ class Remedy(Component):
     def target(self, target: Any, is_real: bool, count: int, game: Any) -> Any:
         """Return the target t of real or of fake examples: a number or an array (count, 1)."""
         return target
+
+    def chosen(self, scores: Array, game: Any) -> Array | None:
+        """Return which fakes the generator learns from, by their scores (N, P).
+
+        They are indexes (k,); ``None``: all.
+        """
+        return None
 
     def generator_loss(self, batch: Batch, game: Any) -> tuple[Array, Array] | None:
         """Return a loss that is added to the generator's, and dE/dfake; ``None``: nothing."""
@@ -111,6 +126,33 @@ class InstanceNoise(Remedy):
         return x + self.std * random.normal(x.shape, x.dtype)
 
 
+class TopK(Remedy):
+    """The generator learns from its best fakes alone: the k of a batch with the highest scores.
+
+    What the discriminator says of bad fakes may lead them away from the data (Sinha et al. 2020,
+    "Top-k training of GANs", section 3). k begins with the whole batch, and is multiplied by
+    ``decay`` after each epoch until it is ``least`` of it.
+
+    Args:
+        least: the smallest k, as a share of the batch; the paper's ν. Default 0.5.
+        decay: the paper's γ. Default 0.99; 1 keeps all, 0 begins with ``least`` after one epoch.
+    """
+
+    whole_batch = True  # of the order
+
+    def __init__(self, least: float = 0.5, decay: float = 0.99) -> None:
+        self.least = real("TopK least", least, 0, 1, above=True)
+        self.decay = real("TopK decay", decay, 0, 1)
+
+    def chosen(self, scores: Array, game: Any) -> Array | None:
+        """Return the indexes of the best; of patches the mean counts."""
+        share = max(self.least, self.decay ** (game.rounds // game.steps_per_epoch))
+        k = max(1, round(share * len(scores)))
+        if k == len(scores):
+            return None
+        return game.backend.xp.argsort(scores.mean(axis=1))[-k:]
+
+
 class FeatureMatching(Remedy):
     """The generator also matches the mean of the discriminator's features on real examples.
 
@@ -120,6 +162,8 @@ class FeatureMatching(Remedy):
     Args:
         weight: of the added loss. Default 1.
     """
+
+    whole_batch = True  # of the means
 
     def __init__(self, weight: float = 1.0) -> None:
         self.weight = real("FeatureMatching weight", weight, 0)

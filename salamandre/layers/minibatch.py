@@ -138,3 +138,49 @@ def _of_all_shares(rows: Array, ctx: Context) -> Array:
     found = xp.zeros((int(counts.sum()), *rows.shape[1:]), dtype=rows.dtype)
     found[start : start + len(rows)] = rows
     return group.all_reduce(found)
+
+
+class Packing(_Coupling):
+    """y_i = [x_i, x_{i+1}, ..., x_{i+size-1}], counted round: packs of examples, as channels.
+
+    The first layer of a discriminator, whose scores are then of packs: one that has always seen
+    ``size`` different real examples knows a pack of equal fakes at once (Lin et al. 2018, "PacGAN:
+    the power of two samples in generative adversarial networks", section 2). Here N examples make N
+    packs, each example being in ``size`` of them; the paper makes N packs of N · size examples,
+    which a generator has to draw.
+
+    Shapes: x (N, features), y (N, size · features), or x (N, C, H, W), y (N, size · C, H, W).
+
+    Args:
+        size: examples in a pack. Default 2.
+    """
+
+    def __init__(self, size: int = 2) -> None:
+        super().__init__()
+        self.size = whole("Packing size", size)
+
+    def build(self, input_shape: Shape) -> Shape:
+        """Multiply the channels."""
+        return (self.size * input_shape[0], *input_shape[1:])
+
+    def compute(self, x: Array, ctx: Context) -> Array:
+        """Return the packs."""
+        require_packs(self, len(x) if ctx.training else self.size)
+        return ctx.xp.concatenate([ctx.xp.roll(x, -i, axis=0) for i in range(self.size)], axis=1)
+
+    def backprop(self, dy: Array, ctx: Context) -> Array:
+        """dx_i = the sum of what all packs say of x_i."""
+        channels = dy.shape[1] // self.size
+        dx = dy[:, :channels]
+        for i in range(1, self.size):
+            dx = dx + ctx.xp.roll(dy[:, i * channels : (i + 1) * channels], i, axis=0)
+        return dx
+
+
+def require_packs(layer: Layer, count: int) -> None:
+    """Refuse batches of so many examples if a layer makes larger packs."""
+    if isinstance(layer, Packing) and layer.size > count:
+        raise ValueError(
+            f"Packing({layer.size}) makes packs of {layer.size} different examples, and a batch "
+            f"has {count}: make the packs smaller or the batches larger"
+        )

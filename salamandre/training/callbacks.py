@@ -140,26 +140,52 @@ class Checkpoint(Callback):
     """Saves the run so that ``resume`` can continue it.
 
     It is also saved when the run ends or is interrupted, but not after a failure: the file of a
-    diverged run is its last good state.
+    diverged run is its last good state. With ``best`` it is saved at the best record alone, beside
+    another checkpoint that continues the run.
 
     Args:
         path: the file, replaced each time.
         every: how often; a killed process loses at most so much. Default ``Seconds(30)``.
+        best: a metric of the records, such as ``"frechet"``. Default ``None``.
+        mode: ``"min"`` or ``"max"``: which of its values is better. Default as for
+            :class:`EarlyStopping`.
     """
 
     recorded = ()
 
-    def __init__(self, path: str | os.PathLike[str], every: Trigger = Seconds(30)) -> None:
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        every: Trigger = Seconds(30),
+        best: str | None = None,
+        mode: str | None = None,
+    ) -> None:
         self.path = path_of(path)
         self.every = trigger("Checkpoint every", every)
+        self.best, self.mode = best, None if best is None else direction(best, mode)
+
+    def on_start(self, run: Loop) -> None:
+        """Refuse a metric that the run does not record."""
+        if self.best is not None and run.recorded is not None and self.best not in run.recorded:
+            raise ValueError(_missing("Checkpoint", self.best, run.recorded))
 
     def on_step(self, run: Loop) -> None:
         """Save."""
-        run.save(self.path)
+        if self.best is None:
+            run.save(self.path)
+
+    def on_record(self, run: Loop) -> None:
+        """Save the best record."""
+        if self.best is None:
+            return
+        latest = run.history.records[-1]
+        known = not math.isnan(latest.get(self.best, math.nan))
+        if known and run.history.best(self.best, self.mode) is latest:
+            run.save(self.path)
 
     def on_end(self, run: Loop) -> None:
         """Save the final state, unless the run failed."""
-        if run.error is None:
+        if self.best is None and run.error is None:
             run.save(self.path)
 
 
@@ -241,22 +267,23 @@ class EarlyStopping(Callback):
 
     def _require_metric(self, run: Loop) -> None:
         if run.recorded is not None and self.metric not in run.recorded:
-            raise ValueError(self._missing(run.recorded))
+            raise ValueError(_missing("EarlyStopping", self.metric, run.recorded))
 
     def _doubt(self, record: Iterable[str]) -> None:
         """Warn once of a metric that the records lack, though a callback may record it yet."""
         if not self._doubted:
             self._doubted = True
             warnings.warn(
-                f"{self._missing(record)}; a callback of your own that records it says so by "
-                f"recorded = ({self.metric!r},)",
+                f"{_missing('EarlyStopping', self.metric, record)}; a callback of your own that "
+                f"records it says so by recorded = ({self.metric!r},)",
                 stacklevel=2,
             )
 
-    def _missing(self, names: Iterable[str]) -> str:
-        held = ", ".join(name for name in names if name not in ("step", "round", "seconds"))
-        return (
-            f"EarlyStopping watches {self.metric!r}, which the records lack (they hold "
-            f"{held or 'no metrics'}): an Engine needs a test set and the metric, a game an "
-            f"Evaluation with it"
-        )
+
+def _missing(who: str, metric: str, names: Iterable[str]) -> str:
+    """Return a sentence about a metric that records lack, which hold these names."""
+    held = ", ".join(name for name in names if name not in ("step", "round", "seconds"))
+    return (
+        f"{who} watches {metric!r}, which the records lack (they hold {held or 'no metrics'}): an "
+        f"Engine needs a test set and the metric, a game an Evaluation with it"
+    )

@@ -9,8 +9,8 @@ MODES = ("min", "max")
 #: Whether smaller (``"min"``) or larger (``"max"``) values of a metric are better.
 DIRECTIONS = {
     **dict.fromkeys(("loss", "test_loss", "error_rate", "mse", "mae"), "min"),
-    **dict.fromkeys(("frechet", "divergence", "l1"), "min"),
-    **dict.fromkeys(("accuracy", "precision", "recall", "coverage", "right"), "max"),
+    **dict.fromkeys(("frechet", "divergence", "l1", "kid", "intra", "critic_gap"), "min"),
+    **dict.fromkeys(("accuracy", "precision", "recall", "coverage", "density", "right"), "max"),
     **dict.fromkeys(("psnr", "ssim"), "max"),
     **dict.fromkeys(("modes", "quality", "balance", "classes", "confident", "score"), "max"),
 }

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from command import call, error_of, letters, only, picture
+from PIL import Image
 
 
 @pytest.mark.parametrize("noise", ["fixed", "fresh"])
@@ -103,3 +104,28 @@ def test_any_name_of_a_class_can_be_asked_for(place):
         drawn.append(call("generate", "mine", *request).splitlines()[0])
     assert drawn[2] == drawn[3] and len(set(drawn)) == 3
     assert picture(drawn[0]).shape[1] == 2 * 6 * 10
+
+
+def test_a_walk_from_one_class_to_another_is_drawn_and_animated(trained, place):
+    output = call("generate", "latest", "--runs", trained, "--walk", "3", "8", "--to", "out")
+    strip, film = (place / line for line in output.split())
+    assert strip.name == "walk-3-8-fixed-0.png" and film.suffix == ".gif"
+    pictures = np.split(picture(strip), 11, axis=1)
+    ends = call("generate", "latest", "--runs", trained, "--word", "38", "--to", "out").split()
+    assert np.array_equal(
+        np.concatenate(pictures[:: len(pictures) - 1], axis=1), picture(place / ends[0])
+    )
+    with Image.open(film) as animation:
+        assert animation.n_frames > 20
+    message = error_of("generate", "latest", "--runs", trained, "--walk", "3", "x", code=2)
+    assert "no class for 'x'" in message
+
+
+def test_truncation_draws_other_samples(trained, place):
+    given = ("generate", "latest", "--runs", trained, "--to", "out")
+    (plain,) = call(*given).split()
+    (cut,) = call(*given, "--truncation", 0.5).split()
+    assert Path(cut).name == "classes-fixed-0-0.5.png"
+    assert not np.array_equal(picture(place / plain), picture(place / cut))
+    message = error_of(*given, "--truncation", 0, code=2)
+    assert "threshold of a truncation must be a finite number at least 0.01" in message

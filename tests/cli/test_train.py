@@ -104,6 +104,13 @@ def test_images_are_resized_and_the_label_can_be_left_out(place):
     assert network.input_shape == (1, 12, 12) and network.classes is None
 
 
+def test_a_relativistic_game_with_a_penalty_is_trained_and_continued(place):
+    call("train", *FAST, "--epochs", 1, "--objective", "relativistic", "--penalty", 1)
+    call("train", "--resume", "latest", "--epochs", 2)
+    rows = table(only("runs") / "curves.csv")
+    assert all(float(row["penalty"]) > 0 for row in rows) and len(rows) > 2
+
+
 def test_a_judge_can_be_asked(place):
     output = call("train", *FAST, "--epochs", 2, "--evaluate", 1, "--architecture", "cwgan")
     assert "accuracy on 360 test images is" in output

@@ -34,6 +34,12 @@ from salamandre.runs.settings import FORMAT
         (("--dataset", "emnist-balance"), "did you mean 'emnist-balanced'"),
         (("--architecture", "dcgan"), "did you mean 'cdcgan'"),
         (("--backend", "cupie"), "did you mean 'cupy'"),
+        (("--objective", "relativists"), "did you mean 'relativistic'"),
+        (("--objective", "hinge", "--architecture", "cwgan"), "has the Wasserstein objective"),
+        (
+            ("--penalty", "1", "--architecture", "cdcgan", "--image-size", "16"),
+            "BatchNorm cannot be part of a critic",
+        ),
         (("--epochs", "0"), "--epochs"),
         (("--checkpoint-every", "nan"), "must be a number of at least 0, got 'nan'"),
         (("--dataset", "stl-10-unlabeled"), "unknown data set 'stl-10-unlabeled'"),

@@ -16,6 +16,7 @@ def test_samples_of_the_mixture_itself_cover_it():
         assert found["modes"] == len(mixture.modes)
         assert found["quality"] == pytest.approx(1 - np.exp(-4.5), abs=0.003)
         assert found["balance"] == pytest.approx(1, abs=0.001)
+        assert found["divergence"] == pytest.approx(0, abs=0.002)
 
 
 def test_modes_that_are_missing_or_uneven_are_told():
@@ -26,8 +27,15 @@ def test_modes_that_are_missing_or_uneven_are_told():
     assert found["quality"] == pytest.approx(4 / 6)
     entropy = -(0.75 * np.log(0.75) + 0.25 * np.log(0.25))
     assert found["balance"] == pytest.approx(entropy / np.log(4))
+    shares = np.array([4, 1, 1]) / 6  # (5, 5) is as near to the first as to the others
+    assert found["divergence"] == pytest.approx((shares * np.log(4 * shares)).sum())
     nothing = evaluation.mode_coverage(np.full((5, 2), 99.0), modes, std=0.1)
-    assert nothing == {"modes": 0, "quality": 0, "balance": 0}
+    assert nothing == {
+        "modes": 0,
+        "quality": 0,
+        "balance": 0,
+        "divergence": pytest.approx(np.log(4)),
+    }
 
 
 @pytest.mark.parametrize("rows", [400, 20], ids=["full rank", "fewer rows than features"])

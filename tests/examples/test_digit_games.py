@@ -23,6 +23,14 @@ import salamandre as sal
     [
         ("wgan_mnist.py", ("--critic", "32", "--critic-steps", "1")),
         ("gan_mnist.py", ("--discriminator", "32", "--noise", "4", "--matching", "0.1")),
+        ("gan_mnist.py", ("--objective", "relativistic", "--lipschitz", "zero-centred")),
+        (
+            "gan_mnist.py",
+            (
+                *("--added-noise", "0.1", "--multiplied-noise", "0.1", "--pack", "2"),
+                *("--augment", "all", "--top-k", "0.5"),
+            ),
+        ),
     ],
 )
 def test_games_draw_digits_and_continue(program, options, tmp_path):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 import pytest
 
+import salamandre as sal
 from salamandre import data, games
 
 
@@ -40,3 +43,28 @@ def test_architectures_refuse_in_one_sentence():
     with pytest.raises(ValueError, match="cgan needs batches of at least 2 images"):
         games.new_game("cgan", digits, batch_size=1)
     games.new_game("cwgan", digits, batch_size=1).play_and_learn()
+    with pytest.raises(ValueError, match="did you mean 'relativistic'"):
+        games.new_game("cgan", digits, objective="relativist")
+    with pytest.raises(ValueError, match="cwgan has the Wasserstein objective"):
+        games.new_game("cwgan", digits, objective="hinge")
+    with pytest.raises(ValueError, match="BatchNorm cannot be part of a critic"):
+        even = dataclasses.replace(odd, images=np.zeros((9, 1, 16, 16), np.uint8))
+        games.new_game("cdcgan", even, batch_size=4, penalty=1)
+    with pytest.raises(ValueError, match="cgan plays with vectors, and augmentation moves"):
+        games.new_game("cgan", digits, augment=True)
+
+
+def test_a_convolutional_discriminator_is_augmented():
+    digits, _ = data.load("digits")
+    game = games.new_game("cdcgan", digits, augment=True, batch_size=8)
+    game.play(2)
+    assert isinstance(game.discriminator.layers[0], sal.Augmentation)
+
+
+@pytest.mark.parametrize("objective", games.OBJECTIVES)
+def test_objectives_by_name_with_zero_centred_penalties(objective):
+    digits, _ = data.load("digits")
+    game = games.new_game("cgan", digits, objective=objective, penalty=2, batch_size=8)
+    game.play(2)
+    assert isinstance(game.objective, games.OBJECTIVES[objective])
+    assert game.lipschitz.config() == {"real": 2, "fake": 2, "every": 1}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from players import game
@@ -52,6 +54,7 @@ def test_the_moving_average_is_what_generates(backend, host, tmp_path):
         (lambda: sal.InstanceNoise(-1), "at least 0"),
         (lambda: sal.FeatureMatching(np.nan), "finite"),
         (lambda: sal.MovingAverage(1), "below 1"),
+        (lambda: sal.TopK(0), "TopK least must be a finite number above 0 and at most 1"),
     ],
 )
 def test_wrong_remedies_get_one_sentence(remedy, message):
@@ -125,3 +128,50 @@ def test_a_remedy_may_write_into_the_examples_it_is_shown():
         game.play(5)
         losses.append(game.history.steps)
     assert losses[0] == losses[1]
+
+
+def test_the_generator_learns_from_its_best_fakes_alone(backend, host):
+    play = game(backend=backend, remedies=[sal.TopK(0.25, 0)])
+    play.play(play.steps_per_epoch)  # the first epoch uses all
+    batch = play.draw()
+    seen, back = [], play._duel.fake_gradient
+    play._duel.fake_gradient = lambda g: seen.append(np.array(host(g))) or back(g)
+    scores, ask = [], play._duel.fake_scores
+    play._duel.fake_scores = lambda *a: scores.append(ask(*a)) or scores[-1]
+    loss = float(play.generator_learning(batch))
+    found = host(scores[0])[:, 0]
+    best = np.argsort(found)[-4:]
+    assert set(np.nonzero(seen[0][:, 0])[0]) == set(best)
+    assert loss == pytest.approx(np.log1p(np.exp(-found[best])).mean(), rel=1e-5)
+    expected = -1 / (1 + np.exp(found[best])) / 4
+    assert np.allclose(seen[0][best, 0], expected, rtol=1e-5)
+
+
+def test_the_best_become_fewer_with_each_epoch():
+    kept, backend = [], sal.get_backend("numpy")
+    for epoch in range(6):
+        play = SimpleNamespace(rounds=7 * epoch + 6, steps_per_epoch=7, backend=backend)
+        chosen = sal.TopK(0.5, 0.8).chosen(np.arange(20.0)[:, None], play)
+        kept.append(20 if chosen is None else len(chosen))
+    assert kept == [20, 16, 13, 10, 10, 10]
+
+
+def test_the_best_of_pairs_keep_their_partners():
+    play = game(remedies=[sal.TopK(0.5, 0)], objective=sal.RelativisticPairing())
+    play.play(play.steps_per_epoch)
+    given, judge = [], play.objective.generator_against
+    play.objective.generator_against = lambda *a: given.append(a[:2]) or judge(*a)
+    real, ask = [], play._duel.real_scores
+    play._duel.real_scores = lambda *a: real.append(ask(*a)) or real[-1]
+    fake, ask_fake = [], play._duel.fake_scores
+    play._duel.fake_scores = lambda *a: fake.append(ask_fake(*a)) or fake[-1]
+    play.generator_learning(play.draw())
+    best = np.argsort(fake[0][:, 0])[-8:]
+    assert np.array_equal(given[0][0], real[0][best])
+    assert np.array_equal(given[0][1], fake[0][best])
+
+
+@pytest.mark.parametrize("parts", [sal.TopK, sal.FeatureMatching, sal.RelativisticAverage])
+def test_parts_that_need_the_whole_batch_say_so(parts):
+    assert parts.whole_batch
+    assert not (sal.InstanceNoise.whole_batch or sal.RelativisticPairing.whole_batch)

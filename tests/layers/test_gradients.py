@@ -20,6 +20,8 @@ LAYERS = {
     "flatten": [sal.Reshape((2, 2)), sal.Flatten(), sal.NeuronLayer(2)],
     "maps": [sal.Reshape((2, 1, 2)), sal.BatchNorm(), sal.Tanh(), sal.Flatten()],
     "minibatch discrimination": [sal.NeuronLayer(3), sal.MinibatchDiscrimination(2, 3)],
+    "packing": [sal.NeuronLayer(3), sal.Packing(3), sal.NeuronLayer(2)],
+    "packing of maps": [sal.Reshape((2, 1, 2)), sal.Packing(2), sal.Flatten()],
     "minibatch deviation": [sal.MinibatchDeviation(eps=0.01), sal.NeuronLayer(2)],
     "minibatch deviation of maps": [
         sal.Reshape((2, 1, 2)),

@@ -7,6 +7,7 @@ import pytest
 
 import salamandre as sal
 
+MINIBATCH = [sal.MinibatchDiscrimination(2, 3), sal.MinibatchDeviation(), sal.Packing()]
 X = np.random.default_rng(1).normal(size=(6, 4))
 
 
@@ -47,7 +48,7 @@ def test_a_collapsed_batch_is_told_from_a_varied_one():
     assert built(sal.MinibatchDeviation()).compute(same)[0, -1] < 1e-3
 
 
-@pytest.mark.parametrize("layer", [sal.MinibatchDiscrimination(2, 3), sal.MinibatchDeviation()])
+@pytest.mark.parametrize("layer", MINIBATCH)
 def test_a_gradient_penalty_refuses_them(layer):
     generator = sal.Network([sal.NeuronLayer(4)], 2, optimizer=sal.Adam())
     critic = sal.Network([layer, sal.NeuronLayer(1)], 4, optimizer=sal.Adam())
@@ -60,6 +61,38 @@ def test_a_gradient_penalty_refuses_them(layer):
             batch_size=2,
             lipschitz=sal.GradientPenalty(),
         )
+
+
+@pytest.mark.parametrize("shape", [(4,), (2, 1, 2)])
+def test_packs_are_of_neighbours_in_the_batch(shape):
+    y = built(sal.Packing(3), shape).compute(X.reshape(6, *shape))
+    assert y.shape == (6, 3 * shape[0], *shape[1:])
+    for i, pack in enumerate(y.reshape(6, 3, 4)):
+        assert np.array_equal(pack, X[[i, (i + 1) % 6, (i + 2) % 6]])
+
+
+def test_a_discriminator_of_packs_tells_equal_examples_from_varied_ones(random):
+    """Each example alone looks the same: both kinds are drawn from the same two points."""
+    points = np.array([[-1.0, 1], [1, -1]], np.float32)
+    layers = [sal.Packing(2), sal.NeuronLayer(16, sal.Tanh()), sal.NeuronLayer(1, sal.Sigmoid())]
+    network = sal.Network(layers, 2, sal.BinaryCrossEntropy(), sal.Adam(0.02))
+    for _ in range(200):
+        varied, same = random.integers(0, 2, 64), np.full(64, random.integers(2))
+        network.learn(points[varied], np.ones((64, 1)))
+        network.learn(points[same], np.zeros((64, 1)))
+    varied, same = (network.predict(points[i]) for i in (np.arange(64) % 2, np.zeros(64, int)))
+    assert varied.min() > 0.85 and same.max() < 0.6  # 1/3 at best: half of the first are equal too
+
+
+def test_packs_larger_than_the_batch_are_refused():
+    with pytest.raises(ValueError, match=r"packs of 7 different examples, and a batch has 6"):
+        built(sal.Packing(7)).compute(X)
+    generator = sal.Network([sal.NeuronLayer(4)], 2, optimizer=sal.Adam())
+    layers = [sal.Packing(3), sal.NeuronLayer(1)]
+    critic = sal.Network(layers, 4, optimizer=sal.Adam())
+    with pytest.raises(ValueError, match="packs of 3 different examples, and a batch has 2"):
+        sal.GanGame(generator, critic, X, latent=sal.Gaussian(2), batch_size=2)
+    sal.GanGame(generator, critic, X, latent=sal.Gaussian(2), batch_size=4).play(2)
 
 
 def test_saved_and_loaded(tmp_path):

@@ -94,6 +94,9 @@ CRITICS = {
         [CONV(3, 3, bias=False), sal.InstanceNorm(), sal.Tanh()],
         [nn.Conv2d(2, 3, 3, bias=False), nn.InstanceNorm2d(3, affine=True), nn.Tanh()],
     ),
+    "noise": (VECTOR, [NEURONS(5, sal.Tanh()), sal.GaussianNoise(0.3, True), sal.Tanh()], None),
+    "added noise": (VECTOR, [NEURONS(5), sal.GaussianNoise(0.3), sal.Tanh()], None),
+    "augmentation": (IMAGE, [sal.Augmentation(), CONV(3, 3, activation=sal.Tanh())], None),
     "dropout": (
         IMAGE,
         [CONV(3, 3, activation=sal.Tanh()), sal.Dropout(0.3, channels=True)],

@@ -264,3 +264,33 @@ def test_curves_are_drawn_with_panels(tmp_path):
     panels = [("a", "c"), ("unknown",)]
     sal.plots.plot_curves(steps, metrics, tmp_path / "p.png", unit="round", panels=panels)
     assert imread(tmp_path / "p.png").std() > 0
+
+
+@pytest.mark.parametrize("mode", [None, "max"])
+def test_a_checkpoint_of_the_best_record(mode, tmp_path):
+    metric = "mine" if mode else "test_loss"
+    run = engine()
+    values = iter([3.0, 1.0, float("nan"), 4.0, 2.0, 4.0, 0.5])
+
+    class Mine(sal.Callback):
+        every = sal.Epochs(1)
+        recorded = ("mine",)
+
+        def on_step(self, run):
+            run.record({"mine": next(values)})
+
+    best = sal.Checkpoint(tmp_path / "best", best=metric, mode=mode)
+    run.callbacks = (Mine(), best)
+    run.run(7)
+    again = engine()
+    again.resume(tmp_path / "best")
+    assert again.step == run.history.best(metric, mode)["step"]
+    if mode:
+        assert again.step == 4 * run.steps_per_epoch  # the first of two equal ones
+
+
+def test_a_checkpoint_of_a_metric_that_nothing_records(tmp_path):
+    with pytest.raises(ValueError, match="not known: give mode='min' or mode='max'"):
+        sal.Checkpoint(tmp_path / "best", best="beauty")
+    with pytest.raises(ValueError, match="Checkpoint watches 'frechet', which the records lack"):
+        engine(callbacks=[sal.Checkpoint(tmp_path / "best", best="frechet")]).run(1)

@@ -1,0 +1,112 @@
+"""More metrics of generated examples from a classifier's features of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from salamandre.checks import whole
+from salamandre.evaluation.classes import _labels
+from salamandre.evaluation.distances import (
+    _radii,
+    _squared_distances,
+    finite,
+    frechet_distance,
+)
+
+
+def kernel_distance(
+    features: Any, reference: Any, size: int = 1000, subsets: int = 100, seed: int = 0
+) -> float:
+    """Return the kernel distance (KID) of two sets: MMD² with the kernel (x·y / features + 1)³.
+
+    The estimate is unbiased, unlike that of :func:`frechet_distance`: its mean does not depend on
+    the number of rows, and it may be below 0 (Binkowski et al. 2018, "Demystifying MMD GANs",
+    section 4). It is the mean over subsets of both sets.
+
+    Args:
+        features: (N, features) of generated examples.
+        reference: (M, features) of real ones.
+        size: rows of a subset. Default 1000, or all if there are fewer.
+        subsets: how many are drawn, each without replacement. Default 100, the paper's.
+        seed: of the subsets. Default 0.
+    """
+    a, b = finite("features", features), finite("features", reference)
+    if a.ndim != 2 or b.shape[1:] != a.shape[1:] or min(len(a), len(b)) < 2:
+        raise ValueError(
+            f"kernel_distance needs two rows of equally many features or more in both sets, got "
+            f"shapes {a.shape} and {b.shape}"
+        )
+    n = min(whole("kernel_distance size", size, 2), len(a), len(b))
+    random, total = np.random.default_rng(seed), 0.0
+    for _ in range(whole("kernel_distance subsets", subsets)):
+        x, y = (z[random.choice(len(z), n, replace=False)].astype(np.float64) for z in (a, b))
+        own = sum(k.sum() - np.trace(k) for k in (_kernel(x, x), _kernel(y, y)))
+        total += own / (n * (n - 1)) - 2 * _kernel(x, y).mean()
+    return float(total / subsets)
+
+
+def _kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    return (x @ y.T / x.shape[1] + 1) ** 3
+
+
+def density_coverage(features: Any, reference: Any, k: int = 5) -> tuple[float, float]:
+    """Return how densely real examples surround generated ones, and the share of real ones met.
+
+    Each real example has a ball that reaches to its k-th nearest real neighbour. Density is the
+    mean number of balls that a generated example is in, divided by k; coverage is the share of
+    balls that hold a generated example (Naeem et al. 2020, "Reliable fidelity and diversity metrics
+    for generative models", section 3). Unlike precision and recall they are not led by outliers.
+    For two sets of one distribution density is near 1, coverage near 1 - 1/2^k.
+
+    Args:
+        features: (N, features) of generated examples.
+        reference: (M, features) of real examples, best M = N.
+        k: the neighbour. Default 5, the paper's.
+    """
+    whole("density_coverage k", k)
+    a = finite("features", features).astype(np.float64)
+    b = finite("features", reference).astype(np.float64)
+    if len(b) <= k or not len(a):
+        raise ValueError(
+            f"density_coverage with k={k} needs more than {k} rows of real examples and one of "
+            f"generated ones, got {len(b)} and {len(a)}"
+        )
+    radii, inside, met = _radii(b, k), 0, np.zeros(len(b), bool)
+    for _, distances in _squared_distances(a, b):
+        hits = distances < radii
+        inside += int(hits.sum())
+        met |= hits.any(axis=0)
+    return inside / (k * len(a)), float(met.mean())
+
+
+def intra_class_frechet(
+    features: Any, labels: Any, reference: Any, reference_labels: Any, classes: int
+) -> np.ndarray:
+    """Return the Fréchet distance of each class (classes,), NaN for those with too few rows.
+
+    Of a conditional game: a generator that draws one image of each class has good shares of
+    classes, and large distances within them (Miyato and Koyama 2018, section 4, "intra FID").
+
+    Args:
+        features: (N, features) of generated examples.
+        labels: (N,), the classes that were asked for.
+        reference: (M, features) of real examples.
+        reference_labels: (M,), theirs.
+        classes: how many there are.
+    """
+    a, b = finite("features", features), finite("features", reference)
+    asked, known = _labels("labels", labels, classes), _labels("labels", reference_labels, classes)
+    if (len(a), len(b)) != (len(asked), len(known)):
+        raise ValueError(
+            f"each row needs a label, got {len(a)} and {len(b)} rows, {len(asked)} and "
+            f"{len(known)} labels"
+        )
+    found = np.full(classes, np.nan)
+    for label in range(classes):
+        mine, real = a[asked == label], b[known == label]
+        if min(len(mine), len(real)) > 1:
+            few = min(len(mine), len(real))  # the distance depends on their number
+            found[label] = frechet_distance(mine[:few], real[:few])
+    return found

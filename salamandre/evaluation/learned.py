@@ -1,0 +1,145 @@
+"""What networks say of a game: classifiers that learn from its fakes, and its critic."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from salamandre.activations import ReLU, Softmax
+from salamandre.backend import Array
+from salamandre.checks import whole
+from salamandre.class_names import matched
+from salamandre.data.images import Images
+from salamandre.games import checks
+from salamandre.games.game import GanGame
+from salamandre.layer import Layer
+from salamandre.layers.convolution import ConvolutionalLayer
+from salamandre.layers.dropout import Dropout
+from salamandre.layers.neuron import NeuronLayer
+from salamandre.layers.normalization import BatchNorm
+from salamandre.layers.shape import Flatten
+from salamandre.losses import CrossEntropy
+from salamandre.network import Network
+from salamandre.optimizers import Adam
+from salamandre.schedules import CosineDecay
+from salamandre.training import Engine
+from salamandre.training.metrics import accuracy
+
+
+def classifier(
+    shape: tuple[int, ...],
+    classes: int,
+    steps: int,
+    convolutional: bool,
+    seed: int = 0,
+    backend: str | None = None,
+) -> Network:
+    """Return an untrained classifier of images, for so many steps of batches of 64.
+
+    A perceptron, inputs-512-128-classes, or two convolutions before neurons, 128-classes.
+    """
+    layers: list[Layer] = []
+    if convolutional:
+        for channels, kernel, padding in ((32, 6, 2), (64, 4, 1)):
+            layers.append(ConvolutionalLayer(channels, kernel, 2, padding, bias=False))
+            layers += [BatchNorm(), ReLU()]
+        layers += [Dropout(0.2, channels=True), Flatten()]
+    else:
+        layers += [NeuronLayer(512, ReLU()), Dropout(0.2)]
+    return Network(
+        [*layers, NeuronLayer(128, ReLU()), NeuronLayer(classes, Softmax())],
+        shape if convolutional else math.prod(shape),
+        CrossEntropy(),
+        Adam(CosineDecay(0.001, steps)),
+        seed=seed,
+        backend=backend,
+    )
+
+
+def classification_accuracy_score(
+    game: GanGame,
+    test: Images,
+    *,
+    count: int = 10_000,
+    epochs: int = 5,
+    convolutional: bool | None = None,
+    seed: int = 1,
+) -> float:
+    """Return the accuracy on real images of a classifier that has learned fakes alone.
+
+    It is low if fakes are of other classes than were asked for, look different from real ones, or
+    are too much alike (Ravuri and Vinyals 2019, "Classification accuracy score for conditional
+    generative models"). Compare it with that of the same classifier after real images.
+
+    Args:
+        game: a conditional one.
+        test: real images. Their labels are matched by name with those of the game.
+        count: fakes that are learned, of all classes in turn. Default 10,000.
+        epochs: of learning them. Default 5.
+        convolutional: whether the classifier is. Default: for colour images.
+        seed: of fakes and classifier. Default 1.
+    """
+    if not game.classes:
+        raise ValueError(
+            "a classification accuracy score needs labels of the fakes: the game must be "
+            "conditional, labels=True"
+        )
+    names = game.generator.class_names or test.classes
+    labels = matched("the test images", test.labels, test.classes, "the game", names)
+    fakes = game.backend.to_numpy(game.generate(whole("count", count), seed))
+    low, high = game.value_range
+    real = test.images.astype(fakes.dtype) / test.white * (high - low) + low
+    steps = epochs * max(1, count // 64)
+    network = classifier(
+        test.shape,
+        game.classes,
+        steps,
+        test.shape[0] > 1 if convolutional is None else convolutional,
+        seed,
+        game.backend.name,
+    )
+    fakes, real = (x.reshape(len(x), *network.input_shape) for x in (fakes, real))
+    Engine(network, (fakes, np.arange(count) % game.classes), seed=seed).run(epochs)
+    return accuracy(game.backend.to_numpy(network.predict(real)), labels)
+
+
+def critic_gap(game: GanGame, held_out: Images | np.ndarray, count: int = 1000) -> float:
+    """Return the critic's mean score of training images minus that of others, over their spread.
+
+    Both kinds are real, so it is near 0 until the critic learns its training images by heart; then
+    it tells the generator to copy them. In standard deviations of the scores of the others.
+
+    Args:
+        game: its discriminator is asked.
+        held_out: images of the same kind that the game has not learned, such as test images.
+        count: of each kind, at most. Default 1000.
+    """
+    labelled = isinstance(held_out, Images) and game.classes is not None
+    if game.classes and not labelled:
+        raise ValueError("the critic of a conditional game needs Images, which have labels")
+    others = checks.examples(game.generator, game.discriminator, held_out, labelled, 1)
+    known, new = (
+        _scores(game, s) for s in (_first(game.batches.source, count), _first(others, count))
+    )
+    return float((known.mean() - new.mean()) / max(new.std(), 1e-12))
+
+
+def critic_gap_of(
+    held_out: Images | np.ndarray, count: int = 1000
+) -> Callable[[GanGame], dict[str, float]]:
+    """Return :func:`critic_gap` as a metric for :class:`salamandre.games.Evaluation`."""
+    return lambda game: {"critic_gap": critic_gap(game, held_out, count)}
+
+
+def _first(source: object, count: int) -> tuple[Array, Array]:
+    """Return the first examples of a source, and their labels."""
+    batch: tuple[Array, Array] = next(source.in_order(whole("count", count)))  # type: ignore[attr-defined]
+    return batch
+
+
+def _scores(game: GanGame, batch: tuple[Array, Array]) -> np.ndarray:
+    x, labels = batch
+    network = game.discriminator
+    return game.backend.to_numpy(network.predict(x, labels=labels if network.classes else None))

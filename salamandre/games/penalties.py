@@ -1,0 +1,123 @@
+"""Penalties on the discriminator's slope at real and at fake examples, or near real ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from typing import Any
+
+from salamandre.backend import Array
+from salamandre.checks import real as real_number
+from salamandre.checks import whole
+from salamandre.games.constraints import Lipschitz, require_second_order
+from salamandre.network import Network
+
+Energy = Callable[[Array], tuple[Array, Array]]
+
+
+class _SlopePenalty(Lipschitz):
+    """Base of penalties that are a function of ‖∇D(x)‖² at some points x.
+
+    The gradient by the parameters is that of :class:`salamandre.games.GradientPenalty`: one pass
+    along dE/d∇D(x), and one back through it. The discriminator must not contain batch-norm.
+    """
+
+    def attach(self, critic: Network) -> None:
+        """Let layers that have no second-order backprop refuse before the first round."""
+        super().attach(critic)
+        self._run = critic.new_pass(statistics=False, accumulate=True)
+        require_second_order(critic)
+
+    def add(self, x: Array, labels: Array | None, energy: Energy) -> Array:
+        """Return E of ‖∇D(x)‖² (N,), and add its gradient to the critic's.
+
+        Args:
+            x: points (N, ...).
+            labels: theirs (N,), if there are any.
+            energy: returns E and dE/d‖∇D(x)‖² (N,).
+        """
+        critic, run, xp, count = self.critic, self._run, self.critic.backend.xp, len(x)
+        run.want(parameter_gradients=False)
+        scores = critic.compute(x, run, labels=labels if critic.classes else None)
+        mean = xp.full(scores.shape, count / scores.size, dtype=scores.dtype)  # of patches
+        g = critic.backprop(mean, run)
+        value, slope = energy((g * g).reshape(count, -1).sum(axis=1))
+        run.want(input_gradient=False)
+        critic.compute_tangent(2 * g * slope.reshape(count, *(1,) * (x.ndim - 1)), run)
+        critic.backprop_tangent(None, mean, run)
+        return value
+
+    def advice(self, grown: Collection[str]) -> str:
+        """Blame the penalty, if it had grown."""
+        return f"lower the weight of the {self!r}" if "penalty" in grown else ""
+
+
+class ZeroCentredPenalty(_SlopePenalty):
+    """E = real/2 · mean of ‖∇D(x)‖² at real x + fake/2 · the same at fake x.
+
+    The first term is R1, the second R2 (Mescheder, Geiger and Nowozin 2018, "Which training methods
+    for GANs do actually converge?", equations 9 and 10): either makes a game converge near its
+    equilibrium, where the discriminator is flat; both suit any objective. R1 with R2 and
+    :class:`salamandre.games.RelativisticPairing` are the game of Huang et al. 2024.
+
+    Args:
+        real: weight γ of R1. Default 10, Mescheder's.
+        fake: weight γ of R2. Default 0.
+        every: steps of the discriminator from one penalty to the next; its weight is multiplied by
+            as many (lazy regularisation: Karras et al. 2020, "Analyzing and improving the image
+            quality of StyleGAN", appendix B; 16 there). In the history it is 0 between. Default 1.
+    """
+
+    def __init__(self, real: float = 10.0, fake: float = 0.0, every: int = 1) -> None:
+        self.real = real_number("ZeroCentredPenalty real", real, 0)
+        self.fake = real_number("ZeroCentredPenalty fake", fake, 0)
+        self.every = whole("ZeroCentredPenalty every", every)
+        if not (self.real or self.fake):
+            raise ValueError(
+                "ZeroCentredPenalty needs a weight above 0: real=10 for R1, fake=10 for R2"
+            )
+
+    def penalty(self, real: Array, fake: Array, labels: Array | None = None) -> Any:
+        """Return E times ``every``; add its gradient."""
+        xp = self.critic.backend.xp
+        assert self.critic.optimizer is not None
+        if self.critic.optimizer.steps % self.every:
+            return xp.zeros((), dtype=real.dtype)
+        parts = [(x, weight) for x, weight in ((real, self.real), (fake, self.fake)) if weight]
+        share = xp.concatenate(
+            [xp.full(len(x), self.every * w / 2 / len(x), dtype=x.dtype) for x, w in parts]
+        )
+        x = xp.concatenate([x for x, _ in parts])
+        if labels is not None:
+            labels = xp.concatenate([labels] * len(parts))
+        return self.add(x, labels, lambda square: ((share * square).sum(), share))
+
+
+class Dragan(_SlopePenalty):
+    """E = weight · mean of (‖∇D(x + δ)‖ - 1)², at real examples x with Gaussian noise δ.
+
+    Near the data alone, not between real and fake examples as ``GradientPenalty``: so it suits
+    objectives with probabilities too (Kodali et al. 2017, "On convergence and stability of GANs",
+    section 2.4).
+
+    Args:
+        weight: λ. Default 10, the paper's.
+        noise: the standard deviation of δ, as a share of that of the batch's elements. Default 0.5.
+    """
+
+    def __init__(self, weight: float = 10.0, noise: float = 0.5) -> None:
+        self.weight = real_number("Dragan weight", weight, 0, above=True)
+        self.noise = real_number("Dragan noise", noise, 0)
+
+    def penalty(self, real: Array, fake: Array, labels: Array | None = None) -> Any:
+        """Return E; add its gradient."""
+        critic, xp = self.critic, self.critic.backend.xp
+        centred = real - real.mean()
+        spread = self.noise * xp.sqrt((centred * centred).mean())
+        near = real + spread * critic.random.normal(real.shape, critic.dtype)
+
+        def energy(square: Array) -> tuple[Array, Array]:
+            norm = xp.sqrt(square + 1e-12)  # whose slope is finite at 0
+            excess = norm - 1
+            return self.weight * (excess * excess).mean(), self.weight / len(norm) * excess / norm
+
+        return self.add(near, labels, energy)

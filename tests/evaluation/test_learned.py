@@ -1,0 +1,80 @@
+"""What classifiers and critics say of a game."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from players import POINTS, game
+
+import salamandre as sal
+from salamandre import data, evaluation, games
+
+
+class Drawing:
+    """A game whose generator draws real digits, or all of one class."""
+
+    def __init__(self, images, wrong=False):
+        self.images, self.wrong = images, wrong
+        self.backend, self.value_range = sal.get_backend("numpy"), (-1.0, 1.0)
+        self.classes, self.generator = 10, sal.Network([sal.NeuronLayer(64)], 2)
+
+    def generate(self, count, seed):
+        rows = [np.flatnonzero(self.images.labels == k) for k in range(10)]
+        asked = np.arange(count) % 10
+        shown = (asked + 1) % 10 if self.wrong else asked
+        chosen = [rows[k][i // 10 % len(rows[k])] for i, k in enumerate(shown)]
+        return (self.images.images[chosen] / 8 - 1).astype(np.float32).reshape(count, 64)
+
+
+def test_the_classification_accuracy_score_of_real_digits_and_of_wrong_ones():
+    train, test = data.load("digits")
+    score = evaluation.classification_accuracy_score(Drawing(train), test, count=1400, epochs=12)
+    assert score > 0.88
+    wrong = evaluation.classification_accuracy_score(
+        Drawing(train, True), test, count=1400, epochs=4
+    )
+    assert wrong < 0.05
+
+
+def test_the_score_needs_labels():
+    with pytest.raises(ValueError, match="the game must be conditional"):
+        evaluation.classification_accuracy_score(game(), data.load("digits")[1])
+
+
+def test_a_critic_that_has_learned_its_images_by_heart_is_told():
+    """The same critic, shown the images that it has learned, and others."""
+    points = np.random.default_rng(0).normal(size=(60, 3)).astype(np.float32)
+    others = np.random.default_rng(1).normal(size=(2000, 3)).astype(np.float32)
+    play = game()
+    play = sal.GanGame(
+        play.generator, play.discriminator, points, latent=sal.Gaussian(5), batch_size=16
+    )
+    assert abs(evaluation.critic_gap(play, others)) < 0.5
+    layers = [sal.NeuronLayer(256, sal.ReLU()), sal.NeuronLayer(1)]
+    critic = sal.Network(layers, 3, sal.MeanSquaredError(), sal.Adam(0.01), seed=3)
+    for _ in range(300):
+        critic.learn(
+            np.concatenate([points, others[1000:1060]]), np.repeat([[1.0], [0]], 60, axis=0)
+        )
+    play = sal.GanGame(play.generator, critic, points, latent=sal.Gaussian(5), batch_size=16)
+    gap = evaluation.critic_gap(play, others[:1000])
+    known, new = critic.predict(points), critic.predict(others[:1000])
+    assert gap == pytest.approx((known.mean() - new.mean()) / new.std(), rel=1e-4) and gap > 0.5
+
+
+def test_the_gap_is_recorded_in_a_game():
+    play = game()
+    metrics = {"gap": evaluation.critic_gap_of(POINTS[:50])}
+    play.play(4, [games.Evaluation(metrics, sal.Steps(2))])
+    assert all(np.isfinite(value) for value in play.history.column("critic_gap"))
+
+
+def test_conditional_games_record_distances_within_classes(tmp_path):
+    train, test = data.load("digits")
+    judge = evaluation.Judge.trained(train, test, epochs=2, cache_dir=tmp_path, quiet=True)
+    play = games.new_game("cgan", train, batch_size=8)
+    play.play(1)
+    found = judge.of_game(200)(play)
+    assert found["intra"] > 0 and found["kid"] > 0 and 0 <= found["coverage"] <= 1
+    assert found["density"] >= 0
+    assert np.isfinite(evaluation.critic_gap(play, test))

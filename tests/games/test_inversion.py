@@ -1,0 +1,77 @@
+"""Latent vectors that a picture would be made from."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import salamandre as sal
+from salamandre.games import inversion, invert
+
+
+def linear(backend="numpy"):
+    """A generator whose inverse is known: least squares."""
+    layers = [sal.NeuronLayer(20, sal.Tanh()), sal.Reshape((1, 4, 5))]
+    return sal.Network(layers, 3, backend=backend, dtype="float64", seed=2)
+
+
+def test_a_picture_that_the_generator_has_made_is_found_again(backend, host, random):
+    generator = linear(backend)
+    z = random.normal(size=(4, 3))
+    pictures = generator.predict(z)
+    before = generator.tensors()
+    found = invert(generator, pictures, steps=200, tries=2)
+    assert np.allclose(host(found.latent), z, atol=0.01)
+    assert np.allclose(host(found.examples), host(pictures), atol=0.01)
+    assert host(found.losses).shape == (4,) and host(found.losses).max() < 1e-4
+    after = generator.tensors()
+    assert all(np.array_equal(before[name], after[name]) for name in before)
+
+
+def test_the_best_of_an_unreachable_picture_is_that_of_least_squares(random):
+    generator = sal.Network([sal.NeuronLayer(20)], 3, dtype="float64")
+    x = random.normal(size=(5, 20))
+    weights = generator.named_parameters()["0.weights"]
+    expected = np.linalg.lstsq(weights, x.T, rcond=None)[0].T
+    found = invert(generator, x, steps=600, tries=1)
+    assert np.allclose(found.latent, expected, atol=0.01)
+    assert np.allclose(found.losses, ((expected @ weights.T - x) ** 2).mean(axis=1), atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [20, (1, 4, 5)])
+def test_the_gradient_with_features(shape, random):
+    generator = linear()
+    first = [sal.ConvolutionalLayer(2, 2), sal.Flatten()] if shape != 20 else []
+    layers = [*first, sal.NeuronLayer(6, sal.Tanh()), sal.NeuronLayer(4, sal.Softmax())]
+    judge = sal.Network(layers, shape, dtype="float64", seed=3)
+    x, y = random.normal(size=(2, 2, 1, 4, 5))
+    measure = inversion._Likeness(generator, x, judge, 0.7)
+    values, dy = measure(y)
+    inner = [judge.compute(v.reshape(2, *judge.input_shape), stop=len(layers) - 1) for v in (x, y)]
+    expected = ((x - y) ** 2).mean(axis=(1, 2, 3)) + 0.7 * ((inner[0] - inner[1]) ** 2).mean(axis=1)
+    assert np.allclose(values, expected)
+    dy = dy.copy()
+    for _ in range(5):
+        way = 1e-5 * random.normal(size=y.shape)
+        slope = (measure(y + way)[0] - measure(y - way)[0]).sum() / 2
+        assert slope == pytest.approx((dy * way).sum(), rel=1e-6)
+
+
+def test_features_and_classes_are_used():
+    layers = [sal.Embedding(3), sal.NeuronLayer(12, sal.Tanh())]
+    generator = sal.Network(layers, 3, dtype="float64", seed=2)
+    judge = sal.Network(
+        [sal.NeuronLayer(6), sal.NeuronLayer(3, sal.Softmax())], 12, dtype="float64"
+    )
+    x = generator.predict(np.array([[0.5, -1, 1]]), labels=[2])
+    found = invert(generator, x, [2], features=judge, tries=2)
+    assert np.allclose(found.latent, [[0.5, -1, 1]], atol=0.02)
+    assert invert(generator, x, [0], features=judge, tries=1, steps=100).losses[0] > found.losses[0]
+
+
+def test_pictures_of_another_size_are_refused_in_one_sentence():
+    with pytest.raises(
+        ValueError, match=r"makes pictures of shape \(1, 4, 5\), got .* resize them"
+    ) as caught:
+        invert(linear(), np.zeros((2, 1, 5, 5)))
+    assert "\n" not in str(caught.value)

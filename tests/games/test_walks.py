@@ -1,0 +1,116 @@
+"""Walks through latent spaces, truncation, and principal directions."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from players import game
+
+import salamandre as sal
+from salamandre import data, games
+from salamandre.games import walks
+
+
+def test_a_great_circle_is_walked_at_an_even_pace(random):
+    """In the plane of both vectors the angle grows evenly, and norms lie between both."""
+    a, b = random.normal(size=(2, 50))
+    b *= np.linalg.norm(a) / np.linalg.norm(b)
+    whole = np.arccos(a @ b / (a @ a))
+    for share in (0, 0.25, 0.8, 1):
+        z = walks.between(a, b, share)
+        assert np.linalg.norm(z) == pytest.approx(np.linalg.norm(a))
+        assert np.arccos(np.clip(z @ a / (a @ a), -1, 1)) == pytest.approx(share * whole, abs=1e-6)
+        assert np.allclose(walks.between(a, b, share, False), (1 - share) * a + share * b)
+    assert np.allclose(walks.between(a, 2 * a, 0.5), 1.5 * a)  # of one direction: straight
+
+
+@pytest.mark.parametrize("spherical", [False, True])
+def test_a_walk_of_a_game_ends_at_its_examples(spherical, backend, host):
+    play = game(backend=backend)
+    play.play(2)
+    y = host(play.walk([3, 5, 8], steps=4, spherical=spherical))
+    assert y.shape == (9, 3)
+    layers = [sal.NeuronLayer(3, sal.Tanh(4))]  # without noise of its own
+    play.generator = sal.Network(layers, 5, optimizer=sal.Adam(), backend=backend)
+    y = host(play.walk([3, 5, 8], steps=4, spherical=spherical))
+    for place, seed in ((0, 3), (4, 5), (8, 8)):
+        assert np.allclose(y[place], host(play.generate(1, seed=seed))[0], atol=1e-5)
+
+
+def test_one_class_becomes_another():
+    digits, _ = data.load("digits")
+    play = games.new_game("cdcgan", digits, latent=6, batch_size=8)
+    play.play(3)
+    before = play.best_generator.tensors()
+    y = play.walk(labels=[3, 7], steps=4)
+    z = play.latent.draw(play.backend.stream([play.seed, 3, 0]), 1, play.generator.dtype)
+    ends = play.generate(labels=[3, 7], latent=np.repeat(z, 2, axis=0))
+    assert np.allclose(y[[0, 4]], ends, atol=1e-5)
+    steps = np.linalg.norm(np.diff(y.reshape(5, -1), axis=0), axis=1)
+    assert steps.min() > 0 and steps.max() < np.linalg.norm(y[0] - y[4])
+    after = play.best_generator.tensors()
+    assert all(np.array_equal(before[name], after[name]) for name in before)
+
+
+def test_a_walk_with_a_mixture_of_classes_is_that_of_soft_labels(random):
+    """An Embedding of a one-hot row that is half of each class."""
+    generator = sal.Network([sal.Embedding(3, 2), sal.NeuronLayer(4)], 5, dtype="float64")
+    z = random.normal(size=5)
+    middle = walks.walk(generator, [z, z], [2, 0], steps=2)[1]
+    named = generator.named_parameters()
+    learned = np.array([0.5, 0, 0.5]) @ named["0.weights"]
+    expected = np.concatenate([z, learned]) @ named["1.weights"].T + named["1.bias"]
+    assert np.allclose(middle, expected)
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"seeds": [1]}, "two seeds or labels or more, .* got 1 seeds and 0 labels"),
+        ({"seeds": []}, "got 0 seeds"),
+        ({"seeds": [1, -2]}, "seed must be a whole number of at least 0"),
+        ({"seeds": [1, 2], "labels": [0, 1]}, "it takes no labels"),
+        ({"seeds": [1, 2], "steps": 0}, "steps of a walk must be"),
+    ],
+)
+def test_ways_that_lead_nowhere_are_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        game().walk(**options)
+
+
+def test_truncated_coordinates_are_those_of_a_truncated_gaussian():
+    stats = pytest.importorskip("scipy.stats")
+    z = games.truncated(300, 40, 0.8, seed=3)
+    assert np.abs(z).max() <= 0.8 and z.shape == (300, 40) and z.dtype == np.float32
+    assert stats.kstest(z.ravel(), stats.truncnorm(-0.8, 0.8).cdf).pvalue > 0.01
+    assert np.array_equal(z, games.truncated(300, 40, 0.8, seed=3))
+    with pytest.raises(ValueError, match="threshold of a truncation must be"):
+        games.truncated(3, 4, 0)
+
+
+@pytest.mark.parametrize("kind", ["neurons", "conditional", "convolutional"])
+def test_principal_directions_stretch_most(kind, random):
+    layers = {
+        "neurons": [sal.NeuronLayer(9, noise=3)],
+        "conditional": [sal.Embedding(3), sal.NeuronLayer(9)],
+        "convolutional": [
+            sal.Reshape((6, 1, 1)),
+            sal.TransposedConvolutionalLayer(2, 3),
+            sal.BatchNorm(),
+        ],
+    }[kind]
+    generator = sal.Network(layers, 6, dtype="float64")
+    vectors, strengths = games.principal_directions(generator, 4)
+    assert np.allclose(vectors @ vectors.T, np.eye(4)) and (np.diff(strengths) <= 0).all()
+    named = generator.named_parameters()
+    weights = named["0.weights" if kind == "neurons" else "1.weights"]
+    matrix = weights[:, :6] if kind != "convolutional" else weights.reshape(6, -1).T
+    values, theirs = np.linalg.eigh(matrix.T @ matrix)
+    assert np.allclose(strengths**2, values[::-1][:4])
+    assert np.allclose(np.abs((vectors * theirs[:, ::-1].T[:4]).sum(axis=1)), 1)
+
+
+def test_directions_of_other_generators_are_refused():
+    generator = sal.Network([sal.Reshape((1, 2, 3)), sal.ConvolutionalLayer(2, 2)], 6)
+    with pytest.raises(ValueError, match="principal directions are those of a NeuronLayer"):
+        games.principal_directions(generator)

@@ -78,6 +78,7 @@ class Layer(Component, abstract=True):
         built: whether the layer belongs to a network.
         trainable: set it to False before a network is made of it, then use :meth:`Network.freeze`.
         couples_examples: whether an output depends on the other examples of its batch.
+        whole_batch: whether it has to see all of them, so that threads cannot share a batch.
         owns_vectors: whether it is a network that keeps its vectors as a layer of another one.
         fresh_output: whether y is always memory of its own that it does not read again, so that
             the next layer may write over it. Of exactly the class that says so: not inherited.
@@ -89,6 +90,7 @@ class Layer(Component, abstract=True):
     required = {"build": "", "compute": "", "backprop": None}
     sets = "children"
     couples_examples: ClassVar[bool] = False
+    whole_batch: ClassVar[bool] = False
     owns_vectors: bool = False
     fresh_output: bool = False
     fresh_gradient: bool = False

@@ -102,7 +102,8 @@ class SharedBatches(FlatVectors, abstract=True):
     def _share_count(self, examples: int) -> int:
         """Return among how many threads a batch is shared."""
         if self._threads is not None:
-            return min(self._threads if allowed_threads() else 1, examples)
+            whole_batch = any(layer.whole_batch for _, layer in self.walk())
+            return min(self._threads if allowed_threads() and not whole_batch else 1, examples)
         work, reuse = self._work
         pay = int(min(work * examples / LEAST_WORK, reuse * examples / LEAST_REUSE))
         return max(min(pay, examples, allowed_threads()), 1) if pay > 1 else 1
@@ -115,7 +116,8 @@ class SharedBatches(FlatVectors, abstract=True):
         """
         layers = [layer for _, layer in self.walk()]
         known = all(layer.is_standard(m) for layer in layers for m in ("compute", "backprop"))
-        if not (self.backend.shares_batches and known):
+        whole_batch = any(layer.whole_batch for layer in layers)
+        if whole_batch or not (self.backend.shares_batches and known):
             return 0, 0
         work = multiply_adds(self, ())
         return work, work / max(self.parameter_count(), 1)

@@ -45,6 +45,7 @@ LAYERS = {
     "instance-norm": (IMAGES, lambda: [sal.InstanceNorm(), sal.Flatten()]),
     "minibatch discrimination": (VECTORS, lambda: [sal.MinibatchDiscrimination(3, 2)]),
     "minibatch deviation": (VECTORS, lambda: [sal.NeuronLayer(4), sal.MinibatchDeviation()]),
+    "packs": (VECTORS, lambda: [sal.Packing(2), sal.NeuronLayer(4)]),
     "an embedding": (VECTORS, lambda: [sal.Embedding(3, 2), sal.NeuronLayer(4)]),
     "a map of the label": (IMAGES, lambda: [sal.LabelMap(3), window(3, 3), sal.Flatten()]),
     "a projection": (VECTORS, lambda: [sal.NeuronLayer(4), sal.Projection(3)]),

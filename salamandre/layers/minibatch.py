@@ -155,6 +155,8 @@ class Packing(_Coupling):
         size: examples in a pack. Default 2.
     """
 
+    whole_batch = True
+
     def __init__(self, size: int = 2) -> None:
         super().__init__()
         self.size = whole("Packing size", size)

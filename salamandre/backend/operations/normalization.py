@@ -131,23 +131,23 @@ def join_moments(
 
 
 join_moments.cuda(
-    "raw T means, raw T squares, int32 features, int32 parts, int32 rows",
+    "raw T means, raw T squares_of_parts, int32 features, int32 parts, int32 rows",
     "T mean, T variance",
     """
-    const int size = (rows + parts - 1) / parts;
-    double sum = 0, square = 0;
-    for (int p = 0; p < parts; ++p) {
-        const int count = (p + 1) * size < rows ? size : rows - p * size;
-        sum += count * (double)means[p * features + i];
-    }
-    sum /= rows;
-    for (int p = 0; p < parts; ++p) {
-        const int count = (p + 1) * size < rows ? size : rows - p * size;
+    const int size = (rows + parts - 1) / parts, last = parts - 1, rest = rows - last * size;
+    double sum = 0, squares = 0;
+    #pragma unroll 8
+    for (int p = 0; p < last; ++p) sum += means[p * features + i];
+    sum = (size * sum + rest * (double)means[last * features + i]) / rows;
+    #pragma unroll 8
+    for (int p = 0; p < last; ++p) {
         const double delta = means[p * features + i] - sum;
-        square += squares[p * features + i] + count * delta * delta;
+        squares += squares_of_parts[p * features + i] + size * delta * delta;
     }
+    const double delta = means[last * features + i] - sum;
+    squares += squares_of_parts[last * features + i] + rest * delta * delta;
     mean = sum;
-    variance = square / rows;
+    variance = squares / rows;
     """,
     lambda means, squares, count, mean, variance: (
         *(means, squares, means.shape[1], len(means)),
@@ -268,6 +268,7 @@ join_sums.cuda(
     "T d_gamma, T d_beta",
     """
     double product = 0, sum = 0;
+    #pragma unroll 8
     for (int p = 0; p < parts; ++p) {
         product += products[p * features + i];
         sum += sums[p * features + i];

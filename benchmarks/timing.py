@@ -62,7 +62,7 @@ def ready(
             if module == "ours":
                 raise
             reason = str(error).strip().partition("\n")[0]
-            left_out[name] = f"{type(error).__name__}: {reason}"
+            left_out[name] = f"{type(error).__name__}: {reason[:80]}"
         else:
             steps[name] = step
     return steps, losses, left_out

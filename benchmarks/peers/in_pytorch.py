@@ -224,6 +224,9 @@ def cgan_round(**options) -> Step:
     discriminator = Conditional(
         *(*down(794), *down(512), nn.Dropout(0.4), *down(512), nn.Dropout(0.4), nn.Linear(512, 1)),
     )
+    for module in (*generator.modules(), *discriminator.modules()):
+        if isinstance(module, nn.Linear):
+            nn.init.kaiming_normal_(module.weight, LEAK)
     adam_g, adam_d = style.adam(generator), style.adam(discriminator)
     pixels = torch.from_numpy(pictures(784))
     numbers = torch.from_numpy(digits(len(pixels), 1)[1])
@@ -234,7 +237,7 @@ def cgan_round(**options) -> Step:
         real, labels = pixels[batch], numbers[batch]
         fake = generator(torch.randn(BATCH, 100), labels)
         both = torch.cat([real, fake.detach()]), torch.cat([labels, labels])
-        d_loss = 2 * criterion(discriminator(*both), torch.cat([ones, zeros]))
+        d_loss = criterion(discriminator(*both), torch.cat([ones, zeros]))
         adam_d.zero_grad()
         d_loss.backward()
         adam_d.step()

@@ -17,6 +17,7 @@ from salamandre.activations import (
     Tanh,
 )
 from salamandre.backend import Backend, get_backend, register_backend
+from salamandre.compound_optimizers import Lookahead, Muon
 from salamandre.gradient_checking import gradient_check
 from salamandre.layer import Layer
 from salamandre.layers.augmentation import Augmentation

@@ -89,7 +89,7 @@ class Network(SharedBatches, Meaning):
         if loss and (advice := loss.advice(self._activation, self.output_shape)):
             warnings.warn(advice, stacklevel=2)
         if optimizer is not None:
-            optimizer.attach(self.backend, self.parameters)
+            optimizer.attach(self.backend, self.parameters, self.declarations())
 
     def hand_out_views(self) -> None:
         """As the base; make the passes too, which no copy takes along."""

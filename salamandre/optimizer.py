@@ -10,7 +10,7 @@ and returns them; its scalars come in as arguments, already of the right precisi
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -98,8 +98,15 @@ class Optimizer(Component, abstract=True):
     def learning_rate(self, rate: float) -> None:
         self.schedule = Constant(rate)
 
-    def attach(self, backend: Backend, parameters: Array) -> None:
-        """Allocate the memory for these parameters; a network calls this once."""
+    def attach(self, backend: Backend, parameters: Array, declarations: Iterable[Any] = ()) -> None:
+        """Allocate the memory for these parameters; a network calls this once.
+
+        Args:
+            backend: of the parameters.
+            parameters: the flat vector.
+            declarations: of the arrays in it, see :meth:`FlatVectors.declarations`, for
+                optimizers that ask for their shapes.
+        """
         self.require_free()
         self._backend = backend
         self.memory = {name: backend.xp.zeros_like(parameters) for name in self.slots}
@@ -142,14 +149,7 @@ class Optimizer(Component, abstract=True):
         if self._backend is None:
             raise ValueError(f"this {type(self).__name__} is not attached to a network yet")
         backend, xp = self._backend, self._backend.xp
-        if self.clip_value is not None:
-            xp.minimum(gradients, self.clip_value, out=gradients)
-            xp.maximum(gradients, -self.clip_value, out=gradients)
-        if self.clip_norm is not None:
-            largest = xp.abs(gradients).max() + 1e-30  # squares of large numbers would overflow
-            scaled = gradients / largest
-            norm = largest * xp.sqrt(xp.dot(scaled, scaled))
-            gradients *= xp.minimum(self.clip_norm / (norm + 1e-6), 1)
+        self.clip(gradients)
         scalars, memory = self.scalars(), list(self.memory.values())
         for part in parts:
             p, g = parameters[part], gradients[part]
@@ -160,6 +160,21 @@ class Optimizer(Component, abstract=True):
                 xp.minimum(p, self.clip_weights, out=p)
                 xp.maximum(p, -self.clip_weights, out=p)
         self.steps += 1
+
+    def clip(self, gradients: Array) -> None:
+        """Clip a vector of gradients as the options say."""
+        if self.clip_value is None and self.clip_norm is None:
+            return
+        assert self._backend is not None
+        xp = self._backend.xp
+        if self.clip_value is not None:
+            xp.minimum(gradients, self.clip_value, out=gradients)
+            xp.maximum(gradients, -self.clip_value, out=gradients)
+        if self.clip_norm is not None:
+            largest = xp.abs(gradients).max() + 1e-30  # squares of large numbers would overflow
+            scaled = gradients / largest
+            norm = largest * xp.sqrt(xp.dot(scaled, scaled))
+            gradients *= xp.minimum(self.clip_norm / (norm + 1e-6), 1)
 
     def scalars(self) -> tuple[float, ...]:
         """Return the numbers of the next step that :meth:`rule` takes last."""

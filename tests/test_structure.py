@@ -31,6 +31,7 @@ ROOMS = """
     storage
     optimizer
     optimizers
+    compound_optimizers
     inputs
     vectors model_files shares
     shared_batches

@@ -1,0 +1,168 @@
+"""Optimizers of matrices, and of another optimizer: more than a formula for each number."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from salamandre.backend import Array, Backend
+from salamandre.checks import real, whole
+from salamandre.optimizer import Optimizer
+from salamandre.optimizers import AdamW
+from salamandre.parts import checked_part
+from salamandre.schedules import Schedule
+
+QUINTIC = 3.4445, -4.7750, 2.0315  # steepest at 0: small singular values grow fastest
+
+
+class Muon(Optimizer):
+    """Momentum whose step is made orthogonal, matrix by matrix: p ← p - η s O(g + β v).
+
+    v ← β v + g. With G = U S Vᵀ, O(G) is about U Vᵀ: all directions of a layer learn equally fast,
+    not only those of large gradients. It is found by five steps X ← a X + (b A + c A²) X with
+    A = X Xᵀ, from X = G / ‖G‖, which leave singular values between about 0.7 and 1.2; s is
+    √(max(1, outputs / inputs)) (Jordan et al. 2024, "Muon: an optimizer for hidden layers").
+
+    The matrices are the weights of hidden layers, those of a convolution as (outputs, inputs ·
+    window). Embeddings, the last layer, biases and scales learn by another optimizer.
+
+    Args:
+        learning_rate: η. Default 0.02.
+        beta: β in [0, 1). Default 0.95.
+        decay: each matrix is multiplied by 1 - η decay first. Default 0.
+        others: of all that is no such matrix. Default ``AdamW(0.001)``; it has a rate of its own.
+        options: of the matrices, see :class:`Optimizer`.
+    """
+
+    slots = ("velocity",)
+
+    def __init__(
+        self,
+        learning_rate: float | Schedule = 0.02,
+        beta: float = 0.95,
+        decay: float = 0.0,
+        others: Optimizer | None = None,
+        **options: float | None,
+    ) -> None:
+        super().__init__(learning_rate, **options)
+        self.beta = real("beta", beta, 0, 1, below=True)
+        self.decay = real("decay", decay, 0)
+        self.others = checked_part("the others of a Muon", others or AdamW(0.001), Optimizer)
+        self._matrices: list[tuple[slice, int]] = []
+
+    def require_free(self) -> None:
+        """Refuse others that a network has already."""
+        super().require_free()
+        self.others.require_free()
+
+    def check_rule(self) -> None:
+        """Try the rule of the others."""
+        self.others.check_rule()
+
+    def attach(self, backend: Backend, parameters: Array, declarations: Iterable[Any] = ()) -> None:
+        """Allocate the memory; note which parameters are matrices of hidden layers."""
+        super().attach(backend, parameters)
+        self.others.attach(backend, parameters)
+        self.memory |= {f"others/{name}": array for name, array in self.others.memory.items()}
+        for _, part, layer, declared in declarations:
+            hidden = declared.name == "weights" and not hasattr(layer, "classes")
+            if hidden and min(declared.shape[0], declared.size // declared.shape[0]) > 1:
+                self._matrices.append((part, declared.shape[0]))
+        last = self._matrices[-1:]  # of the layer that makes the scores
+        if len(self._matrices) > 1:
+            self._matrices.remove(*last)
+
+    def step(
+        self, parameters: Array, gradients: Array, parts: Sequence[slice] = (slice(None),)
+    ) -> None:
+        """Change the matrices, then the other parameters."""
+        if self._backend is None:
+            raise ValueError("this Muon is not attached to a network yet")
+        xp, rate = self._backend.xp, self.learning_rate
+        self.clip(gradients)
+        rest = []
+        for part in parts:
+            start, stop, _ = part.indices(parameters.size)
+            for matrix, rows in self._matrices:
+                if not start <= matrix.start < matrix.stop <= stop:
+                    continue
+                rest.append(slice(start, matrix.start))
+                start = matrix.stop
+                p, g, v = (x[matrix] for x in (parameters, gradients, self.memory["velocity"]))
+                g += self.weight_decay * p
+                v *= self.beta
+                v += g
+                flat = orthogonal(xp, (g + self.beta * v).reshape(rows, -1))
+                scale = max(1.0, rows / flat.shape[1]) ** 0.5
+                p *= 1 - rate * self.decay
+                p -= (rate * scale) * flat.reshape(-1)
+                if self.clip_weights is not None:
+                    xp.minimum(p, self.clip_weights, out=p)
+                    xp.maximum(p, -self.clip_weights, out=p)
+            rest.append(slice(start, stop))
+        self.others.steps = self.steps
+        self.others.step(parameters, gradients, [part for part in rest if part.start < part.stop])
+        self.steps += 1
+
+
+def orthogonal(xp: Any, g: Array, iterations: int = 5) -> Array:
+    """Return about U Vᵀ of a matrix g = U S Vᵀ, by Newton-Schulz iterations of fifth order."""
+    a, b, c = QUINTIC
+    wide = g.shape[0] <= g.shape[1]  # then products are of the smaller size
+    x = g if wide else g.T
+    x = x / (xp.sqrt((x * x).sum()) + 1e-7)
+    for _ in range(iterations):
+        square = xp.dot(x, x.T)
+        x = a * x + xp.dot(b * square + c * xp.dot(square, square), x)
+    return x if wide else x.T
+
+
+class Lookahead(Optimizer):
+    """Another optimizer's parameters, drawn back towards slow ones.
+
+    After each ``every`` steps: slow ← slow + share · (p - slow); p ← slow (Zhang et al. 2019,
+    "Lookahead optimizer: k steps forward, 1 step back", algorithm 1). Less depends on the rate.
+
+    Args:
+        optimizer: the fast one; its learning rate is this one's.
+        every: the paper's k. Default 5.
+        share: the paper's α. Default 0.5.
+    """
+
+    def __init__(self, optimizer: Optimizer, every: int = 5, share: float = 0.5) -> None:
+        self.fast = checked_part("the optimizer of a Lookahead", optimizer, Optimizer)
+        super().__init__(optimizer.schedule)
+        self.every = whole("Lookahead every", every)
+        self.share = real("Lookahead share", share, 0, 1, above=True)
+        self.clip_norm, self.clip_value = optimizer.clip_norm, optimizer.clip_value
+        self.proportional = optimizer.proportional  # type: ignore[misc]
+
+    def require_free(self) -> None:
+        """Refuse an optimizer that a network has already."""
+        super().require_free()
+        self.fast.require_free()
+
+    def check_rule(self) -> None:
+        """Try the rule of the fast one."""
+        self.fast.check_rule()
+
+    def attach(self, backend: Backend, parameters: Array, declarations: Iterable[Any] = ()) -> None:
+        """Allocate the memory of both."""
+        super().attach(backend, parameters)
+        self.fast.attach(backend, parameters, declarations)
+        self.memory = {**self.fast.memory, "slow": parameters + 0}
+
+    def step(
+        self, parameters: Array, gradients: Array, parts: Sequence[slice] = (slice(None),)
+    ) -> None:
+        """Take a step of the fast one; draw back if it is due."""
+        slow = self.memory["slow"]
+        if self.steps == 0:  # they may have been loaded since
+            slow[...] = parameters
+        self.fast.steps, self.fast.schedule = self.steps, self.schedule
+        self.fast.step(parameters, gradients, parts)
+        self.steps = self.fast.steps
+        if self.steps % self.every == 0:
+            for part in parts:
+                slow[part] += self.share * (parameters[part] - slow[part])
+                parameters[part] = slow[part]

@@ -1,0 +1,135 @@
+"""Muon against the singular value decomposition and PyTorch, Lookahead against its algorithm."""
+
+from __future__ import annotations
+
+import copy
+
+import numpy as np
+import pytest
+from pytorch_twins import LABELS, X, as_torch, nn, torch
+
+import salamandre as sal
+from salamandre.compound_optimizers import QUINTIC, orthogonal
+
+
+@pytest.mark.parametrize("shape", [(4, 9), (9, 4), (5, 5), (1, 6)])
+def test_the_iterations_are_a_polynomial_of_the_singular_values(shape, backend, host, random):
+    side, g = sal.get_backend(backend), random.normal(size=shape)
+    u, s, vt = np.linalg.svd(g, full_matrices=False)
+    s /= np.linalg.norm(s)
+    a, b, c = QUINTIC
+    for _ in range(5):
+        s = a * s + b * s**3 + c * s**5
+    assert np.allclose(host(orthogonal(side.xp, side.asarray(g))), (u * s) @ vt, atol=1e-5)
+    assert shape == (5, 5) or (s.min() > 0.6 and s.max() < 1.3)
+
+
+def networks(optimizer, backend="numpy"):
+    layers = [sal.NeuronLayer(8, sal.Tanh()), sal.NeuronLayer(6, sal.Tanh())]
+    last = sal.NeuronLayer(3, sal.Softmax())
+    return sal.Network(
+        [*layers, last], 5, sal.CrossEntropy(), optimizer, backend=backend, dtype="float64"
+    )
+
+
+def test_muon_and_its_others_against_pytorch(backend, host):
+    """PyTorch iterates in bfloat16: steps agree to two digits."""
+    muon = sal.Muon(0.01, decay=0.1, others=sal.Adam(0.003))
+    network = networks(muon, backend)
+    module = nn.Sequential(
+        nn.Linear(5, 8), nn.Tanh(), nn.Linear(8, 6), nn.Tanh(), nn.Linear(6, 3)
+    ).double()
+    tensors = {
+        n: as_torch(v) for n, v in zip(module.state_dict(), network.tensors().values(), strict=True)
+    }
+    module.load_state_dict(tensors)
+    hidden = [module[0].weight, module[2].weight]
+    rest = [p for p in module.parameters() if not any(p is h for h in hidden)]
+    theirs = torch.optim.Muon(hidden, lr=0.01, weight_decay=0.1), torch.optim.Adam(rest, lr=0.003)
+    before = network.tensors()
+    for _ in range(5):
+        network.learn(X, LABELS)
+        for optimizer in theirs:
+            optimizer.zero_grad()
+        nn.functional.cross_entropy(module(as_torch(X)), as_torch(LABELS)).backward()
+        for optimizer in theirs:
+            optimizer.step()
+    for (name, ours), value in zip(
+        network.tensors().items(), module.state_dict().values(), strict=True
+    ):
+        moved = np.abs(ours - before[name]).max()
+        assert np.abs(ours - value.numpy()).max() < 0.1 * moved, name
+
+
+def test_muon_learns_convolutions_and_leaves_embeddings_to_the_others(random):
+    layers = [sal.LabelMap(3), sal.ConvolutionalLayer(4, 3), sal.BatchNorm(), sal.ReLU()]
+    layers += [sal.ConvolutionalLayer(5, 3), sal.Flatten(), sal.NeuronLayer(3, sal.Softmax())]
+    muon = sal.Muon(0.1, 0, others=sal.SGD(0.0))
+    network = sal.Network(layers, (1, 6, 6), sal.CrossEntropy(), muon)
+    before = network.tensors()
+    network.learn(random.normal(size=(8, 1, 6, 6)), np.arange(8) % 3, labels=np.arange(8) % 3)
+    for name, after in network.tensors().items():
+        step = before[name] - after
+        if name in ("1.weights", "4.weights"):
+            values = np.linalg.svd(step.reshape(len(step), -1))[1]
+            assert values.min() > 0.05 and values.max() < 0.13
+        elif "running" not in name:
+            assert not step.any(), name
+
+
+def test_frozen_matrices_stay_under_muon(random):
+    network = networks(sal.Muon(0.1))
+    network.freeze("0")
+    before = network.tensors()
+    network.learn(X, LABELS)
+    after = network.tensors()
+    assert all(np.array_equal(before[n], after[n]) == n.startswith("0.") for n in before)
+
+
+def test_lookahead_is_its_algorithm(backend, host):
+    network = networks(sal.Lookahead(sal.Adam(0.05), 3, 0.4), backend)
+    plain = networks(sal.Adam(0.05), backend)
+    slow = np.array(host(plain.parameters))
+    for step in range(1, 8):
+        network.learn(X, LABELS)
+        plain.learn(X, LABELS)
+        if step % 3 == 0:
+            slow += 0.4 * (host(plain.parameters) - slow)
+            plain.parameters[...] = plain.backend.asarray(slow)
+        assert np.allclose(host(network.parameters), host(plain.parameters), atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        lambda: sal.Muon(sal.schedules.CosineDecay(0.02, 50)),
+        lambda: sal.Lookahead(sal.Nesterov(sal.schedules.CosineDecay(0.02, 50)), 4),
+        lambda: sal.Lookahead(sal.Muon(0.01), 4),
+    ],
+)
+def test_runs_with_them_are_copied_saved_and_continued(optimizer, tmp_path):
+    def engine():
+        return sal.Engine(networks(optimizer()), (X, LABELS), batch_size=3)
+
+    whole, first, second = engine(), engine(), engine()
+    whole.run(9)
+    first.run(5)
+    first.save(tmp_path / "run")
+    twin = copy.deepcopy(first)
+    second.resume(tmp_path / "run")
+    for run in (second, twin):
+        run.run(9)
+        assert np.array_equal(run.network.parameters, whole.network.parameters)
+    whole.network.save(tmp_path / "network")
+    loaded = sal.Network.load(tmp_path / "network")
+    assert repr(loaded.optimizer) == repr(whole.network.optimizer)
+
+
+def test_an_optimizer_inside_belongs_to_one_network():
+    inner = sal.Adam()
+    networks(sal.Lookahead(inner))
+    for outer in (sal.Lookahead(inner), sal.Muon(others=inner)):
+        with pytest.raises(ValueError, match="belongs to a network already"):
+            networks(outer)
+    with pytest.raises(TypeError, match="the optimizer of a Lookahead must be"):
+        sal.Lookahead("adam")

@@ -74,6 +74,8 @@ class LabelSmoothing(Remedy):
             return target
         drawn = game.random.uniform((count, 1), game.discriminator.dtype)
         smoothed = self.low + (self.high - self.low) * drawn
+        if isinstance(target, (int, float)):
+            return smoothed if target == 1 else target
         return game.backend.xp.where(target == 1, smoothed, target)  # flipped ones stay 0
 
 
@@ -120,6 +122,8 @@ class FeatureMatching(Remedy):
     Args:
         weight: of the added loss. Default 1.
     """
+
+    repeats = False  # it draws a batch
 
     def __init__(self, weight: float = 1.0) -> None:
         self.weight = real("FeatureMatching weight", weight, 0)
@@ -211,15 +215,17 @@ class MovingAverage(Remedy):
 
     def follow(self) -> None:
         """Move towards the generator."""
+        average, followed = self.network, self._followed
+        (share,) = average.backend.numbers(self._share, average.dtype)
+        with average.changing():
+            average.parameters += share * (followed.parameters - average.parameters)
+            average.state += share * (followed.state - average.state)
+
+    def _share(self) -> tuple[float]:
+        """Return what the generator gets."""
         assert self._followed.optimizer is not None
         steps = self._followed.optimizer.steps
-        share = 1 - min(self.decay, (1 + steps) / (10 + steps))
-        with self.network.changing():
-            for average, value in (
-                (self.network.parameters, self._followed.parameters),
-                (self.network.state, self._followed.state),
-            ):
-                average += share * (value - average)
+        return (1 - min(self.decay, (1 + steps) / (10 + steps)),)
 
     def state(self) -> dict[str, Array]:
         """Return the averages."""

@@ -117,14 +117,14 @@ class StrictArray(np.lib.mixins.NDArrayOperatorsMixin):
         return bool(read(self))
 
 
-def _where(condition: Any, *values: Any) -> Any:
-    if not isinstance(condition, StrictArray):
-        raise TypeError(f"where takes a condition that is an array, got {condition!r}")
-    return call(np.where, condition, *values)
-
-
 def _function(name: str) -> Any:
     return lambda *args, **kwargs: call(getattr(np, name), *args, **kwargs)
+
+
+def _where(condition: Any, x: Any, y: Any) -> Any:
+    if not isinstance(condition, StrictArray):
+        raise TypeError(f"where takes an array as its condition, got {condition!r}")
+    return call(np.where, condition, x, y)
 
 
 class StrictBackend(Backend):

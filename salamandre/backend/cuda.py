@@ -13,7 +13,7 @@ import numpy as np
 
 from salamandre.backend.base import Array, RandomStream
 from salamandre.backend.cublas import WORKSPACE, Cublas
-from salamandre.backend.operation import Operation
+from salamandre.backend.operation import Operation, in_order
 from salamandre.backend.random import SplitMixStream
 from salamandre.backend.repetition import Recorder, RecordingBackend
 
@@ -100,6 +100,9 @@ class CupyBackend(RecordingBackend):
 
     def run(self, operation: Operation, arguments: tuple[Any, ...]) -> None:
         """Run the operation's kernel, compiled at its first use, or the reference without one."""
+        if operation.steps is not None:
+            operation.steps(self, *arguments)
+            return
         if operation.kernel is None:
             operation.reference(self.xp, *arguments)
             return
@@ -107,6 +110,8 @@ class CupyBackend(RecordingBackend):
         if operation not in self._kernels:
             name = f"salamandre_{operation.name}"
             self._kernels[operation] = self.xp.ElementwiseKernel(inputs, outputs, body, name)
+        if operation.elementwise:  # neighbouring threads then read neighbouring memory
+            arguments = tuple(in_order(arguments, self.xp.ndarray, elementwise=True) or arguments)
         self._kernels[operation](*bind(*arguments))
 
 

@@ -23,6 +23,7 @@ from salamandre.backend.base import Array, Backend
 
 EAGER = 2  # calls before a step is recorded: they compile its kernels
 KEPT = 4  # recordings of a step: each has memory of its own
+ASKED = 256  # numbers that the host may give to a recording, or read of it
 
 Numbers = Mapping[str, Any]  # results of a step by name: arrays of no dimensions, or floats
 
@@ -60,21 +61,38 @@ class Recording:
         function: Callable[..., Numbers],
         arrays: Sequence[Any],
     ) -> None:
-        self._xp, self._recorder = backend.xp, recorder
+        xp = backend.xp
+        self._xp, self._recorder = xp, recorder
         self.calls: list[Callable[[], Any]] = []  # of the host, before the work is done
+        self._asked = 0
         with recorder.active(), backend.recorded_by(self) as self._read:  # arrays of before
-            self._inputs = [self._xp.empty_like(given) for given in _leaves(arrays)]
+            # What is made later shares its memory with what is no longer used by then.
+            self._inputs = [xp.empty_like(given) for given in _leaves(arrays)]
+            self._numbers = {
+                np.dtype(name): (np.zeros(ASKED, name), xp.empty(ASKED, dtype=name))
+                for name in ("float32", "float64")
+            }
+            self._results = xp.empty(ASKED, dtype="float64")
             recorder.begin()
             found = function(*_like(arrays, iter(self._inputs)))
-            self._names, self._numbers = tuple(found), packed(self._xp, found)
+            self._names = tuple(found)
+            pack(found, self._results)
             self._work = recorder.end()
+        self._results = self._results[: len(found)]
 
     def ask(self, function: Callable[[], Sequence[float]], dtype: Any) -> Array:
         """Return a vector that holds what the function returns before each replay."""
-        values = np.array(function(), dtype)
-        numbers = self._xp.empty(values.shape, dtype=dtype)
-        self.calls.append(lambda: self._recorder.copy(numbers, np.array(function(), dtype)))
-        return numbers
+        values, numbers = self._numbers[np.dtype(dtype)]
+        part = slice(self._asked, self._asked + len(function()))
+        self._asked = part.stop
+        if self._asked > ASKED:
+            raise RuntimeError(f"a recorded step asks for at most {ASKED} numbers")
+
+        def ask_again() -> None:
+            values[part] = function()
+
+        self.calls.append(ask_again)
+        return numbers[part]
 
     def replay(self, arrays: Sequence[Any]) -> Numbers:
         """Do the work on other arrays of the same shapes; return its numbers."""
@@ -83,9 +101,11 @@ class Recording:
             copy(own, given)
         for call in self.calls:
             call()
+        for values, numbers in self._numbers.values():
+            copy(numbers, values)
         self._work()
-        found = self._xp.empty_like(self._numbers)
-        copy(found, self._numbers)
+        found = self._xp.empty_like(self._results)
+        copy(found, self._results)
         return unpacked(self._names, found)
 
 
@@ -125,7 +145,9 @@ class Repeated:
         self._known[shapes] = state + 1
         with self._backend.rehearsed():  # so that all kernels are compiled
             found = function(*arrays)
-            return unpacked(tuple(found), packed(self._backend.xp, found))
+            results = self._backend.xp.empty(len(found), dtype="float64")
+            pack(found, results)
+            return unpacked(tuple(found), results)
 
     def _recorded(
         self, function: Callable[..., Numbers], arrays: Sequence[Any]
@@ -233,12 +255,10 @@ class RecordingBackend(Backend):
         return weakref.WeakKeyDictionary()  # by their owner, and their name
 
 
-def packed(xp: Any, numbers: Numbers) -> Array:
-    """Return the numbers as one vector."""
-    vector = xp.empty(len(numbers), dtype="float64")
+def pack(numbers: Numbers, vector: Array) -> None:
+    """Write the numbers into a vector that is at least as long."""
     for index, number in enumerate(numbers.values()):
         vector[index] = number
-    return vector
 
 
 def unpacked(names: Sequence[str], vector: Array) -> Numbers:

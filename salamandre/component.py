@@ -28,12 +28,14 @@ class Component:
             of the base that calls it, without which it is not needed (``""``: others call it;
             ``None``: it may be missing, but not take other arguments).
         sets: the attribute by which one sees that the constructor of the base was called.
+        changes: how often an attribute was changed, of any component that works on arrays.
     """
 
     kind: ClassVar[str] = "components"
     renamed: ClassVar[dict[str, str]] = {}
     required: ClassVar[dict[str, str | None]] = {}
     sets: ClassVar[str] = ""
+    changes: ClassVar[int] = 0
     _classes: ClassVar[dict[str, type[Component]]] = {}
     _arguments: dict[str, Any]
 
@@ -65,6 +67,20 @@ class Component:
             if parameter.kind is parameter.VAR_KEYWORD:
                 component._arguments |= component._arguments.pop(name)
         return component
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute. Recorded steps hold the values of before: they are recorded anew."""
+        if self.__dict__.get(name, self) is not value:
+            Component.changes += 1
+        object.__setattr__(self, name, value)
+
+    @property
+    def repeats(self) -> bool:
+        """Whether it launches the same work each time, so that steps with it can be recorded.
+
+        That is known of this package's classes. One of your own may say so: ``repeats = True``.
+        """
+        return type(self).__module__.partition(".")[0] == "salamandre"
 
     @classmethod
     @functools.cache

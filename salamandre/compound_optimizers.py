@@ -35,6 +35,7 @@ class Muon(Optimizer):
     """
 
     slots = ("velocity",)
+    repeats = False  # the host multiplies by the rate
 
     def __init__(
         self,
@@ -128,6 +129,8 @@ class Lookahead(Optimizer):
         every: the paper's k. Default 5.
         share: the paper's α. Default 0.5.
     """
+
+    repeats = False  # the host counts the steps
 
     def __init__(self, optimizer: Optimizer, every: int = 5, share: float = 0.5) -> None:
         self.fast = checked_part("the optimizer of a Lookahead", optimizer, Optimizer)

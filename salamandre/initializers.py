@@ -14,6 +14,7 @@ class Initializer(Component, abstract=True):
     """Base of initializers."""
 
     kind = "initializers"
+    __setattr__ = object.__setattr__  # type: ignore[assignment]  # no step holds its attributes
     required = {"draw": ""}
 
     def draw(self, random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:

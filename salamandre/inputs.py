@@ -87,9 +87,13 @@ class Meaning:
                 f"labels must be whole numbers of shape ({count},), got {labels.dtype} of shape "
                 f"{labels.shape}"
             )
-        known = (labels >= 0) & (labels < self.classes)
+
+        def known() -> Any:
+            return (labels >= 0) & (labels < self.classes)
+
         # Those that are on the host are checked whatever the backend.
-        if not (known.all() if isinstance(known, np.ndarray) else self.backend.all_true(known)):
+        here = isinstance(labels, np.ndarray)
+        if not (known().all() if here else self.backend.all_true(known)):
             raise ValueError(f"labels must lie in 0..{self.classes - 1}")
         return self.backend.asarray(labels)
 
@@ -226,7 +230,7 @@ def checked_weights(weights: Any, count: int, dtype: Any, backend: Backend) -> A
             f"weights must be one number for each of the {count} examples, got shape "
             f"{weights.shape}"
         )
-    if not backend.all_finite(weights) or not backend.all_true(weights >= 0):
+    if not backend.all_finite(weights) or not backend.all_true(lambda: weights >= 0):
         raise ValueError("weights must be finite numbers of at least 0")
     least = float(np.finfo(dtype).tiny)
     weights = weights / backend.xp.maximum(weights.max(), least)  # whose sum cannot overflow

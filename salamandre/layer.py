@@ -188,7 +188,7 @@ class Layer(Component, abstract=True):
                 f"{type(self).__name__}.{name} is memory of its network, which what is set in its "
                 f"place would not be: write into it, {name}[...] = value"
             )
-        object.__setattr__(self, name, value)
+        super().__setattr__(name, value)
 
     def unbuild(self) -> None:
         """Forget what was declared: the network that asked for it was refused."""
@@ -253,6 +253,11 @@ class Layer(Component, abstract=True):
     def claims(self, name: str) -> bool:
         """Return a claim that the layer's own class makes, not one that it inherits."""
         return name in type(self).__dict__ and bool(getattr(self, name))
+
+    @property
+    def repeats(self) -> bool:
+        """Whether it and all layers below it launch the same work each time."""
+        return super().repeats and all(child.repeats for child in self.children)
 
     @property
     def output_activation(self) -> Layer | None:

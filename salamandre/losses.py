@@ -129,7 +129,7 @@ class Loss(Component, abstract=True):
     def _changed(self, **attributes: Any) -> Loss:
         """Return the same loss with other attributes; asked for at each step, so made quickly."""
         loss: Loss = object.__new__(type(self))
-        loss.__dict__ = {**self.__dict__, **attributes}
+        loss.__dict__.update(self.__dict__, **attributes)
         return loss
 
 
@@ -203,7 +203,7 @@ class _OfProbabilities(Loss, abstract=True):
 
     def check_outputs(self, y: Array, backend: Backend) -> None:
         """Refuse what cannot be probabilities; NaN, of a run that diverges, gives a NaN loss."""
-        if not self.from_logits and not backend.all_true(~((y < -1e-3) | (y > 1 + 1e-3))):
+        if not self.from_logits and not backend.all_true(lambda: ~((y < -1e-3) | (y > 1 + 1e-3))):
             raise ValueError(
                 f"{type(self).__name__} takes probabilities, but the network's outputs go from "
                 f"{float(y.min()):g} to {float(y.max()):g}: let it end in "
@@ -231,7 +231,7 @@ class BinaryCrossEntropy(_OfProbabilities):
     def check(self, target: Any, y_shape: Shape, dtype: Any, backend: Backend) -> Array:
         """Return targets in [0, 1] of the outputs' shape; labels (N,) fit outputs (N, 1)."""
         target = super().check(target, y_shape, dtype, backend)
-        if not backend.all_true((target >= 0) & (target <= 1)):
+        if not backend.all_true(lambda: (target >= 0) & (target <= 1)):
             raise ValueError(
                 f"BinaryCrossEntropy expects targets in [0, 1], got values from "
                 f"{float(target.min()):g} to {float(target.max()):g}"
@@ -286,8 +286,10 @@ class CrossEntropy(_OfProbabilities):
         labels = backend.asarray(whole_labels(array("the targets", target)))
         if labels.ndim == 2:
             target = super().check(target, y_shape, dtype, backend)
-            off = backend.xp.abs(target.sum(axis=1) - 1) > 1e-3
-            if not backend.all_true((target >= 0) & ~off.reshape(-1, 1)):
+            xp = backend.xp
+            if not backend.all_true(lambda: target >= 0) or not backend.all_true(
+                lambda: xp.abs(target.sum(axis=1) - 1) <= 1e-3
+            ):
                 raise ValueError(
                     "CrossEntropy expects rows of probabilities in [0, 1] that sum to 1"
                 )
@@ -301,7 +303,7 @@ class CrossEntropy(_OfProbabilities):
                 f"CrossEntropy expects one label for each of the {y_shape[0]} outputs, got "
                 f"labels of shape {labels.shape}"
             )
-        if not backend.all_true((labels >= 0) & (labels < y_shape[1])):
+        if not backend.all_true(lambda: (labels >= 0) & (labels < y_shape[1])):
             raise ValueError(
                 f"labels must lie in 0..{y_shape[1] - 1} for {y_shape[1]} classes, got values "
                 f"from {int(labels.min())} to {int(labels.max())}"

@@ -6,11 +6,13 @@ import math
 import os
 import warnings
 from collections.abc import Sequence
+from contextlib import ExitStack
 from typing import Any
 
 from salamandre.backend import Array, Backend, get_backend
 from salamandre.checks import whole
 from salamandre.class_names import by_name
+from salamandre.component import Component
 from salamandre.inputs import (
     Meaning,
     are_images,
@@ -198,11 +200,11 @@ class Network(SharedBatches, Meaning):
         count = example_count(x)
         labels = self.as_labels(labels, count)
         parts, run = [], self._take_pass()
-        gates, begun = [network.gate for network in self.owners], 0
-        try:
-            for gate in gates:
-                gate.begin_reading()
-                begun += 1
+        with ExitStack() as end:
+            end.callback(self._idle.append, run)
+            for network in self.owners:
+                network.gate.begin_reading()
+                end.callback(network.gate.end_reading)
             run.want(parameter_gradients=False)
             run.draw_from(None, seed)
             for start in range(0, count, batch_size):
@@ -212,10 +214,6 @@ class Network(SharedBatches, Meaning):
                 inputs = self.as_inputs(inputs) if by_blocks else inputs
                 y = self._forward(inputs, example_count(inputs), run, False, chosen)
                 parts.append(self._copy(y))
-        finally:
-            for gate in gates[:begun]:
-                gate.end_reading()
-            self._idle.append(run)
         return parts[0] if len(parts) == 1 else self.backend.xp.concatenate(parts)
 
     def backprop(self, dy: Any, ctx: Context | None = None, *, update: bool = True) -> Any:
@@ -307,18 +305,26 @@ class Network(SharedBatches, Meaning):
         if weights is not None:
             self.loss.require_weights()
             weights = checked_weights(weights, count, self.dtype, self.backend)
+        batch = x, target, labels, weights
+        key = Component.changes, self.loss, self.optimizer
+        found = self.backend.repeat(self._learn, batch, key, [self.gate])
+        if self._latest is not None:  # its backprop would mix old outputs with new parameters
+            self._latest.output_shape = None
+        return found["loss"]
+
+    def _learn(self, x: Any, target: Array, labels: Any, weights: Any) -> dict[str, Any]:
+        """Take a step on what fits; return its loss."""
+        assert self.loss is not None and self.optimizer is not None
         run, of_logits = self._take_pass(), self.loss.on_logits(self._activation)
         try:
             run.draw_from(self.random)
             run.want(input_gradient=False, logits=of_logits is not None)
-            y = self._forward(x, count, run, True, labels)
+            y = self._forward(x, example_count(x), run, True, labels)
             value, dy = (of_logits or self.loss).evaluate(y, target, self.backend, weights)
             value = self.backend.scalar(value)
             if isinstance(value, float) and not math.isfinite(value):
-                raise Diverged(
-                    f"the loss became {value} at step {self.optimizer.steps + 1}: "
-                    f"{advice({'network': self.optimizer})}"
-                )
+                step, cure = self.optimizer.steps + 1, advice({"network": self.optimizer})
+                raise Diverged(f"the loss became {value} at step {step}: {cure}")
             self._backward(dy, run)
             with self.changing():  # statistics and parameters at once
                 if run.updates:
@@ -326,9 +332,7 @@ class Network(SharedBatches, Meaning):
                 self.step()
         finally:
             self._idle.append(run)
-        if self._latest is not None:  # its backprop would mix old outputs with new parameters
-            self._latest.output_shape = None
-        return value
+        return {"loss": value}
 
     def step(self) -> None:
         """Apply the optimizer to ``gradients``."""

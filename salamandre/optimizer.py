@@ -75,6 +75,13 @@ class Optimizer(Component, abstract=True):
         self.memory: dict[str, Array] = {}
         self._backend: Backend | None = None
 
+    def __setattr__(self, name: str, value: Any) -> None:
+        """Set an attribute; these two are asked for their numbers in each step."""
+        if name in ("steps", "schedule"):
+            object.__setattr__(self, name, value)
+        else:
+            super().__setattr__(name, value)
+
     @property
     def learning_rate(self) -> float:
         """The learning rate of the next step; set it to a number to hold it there.
@@ -150,7 +157,7 @@ class Optimizer(Component, abstract=True):
             raise ValueError(f"this {type(self).__name__} is not attached to a network yet")
         backend, xp = self._backend, self._backend.xp
         self.clip(gradients)
-        scalars, memory = self.scalars(), list(self.memory.values())
+        scalars, memory = backend.numbers(self.scalars, gradients.dtype), list(self.memory.values())
         for part in parts:
             p, g = parameters[part], gradients[part]
             if self.weight_decay:
@@ -159,6 +166,9 @@ class Optimizer(Component, abstract=True):
             if self.clip_weights is not None:
                 xp.minimum(p, self.clip_weights, out=p)
                 xp.maximum(p, -self.clip_weights, out=p)
+        backend.outside(self._count)
+
+    def _count(self) -> None:
         self.steps += 1
 
     def clip(self, gradients: Array) -> None:

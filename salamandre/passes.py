@@ -105,6 +105,12 @@ class Context:
             return flat.reshape(n, h, w, c).transpose(0, 3, 1, 2)
         return flat.reshape(shape[::-1]).T if by_feature else flat.reshape(shape)
 
+    def forget(self) -> None:
+        """Give the memory back."""
+        self._memory.clear()
+        for part in self.parts:
+            part.forget()
+
     def buffer_like(self, name: str, x: Array) -> Array:
         """Return a buffer of x's shape and memory layout."""
         if x.ndim == 4:
@@ -176,21 +182,28 @@ class Pass(Context):
         logits: bool = False,
     ) -> None:
         """Say which gradients backprop shall give, and whether the last activation is left out."""
-        wanted = (parameter_gradients, input_gradient, logits, self.network.version)
-        if wanted != self._planned:
-            self._planned = wanted
-            self.parameter_gradients, self.input_gradient, self.logits, _ = wanted
+        wanted = parameter_gradients, input_gradient, logits
+        conditions = self._conditions
+        if (wanted, conditions) != self._planned:
+            if self._planned and conditions[1] is not self._planned[1][1]:
+                self.forget()  # recordings have memory of their own
+            self._planned = wanted, conditions
+            self.parameter_gradients, self.input_gradient, self.logits = wanted
             self.network.plan(self)
 
     @property
     def wanted(self) -> tuple[Any, ...]:
         """The arguments of the latest :meth:`want`."""
-        return self._planned[:3]
+        return self._planned[0]
 
     @property
     def is_stale(self) -> bool:
-        """Whether parts of the network were frozen or unfrozen since the pass was planned."""
-        return self._planned[3] != self.network.version
+        """Whether the pass was planned with other parts frozen, or for another recording."""
+        return self._planned[1] != self._conditions
+
+    @property
+    def _conditions(self) -> tuple[int, Any]:
+        return self.network.version, self.backend.recording
 
     def renew(self) -> None:
         """Plan the pass again if it is stale."""

@@ -12,6 +12,7 @@ class Schedule(Component, abstract=True):
     """Base of schedules: a learning rate for each step, the first step being 0."""
 
     kind = "schedules"
+    __setattr__ = object.__setattr__  # type: ignore[assignment]  # no step holds its attributes
     required = {"__call__": ""}
 
     def __call__(self, step: int) -> float:

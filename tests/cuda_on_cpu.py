@@ -22,6 +22,7 @@ from salamandre.backend.cuda import CupyBackend
 COMPILER = shutil.which("g++") or shutil.which("clang++")
 NVCC = shutil.which("nvcc")
 C_TYPES = {"float32": "float", "float64": "double", "uint8": "unsigned char", "int32": "int"}
+C_TYPES["uint64"] = "unsigned long long"
 NUMBERS = {"float": ctypes.c_float, "double": ctypes.c_double, "int": ctypes.c_int}
 
 
@@ -101,6 +102,7 @@ class CudaOnCpu(CupyBackend):
 
     def __init__(self):
         self.xp, self._kernels = _Cupy(), {}
+        self.graphs = False
 
     def to_numpy(self, array):
         return array

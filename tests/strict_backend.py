@@ -7,6 +7,7 @@ looking, and keeps losses as arrays of no dimensions.
 
 from __future__ import annotations
 
+import operator
 from types import SimpleNamespace
 from typing import Any
 
@@ -46,14 +47,30 @@ def wrap(result: Any, out: Any = None) -> Any:
     )
 
 
+def execute(function: Any, args: list[Any], kwargs: dict[str, Any]) -> Any:
+    return function(*args, **kwargs)
+
+
+class Device:
+    """What calls functions of NumPy; a recording puts itself in its place."""
+
+    execute = staticmethod(execute)
+    may_be_read = True
+
+
 def call(function: Any, *args: Any, **kwargs: Any) -> Any:
     out = kwargs.get("out")
     if isinstance(out, tuple):
         (out,) = out
         kwargs["out"] = out
-    return wrap(
-        function(*map(unwrap, args), **{name: unwrap(value) for name, value in kwargs.items()}), out
-    )
+    named = {name: unwrap(value) for name, value in kwargs.items()}
+    return wrap(Device.execute(function, [*map(unwrap, args)], named), out)
+
+
+def read(array: StrictArray) -> np.ndarray:
+    if not Device.may_be_read:
+        raise RuntimeError("a number is read while a step is recorded")
+    return array.hidden
 
 
 class StrictArray(np.lib.mixins.NDArrayOperatorsMixin):
@@ -76,28 +93,28 @@ class StrictArray(np.lib.mixins.NDArrayOperatorsMixin):
         if name in ATTRIBUTES:
             return getattr(self.hidden, name)
         if name in METHODS:
-            return lambda *args, **kwargs: call(getattr(self.hidden, name), *args, **kwargs)
+            return lambda *args, **kwargs: call(getattr(np.ndarray, name), self, *args, **kwargs)
         if name == "T":
             return StrictArray(self.hidden.T)
         raise AttributeError(f"the strict array has no {name!r}")
 
     def __getitem__(self, index: Any) -> StrictArray:
-        return wrap(self.hidden[unwrap(index)])
+        return call(operator.getitem, self, index)
 
     def __setitem__(self, index: Any, value: Any) -> None:
-        self.hidden[unwrap(index)] = unwrap(value)
+        call(operator.setitem, self, index, value)
 
     def __len__(self) -> int:
         return len(self.hidden)
 
     def __float__(self) -> float:
-        return float(self.hidden)
+        return float(read(self))
 
     def __int__(self) -> int:
-        return int(self.hidden)
+        return int(read(self))
 
     def __bool__(self) -> bool:
-        return bool(self.hidden)
+        return bool(read(self))
 
 
 def _function(name: str) -> Any:
@@ -133,7 +150,7 @@ class StrictBackend(Backend):
     def to_numpy(self, array: Any) -> np.ndarray:
         if not isinstance(array, StrictArray):
             raise TypeError(f"to_numpy takes arrays of the backend, got {type(array).__name__}")
-        return array.hidden.copy()
+        return read(array).copy()
 
     def stream(self, seed: Any) -> Any:
         return SplitMixStream(self, seed)

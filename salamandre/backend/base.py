@@ -6,7 +6,8 @@ import functools
 import math
 import os
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from typing import Any, Protocol
 
 import numpy as np
@@ -41,6 +42,9 @@ class Backend:
     shares_batches = False  # whether several threads compute sooner than one
     compiled = False  # whether operations run as loops of Numba's
 
+    #: What records the device work of the calling thread, ``None``: it is done at once.
+    recording: Any = None
+
     def asarray(self, array: Any, dtype: Any = None) -> Array:
         """Return ``array`` (on the host or already here) as an array of this backend."""
         raise NotImplementedError
@@ -57,13 +61,48 @@ class Backend:
         """Run an operation by its reference, or by what is faster here."""
         operation.reference(self.xp, *arguments)
 
+    def repeat(
+        self,
+        function: Callable[..., Mapping[str, Any]],
+        arrays: Sequence[Any],
+        key: tuple[Hashable, ...] = (),
+        gates: Sequence[AbstractContextManager[Any]] = (),
+    ) -> Mapping[str, Any]:
+        """Return ``function(*arrays)``, a step of training.
+
+        On a GPU the step is recorded and then replayed, for as long as ``key`` and the shapes are
+        the same; see :mod:`salamandre.backend.repetition`. The function must then do nothing on the
+        host but by :meth:`numbers` and
+        :meth:`outside`.
+
+        Args:
+            function: a method. It returns numbers by name.
+            arrays: arrays of the backend, tuples of them, and ``None``.
+            key: what the work depends on besides. Objects that have an attribute ``repeats``, and
+                whose method it is, must say True.
+            gates: entered while a recording is replayed, since parameters and state change.
+        """
+        return function(*arrays)
+
+    def numbers(self, function: Callable[[], Sequence[float]], dtype: Any) -> Sequence[Any]:
+        """Return the numbers that a function of the host returns, for arrays of a dtype.
+
+        They are asked for anew whenever a recording is replayed. In a recorded step they are arrays
+        of no dimensions.
+        """
+        return function()
+
+    def outside(self, function: Callable[[], None]) -> None:
+        """Call a function that changes what is on the host; at each replay of a recording, too."""
+        function()
+
     def scalar(self, value: Array) -> Any:
         """Return a single number as a float; on a GPU, as an array that ``float`` waits for."""
         return float(value)
 
-    def all_true(self, condition: Array) -> bool:
-        """Whether ``condition`` holds everywhere; on a GPU always True, unchecked."""
-        return bool(condition.all())
+    def all_true(self, condition: Callable[[], Array]) -> bool:
+        """Whether ``condition()`` holds everywhere; on a GPU always True, unchecked."""
+        return bool(condition().all())
 
     def all_finite(self, array: Array) -> bool:
         """Whether no element is NaN or infinite; on a GPU always True, unchecked."""

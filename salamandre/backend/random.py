@@ -9,6 +9,8 @@ from typing import Any
 import numpy as np
 
 from salamandre.backend.base import Array, Backend
+from salamandre.backend.operation import Operation
+from salamandre.backend.operations.random_numbers import normal, pairs, uniform
 from salamandre.checks import whole
 
 
@@ -37,51 +39,40 @@ class NumpyStream:
 
 
 class SplitMixStream:
-    """SplitMix64: the k-th number is a hash of ``seed + k γ`` (Steele, Lea, Flood 2014, Fig. 16).
+    """SplitMix64, see :mod:`salamandre.backend.operations.random_numbers`.
 
-    For backends whose own generators cannot be saved. The numbers are computed on the device, all
-    at once, and the state is two integers. The hash needs nothing but 64-bit integer arithmetic
-    that wraps around.
+    For backends whose own generators cannot be saved. The state, two integers, is on the device:
+    a recorded step draws other numbers each time that it is replayed.
     """
 
     def __init__(self, backend: Backend, seed: int | Sequence[int]) -> None:
         self._backend = backend
-        words = np.random.SeedSequence(seed).generate_state(1, np.uint64)
-        self._key, self._drawn = int(words[0]), 0
+        (key,) = np.random.SeedSequence(seed).generate_state(1, np.uint64)
+        self._state = backend.asarray(np.array([key, 0], np.uint64))
 
     @property
     def state(self) -> dict[str, Any]:
         """The state as plain values that JSON can hold."""
-        return {"key": self._key, "drawn": self._drawn}
+        key, drawn = self._backend.to_numpy(self._state).tolist()
+        return {"key": key, "drawn": drawn}
 
     @state.setter
     def state(self, state: dict[str, Any]) -> None:
-        key, drawn = (whole(name, state[name], least=0) for name in ("key", "drawn"))
-        self._key, self._drawn = key, drawn
-
-    def _bits(self, count: int) -> Array:
-        """Return the next ``count`` 64-bit words."""
-        xp = self._backend.xp
-        start = (self._key + (self._drawn + 1) * 0x9E3779B97F4A7C15) % 2**64
-        z = xp.arange(count, dtype=xp.uint64) * xp.uint64(0x9E3779B97F4A7C15) + xp.uint64(start)
-        z = (z ^ (z >> xp.uint64(30))) * xp.uint64(0xBF58476D1CE4E5B9)
-        z = (z ^ (z >> xp.uint64(27))) * xp.uint64(0x94D049BB133111EB)
-        self._drawn += count
-        return z ^ (z >> xp.uint64(31))
+        numbers = [whole(name, state[name], least=0) % 2**64 for name in ("key", "drawn")]
+        self._state[...] = self._backend.asarray(np.array(numbers, np.uint64))
 
     def uniform(self, shape: tuple[int, ...], dtype: Any) -> Array:
         """Return numbers uniform in [0, 1), with as many random bits as ``dtype`` can hold."""
-        dtype = np.dtype(dtype)
-        bits = 24 if dtype.itemsize == 4 else 53
-        words = self._bits(math.prod(shape)) >> self._backend.xp.uint64(64 - bits)
-        return (words.astype(dtype) * 2.0**-bits).reshape(shape)
+        return self._drawn(uniform, shape, dtype, math.prod(shape))
 
     def normal(self, shape: tuple[int, ...], dtype: Any) -> Array:
-        """Return standard Gaussian numbers (Box and Muller 1958)."""
-        xp, count = self._backend.xp, math.prod(shape)
-        half = (count + 1) // 2
-        u = self.uniform((2, half), dtype)
-        radius = xp.sqrt(-2.0 * xp.log(1.0 - u[0]))
-        angle = (2.0 * math.pi) * u[1]
-        pairs = xp.stack([radius * xp.cos(angle), radius * xp.sin(angle)])
-        return pairs.reshape(-1)[:count].reshape(shape)
+        """Return standard Gaussian numbers."""
+        return self._drawn(normal, shape, dtype, 2 * pairs(math.prod(shape)))
+
+    def _drawn(self, numbers: Operation, shape: tuple[int, ...], dtype: Any, count: int) -> Array:
+        out = self._backend.xp.empty(shape, dtype=dtype)
+        if count:
+            numbers(self._backend, out, self._state)
+            drawn = self._state[1:]
+            drawn += self._backend.xp.uint64(count)
+        return out

@@ -11,7 +11,7 @@ import numpy as np
 
 from salamandre.backend import Array
 from salamandre.checks import whole
-from salamandre.component import encode
+from salamandre.component import Component, encode
 from salamandre.data.batches import EndlessBatches
 from salamandre.data.images import Images
 from salamandre.data.paired_images import Pairs
@@ -144,24 +144,43 @@ class GanGame(Loop):
 
     def play_and_learn(self) -> None:
         """Play a round: the discriminator's steps, then the generator's."""
-        for _ in range(self.discriminator_steps):
-            batch = self.draw()
+        examples = [self._next() for _ in range(self.discriminator_steps)]
+        players = self.generator, self.discriminator
+        parts = self.objective, self.lipschitz, self.latent, self.remedies, *self.remedies
+        optimizers = [player.optimizer for player in players]
+        key = Component.changes, self.generator_steps, *players, *optimizers, *parts
+        gates = [player.gate for player in players]
+        values = self.backend.repeat(self._play_round, examples, key, gates)
+        self.history.append(**{name: self.backend.scalar(v) for name, v in values.items()})
+
+    def _play_round(self, *examples: tuple[Array, Array | None]) -> dict[str, Any]:
+        """Learn from real examples with their labels; return the values of the history."""
+        for real, labels in examples:
+            batch = Batch(real, self.make(real, labels), labels)
             values = self.discriminator_learning(batch)
         for step in range(self.generator_steps):
             if step:  # the first step uses the fakes of the discriminator's step
                 batch = batch._replace(fake=self.make(batch.real, batch.labels))
             g_loss = self.generator_learning(batch)
-        values = {"d_loss": values.pop("d_loss"), "g_loss": g_loss, **values}
-        self.history.append(**{name: self.backend.scalar(v) for name, v in values.items()})
+        return {"d_loss": values.pop("d_loss"), "g_loss": g_loss, **values}
+
+    @property
+    def repeats(self) -> bool:
+        """Whether rounds launch the same work each time; a game of your own may say so."""
+        return type(self).__module__.partition(".")[0] == "salamandre"
 
     def draw(self) -> Batch:
         """Return the next real examples, and fakes with their labels and conditions.
 
         The fakes are memory of the game's pass, which holds until the next ones are made.
         """
-        real, labels = next(self.batches)
-        labels = labels if self.classes else None
+        real, labels = self._next()
         return Batch(real, self.make(real, labels), labels)
+
+    def _next(self) -> tuple[Array, Array | None]:
+        """Return the next real examples, with their labels for conditional players."""
+        real, labels = next(self.batches)
+        return real, labels if self.classes else None
 
     def make(self, real: Array, labels: Array | None = None) -> Array:
         """Return fakes with these labels and the conditions of real examples.

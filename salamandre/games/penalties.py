@@ -24,7 +24,7 @@ class _SlopePenalty(Lipschitz):
     def attach(self, critic: Network) -> None:
         """Let layers that have no second-order backprop refuse before the first round."""
         super().attach(critic)
-        self._run = critic.new_pass(statistics=False, accumulate=True)
+        self._run = critic.new_pass(statistics=False, accumulate=True, shared=True)
         require_second_order(critic)
 
     def add(self, x: Array, labels: Array | None, energy: Energy) -> Array:
@@ -75,6 +75,11 @@ class ZeroCentredPenalty(_SlopePenalty):
             raise ValueError(
                 "ZeroCentredPenalty needs a weight above 0: real=10 for R1, fake=10 for R2"
             )
+
+    @property
+    def repeats(self) -> bool:
+        """Whether each step has a penalty."""
+        return super().repeats and self.every == 1
 
     def penalty(self, real: Array, fake: Array, labels: Array | None = None) -> Any:
         """Return E times ``every``; add its gradient."""

@@ -139,6 +139,7 @@ class TopK(Remedy):
     """
 
     whole_batch = True  # of the order
+    repeats = False  # the host knows how many
 
     def __init__(self, least: float = 0.5, decay: float = 0.99) -> None:
         self.least = real("TopK least", least, 0, 1, above=True)
@@ -164,6 +165,7 @@ class FeatureMatching(Remedy):
     """
 
     whole_batch = True  # of the means
+    repeats = False  # it draws a batch
 
     def __init__(self, weight: float = 1.0) -> None:
         self.weight = real("FeatureMatching weight", weight, 0)
@@ -255,15 +257,17 @@ class MovingAverage(Remedy):
 
     def follow(self) -> None:
         """Move towards the generator."""
+        average, followed = self.network, self._followed
+        (share,) = average.backend.numbers(self._share, average.dtype)
+        with average.changing():
+            average.parameters += share * (followed.parameters - average.parameters)
+            average.state += share * (followed.state - average.state)
+
+    def _share(self) -> tuple[float]:
+        """Return what the generator gets."""
         assert self._followed.optimizer is not None
         steps = self._followed.optimizer.steps
-        share = 1 - min(self.decay, (1 + steps) / (10 + steps))
-        with self.network.changing():
-            for average, value in (
-                (self.network.parameters, self._followed.parameters),
-                (self.network.state, self._followed.state),
-            ):
-                average += share * (value - average)
+        return (1 - min(self.decay, (1 + steps) / (10 + steps)),)
 
     def state(self) -> dict[str, Array]:
         """Return the averages."""

@@ -166,6 +166,8 @@ class AdaptiveAveragePool(Linear):
         size: of y; a number or a pair (vertical, horizontal).
     """
 
+    repeats = False  # A and B come from the host
+
     def __init__(self, size: int | Sequence[int]) -> None:
         super().__init__()
         self.size = pair("AdaptiveAveragePool size", size)

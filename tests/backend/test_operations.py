@@ -105,6 +105,10 @@ class Sizes:
     def many_features(self, count: int) -> np.ndarray:
         return self.array(count, self.channels)
 
+    def stream(self) -> np.ndarray:
+        """Return the state of a stream of random numbers."""
+        return self.random.integers(0, [2**64, 2**40], dtype="uint64")
+
     def parts(self, count: int) -> np.ndarray:
         """Return arrays of what parts of 5 rows have, but the last one fewer."""
         return self.array(count, -(-self.count * 37 // 5), self.channels)
@@ -165,6 +169,8 @@ CASES: dict[str, Any] = {
     "normalize": lambda s: (s.rows(), *s.many_features(4), s.rows()),
     "normalize_sums": lambda s: (s.rows(), s.rows(), *s.many_features(4)),
     "normalize_gradient": lambda s: (s.rows(), s.rows(), *s.many_features(4), s.rows()),
+    "uniform": lambda s: (s.x(), s.stream()),
+    "normal": lambda s: (s.x(), s.stream()),
 }
 
 

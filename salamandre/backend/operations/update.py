@@ -30,15 +30,16 @@ def update(
     parameters: Array,
     gradients: Array,
     state: Sequence[Array],
-    scalars: Sequence[float],
+    scalars: Sequence[Any],
 ) -> None:
     """Write ``parameters, *state = rule(parameters, gradients, *state, *scalars)``.
 
     Parameters, gradients and the arrays of the state are flat and of one size. The scalars are
-    turned into numbers of their precision.
+    turned into numbers of their precision; arrays of no dimensions have it.
     """
     step = operation(rule, len(state), len(scalars))
-    backend.run(step, (parameters, gradients, *state, *map(float, scalars)))
+    numbers = (s if isinstance(s, type(parameters)) else float(s) for s in scalars)
+    backend.run(step, (parameters, gradients, *state, *numbers))
 
 
 @functools.cache

@@ -1,0 +1,439 @@
+"""Recorded steps: they do what the same steps do one call after another."""
+
+from __future__ import annotations
+
+import copy
+import pickle
+import threading
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from tape_backend import TapeBackend, recordings
+
+import salamandre as sal
+from salamandre import games, schedules
+from salamandre.backend.cuda import CupyBackend
+from salamandre.component import Component
+
+GPU = pytest.param("cupy", marks=pytest.mark.gpu)
+random = np.random.default_rng(0)
+VECTORS = random.normal(size=(256, 12)).astype("float32")
+PICTURES = random.uniform(-1, 1, (64, 1, 8, 8)).astype("float32")
+LABELS = random.integers(0, 3, 256)
+
+
+@pytest.fixture(params=["tape", GPU])
+def sides(request):
+    """A backend that works at once, and one of the same kind that records."""
+    if request.param == "tape":
+        return sal.get_backend("strict"), TapeBackend()
+    return CupyBackend(graphs=False), CupyBackend(graphs=True)
+
+
+def host(array):
+    return np.asarray(getattr(array, "hidden", array.get() if hasattr(array, "get") else array))
+
+
+def agree(one, other):
+    assert np.array_equal(host(one), host(other))
+
+
+def classifier(backend, *layers, shape=12, optimizer=None):
+    layers = layers or (sal.NeuronLayer(9, sal.ReLU()),)
+    last = sal.NeuronLayer(3, sal.Softmax())
+    optimizer = optimizer or sal.Adam(0.01)
+    return sal.Network([*layers, last], shape, sal.CrossEntropy(), optimizer, backend=backend)
+
+
+def batch(network, step, size=8):
+    rows = slice(step * size % 48, step * size % 48 + size)
+    x = PICTURES if len(network.input_shape) == 3 else VECTORS
+    return x[rows], LABELS[rows]
+
+
+def learn(networks, steps, size=8, **more):
+    """Let networks learn alike, and compare all that changes."""
+    for step in steps:
+        losses = [float(network.learn(*batch(network, step, size), **more)) for network in networks]
+        assert losses[0] == losses[1]
+    one, other = networks
+    agree(one.parameters, other.parameters)
+    agree(one.state, other.state)
+    for array, its in zip(*(n.optimizer.memory.values() for n in networks), strict=True):
+        agree(array, its)
+    assert one.optimizer.steps == other.optimizer.steps
+    assert one.random.state == other.random.state
+
+
+def dropout_and_norm():
+    return sal.NeuronLayer(9, sal.Tanh(), noise=2), sal.Dropout(0.3), sal.BatchNorm()
+
+
+LAYERS = {
+    "perceptron": (lambda: (sal.NeuronLayer(9, sal.ReLU()),), 12),
+    "noise, dropout and batch-norm": (dropout_and_norm, 12),
+    "convolution": (
+        lambda: (
+            sal.ConvolutionalLayer(4, 3, 1, 1, sal.LeakyReLU(0.2)),
+            sal.MaxPool(2),
+            sal.ConvolutionalLayer(5, 1),
+            sal.BatchNorm(),
+            sal.ReLU(),
+            sal.AveragePool(2),
+            sal.Flatten(),
+        ),
+        (1, 8, 8),
+    ),
+    "tiles": (
+        lambda: (
+            sal.ConvolutionalLayer(16, 3, 1, 1, sal.Sigmoid()),
+            sal.ConvolutionalLayer(16, 4, 2, 1),
+            sal.Skip([sal.ConvolutionalLayer(2, 3, 1, 1, sal.ELU())]),
+            sal.LayerNorm(),
+            sal.Flatten(),
+        ),
+        (1, 8, 8),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_network_learns_alike(sides, name):
+    make, shape = LAYERS[name]
+    networks = [classifier(backend, *make(), shape=shape) for backend in sides]
+    learn(networks, range(6))
+    assert len(recordings(sides[1])) == 1
+
+
+@pytest.mark.parametrize(
+    "optimizer",
+    [
+        lambda: sal.SGD(0.1, clip_norm=0.5, weight_decay=0.01),
+        lambda: sal.Momentum(schedules.CosineDecay(0.1, 20, 3), clip_value=0.1),
+        lambda: sal.Adam(schedules.StepDecay(0.01, 2), clip_weights=0.4),
+    ],
+)
+def test_numbers_of_the_optimizer_are_those_of_the_step(sides, optimizer):
+    networks = [classifier(backend, optimizer=optimizer()) for backend in sides]
+    learn(networks, range(8))
+    for network in networks:
+        network.optimizer.learning_rate = 0.02
+        network.optimizer.clip_norm = 0.01
+    learn(networks, range(4))
+    assert len(recordings(sides[1])) == 1
+
+
+def test_what_changes_is_recorded_anew(sides):
+    networks = [classifier(backend, *dropout_and_norm()) for backend in sides]
+    learn(networks, range(4))
+    for change in (
+        lambda network: network.freeze("0"),
+        lambda network: network.unfreeze("0"),
+        lambda network: setattr(network.layers[1], "rate", 0.6),
+        lambda network: setattr(network.layers[2], "momentum", 0.5),
+        lambda network: setattr(network, "loss", sal.CrossEntropy(label_smoothing=0.2)),
+        lambda network: setattr(network.loss, "label_smoothing", 0.3),
+    ):
+        for network in networks:
+            change(network)
+        learn(networks, range(4))
+        assert len(recordings(sides[1])) == 1
+
+
+def test_each_size_of_batches_has_a_recording(sides):
+    networks = [classifier(backend, *dropout_and_norm()) for backend in sides]
+    for _ in range(4):
+        for size in (8, 5, 2):
+            learn(networks, range(2), size)
+    assert len(recordings(sides[1])) == 3
+    learn(networks, range(4), weights=np.arange(8) + 1.0)
+    assert len(recordings(sides[1])) == 4
+    learn(networks, range(4), 3)
+    assert len(recordings(sides[1])) == 4  # the oldest is given up
+    learn(networks, range(4), 8)
+
+
+def test_other_uses_of_a_network_stay_between_steps(sides):
+    networks = [classifier(backend, *dropout_and_norm()) for backend in sides]
+    found = []
+    for step in range(8):
+        learn(networks, [step])
+        asked = []
+        for network in networks:
+            y = network.predict(VECTORS[:40], seed=step)
+            dx = network.backprop(network.compute(VECTORS[:3], training=False), update=False)
+            asked.append([host(y), host(dx)])
+        found.append(asked)
+    for one, other in found:
+        assert all(map(np.array_equal, one, other))
+    assert len(recordings(sides[1])) == 1
+
+
+def test_a_copy_has_no_recordings(sides):
+    network = classifier(sides[1], *dropout_and_norm())
+    for step in range(4):
+        network.learn(*batch(network, step))
+    for twin in (copy.deepcopy(network), pickle.loads(pickle.dumps(network))):
+        random_before = network.random.state
+        learn([twin, copy.deepcopy(network)], range(5))
+        assert network.random.state == random_before
+
+
+def test_predictions_wait_for_a_replay(sides):
+    """Each is of parameters and running statistics between two steps."""
+    network, stopped, found = classifier(sides[1], *dropout_and_norm()), threading.Event(), []
+    for step in range(3):
+        network.learn(*batch(network, step))
+    (recording,) = recordings(sides[1])
+    held = []
+    network.gate.begin_reading()
+
+    def step():
+        network.learn(*batch(network, 0))
+        held.append(True)
+
+    thread = threading.Thread(target=step)
+    thread.start()
+    thread.join(0.1)
+    assert not held
+    network.gate.end_reading()
+    thread.join()
+    assert held and not stopped.is_set() and not found and recording in recordings(sides[1])
+
+
+class Counting(sal.NeuronLayer):
+    """A layer whose steps differ: how often it was called is a number of the host."""
+
+    calls = SimpleNamespace(count=0)
+
+    def compute(self, x, ctx):
+        self.calls.count += 1
+        return super().compute(x * (1 + self.calls.count), ctx)
+
+
+class Faithful(sal.NeuronLayer):
+    """A layer that says it does the same each time."""
+
+    repeats = True
+
+
+def test_layers_of_ones_own_are_recorded_if_they_say_so(sides):
+    for layer, count in ((Counting, 0), (Faithful, 1)):
+        network = classifier(sides[1], layer(4))
+        Counting.calls.count = 0
+        for step in range(5):
+            network.learn(*batch(network, step))
+        assert Counting.calls.count == (5 if layer is Counting else 0)
+        assert len(recordings(sides[1])) == count
+
+
+class Reading(sal.NeuronLayer):
+    """A layer that says so wrongly."""
+
+    repeats = True
+
+    def compute(self, x, ctx):
+        assert float(x.sum()) < 1e9
+        return super().compute(x, ctx)
+
+
+def test_a_step_that_cannot_be_recorded_is_done_call_by_call(sides):
+    networks = [classifier(backend, Reading(4)) for backend in sides]
+    learn(networks, range(2))
+    with pytest.warns(RuntimeWarning, match="steps of a Network cannot be recorded"):
+        learn(networks, [2])
+    learn(networks, range(4))
+    assert not recordings(sides[1])
+
+
+# -- games -----------------------------------------------------------------------------------------
+
+
+def vectors(backend, *norm, **options):
+    generator = sal.Network(
+        [sal.NeuronLayer(8, sal.ReLU()), *norm, sal.NeuronLayer(12, sal.Tanh())],
+        5,
+        optimizer=sal.Adam(0.01, 0.5),
+        backend=backend,
+    )
+    discriminator = sal.Network(
+        [sal.NeuronLayer(7, sal.LeakyReLU(0.2)), sal.NeuronLayer(1)],
+        12,
+        optimizer=sal.Adam(0.01, 0.5),
+        seed=1,
+        backend=backend,
+    )
+    return generator, discriminator, np.tanh(VECTORS), {"latent": sal.Gaussian(5), "batch_size": 8}
+
+
+def wasserstein(backend, lipschitz):
+    *given, options = vectors(backend)
+    return sal.WGanGame(*given, **options, critic_steps=2, lipschitz=lipschitz)
+
+
+def with_remedies(backend):
+    *given, options = vectors(backend, sal.BatchNorm())
+    remedies = [
+        games.LabelSmoothing(),
+        games.LabelFlipping(),
+        games.InstanceNoise(0.1),
+        games.MovingAverage(0.9),
+    ]
+    return sal.GanGame(*given, **options, remedies=remedies, generator_steps=2)
+
+
+def pictures(backend):
+    generator = sal.Network(
+        [
+            sal.NeuronLayer(64),
+            sal.Reshape((16, 2, 2)),
+            sal.BatchNorm(),
+            sal.ReLU(),
+            sal.TransposedConvolutionalLayer(16, 4, 2, 1, sal.ReLU()),
+            sal.TransposedConvolutionalLayer(1, 4, 2, 1, sal.Tanh()),
+        ],
+        5,
+        optimizer=sal.Adam(0.01, 0.5),
+        backend=backend,
+    )
+    discriminator = sal.Network(
+        [
+            sal.ConvolutionalLayer(16, 4, 2, 1, sal.LeakyReLU(0.2)),
+            sal.ConvolutionalLayer(16, 4, 2, 1),
+            sal.BatchNorm(),
+            sal.LeakyReLU(0.2),
+            sal.Flatten(),
+            sal.NeuronLayer(1),
+        ],
+        (1, 8, 8),
+        optimizer=sal.Adam(0.01, 0.5),
+        seed=1,
+        backend=backend,
+    )
+    return sal.GanGame(generator, discriminator, PICTURES, latent=sal.Gaussian(5), batch_size=8)
+
+
+def with_labels(backend):
+    generator = sal.Network(
+        [sal.Embedding(3), sal.NeuronLayer(12, sal.Tanh())],
+        5,
+        optimizer=sal.Adam(0.01),
+        backend=backend,
+    )
+    discriminator = sal.Network(
+        [sal.NeuronLayer(7, sal.LeakyReLU(0.2)), sal.Projection(3)],
+        12,
+        optimizer=sal.Adam(0.01),
+        seed=1,
+        backend=backend,
+    )
+    options = {"latent": sal.Gaussian(5), "batch_size": 8, "labels": LABELS}
+    return sal.GanGame(generator, discriminator, np.tanh(VECTORS), **options)
+
+
+GAMES = {
+    "penalty": lambda backend: wasserstein(backend, sal.GradientPenalty(10)),
+    "clipping": lambda backend: wasserstein(backend, sal.WeightClipping(0.1)),
+    "spectral norm": lambda backend: wasserstein(backend, sal.SpectralNorm()),
+    "remedies": with_remedies,
+    "pictures": pictures,
+    "labels": with_labels,
+}
+
+
+def same(one, other):
+    assert one.history.steps == other.history.steps
+    state, its = one._state(), other._state()
+    for name, array in state.all_arrays().items():
+        assert np.array_equal(host(array), host(its.all_arrays()[name])), name
+    for name, stream in state.all_streams().items():
+        assert stream.state == its.all_streams()[name].state
+
+
+@pytest.mark.parametrize("name", GAMES)
+def test_a_game_is_played_alike(sides, name):
+    both = [GAMES[name](backend) for backend in sides]
+    for rounds in range(1, 7):
+        for game in both:
+            game.play(rounds)
+        agree(*(game.generate(9) for game in both))
+    same(*both)
+    assert len(recordings(sides[1])) == 1
+
+
+def test_settings_of_a_game_may_change(sides):
+    both = [with_remedies(backend) for backend in sides]
+    for rounds, change in (
+        (4, lambda game: setattr(game.remedies[2], "std", 0.3)),
+        (8, lambda game: setattr(game, "objective", games.LeastSquares())),
+        (12, lambda game: setattr(game, "generator_steps", 1)),
+        (16, lambda game: game.discriminator.freeze("0")),
+        (20, lambda game: setattr(game.generator.optimizer, "learning_rate", 0.001)),
+        (24, lambda game: game.generator_learning(game.draw())),
+        (28, lambda game: None),
+    ):
+        for game in both:
+            game.play(rounds)
+            change(game)
+        assert len(recordings(sides[1])) == 1
+    same(*both)
+
+
+def test_a_game_goes_on_from_a_checkpoint_of_recorded_rounds(sides, tmp_path):
+    for name in ("penalty", "remedies"):
+        at_once, recorded = (GAMES[name](backend) for backend in sides)
+        recorded.play(5)
+        recorded.save(tmp_path / name)
+        recorded.play(9)
+        resumed = GAMES[name](sides[1])
+        resumed.play(6)  # it has a recording, whose streams and parameters are put back
+        resumed.resume(tmp_path / name)
+        resumed.play(9)
+        same(recorded, resumed)
+        at_once.play(9)
+        same(recorded, at_once)
+
+
+def test_a_remedy_that_draws_batches_is_not_recorded(sides):
+    *given, options = vectors(sides[1])
+    game = sal.GanGame(*given, **options, remedies=[games.FeatureMatching()])
+    game.play(5)
+    assert not recordings(sides[1]) and game.batches.drawn == 10
+
+
+def test_an_engine_learns_alike(sides):
+    engines = [
+        sal.Engine(classifier(backend), (VECTORS, LABELS), batch_size=32) for backend in sides
+    ]
+    for engine in engines:
+        engine.run(2)
+    assert engines[0].history.steps == engines[1].history.steps
+    agree(*(engine.network.parameters for engine in engines))
+    assert len(recordings(sides[1])) == 1
+
+
+@pytest.mark.parametrize("name", GAMES)
+def test_steps_set_no_attributes(name):
+    """Each attribute that is set gives recordings up."""
+    game = GAMES[name](sal.get_backend("plain"))
+    game.play(2)
+    before = Component.changes
+    game.play(4)
+    assert Component.changes == before
+
+
+def test_a_step_within_a_step_is_a_part_of_it():
+    backend = TapeBackend()
+
+    class Owner:
+        def inner(self, x):
+            return {"sum": x.sum()}
+
+        def outer(self, x):
+            return {"sum": 2 * backend.repeat(self.inner, (x,))["sum"]}
+
+    owner, x = Owner(), backend.asarray(np.arange(3.0))
+    for factor in range(5):
+        assert float(backend.repeat(owner.outer, (x * factor,))["sum"]) == 6 * factor
+    assert len(recordings(backend)) == 1

@@ -156,12 +156,16 @@ def draw_study(
         test: the data set.
         folder: for ``study.png`` and ``study-images.png``.
     """
+    from matplotlib.ticker import LogFormatter
+
     sizes = [row["latent"] for row in table]
     figure, axes = new_figure(5, 4, 1 + ("pixels" in table[0]), 2)
     axes[0].loglog(sizes, [row["squared"] for row in table], "o-", label="autoencoder")
     label = "principal components"
     axes[0].loglog(sizes, [row["pca squared"] for row in table], "s--", label=label)
     axes[0].set(ylabel="squared error of a test image")
+    axes[0].yaxis.set_major_formatter(LogFormatter())  # 40, not 4 × 10¹
+    axes[0].yaxis.set_minor_formatter(LogFormatter())
     for ax, names in zip(axes[1:], [("latent vectors", label, "pixels")], strict=False):
         for name, style in zip(names, ("o-", "s--", ":"), strict=True):
             ax.semilogx(sizes, [100 * row[name] for row in table], style, label=name)

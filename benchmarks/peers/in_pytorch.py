@@ -64,6 +64,7 @@ def captured(step: Step) -> Step:
         graph.replay()
         return loss
 
+    replay.step = step  # a graph does not keep the tensors of its step
     return replay
 
 

@@ -24,7 +24,7 @@ def perceptron(sizes: list[int], batch: int, optimizer: str) -> Step:
     def loss(parameters: Any) -> jax.Array:
         return cross_entropy(through(parameters, x, jax.nn.relu), labels)
 
-    return learning(loss, dense(sizes), optimizer)
+    return learning(loss, weights(sizes), optimizer)
 
 
 def learning(loss, parameters: Any, optimizer: str) -> Step:
@@ -38,15 +38,23 @@ def learning(loss, parameters: Any, optimizer: str) -> Step:
         value, gradients = jax.value_and_grad(loss)(state)
         return jax.tree.map(lambda p, g: p - rate * g, state, gradients), value
 
-    return compiled(update, fresh(parameters) if optimizer == "Adam" else parameters)
+    return compiled(update, fresh(parameters) if optimizer == "Adam" else parameters, None)
 
 
-def compiled(update, state: Any) -> Step:
-    """Return a step: state and key to state and loss, in one program that overwrites the state."""
-    program = jax.jit(
-        lambda state, key: (*update(state, key), jax.random.split(key, 1)[0]), donate_argnums=(0, 1)
-    )
-    kept = [jax.device_put(state), jax.random.key(0)]
+def compiled(update, state: Any, key: jax.Array | None) -> Step:
+    """Return a step: state and key to state and loss, in one program that overwrites the state.
+
+    Args:
+        update: takes state and key.
+        state: at the start.
+        key: of random numbers, ``None`` if there are none.
+    """
+
+    def whole(state: Any, key: Any) -> Any:
+        return *update(state, key), None if key is None else jax.random.split(key, 1)[0]
+
+    program = jax.jit(whole, donate_argnums=(0, 1))
+    kept = [jax.device_put(state), key]
 
     def step() -> jax.Array:
         kept[0], loss, kept[1] = program(*kept)
@@ -57,7 +65,7 @@ def compiled(update, state: Any) -> Step:
 
 def perceptron_round(game: Game) -> Step:
     """Return a round of a game between perceptrons."""
-    players = dense(game.generator), dense(game.discriminator, 1)
+    players = weights(game.generator), weights(game.discriminator, 1)
 
     def generate(parameters: Any, z: jax.Array) -> jax.Array:
         return jnp.tanh(through(parameters, z, jax.nn.relu))
@@ -88,7 +96,7 @@ def perceptron_round(game: Game) -> Step:
         d_fake = jax.grad(lambda x: -score(critic[0], x).mean())(fake)
         return (player_step(generator, pull(d_fake)[0]), critic), loss
 
-    return compiled(play, tuple(map(fresh, players)))
+    return compiled(play, tuple(map(fresh, players)), jax.random.key(0))
 
 
 def gan_game(generate, score, players, images: jax.Array, latent: tuple[int, ...]) -> Step:
@@ -109,7 +117,7 @@ def gan_game(generate, score, players, images: jax.Array, latent: tuple[int, ...
         d_fake = jax.grad(lambda x: jax.nn.softplus(-score(discriminator[0], x)).mean())(fake)
         return (player_step(generator, pull(d_fake)[0]), discriminator), value
 
-    return compiled(play, tuple(map(fresh, players)))
+    return compiled(play, tuple(map(fresh, players)), jax.random.key(0))
 
 
 def dcgan_round() -> Step:
@@ -177,18 +185,23 @@ def small_cnn() -> Step:
             through(parameters["dense"], y.reshape(BATCH, -1), jax.nn.relu), labels
         )
 
-    parameters = {"kernels": kernels, "dense": dense([64 * 49, 128, 10])}
+    parameters = {"kernels": kernels, "dense": weights([64 * 49, 128, 10])}
     return learning(loss, parameters, "Adam")
 
 
 # -- parts -----------------------------------------------------------------------------------------
 
 
+def weights(sizes, seed: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Return the weights of ``dense`` as (inputs, outputs), with which JAX is faster."""
+    return [(np.ascontiguousarray(w.T), b) for w, b in dense(sizes, seed)]
+
+
 def through(layers: Any, x: jax.Array, activation) -> jax.Array:
     """Return the outputs of a perceptron before its last activation."""
     for w, b in layers[:-1]:
-        x = activation(x @ w.T + b)
-    return x @ layers[-1][0].T + layers[-1][1]
+        x = activation(x @ w + b)
+    return x @ layers[-1][0] + layers[-1][1]
 
 
 def leaky(x: jax.Array) -> jax.Array:

@@ -307,6 +307,12 @@ class Network(SharedBatches, Meaning):
         if weights is not None:
             self.loss.require_weights()
             weights = checked_weights(weights, count, self.dtype, self.backend)
+        with self.sharing(count):
+            return self._learn(x, count, target, labels, weights)
+
+    def _learn(self, x: Any, count: int, target: Array, labels: Any, weights: Array | None) -> Any:
+        """Take a step on a batch that fits."""
+        assert self.loss is not None and self.optimizer is not None
         run, of_logits = self._take_pass(), self.loss.on_logits(self._activation)
         try:
             run.draw_from(self.random)

@@ -143,6 +143,10 @@ class GanGame(Loop):
 
     def play_and_learn(self) -> None:
         """Play a round: the discriminator's steps, then the generator's."""
+        with self.generator.sharing(self.batch_size), self.discriminator.sharing(self.batch_size):
+            self._play_and_learn()
+
+    def _play_and_learn(self) -> None:
         for _ in range(self.discriminator_steps):
             batch = self.draw()
             values = self.discriminator_learning(batch)

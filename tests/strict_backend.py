@@ -20,7 +20,7 @@ METHODS = {"reshape", "sum", "mean", "max", "min", "astype", "argmax", "take", "
 METHODS |= {"transpose"}
 FUNCTIONS = {
     *("empty", "zeros", "ones", "zeros_like", "ones_like", "empty_like", "full", "arange"),
-    *("array", "concatenate", "stack", "where", "dot", "matmul", "abs", "sign", "negative", "sqrt"),
+    *("array", "concatenate", "stack", "dot", "matmul", "abs", "sign", "negative", "sqrt"),
     *("add", "subtract", "multiply", "divide", "maximum", "minimum", "exp", "expm1", "log"),
     *("log1p", "tanh", "cos", "sin", "isfinite", "clip", "roll", "diff", "argsort"),
     "broadcast_to",
@@ -104,6 +104,12 @@ def _function(name: str) -> Any:
     return lambda *args, **kwargs: call(getattr(np, name), *args, **kwargs)
 
 
+def _where(condition: Any, x: Any, y: Any) -> Any:
+    if not isinstance(condition, StrictArray):
+        raise TypeError(f"where takes an array as its condition, got {condition!r}")
+    return call(np.where, condition, x, y)
+
+
 class StrictBackend(Backend):
     """The backend of :class:`StrictArray`."""
 
@@ -112,6 +118,7 @@ class StrictBackend(Backend):
     def __init__(self) -> None:
         self.xp = SimpleNamespace(
             **{name: _function(name) for name in FUNCTIONS},
+            where=_where,
             finfo=np.finfo,
             uint64=np.uint64,
             float32=np.float32,

@@ -11,7 +11,7 @@ import numpy as np
 from numpy import ndarray
 
 from salamandre.backend.base import Array, Backend, RandomStream
-from salamandre.backend.operation import Operation
+from salamandre.backend.operation import Operation, in_order
 from salamandre.backend.random import NumpyStream
 
 
@@ -52,32 +52,8 @@ class NumpyBackend(Backend):
     def run(self, operation: Operation, arguments: tuple[Any, ...]) -> None:
         """Run the compiled loop where it pays and the arrays' memory allows it, or array code."""
         if self.compiled and operation.loop and arguments[0].size >= operation.least:
-            given = _for_loop(arguments, operation.elementwise)
+            given = in_order(arguments, ndarray, operation.elementwise)
             if given is not None:
                 operation.machine_code(*given)
                 return
         operation.reference(np, *arguments)
-
-
-def _for_loop(arguments: tuple[Any, ...], elementwise: bool) -> list[Any] | None:
-    """Return the arguments as a loop takes them, or ``None`` where the memory has gaps.
-
-    Arrays of an elementwise operation become flat views, if they have one layout.
-    """
-    first, axes = arguments[0], None
-    number = first.dtype.type  # a Python float would make the loop's numbers float64
-    if elementwise and not first.flags.c_contiguous:
-        axes = sorted(range(first.ndim), key=first.strides.__getitem__, reverse=True)
-    given = []
-    for argument in arguments:
-        if isinstance(argument, float):
-            argument = number(argument)
-        elif isinstance(argument, ndarray):
-            if axes:
-                argument = argument.transpose(axes)
-            if not argument.flags.c_contiguous:
-                return None
-            if elementwise:
-                argument = argument.reshape(-1)
-        given.append(argument)
-    return given

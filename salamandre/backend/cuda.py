@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from salamandre.backend.base import Array, Backend, RandomStream
-from salamandre.backend.operation import Operation
+from salamandre.backend.operation import Operation, in_order
 from salamandre.backend.random import SplitMixStream
 
 INSTALL = "pip install 'salamandre[cuda12x]' (or [cuda13x], after your driver's CUDA version)"
@@ -71,6 +71,9 @@ class CupyBackend(Backend):
 
     def run(self, operation: Operation, arguments: tuple[Any, ...]) -> None:
         """Run the operation's kernel, compiled at its first use, or the reference without one."""
+        if operation.steps is not None:
+            operation.steps(self, *arguments)
+            return
         if operation.kernel is None:
             operation.reference(self.xp, *arguments)
             return
@@ -78,4 +81,6 @@ class CupyBackend(Backend):
         if operation not in self._kernels:
             name = f"salamandre_{operation.name}"
             self._kernels[operation] = self.xp.ElementwiseKernel(inputs, outputs, body, name)
+        if operation.elementwise:  # neighbouring threads then read neighbouring memory
+            arguments = tuple(in_order(arguments, self.xp.ndarray, elementwise=True) or arguments)
         self._kernels[operation](*bind(*arguments))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 Array = Any  # an array of the backend: numpy.ndarray, cupy.ndarray or one of your own
@@ -29,6 +29,7 @@ class Operation:
         reference: the plain array code.
         loop: the same as a loop over the elements for Numba, or ``None``.
         kernel: the same as CUDA code, the arguments of :meth:`cuda`, or ``None``.
+        steps: the same by other operations, for a GPU, or ``None``.
         elementwise: whether all arrays have one shape, and their order does not matter.
         least: elements of the first array below which the reference is done before a loop is
             called.
@@ -43,6 +44,7 @@ class Operation:
         self.reference = reference
         self.loop: Callable[..., None] | None = None
         self.kernel: tuple[str, str, str, Callable[..., tuple[Any, ...]]] | None = None
+        self.steps: Callable[..., None] | None = None
 
     def __call__(self, backend: Runner, *arguments: Any) -> None:
         """Run the operation."""
@@ -77,6 +79,11 @@ class Operation:
         """
         self.kernel = inputs, outputs, body, bind
 
+    def in_steps(self, steps: Callable[..., None]) -> Callable[..., None]:
+        """Add what a GPU does by other operations (a decorator): ``steps(backend, *arguments)``."""
+        self.steps = steps
+        return steps
+
     @functools.cached_property
     def machine_code(self) -> Callable[..., None]:
         """The compiled loop; Numba is imported here."""
@@ -91,3 +98,28 @@ class Elementwise(Operation):
 
     elementwise = True
     least = 2**12
+
+
+def in_order(arguments: Sequence[Any], is_array: Any, elementwise: bool) -> list[Any] | None:
+    """Return the arguments with arrays as their elements follow each other in memory.
+
+    Arrays of an elementwise operation become flat views, if they have one layout; numbers become
+    those of the arrays' precision. ``None`` if the memory of an array has gaps, or another order.
+    """
+    first, axes = arguments[0], None
+    number = first.dtype.type  # a Python float would make the loop's numbers float64
+    if elementwise and not first.flags.c_contiguous:
+        axes = sorted(range(first.ndim), key=first.strides.__getitem__, reverse=True)
+    given = []
+    for argument in arguments:
+        if isinstance(argument, float):
+            argument = number(argument)
+        elif isinstance(argument, is_array):
+            if axes:
+                argument = argument.transpose(axes)
+            if not argument.flags.c_contiguous:
+                return None
+            if elementwise:
+                argument = argument.reshape(-1)
+        given.append(argument)
+    return given

@@ -74,7 +74,7 @@ class LabelSmoothing(Remedy):
             return target
         drawn = game.random.uniform((count, 1), game.discriminator.dtype)
         smoothed = self.low + (self.high - self.low) * drawn
-        return game.backend.xp.where(target == 1, smoothed, target)  # flipped ones stay 0
+        return smoothed * target  # flipped ones stay 0
 
 
 class LabelFlipping(Remedy):

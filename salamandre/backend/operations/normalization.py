@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from salamandre.backend.operation import Array, Operation
+from salamandre.backend.operations.windows import INDEX
 
 PART = 64  # rows that stay in the nearest cache
+PARTS = 64  # of the rows, most that a GPU adds up side by side
 
 
 @Operation
@@ -54,6 +56,104 @@ def _moments(x: Array, mean: Array, variance: Array) -> None:
     for c in range(features):
         mean[c] = means[c]
         variance[c] = squares[c] / count
+
+
+@moments.in_steps
+def _moments_in_steps(backend: Any, x: Array, mean: Array, variance: Array) -> None:
+    means, squares = _part_spaces(backend, x)
+    part_moments(backend, x, means, squares)
+    join_moments(backend, means, squares, (len(x),), mean, variance)
+
+
+def _part_spaces(backend: Any, x: Array) -> tuple[Array, Array]:
+    """Return two arrays (parts, C); all parts of the rows have some, and all but the last equally.
+
+    Neighbouring threads of a GPU read neighbouring features: a sum over all rows at once would have
+    as few threads as features.
+    """
+    rows = max(PART // 2, -(-len(x) // PARTS))
+    shape = -(-len(x) // rows), x.shape[1]
+    return tuple(backend.workspace(name, shape, x.dtype) for name in ("parts", "squares"))
+
+
+@Operation
+def part_moments(xp: Any, x: Array, means: Array, squares: Array) -> None:
+    """Write the mean of each part of the rows, and the sum of squares about it, (parts, C)."""
+    for p, rows in enumerate(_parts(x, len(means))):
+        means[p] = rows.mean(axis=0)
+        centred = rows - means[p]
+        squares[p] = (centred * centred).sum(axis=0)
+
+
+def _parts(x: Array, count: int) -> list[Array]:
+    size = -(-len(x) // count)
+    return [x[start : start + size] for start in range(0, len(x), size)]
+
+
+# A part of the rows; i is the index in (parts, C).
+_PART = f"""{INDEX}
+    const int c = e % features, size = (rows + parts - 1) / parts;
+    const int first = e / features * size, last = first + size < rows ? first + size : rows;
+"""
+
+part_moments.cuda(
+    "raw T x, int32 rows, int32 features, int32 parts",
+    "T mean, T square",
+    f"""{_PART}
+    T sum = 0;
+    for (int r = first; r < last; ++r) sum += x[(ptrdiff_t)r * features + c];
+    mean = sum / (last - first);
+    T squares = 0;
+    for (int r = first; r < last; ++r) {{
+        const T centred = x[(ptrdiff_t)r * features + c] - mean;
+        squares += centred * centred;
+    }}
+    square = squares;
+    """,
+    lambda x, means, squares: (x, *x.shape, len(means), means, squares),
+)
+
+
+@Operation
+def join_moments(
+    xp: Any, means: Array, squares: Array, count: tuple[int], mean: Array, variance: Array
+) -> None:
+    """Write the mean and the variance of all rows, whose number is ``count``, from their parts'."""
+    size = -(-count[0] // len(means))
+    mean[...] = 0
+    for p in range(len(means)):
+        mean += min(size, count[0] - p * size) / count[0] * means[p]
+    variance[...] = 0
+    for p in range(len(means)):
+        delta = means[p] - mean
+        variance += squares[p] + min(size, count[0] - p * size) * delta * delta
+    variance /= count[0]
+
+
+join_moments.cuda(
+    "raw T means, raw T squares, int32 features, int32 parts, int32 rows",
+    "T mean, T variance",
+    """
+    const int size = (rows + parts - 1) / parts;
+    double sum = 0, square = 0;
+    for (int p = 0; p < parts; ++p) {
+        const int count = (p + 1) * size < rows ? size : rows - p * size;
+        sum += count * (double)means[p * features + i];
+    }
+    sum /= rows;
+    for (int p = 0; p < parts; ++p) {
+        const int count = (p + 1) * size < rows ? size : rows - p * size;
+        const double delta = means[p * features + i] - sum;
+        square += squares[p * features + i] + count * delta * delta;
+    }
+    mean = sum;
+    variance = square / rows;
+    """,
+    lambda means, squares, count, mean, variance: (
+        *(means, squares, means.shape[1], len(means)),
+        *(*count, mean, variance),
+    ),
+)
 
 
 @Operation
@@ -116,6 +216,70 @@ def _normalize_sums(
     for c in range(features):
         d_beta[c] = sums[c]
         d_gamma[c] = products[c] * inverse_std[c]
+
+
+@normalize_sums.in_steps
+def _normalize_sums_in_steps(
+    backend: Any, dy: Array, x: Array, mean: Array, inverse_std: Array, *sums: Array
+) -> None:
+    products, parts = _part_spaces(backend, x)
+    part_sums(backend, dy, x, mean, products, parts)
+    join_sums(backend, products, parts, inverse_std, *sums)
+
+
+@Operation
+def part_sums(xp: Any, dy: Array, x: Array, mean: Array, products: Array, sums: Array) -> None:
+    """Write Σ dy (x - mean) and Σ dy of each part of the rows, (parts, C)."""
+    parts = zip(_parts(x, len(sums)), _parts(dy, len(sums)), strict=True)
+    for p, (rows, given) in enumerate(parts):
+        products[p] = (given * (rows - mean)).sum(axis=0)
+        sums[p] = given.sum(axis=0)
+
+
+part_sums.cuda(
+    "raw T dy, raw T x, raw T mean, int32 rows, int32 features, int32 parts",
+    "T product, T sum",
+    f"""{_PART}
+    const T centre = mean[c];
+    T products = 0, sums = 0;
+    for (int r = first; r < last; ++r) {{
+        const ptrdiff_t at = (ptrdiff_t)r * features + c;
+        products += dy[at] * (x[at] - centre);
+        sums += dy[at];
+    }}
+    product = products;
+    sum = sums;
+    """,
+    lambda dy, x, mean, products, sums: (dy, x, mean, *x.shape, len(sums), products, sums),
+)
+
+
+@Operation
+def join_sums(
+    xp: Any, products: Array, sums: Array, inverse_std: Array, d_gamma: Array, d_beta: Array
+) -> None:
+    """Write the sums of the products, times ``inverse_std``, and of the sums of all parts."""
+    d_gamma[...] = products.sum(axis=0) * inverse_std
+    d_beta[...] = sums.sum(axis=0)
+
+
+join_sums.cuda(
+    "raw T products, raw T sums, int32 features, int32 parts, T inverse_std",
+    "T d_gamma, T d_beta",
+    """
+    double product = 0, sum = 0;
+    for (int p = 0; p < parts; ++p) {
+        product += products[p * features + i];
+        sum += sums[p * features + i];
+    }
+    d_gamma = product * inverse_std;
+    d_beta = sum;
+    """,
+    lambda products, sums, inverse_std, d_gamma, d_beta: (
+        *(products, sums, products.shape[1], len(products)),
+        *(inverse_std, d_gamma, d_beta),
+    ),
+)
 
 
 @Operation

@@ -307,7 +307,8 @@ class Network(SharedBatches, Meaning):
             weights = checked_weights(weights, count, self.dtype, self.backend)
         batch = x, target, labels, weights
         key = Component.changes, self.loss, self.optimizer
-        found = self.backend.repeat(self._learn, batch, key, [self.gate])
+        with self.sharing(count):
+            found = self.backend.repeat(self._learn, batch, key, [self.gate])
         if self._latest is not None:  # its backprop would mix old outputs with new parameters
             self._latest.output_shape = None
         return found["loss"]

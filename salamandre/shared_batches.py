@@ -10,22 +10,24 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from salamandre.backend import Array, Backend
 from salamandre.backend.group import ALONE, Group
-from salamandre.backend.team import allowed_threads, team
+from salamandre.backend.team import allowed_threads, one_blas_thread, team
 from salamandre.checks import whole
 from salamandre.inputs import example_count
 from salamandre.layers.containers import Pairs, Sequential
 from salamandre.passes import Context, Pass
-from salamandre.shares import Replica, Seed, cut, joined, multiply_adds, share_slices
+from salamandre.shares import Replica, Seed, cut, joined, share_slices, window_work
 from salamandre.vectors import FlatVectors
 
-# Of a share's forward pass: with fewer multiply-adds, or fewer for each parameter, whose gradient
-# has to be added, it costs more than it gains. Measured by benchmarks/threads.py.
-LEAST_WORK = 8e6
-LEAST_REUSE = 64
+# A share with less work than that, in multiply-adds of a forward pass, or than that for each
+# parameter, whose gradient has to be added, costs more than it gains. Measured by
+# benchmarks/threads.py on two cores.
+LEAST_WORK = 16e6
+LEAST_WORK_OF_PARAMETER = 32
 
 Work = Callable[[Pass, slice], Any]  # on a share's pass and examples
 
@@ -99,28 +101,35 @@ class SharedBatches(FlatVectors, abstract=True):
                 f"or give a larger batch"
             )
 
+    def sharing(self, examples: int) -> AbstractContextManager[None]:
+        """Let BLAS use one thread in the block, if a batch of so many examples is shared in it.
+
+        The threads of BLAS stay awake for a while after a product, and would take time from ours.
+        """
+        return one_blas_thread() if self._share_count(examples) > 1 else nullcontext()
+
     def _share_count(self, examples: int) -> int:
         """Return among how many threads a batch is shared."""
         if self._threads is not None:
             whole_batch = any(layer.whole_batch for _, layer in self.walk())
             return min(self._threads if allowed_threads() and not whole_batch else 1, examples)
-        work, reuse = self._work
-        pay = int(min(work * examples / LEAST_WORK, reuse * examples / LEAST_REUSE))
+        pay = int(self._work * examples)
         return max(min(pay, examples, allowed_threads()), 1) if pay > 1 else 1
 
     @functools.cached_property
-    def _work(self) -> tuple[float, float]:
-        """The multiply-adds of an example, in all and for each parameter; zeros: do not share.
+    def _work(self) -> float:
+        """The work of an example as a part of the least that pays; 0: batches are not shared.
 
-        A layer of a user's own may look at the whole batch without saying so.
+        Networks without windows leave their cores to the threads of BLAS, which pay sooner. A layer
+        of a user's own may look at the whole batch without saying so.
         """
         layers = [layer for _, layer in self.walk()]
         known = all(layer.is_standard(m) for layer in layers for m in ("compute", "backprop"))
         whole_batch = any(layer.whole_batch for layer in layers)
         if whole_batch or not (self.backend.shares_batches and known):
-            return 0, 0
-        work = multiply_adds(self, ())
-        return work, work / max(self.parameter_count(), 1)
+            return 0.0
+        least = max(LEAST_WORK, LEAST_WORK_OF_PARAMETER * self.parameter_count())
+        return window_work(self, self.output_shape) / least
 
     # -- a pass by shares ----------------------------------------------------------------------
 

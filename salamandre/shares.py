@@ -13,6 +13,9 @@ from salamandre.layer import Layer
 from salamandre.layers.containers import Container
 from salamandre.passes import Pass
 
+# What an element of an output costs in loops, measured by benchmarks/threads.py.
+OUTPUT_COST = 100
+
 
 class Replica:
     """A network's layers once more: all that they have, but gradients of their own.
@@ -119,11 +122,18 @@ def joined(parts: Sequence[Any], name: str, ctx: Pass) -> Any:
     return ctx.xp.concatenate(parts, out=joint)
 
 
-def multiply_adds(layer: Layer, output: Sequence[int]) -> int:
-    """Return about how many multiply-adds an example takes in a layer with such an output."""
-    positions = math.prod(output[1:])  # of images that windows are moved over
-    total = sum(d.size * (positions if len(d.shape) == 4 else 1) for d in layer.declared)
+def window_work(layer: Layer, output: Sequence[int]) -> int:
+    """Return about what an example costs in layers with windows, in multiply-adds.
+
+    Args:
+        layer: with all that are inside.
+        output: the shape of its output.
+    """
+    positions, total = math.prod(output[1:]), 0
+    for declared in layer.declared:
+        if len(declared.shape) == 4:
+            total += positions * (declared.size + OUTPUT_COST * output[0])
     for index, child in enumerate(layer.children):
         shape = layer._outputs[index] if isinstance(layer, Container) else output
-        total += multiply_adds(child, shape)
+        total += window_work(child, shape)
     return total

@@ -149,7 +149,9 @@ class GanGame(Samples, Loop):
         optimizers = [player.optimizer for player in players]
         key = Component.changes, self.generator_steps, *players, *optimizers, *parts
         gates = [player.gate for player in players]
-        values = self.backend.repeat(self._play_round, examples, key, gates)
+        generator, discriminator = (player.sharing(self.batch_size) for player in players)
+        with generator, discriminator:
+            values = self.backend.repeat(self._play_round, examples, key, gates)
         self.history.append(**{name: self.backend.scalar(v) for name, v in values.items()})
 
     def _play_round(self, *examples: tuple[Array, Array | None]) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Convolutions of a DCGAN, and its whole training step, timed beside PyTorch.
+"""Convolutions of a DCGAN, and training steps of it and of CNNs, timed beside PyTorch.
 
 Contestants take turns in one process as in ``speed.py``. A ratio is the peer's median time over
 ours: above 1 we are faster. PyTorch runs eagerly, in its default layout and channels-last. The bare
@@ -203,20 +203,56 @@ def our_cnn() -> Step:
 
 def torch_cnn(last: bool) -> Step:
     """Return the same step in PyTorch."""
-    import torch
     from torch import nn
 
     def convolution(inputs: int, channels: int, *window: int) -> list[nn.Module]:
         layer = nn.Conv2d(inputs, channels, *window, bias=False)
         return [layer, nn.BatchNorm2d(channels), nn.ReLU()]
 
-    layout = torch.channels_last if last else torch.contiguous_format
     model = nn.Sequential(
         *(*convolution(1, 32, 6, 2, 2), *convolution(32, 64, 4, 2, 1)),
         *(nn.Dropout2d(0.2), nn.Flatten()),
         *(nn.Linear(64 * 49, 128), nn.ReLU(), nn.Dropout(0.3), nn.Linear(128, 10)),
-    ).to(memory_format=layout)
-    optimizer, criterion = torch.optim.Adam(model.parameters()), nn.CrossEntropyLoss()
+    )
+    return torch_step(model, last)
+
+
+def our_windows() -> Step:
+    """Return a training step of a CNN of 3 x 3 windows: 32-32-pool-64-pool-128."""
+    import salamandre as sal
+
+    def convolution(channels: int) -> sal.Layer:
+        return sal.ConvolutionalLayer(channels, 3, padding=1, activation=sal.ReLU())
+
+    layers = [convolution(32), convolution(32), sal.MaxPool(2), convolution(64), sal.MaxPool(2)]
+    layers += [convolution(128), sal.Flatten(), sal.NeuronLayer(10, sal.Softmax())]
+    network = sal.Network(layers, (1, 28, 28), sal.CrossEntropy(), sal.Adam())
+    x, labels = digits()
+    return lambda: network.learn(x, labels)
+
+
+def torch_windows(last: bool) -> Step:
+    """Return the same step in PyTorch."""
+    from torch import nn
+
+    def convolution(inputs: int, channels: int) -> list[nn.Module]:
+        return [nn.Conv2d(inputs, channels, 3, padding=1), nn.ReLU()]
+
+    model = nn.Sequential(
+        *(*convolution(1, 32), *convolution(32, 32), nn.MaxPool2d(2)),
+        *(*convolution(32, 64), nn.MaxPool2d(2), *convolution(64, 128)),
+        *(nn.Flatten(), nn.Linear(128 * 49, 10)),
+    )
+    return torch_step(model, last)
+
+
+def torch_step(model, last: bool) -> Step:
+    """Return a training step of a classifier of digits in PyTorch."""
+    import torch
+
+    layout = torch.channels_last if last else torch.contiguous_format
+    model = model.to(memory_format=layout)
+    optimizer, criterion = torch.optim.Adam(model.parameters()), torch.nn.CrossEntropyLoss()
     x, labels = (torch.from_numpy(array) for array in digits())
     x = x.to(memory_format=layout)
 
@@ -245,6 +281,12 @@ CLASSIFIERS = {
     "salamandre": our_cnn,
     "PyTorch": lambda: torch_cnn(False),
     "PyTorch, channels-last": lambda: torch_cnn(True),
+}
+
+WINDOWS = {
+    "salamandre": our_windows,
+    "PyTorch": lambda: torch_windows(False),
+    "PyTorch, channels-last": lambda: torch_windows(True),
 }
 
 
@@ -291,7 +333,7 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=2, help="of BLAS and PyTorch (default 2)")
     parser.add_argument("--plain", action="store_true", help="without Numba")
     parser.add_argument("--blocks", type=int, default=10, help="turns of each (default 10)")
-    parser.add_argument("--cnn", action="store_true", help="only the step of the MNIST CNN")
+    parser.add_argument("--cnn", action="store_true", help="only the steps of CNNs")
     parser.add_argument("--memory", action="store_true", help="peak memory instead of time")
     parser.add_argument("--growth", choices=GAMES, help=argparse.SUPPRESS)
     parser.add_argument("--output", type=Path, help="write the table to this file")
@@ -331,7 +373,11 @@ def main() -> None:
             text = f"{what} {inputs} → {outputs} at {size} x {size}"
             rows.append(row(text, contestants, 5, options.blocks))
             print(rows[-1], flush=True)
-        wholes = {"round of the DCGAN": GAMES, "step of the MNIST CNN": CLASSIFIERS}
+        wholes = {
+            "round of the DCGAN": GAMES,
+            "step of the MNIST CNN": CLASSIFIERS,
+            "step of a CNN of 3 x 3 windows": WINDOWS,
+        }
         for what, made in list(wholes.items())[options.cnn :]:
             steps = {name: make() for name, make in made.items()}
             rows.append(row(what, steps, 3, options.blocks))

@@ -161,23 +161,32 @@ def _turned(weights: Array) -> Array:
     return weights[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)
 
 
-def products(ctx: Any, *place: Any) -> Products:
-    """Return the fastest kind in a context; ``place`` are the arguments of :class:`Products`."""
-    return _made(ctx.backend.compiled and ctx.dtype.itemsize == 4, *place)
+# Output positions of a batch from which on it pays to transform the weights for Winograd's tiles.
+MANY = 512
+
+
+def products(
+    ctx: Any, count: int, kernel: Pair, stride: Pair, padding: Pair, image: Shape, outputs: Shape
+) -> Products:
+    """Return the fastest kind for a batch of ``count`` images; see :class:`Products`."""
+    fast = ctx.backend.compiled and ctx.dtype.itemsize == 4
+    many = count * outputs[1] * outputs[2] >= MANY
+    return _made(fast, many, kernel, stride, padding, image, outputs)
 
 
 @functools.cache
 def _made(
-    fast: bool, kernel: Pair, stride: Pair, padding: Pair, image: Shape, outputs: Shape
+    fast: bool, many: bool, kernel: Pair, stride: Pair, padding: Pair, image: Shape, outputs: Shape
 ) -> Products:
     """Return the same, in compiled float32 code (``fast``) or not."""
+    place = kernel, stride, padding, image, outputs
     kind: type[Products] = ColumnProducts
     if padding == (0, 0) and WholeProducts.fits(kernel, stride, image, outputs):
         kind = WholeProducts
-    elif fast and WinogradProducts.pays(kernel, stride, padding, image, outputs):
+    elif fast and many and WinogradProducts.pays(*place):
         kind = WinogradProducts
-    elif fast and TurnedProducts.pays(kernel, stride, padding, image, outputs):
+    elif fast and TurnedProducts.pays(*place):
         kind = TurnedProducts
     elif TileProducts.pays(kernel, stride, image, outputs):
         kind = TileProducts
-    return kind(kernel, stride, padding, image, outputs)
+    return kind(*place)

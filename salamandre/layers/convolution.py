@@ -71,7 +71,7 @@ class _Convolution(ActivatedLayer, abstract=True):
         """Return f(z)."""
         ctx.x = pixels(ctx, "x", x)
         z = images(ctx, "z", len(x), self._output_shape)
-        ctx.products = products(ctx, *self._place)
+        ctx.products = products(ctx, len(x), *self._place)
         ctx.products.prepare(ctx, self.weights)
         slope = self._slope
         self._product(ctx, ctx.x, z, self.bias, 1.0 if slope is None else slope)

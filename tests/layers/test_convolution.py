@@ -99,7 +99,7 @@ def test_tiles_are_as_accurate_as_columns_in_float32(random):
 
 
 @pytest.mark.parametrize("compiled", [False, True])
-@pytest.mark.parametrize("kernel, stride", [(5, 1), (4, 2)])
+@pytest.mark.parametrize("kernel, stride", [(5, 1), (4, 2), (3, 1)])
 def test_the_memory_of_columns_is_bounded(kernel, stride, compiled, random):
     """The columns of this batch would take 500 MB, its tiles 70 MB."""
     backend = NumpyBackend(compiled=compiled)

@@ -108,21 +108,85 @@ class ColumnProducts(Products):
         return columns.reshape(-1, self.inputs)
 
 
-def products(ctx: Any, *place: Any) -> Products:
-    """Return the fastest kind in a context; ``place`` are the arguments of :class:`Products`."""
-    return _made(ctx.backend.compiled and ctx.dtype.itemsize == 4, *place)
+class TurnedProducts(ColumnProducts):
+    """For stride 1 and few outputs: the same products seen from the outputs.
+
+    What each output position sees is what each pixel adds to the outputs through turned windows:
+    image and outputs change places, and the columns have the few channels of the outputs.
+    """
+
+    def __init__(
+        self, kernel: Pair, stride: Pair, padding: Pair, image: Shape, outputs: Shape
+    ) -> None:
+        turned = (kernel[0] - 1 - padding[0], kernel[1] - 1 - padding[1])
+        super().__init__(kernel, stride, turned, outputs, image)
+
+    @staticmethod
+    def pays(kernel: Pair, stride: Pair, padding: Pair, image: Shape, outputs: Shape) -> bool:
+        """Whether the columns become smaller by half or more."""
+        fits = stride == (1, 1) and padding[0] < kernel[0] and padding[1] < kernel[1]
+        return fits and 2 * outputs[0] <= image[0]
+
+    def prepare(self, ctx: Any, weights: Array) -> None:
+        """Turn the weights."""
+        super().prepare(ctx, _turned(weights))
+
+    def correlate(
+        self, ctx: Any, image: Array, out: Array, bias: Array | None = None, slope: float = 1.0
+    ) -> None:
+        """Sum what the pixels add to the outputs."""
+        super().transpose(ctx, image, out, bias, slope)
+
+    def transpose(
+        self, ctx: Any, outputs: Array, out: Array, bias: Array | None = None, slope: float = 1.0
+    ) -> None:
+        """Find what the pixels see of the outputs."""
+        super().correlate(ctx, outputs, out, bias, slope)
+
+    def weight_gradient(
+        self, ctx: Any, image: Array, outputs: Array, out: Array, add: bool = False
+    ) -> None:
+        """Turn the gradient of the turned weights."""
+        shape = (self.outputs, *self.kernel, self.channels)
+        found = ctx.backend.workspace("turned", shape, ctx.dtype).transpose(0, 3, 1, 2)
+        super().weight_gradient(ctx, outputs, image, found)
+        if add:
+            out += _turned(found)
+        else:
+            out[...] = _turned(found)
+
+
+def _turned(weights: Array) -> Array:
+    """Return weights (P, C, kh, kw) turned by 180 degrees, (C, P, kh, kw)."""
+    return weights[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)
+
+
+# Output positions of a batch from which on it pays to transform the weights for Winograd's tiles.
+MANY = 512
+
+
+def products(
+    ctx: Any, count: int, kernel: Pair, stride: Pair, padding: Pair, image: Shape, outputs: Shape
+) -> Products:
+    """Return the fastest kind for a batch of ``count`` images; see :class:`Products`."""
+    fast = ctx.backend.compiled and ctx.dtype.itemsize == 4
+    many = count * outputs[1] * outputs[2] >= MANY
+    return _made(fast, many, kernel, stride, padding, image, outputs)
 
 
 @functools.cache
 def _made(
-    fast: bool, kernel: Pair, stride: Pair, padding: Pair, image: Shape, outputs: Shape
+    fast: bool, many: bool, kernel: Pair, stride: Pair, padding: Pair, image: Shape, outputs: Shape
 ) -> Products:
     """Return the same, in compiled float32 code (``fast``) or not."""
+    place = kernel, stride, padding, image, outputs
     kind: type[Products] = ColumnProducts
     if padding == (0, 0) and WholeProducts.fits(kernel, stride, image, outputs):
         kind = WholeProducts
-    elif fast and WinogradProducts.pays(kernel, stride, padding, image, outputs):
+    elif fast and many and WinogradProducts.pays(*place):
         kind = WinogradProducts
+    elif fast and TurnedProducts.pays(*place):
+        kind = TurnedProducts
     elif TileProducts.pays(kernel, stride, image, outputs):
         kind = TileProducts
-    return kind(kernel, stride, padding, image, outputs)
+    return kind(*place)

@@ -93,3 +93,30 @@ class CosineDecay(Schedule):
             return self.rate * (step + 1) / self.warmup
         done = min(1.0, (step - self.warmup) / (self.steps - self.warmup))
         return self.final + (self.rate - self.final) * (1 + math.cos(math.pi * done)) / 2
+
+
+class Triangle(Schedule):
+    """A straight line up to the highest rate, and one down to the last (Smith and Topin 2018).
+
+    Args:
+        rate: the highest.
+        steps: the step at which ``final`` is reached; it holds from there on.
+        peak: the share of the steps before the highest rate. Default 0.23 (Jordan 2024).
+        first: the rate of the first step, as a share of the highest. Default 0.2.
+        final: the last rate, as a share of the highest. Default 0.07.
+    """
+
+    def __init__(
+        self, rate: float, steps: int, peak: float = 0.23, first: float = 0.2, final: float = 0.07
+    ) -> None:
+        self.rate = real("Triangle rate", rate, 0)
+        self.steps = whole("Triangle steps", steps)
+        self.peak = real("Triangle peak", peak, 0, 1, above=True, below=True)
+        self.first, self.final = real("Triangle first", first, 0), real("Triangle final", final, 0)
+
+    def __call__(self, step: int) -> float:
+        """Return the rate of a step."""
+        share = min(1.0, step / self.steps)
+        if share < self.peak:
+            return self.rate * (self.first + (1 - self.first) * share / self.peak)
+        return self.rate * (1 + (self.final - 1) * (share - self.peak) / (1 - self.peak))

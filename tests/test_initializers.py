@@ -55,6 +55,17 @@ def test_constants():
     assert (draw(init.Zeros()) == 0).all() and (draw(init.Constant(7)) == 7).all()
 
 
+@pytest.mark.parametrize("shape", [(6, 4, 3, 3), (4, 6, 3, 5), (5, 5, 1, 1)])
+def test_dirac_is_that_of_pytorch_and_the_rest_is_drawn(shape):
+    torch = pytest.importorskip("torch")
+    expected = torch.nn.init.dirac_(torch.empty(shape)).numpy()
+    weights = draw(init.Dirac(), shape)
+    assert np.array_equal(weights[: shape[1]], expected[: shape[1]])
+    rest = weights[shape[1] :]
+    assert not rest.size or (rest.std() > 0.1 and (rest != 0).all())
+    assert np.array_equal(draw(init.Dirac(3), shape)[:4], 3 * expected[:4])
+
+
 def test_mistakes():
     for call, message in (
         (lambda: init.Xavier("unifrom"), "did you mean 'uniform'"),

@@ -34,3 +34,9 @@ def test_schedules(name):
         optimizer.step()
         scheduler.step()
     assert sal.SGD(schedule).learning_rate == 0.1
+
+
+def test_a_triangle_has_three_corners():
+    rate = sal.schedules.Triangle(0.5, 100, peak=0.2, first=0.1, final=0.04)
+    corners = [rate(step) for step in (0, 10, 20, 60, 100, 130)]
+    assert corners == pytest.approx([0.05, 0.275, 0.5, 0.26, 0.02, 0.02])

@@ -10,6 +10,7 @@ from salamandre.data.opening import open
 from salamandre.data.paired_images import Pairs
 from salamandre.data.pairing import pairs
 from salamandre.data.transforms import (
+    AlternatingFlip,
     Binarise,
     Chain,
     Crop,
@@ -18,6 +19,7 @@ from salamandre.data.transforms import (
     Mask,
     Noise,
     RandomCrop,
+    Reflect,
     Resize,
     Shift,
     apply,

@@ -17,7 +17,7 @@ from salamandre.class_names import Names
 from salamandre.data.arrays import Data, are_one_hot, examples
 from salamandre.data.code import code_checksum
 from salamandre.data.images import Images
-from salamandre.data.transforms import Transform
+from salamandre.data.transforms import Transform, visiting
 from salamandre.data.weights import example_weights
 from salamandre.inputs import Pixels, fits
 from salamandre.network import Network
@@ -183,7 +183,8 @@ class Source:
             part = rows[index * batch_size : (index + 1) * batch_size]
             x, targets = self._inputs.take(part, axis=0), self._targets.take(part, axis=0)
             if self._transform is not None:
-                x = self._transform(x, np.random.default_rng([seed, epoch, index]))
+                transform = visiting(self._transform, part, epoch)
+                x = transform(x, np.random.default_rng([seed, epoch, index]))
             batch = self._as_batch(x, targets, self._transformed_pixels)
             if self._weights is None:
                 yield batch

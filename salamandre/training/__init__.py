@@ -10,4 +10,5 @@ from salamandre.training.callbacks import (
 from salamandre.training.engine import Engine
 from salamandre.training.history import History
 from salamandre.training.loop import Callback, Loop
+from salamandre.training.rates import lr_find
 from salamandre.training.triggers import Epochs, Seconds, Steps

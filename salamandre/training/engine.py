@@ -16,6 +16,7 @@ from salamandre.data.images import Images, checksum
 from salamandre.data.transforms import Transform
 from salamandre.inputs import BYTES
 from salamandre.network import Diverged, Network
+from salamandre.training.accumulation import Accumulation
 from salamandre.training.checkpoint import State
 from salamandre.training.divergence import HUGE, NotFinite
 from salamandre.training.history import NOT_METRICS, History, require_free
@@ -54,6 +55,8 @@ class Engine(Loop):
         class_weights: in the training loss, of the examples of each class: numbers by class names
             or labels (1 for the others), one number for each class, or ``"balanced"``: N /
             (classes · count of the class). Default none.
+        accumulate: parts that a batch is learned in, whose gradients are added: a large batch then
+            needs the memory of a small one, see :class:`Accumulation`. Default 1.
         sample_weights: in the training loss, of each training example (N,); they multiply
             ``class_weights``. Default none. The loss of a step divides by the sum of its weights.
 
@@ -78,6 +81,7 @@ class Engine(Loop):
         attack: Callable[..., Array] | None = None,
         class_weights: Mapping[Any, float] | Sequence[float] | str | None = None,
         sample_weights: Any = None,
+        accumulate: int = 1,
     ) -> None:
         super().__init__()
         if network.loss is None or network.optimizer is None:
@@ -88,6 +92,13 @@ class Engine(Loop):
         self.callbacks = checked_callbacks(callbacks)
         self.seed = whole("seed", seed, least=0)
         self.attack = attack
+        self.accumulate = whole("accumulate", accumulate)
+        if self.accumulate > self.batch_size:
+            raise ValueError(
+                f"a batch of {self.batch_size} cannot be learned in {accumulate} parts: make "
+                f"accumulate smaller"
+            )
+        self._learner = network if accumulate == 1 else Accumulation(network, self.accumulate)
         self.train = Source(
             train,
             network,
@@ -158,7 +169,7 @@ class Engine(Loop):
         if self.attack is not None:
             x = self.attack(self.network, x, targets, seed=(self.seed, self.step))
         try:
-            loss = self.network.learn(x, targets, **given)
+            loss = self._learner.learn(x, targets, **given)
         except Diverged as error:
             what, _, _ = str(error).partition(" at step")
             number = f"{what} in step {self.step + 1}".removeprefix("the ")
@@ -236,6 +247,8 @@ class Engine(Loop):
         }
         if self.attack is not None:
             identity["attack"] = named(self.attack)
+        if self.accumulate > 1:
+            identity["accumulate"] = self.accumulate
         if self.train.weights is not None:
             identity["weights"] = checksum(self.train.weights)
         if self.train.pixels is not None and self.train.pixels[1:] != BYTES[1:]:

@@ -9,6 +9,7 @@ from PIL import Image
 import salamandre as sal
 from salamandre import data
 from salamandre.data import (
+    AlternatingFlip,
     Binarise,
     Chain,
     Crop,
@@ -18,6 +19,7 @@ from salamandre.data import (
     Mask,
     Noise,
     RandomCrop,
+    Reflect,
     Resize,
     Shift,
 )
@@ -34,6 +36,8 @@ ALL = [
     Resize(9),
     Shift(2),
     Chain(Resize(8), RandomCrop(6), Flip()),
+    AlternatingFlip(),
+    Chain(Reflect(3), RandomCrop(6), AlternatingFlip()),
     Mask(0.3),
 ]
 
@@ -314,3 +318,39 @@ def test_rows_of_numbers_are_no_images(transform):
     with pytest.raises(ValueError, match="images"):
         sal.Engine(network, (x, np.zeros((5, 2))), transform=transform).run(1)
     assert network.optimizer.steps == 0
+
+
+def test_reflected_edges_are_those_of_pytorch():
+    torch = pytest.importorskip("torch")
+    expected = torch.nn.functional.pad(torch.tensor(X.astype(float)), (3, 3, 3, 3), mode="reflect")
+    np.testing.assert_array_equal(Reflect(3)(X, draw()), expected.numpy())
+    with pytest.raises(
+        ValueError, match="needs images of more than 6 pixels on each side, got 8×6"
+    ):
+        Reflect(6)(X, draw())
+
+
+@pytest.mark.parametrize("wrap", [lambda t: t, lambda t: Chain(Reflect(1), Crop(6), t)])
+def test_each_image_is_seen_both_ways_in_two_epochs(wrap):
+    images = np.random.default_rng(0).integers(0, 256, (40, 1, 6, 6), np.uint8)
+    labels = np.arange(40)
+    network = sal.Network([sal.Flatten(), sal.NeuronLayer(40, sal.Softmax())], (1, 6, 6))
+    source = Source((images, labels), network, wrap(AlternatingFlip()))
+    seen = []
+    for epoch in range(4):
+        mirrored = {}
+        for x, numbers in source.batches(8, 3, epoch):
+            for image, number in zip(x, numbers, strict=True):
+                plain = source.pixels.scaled(images[number], x.dtype, np)
+                assert np.allclose(image, plain) or np.allclose(image, plain[..., ::-1])
+                mirrored[int(number)] = not np.allclose(image, plain)
+        seen.append([mirrored[number] for number in range(40)])
+    assert seen[0] == seen[2] and seen[1] == seen[3]
+    assert seen[0] == [not way for way in seen[1]] and 10 <= sum(seen[0]) <= 30
+
+
+def test_the_halves_of_another_seed_are_others():
+    numbers = np.arange(4000)
+    one, two = (AlternatingFlip(seed).visit(numbers, 0).chosen for seed in (0, 1))
+    for chosen in (one, two, one == two, one[:-1] == one[1:]):
+        assert chosen.mean() == pytest.approx(0.5, abs=0.04)

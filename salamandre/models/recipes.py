@@ -1,0 +1,101 @@
+"""Parts of recipes that let classifiers learn in few epochs: whitening, averaged predictions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from salamandre.backend import Array
+from salamandre.checks import real, whole
+from salamandre.layers.convolution import ConvolutionalLayer
+from salamandre.network import Network
+
+PATCHES = 200_000
+
+
+def whiten(network: Network, images: Any, eps: float = 5e-4, seed: int = 0) -> None:
+    """Let the first layer make uncorrelated channels of equal variance, and freeze it.
+
+    Its weights become the eigenvectors of the covariance of the images' patches, each divided by
+    the root of its eigenvalue + eps, and then their negatives, so that a rectifier loses nothing
+    (Jordan 2024, "94% on CIFAR-10 in 3.29 seconds on a single GPU", section 3.2). Its bias, if it
+    has one, becomes 0.
+
+    Args:
+        network: whose first layer is a ``ConvolutionalLayer`` with twice as many channels as a
+            patch has numbers: 24 for coloured 2×2.
+        images: training images: :class:`Images`, which are scaled as the network scales them, or
+            numbers as the network takes them (N, C, H, W).
+        eps: added to the eigenvalues, so that noise is not made large. Default 5e-4.
+        seed: of the 200,000 patches that are taken. Default 0.
+    """
+    first = network.layers[0]
+    if not isinstance(first, ConvolutionalLayer):
+        raise ValueError(f"whiten needs a ConvolutionalLayer as the first layer, got {first!r}")
+    outputs, channels, height, width = first.weights.shape
+    size = channels * height * width
+    if outputs != 2 * size:
+        raise ValueError(
+            f"whitening patches of {channels}×{height}×{width} numbers makes {2 * size} channels, "
+            f"the first layer has {outputs}: make it ConvolutionalLayer({2 * size}, ...)"
+        )
+    real("whiten eps", eps, 0, above=True)
+    random = np.random.default_rng(whole("seed", seed, least=0))
+    few = random.permutation(len(images))[: max(1, PATCHES // 64)]
+    x = network.backend.to_numpy(network.as_inputs(images[np.sort(few)]))
+    windows = sliding_window_view(x, (height, width), axis=(2, 3)).transpose(0, 2, 3, 1, 4, 5)
+    patches = windows.reshape(-1, size)
+    chosen = random.permutation(len(patches))[:PATCHES]
+    covariance = np.cov(patches[chosen].T.astype(np.float64))
+    values, vectors = np.linalg.eigh(covariance)
+    weights = (vectors / np.sqrt(values + eps)).T[::-1].reshape(size, channels, height, width)
+    both = network.backend.asarray(np.concatenate([weights, -weights]), dtype=network.dtype)
+    with network.changing():
+        first.weights[...] = both
+        if first.biased:
+            first.bias[...] = 0
+    network.freeze(network.child_names[0])
+
+
+def averaged_predictions(
+    network: Network, images: Any, mirror: bool = True, shift: int = 1, batch_size: int = 256
+) -> Array:
+    """Return the mean outputs (N, ...) for images, their mirror images, and shifted ones.
+
+    Half of the weight have the images as they are, half those shifted by ``shift`` pixels to the
+    upper left and to the lower right, whose edges are reflected (Jordan 2024, section 3.5).
+
+    Args:
+        network: a classifier of images (C, H, W).
+        images: see :meth:`salamandre.Network.predict`.
+        mirror: whether mirror images count as much as the images. Default True; not for digits.
+        shift: pixels; 0: none. Default 1.
+        batch_size: images at a time. Default 256.
+    """
+    if len(network.input_shape) != 3:
+        raise ValueError(
+            f"averaged predictions are of a network of images (C, H, W), got one of "
+            f"{network.input_shape}"
+        )
+    whole("shift", shift, least=0)
+    parts = []
+    for start in range(0, len(images), whole("batch_size", batch_size)):
+        block = images[start : start + batch_size]
+        x = network.backend.to_numpy(network.as_inputs(block))
+        views = [(x, 0.5 if shift else 1.0)]
+        if shift:
+            side = (shift, shift)
+            wide = np.pad(x, ((0, 0), (0, 0), side, side), mode="reflect")
+            for corner in (0, 2 * shift):
+                rows, columns = (slice(corner, corner + n) for n in x.shape[2:])
+                views.append((wide[:, :, rows, columns], 0.25))
+        total: Any = 0
+        for view, weight in views:
+            y = network.predict(view)
+            if mirror:
+                y = (y + network.predict(np.ascontiguousarray(view[..., ::-1]))) / 2
+            total = total + weight * y
+        parts.append(total)
+    return network.backend.xp.concatenate(parts)

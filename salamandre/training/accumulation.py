@@ -1,0 +1,62 @@
+"""Steps on batches that do not fit into memory at once: gradients of parts, added up."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from salamandre.inputs import checked_weights, example_count
+from salamandre.network import Diverged, Network
+from salamandre.optimizer import advice
+
+
+class Accumulation:
+    """As ``network.learn``, in parts of the batch whose gradients are added before the step.
+
+    Memory is that of a part. The step is the same, but for layers that couple the examples of a
+    batch: batch-norm normalises, and updates its running statistics, by each part.
+
+    Args:
+        network: has a loss and an optimizer.
+        parts: of each batch, of equal size or one more.
+    """
+
+    def __init__(self, network: Network, parts: int) -> None:
+        assert network.loss is not None and network.optimizer is not None
+        self.network, self.parts = network, parts
+        self.of_logits = network.loss.on_logits(network.output_activation)
+        self._run = network.new_pass()
+
+    def learn(self, x: Any, target: Any, weights: Any = None) -> Any:
+        """Take a step; see :meth:`salamandre.Network.learn`."""
+        network, run = self.network, self._run
+        loss, optimizer, backend = network.loss, network.optimizer, network.backend
+        assert loss is not None and optimizer is not None
+        x = network.as_inputs(x)
+        count = example_count(x)
+        if count < self.parts:
+            raise ValueError(f"{self.parts} parts need as many examples, the batch has {count}")
+        target = loss.check(target, (count, *network.output_shape), network.dtype, backend)
+        if weights is not None:
+            weights = checked_weights(weights, count, network.dtype, backend)
+        run.want(input_gradient=False, logits=self.of_logits is not None)
+        total: Any = 0.0
+        for number in range(self.parts):
+            part = slice(count * number // self.parts, count * (number + 1) // self.parts)
+            y = network.compute(tuple(a[part] for a in x) if isinstance(x, tuple) else x[part], run)
+            share, own = (part.stop - part.start) / count, None
+            if weights is not None:  # of mean 1 in the whole batch
+                mean = weights[part].mean()
+                share, own = share * mean, weights[part] / (mean + 1e-30)
+            value, dy = (self.of_logits or loss).evaluate(y, target[part], backend, own)
+            total = total + share * value
+            run.accumulate = number > 0
+            network.backprop((share * dy).astype(network.dtype), run)
+        total = backend.scalar(total)
+        if isinstance(total, float) and not math.isfinite(total):
+            raise Diverged(
+                f"the loss became {total} at step {optimizer.steps + 1}: "
+                f"{advice({'network': optimizer})}"
+            )
+        network.step()
+        return total

@@ -1,0 +1,68 @@
+"""Whitening, and predictions that are averaged over views."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+import salamandre as sal
+from salamandre import models
+
+
+def images(count=300):
+    """Noise whose pixels and channels are correlated."""
+    random = np.random.default_rng(0)
+    x = random.normal(size=(count, 3, 9, 9))
+    x = x[:, :, 1:, 1:] + x[:, :, :-1, 1:] + 0.5 * x[:, :, 1:, :-1]
+    return (x + x.mean(axis=1, keepdims=True)).astype(np.float32)
+
+
+def network(bias=False):
+    layers = [sal.ConvolutionalLayer(24, 2, bias=bias), sal.ReLU(), sal.Flatten()]
+    optimizer = sal.SGD(0.1)
+    layers += [sal.NeuronLayer(4, sal.Softmax())]
+    return sal.Network(layers, (3, 8, 8), sal.CrossEntropy(), optimizer, dtype="float64")
+
+
+@pytest.mark.parametrize("bias", [False, True])
+def test_channels_are_uncorrelated_and_their_negatives_follow(bias):
+    net = network(bias)
+    models.whiten(net, images(), eps=1e-9)
+    y = net.compute(images(), training=False, stop=1)
+    assert np.allclose(y[:, :12], -y[:, 12:], atol=1e-9)
+    covariance = np.cov(y[:, :12].transpose(1, 0, 2, 3).reshape(12, -1))
+    assert np.allclose(covariance, np.eye(12), atol=0.05)
+    before = net.tensors()
+    net.learn(images(8), np.arange(8) % 4)
+    after = net.tensors()
+    assert all(np.array_equal(before[n], after[n]) == n.startswith("0.") for n in before)
+
+
+def test_layers_that_do_not_fit_are_refused():
+    few = sal.Network([sal.ConvolutionalLayer(20, 2)], (3, 8, 8))
+    with pytest.raises(ValueError, match="makes 24 channels, the first layer has 20"):
+        models.whiten(few, images())
+    with pytest.raises(ValueError, match="needs a ConvolutionalLayer as the first layer"):
+        models.whiten(sal.Network([sal.Flatten(), sal.NeuronLayer(2)], (3, 8, 8)), images())
+
+
+def test_predictions_are_averaged_over_mirrored_and_shifted_images():
+    net, x = network(), images(5).astype(np.float64)
+    wide = np.pad(x, ((0, 0), (0, 0), (1, 1), (1, 1)), mode="reflect")
+    views = [(x, 0.5), (wide[:, :, :8, :8], 0.25), (wide[:, :, 2:, 2:], 0.25)]
+    expected = sum(w / 2 * (net.predict(v) + net.predict(v[..., ::-1])) for v, w in views)
+    assert np.allclose(models.averaged_predictions(net, x, batch_size=2), expected)
+    plain = models.averaged_predictions(net, x, mirror=False, shift=0)
+    assert np.allclose(plain, net.predict(x))
+
+
+def test_bytes_are_scaled_as_in_predictions():
+    net = network()
+    x = np.random.default_rng(0).integers(0, 256, (6, 3, 8, 8)).astype(np.uint8)
+    plain = models.averaged_predictions(net, x, mirror=False, shift=0)
+    assert np.allclose(plain, net.predict(x))
+
+
+def test_networks_of_vectors_are_refused():
+    with pytest.raises(ValueError, match=r"of a network of images \(C, H, W\), got one of \(4,\)"):
+        models.averaged_predictions(sal.Network([sal.NeuronLayer(2)], 4), np.zeros((2, 4)))

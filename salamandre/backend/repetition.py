@@ -77,10 +77,10 @@ class Recording:
         self._results = self._results[: len(found)]
         self._numbers = [asked for asked in self._numbers if asked.count]
 
-    def ask(self, function: Callable[[], Sequence[float]], dtype: Any) -> Array:
+    def ask(self, function: Callable[[], Sequence[float]], count: int, dtype: Any) -> Array:
         """Return a vector that holds what the function returns before each replay."""
         (asked,) = (asked for asked in self._numbers if asked.values.dtype == dtype)
-        part = slice(asked.count, asked.count + len(function()))
+        part = slice(asked.count, asked.count + count)
         asked.count = part.stop
         if asked.count > ASKED:
             raise RuntimeError(f"a recorded step asks for at most {ASKED} numbers")
@@ -220,8 +220,14 @@ class RecordingBackend(Backend):
 
     def numbers(self, function: Callable[[], Sequence[float]], dtype: Any) -> Sequence[Any]:
         """Return the numbers; as arrays of no dimensions, if a step is recorded or will be."""
-        if self.recording is not None:
-            vector = self.recording.ask(function, dtype)
+        recording = self.recording
+        if recording is not None:
+            self._threads.recording = None  # the function may look at the host
+            try:
+                count = len(function())
+            finally:
+                self._threads.recording = recording
+            vector = recording.ask(function, count, dtype)
         elif getattr(self._threads, "rehearsing", False):
             vector = self.asarray(np.array(function(), dtype))
         else:

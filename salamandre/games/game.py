@@ -320,6 +320,7 @@ class GanGame(Loop):
     @property
     def rounds(self) -> int:
         """Rounds played so far."""
+        self.backend.require_no_recording("the number of rounds")
         return self.step
 
     @property

@@ -11,9 +11,10 @@ from typing import Any
 import numpy as np
 
 from salamandre.backend.operation import Array, Operation
+from salamandre.backend.operations.windows import INDEX
 
 PART = 64  # rows that stay in the nearest cache
-PARTS = 256  # of the rows, most that a GPU adds up side by side
+PARTS = 64  # of the rows, most that a GPU adds up side by side
 
 
 @Operation
@@ -90,9 +91,9 @@ def _parts(x: Array, count: int) -> list[Array]:
 
 
 # A part of the rows; i is the index in (parts, C).
-_PART = """
-    const int c = i % features, size = (rows + parts - 1) / parts;
-    const int first = i / features * size, last = first + size < rows ? first + size : rows;
+_PART = f"""{INDEX}
+    const int c = e % features, size = (rows + parts - 1) / parts;
+    const int first = e / features * size, last = first + size < rows ? first + size : rows;
 """
 
 part_moments.cuda(

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from salamandre.backend.operation import Array, Operation, Pair
-from salamandre.backend.operations.windows import PIXEL
+from salamandre.backend.operations.windows import INDEX, PIXEL
 
 # The rows of Bᵀ: which of three pixels they take, and with which sign.
 _ROWS = (((0, 1), (1, -1)), ((1, 1),), ((2, 1), (1, -1)))
@@ -112,10 +112,10 @@ def _image_to_tiles(x: Array, tiles: Array, stride: Pair, padding: Pair) -> None
 image_to_tiles.cuda(
     f"raw T x, {_SIZES}",
     "T tile",
-    f"""{_SIGN}
-    const int run = sw * channels, at = i % run, p = i / run % sh;
-    const int u = i / run / sh % tw, t = i / run / sh / tw % th;
-    const ptrdiff_t index = i / run / sh / tw / th;
+    f"""{_SIGN} {INDEX}
+    const int run = sw * channels, at = e % run, p = e / run % sh;
+    const int u = e / run / sh % tw, t = e / run / sh / tw % th;
+    const unsigned int index = e / run / sh / tw / th;
     const int image = index % images, row = index / images / 3, column = index / images % 3;
     T sum = 0;
     for (int r = 0; r < 3; ++r) {{
@@ -277,19 +277,19 @@ def _expand(y: Array, tiles: Array) -> None:
 expand.cuda(
     f"raw T y, {_GRID}",
     "T tile",
-    """
-    const int at = i % run, u = i / run % tw, t = i / run / tw % th;
-    const ptrdiff_t index = i / run / tw / th;
+    f"""{INDEX}
+    const int at = e % run, u = e / run % tw, t = e / run / tw % th;
+    const unsigned int index = e / run / tw / th;
     const int image = index % images, row = index / images / 3, column = index / images % 3;
     T sum = 0;
-    for (int e = row / 2; e <= (row + 1) / 2; ++e) {
-        for (int f = column / 2; f <= (column + 1) / 2; ++f) {
+    for (int e = row / 2; e <= (row + 1) / 2; ++e) {{
+        for (int f = column / 2; f <= (column + 1) / 2; ++f) {{
             const int a = 2 * t + e, b = 2 * u + f;
-            if (a < rows && b < columns) {
+            if (a < rows && b < columns) {{
                 sum += y[(((ptrdiff_t)image * rows + a) * columns + b) * run + at];
-            }
-        }
-    }
+            }}
+        }}
+    }}
     tile = sum;
     """,
     lambda y, tiles: (y, *y.shape[1:], *tiles.shape[1:4], tiles),
@@ -326,16 +326,16 @@ def _contract(tiles: Array, y: Array) -> None:
 contract.cuda(
     f"raw T tiles, {_GRID}",
     "T y",
-    """
-    const int at = i % run, b = i / run % columns, a = i / run / columns % rows;
-    const int image = i / run / columns / rows;
+    f"""{INDEX}
+    const int at = e % run, b = e / run % columns, a = e / run / columns % rows;
+    const int image = e / run / columns / rows;
     T sum = 0;
-    for (int row = a % 2; row <= a % 2 + 1; ++row) {
-        for (int column = b % 2; column <= b % 2 + 1; ++column) {
+    for (int row = a % 2; row <= a % 2 + 1; ++row) {{
+        for (int column = b % 2; column <= b % 2 + 1; ++column) {{
             const ptrdiff_t tile = (ptrdiff_t)(3 * row + column) * images + image;
             sum += tiles[((tile * th + a / 2) * tw + b / 2) * run + at];
-        }
-    }
+        }}
+    }}
     y = sum;
     """,
     lambda tiles, y: (tiles, *y.shape[1:], *tiles.shape[1:4], y),

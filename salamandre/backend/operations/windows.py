@@ -54,14 +54,16 @@ PLACED = (
     "int32 height, int32 width, int32 channels, int32 rows, int32 columns, "
     "int32 kh, int32 kw, int32 sh, int32 sw, int32 top, int32 left"
 )
+# The index of an element: GPUs take several times as long for a division of 64 bits.
+INDEX = "const unsigned int e = i;"
 # The pixel that an index of an image (N, H, W, C) is, and the output of one of (N, Ho, Wo, C).
-PIXEL = """
-    const int c = i % channels, w = i / channels % width, h = i / channels / width % height;
-    const int image = i / channels / width / height;
+PIXEL = f"""{INDEX}
+    const int c = e % channels, w = e / channels % width, h = e / channels / width % height;
+    const int image = e / channels / width / height;
 """
-OUTPUT = """
-    const int c = i % channels, b = i / channels % columns, a = i / channels / columns % rows;
-    const int image = i / channels / columns / rows;
+OUTPUT = f"""{INDEX}
+    const int c = e % channels, b = e / channels % columns, a = e / channels / columns % rows;
+    const int image = e / channels / columns / rows;
 """
 # A loop over all pixels that an output sees, one over all outputs that see a pixel, and their end.
 SEEN = """
@@ -145,9 +147,9 @@ def _im2col(x: Array, columns: Array, stride: Pair, padding: Pair) -> None:
 im2col.cuda(
     f"raw T x, {PLACED}",
     "T seen",
-    """
-    const int c = i % channels, q = i / channels % kw, p = i / channels / kw % kh;
-    const ptrdiff_t output = i / channels / kw / kh;
+    f"""{INDEX}
+    const int c = e % channels, q = e / channels % kw, p = e / channels / kw % kh;
+    const unsigned int output = e / channels / kw / kh;
     const int h = output / columns % rows * sh + p - top, w = output % columns * sw + q - left;
     const ptrdiff_t image = output / columns / rows;
     const bool inside = h >= 0 && h < height && w >= 0 && w < width;

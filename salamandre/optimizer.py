@@ -71,16 +71,27 @@ class Optimizer(Component, abstract=True):
         self.clip_norm = _positive("clip_norm", options.get("clip_norm"))
         self.clip_value = _positive("clip_value", options.get("clip_value"))
         self.clip_weights = _positive("clip_weights", options.get("clip_weights"))
+        self._backend: Backend | None = None
         self.steps = 0
         self.memory: dict[str, Array] = {}
-        self._backend: Backend | None = None
 
     def __setattr__(self, name: str, value: Any) -> None:
-        """Set an attribute; these two are asked for their numbers in each step."""
-        if name in ("steps", "schedule"):
+        """Set an attribute; the numbers of these are asked for in each step."""
+        if name in ("steps", "_steps", "schedule"):
             object.__setattr__(self, name, value)
         else:
             super().__setattr__(name, value)
+
+    @property
+    def steps(self) -> int:
+        """How many steps were taken."""
+        if self._backend is not None:
+            self._backend.require_no_recording("an optimizer's steps")
+        return self._steps
+
+    @steps.setter
+    def steps(self, steps: int) -> None:
+        self._steps = steps
 
     @property
     def learning_rate(self) -> float:
@@ -169,7 +180,7 @@ class Optimizer(Component, abstract=True):
         backend.outside(self._count)
 
     def _count(self) -> None:
-        self.steps += 1
+        self._steps += 1
 
     def clip(self, gradients: Array) -> None:
         """Clip a vector of gradients as the options say."""

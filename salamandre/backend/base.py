@@ -92,6 +92,13 @@ class Backend:
         """
         return function()
 
+    def require_no_recording(self, what: str) -> None:
+        """Raise RuntimeError if the thread records a step, which would keep a number of today."""
+        if self.recording is not None:
+            raise RuntimeError(
+                f"{what} cannot be part of a recorded step: ask backend.numbers(...)"
+            )
+
     def outside(self, function: Callable[[], None]) -> None:
         """Call a function that changes what is on the host; at each replay of a recording, too."""
         function()

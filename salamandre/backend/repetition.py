@@ -23,7 +23,7 @@ from salamandre.backend.base import Array, Backend
 
 EAGER = 2  # calls before a step is recorded: they compile its kernels
 KEPT = 4  # recordings of a step: each has memory of its own
-ASKED = 256  # numbers that the host may give to a recording, or read of it
+ASKED = 256  # numbers that the host may give to a recording, or get of it
 
 Numbers = Mapping[str, Any]  # results of a step by name: arrays of no dimensions, or floats
 
@@ -64,14 +64,10 @@ class Recording:
         xp = backend.xp
         self._xp, self._recorder = xp, recorder
         self.calls: list[Callable[[], Any]] = []  # of the host, before the work is done
-        self._asked = 0
         with recorder.active(), backend.recorded_by(self) as self._read:  # arrays of before
             # What is made later shares its memory with what is no longer used by then.
             self._inputs = [xp.empty_like(given) for given in _leaves(arrays)]
-            self._numbers = {
-                np.dtype(name): (np.zeros(ASKED, name), xp.empty(ASKED, dtype=name))
-                for name in ("float32", "float64")
-            }
+            self._numbers = [_Asked(xp, dtype) for dtype in ("float32", "float64")]
             self._results = xp.empty(ASKED, dtype="float64")
             recorder.begin()
             found = function(*_like(arrays, iter(self._inputs)))
@@ -79,20 +75,21 @@ class Recording:
             pack(found, self._results)
             self._work = recorder.end()
         self._results = self._results[: len(found)]
+        self._numbers = [asked for asked in self._numbers if asked.count]
 
-    def ask(self, function: Callable[[], Sequence[float]], dtype: Any) -> Array:
+    def ask(self, function: Callable[[], Sequence[float]], count: int, dtype: Any) -> Array:
         """Return a vector that holds what the function returns before each replay."""
-        values, numbers = self._numbers[np.dtype(dtype)]
-        part = slice(self._asked, self._asked + len(function()))
-        self._asked = part.stop
-        if self._asked > ASKED:
+        (asked,) = (asked for asked in self._numbers if asked.values.dtype == dtype)
+        part = slice(asked.count, asked.count + count)
+        asked.count = part.stop
+        if asked.count > ASKED:
             raise RuntimeError(f"a recorded step asks for at most {ASKED} numbers")
 
         def ask_again() -> None:
-            values[part] = function()
+            asked.values[part] = function()
 
         self.calls.append(ask_again)
-        return numbers[part]
+        return asked.vector[part]
 
     def replay(self, arrays: Sequence[Any]) -> Numbers:
         """Do the work on other arrays of the same shapes; return its numbers."""
@@ -101,12 +98,20 @@ class Recording:
             copy(own, given)
         for call in self.calls:
             call()
-        for values, numbers in self._numbers.values():
-            copy(numbers, values)
+        for asked in self._numbers:
+            copy(asked.vector, asked.values)
         self._work()
         found = self._xp.empty_like(self._results)
         copy(found, self._results)
         return unpacked(self._names, found)
+
+
+class _Asked:
+    """Numbers of one precision that the host gives to a recording."""
+
+    def __init__(self, xp: Any, dtype: str) -> None:
+        self.values, self.vector = np.zeros(ASKED, dtype), xp.empty(ASKED, dtype=dtype)
+        self.count = 0
 
 
 class Repeated:
@@ -215,8 +220,14 @@ class RecordingBackend(Backend):
 
     def numbers(self, function: Callable[[], Sequence[float]], dtype: Any) -> Sequence[Any]:
         """Return the numbers; as arrays of no dimensions, if a step is recorded or will be."""
-        if self.recording is not None:
-            vector = self.recording.ask(function, dtype)
+        recording = self.recording
+        if recording is not None:
+            self._threads.recording = None  # the function may look at the host
+            try:
+                count = len(function())
+            finally:
+                self._threads.recording = recording
+            vector = recording.ask(function, count, dtype)
         elif getattr(self._threads, "rehearsing", False):
             vector = self.asarray(np.array(function(), dtype))
         else:

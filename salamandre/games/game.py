@@ -273,6 +273,7 @@ class GanGame(Samples, Loop):
     @property
     def rounds(self) -> int:
         """Rounds played so far."""
+        self.backend.require_no_recording("the number of rounds")
         return self.step
 
     @property

@@ -247,6 +247,27 @@ def test_a_step_that_cannot_be_recorded_is_done_call_by_call(sides):
     assert not recordings(sides[1])
 
 
+class Warming(sal.NeuronLayer):
+    """A layer that says so wrongly: it looks at the count of steps."""
+
+    repeats = True
+    optimizer = None
+
+    def compute(self, x, ctx):
+        return super().compute(x * (1 + self.optimizer.steps), ctx)
+
+
+def test_a_count_of_steps_is_no_part_of_a_recording(sides):
+    networks = [classifier(backend, Warming(4)) for backend in sides]
+    for network in networks:
+        network.layers[0].optimizer = network.optimizer
+    learn(networks, range(2))
+    with pytest.warns(RuntimeWarning, match="an optimizer's steps cannot be part of a recorded"):
+        learn(networks, [2])
+    learn(networks, range(3))
+    assert not recordings(sides[1])
+
+
 # -- games -----------------------------------------------------------------------------------------
 
 

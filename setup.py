@@ -11,17 +11,20 @@ VERSION = re.search(r'__version__ = "(.+)"', (HERE / "salamandre/__init__.py").r
 EXAMPLES = ["numba>=0.60"]
 DATA = ["pyarrow>=15"]  # files of Parquet
 INSPECTION = ["scikit-learn>=1.4"]  # the linear SVM of transfer learning
+STUDIES = ["joblib>=1.4", "scipy>=1.15"]  # several processes, Sobol's points, permutation tests
 TEST = [
     *EXAMPLES,
     *DATA,
     *INSPECTION,
+    *STUDIES,
+    "distributed>=2024.1",
     "hypothesis>=6.100",
     "mypy>=1.11",
+    "optuna>=4",
     "pytest>=9",
     "pytest-xdist>=3.6",
     "ruff>=0.6",
     "scikit-image>=0.22",
-    "scipy>=1.11",
     "torch==2.13.0",  # one version: trajectories are compared to the last digits
 ]
 
@@ -61,6 +64,10 @@ setup(
         "data": DATA,
         "examples": EXAMPLES,
         "inspection": INSPECTION,
+        "studies": STUDIES,
+        "dask": [*STUDIES, "distributed>=2024.1"],
+        "ray": [*STUDIES, "ray>=2.9"],
+        "optuna": [*STUDIES, "optuna>=4"],
         "test": TEST,
         "benchmarks": [*TEST, "thinc>=9", "threadpoolctl>=3"],
         "docs": ["mkdocs>=1.6", "mkdocstrings[python]>=0.26"],

@@ -12,13 +12,17 @@ EXAMPLES = ["numba>=0.60"]
 DATA = ["pyarrow>=15"]  # files of Parquet
 INSPECTION = ["scikit-learn>=1.4"]  # the linear SVM of transfer learning
 EVALUATION = ["scipy>=1.11"]  # exact Wasserstein distances
+STUDIES = ["joblib>=1.4", "scipy>=1.15"]  # several processes, Sobol's points, permutation tests
 TEST = [
     *EXAMPLES,
     *DATA,
     *INSPECTION,
     *EVALUATION,
+    *STUDIES,
+    "distributed>=2024.1",
     "hypothesis>=6.100",
     "mypy>=1.11",
+    "optuna>=4",
     "pytest>=9",
     "pytest-xdist>=3.6",
     "ruff>=0.6",
@@ -64,6 +68,10 @@ setup(
         "examples": EXAMPLES,
         "inspection": INSPECTION,
         "evaluation": EVALUATION,
+        "studies": STUDIES,
+        "dask": [*STUDIES, "distributed>=2024.1"],
+        "ray": [*STUDIES, "ray>=2.9"],
+        "optuna": [*STUDIES, "optuna>=4"],
         "test": TEST,
         "benchmarks": [*TEST, "jax[cpu]>=0.6", "thinc>=9"],
         "docs": ["mkdocs>=1.6", "mkdocstrings[python]>=0.26"],

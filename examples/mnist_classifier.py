@@ -23,28 +23,10 @@ from digit_games import AMOUNT, COUNT, add_data, end_if_interrupted, open_both
 
 import salamandre as sal
 from salamandre import data, evaluation, plots, runs
+from salamandre.models.perceptrons import ACTIVATIONS, OPTIMIZERS, layer_sizes, new_optimizer
+from salamandre.models.perceptrons import perceptron as perceptron_layers
 from salamandre.program import Help, run_program, usage
 from salamandre.texts import counted
-
-ACTIVATIONS = {
-    "relu": sal.ReLU,
-    "leaky-relu": sal.LeakyReLU,
-    "elu": sal.ELU,
-    "softplus": sal.SoftPlus,
-    "sigmoid": sal.Sigmoid,
-    "tanh": sal.Tanh,
-}
-# Each optimizer with a suitable learning rate for batches of 64.
-OPTIMIZERS = {
-    "sgd": (sal.SGD, 0.5),
-    "momentum": (sal.Momentum, 0.1),
-    "nesterov": (sal.Nesterov, 0.1),
-    "adagrad": (sal.AdaGrad, 0.02),
-    "rmsprop": (sal.RMSProp, 0.002),
-    "adadelta": (sal.Adadelta, 2.0),
-    "adam": (sal.Adam, 0.002),
-    "adamw": (sal.AdamW, 0.002),
-}
 
 
 class PrintEpochs(sal.Callback):
@@ -149,15 +131,17 @@ def build_network(options: argparse.Namespace, train: data.Images) -> sal.Networ
         layers = perceptron(options, train)
     else:
         layers = MODELS[options.model](outputs, train.shape[0])
-    make, rate = OPTIMIZERS[options.optimizer]
-    rate = rate if options.learning_rate is None else options.learning_rate
     steps = options.epochs * max(1, len(train) // options.batch_size)
-    schedule = sal.schedules.CosineDecay(rate, steps) if options.schedule == "cosine" else rate
     return sal.Network(
         layers,
         input_shape,
         sal.CrossEntropy(label_smoothing=options.label_smoothing),
-        make(schedule, weight_decay=options.weight_decay),
+        new_optimizer(
+            options.optimizer,
+            options.learning_rate,
+            steps if options.schedule == "cosine" else None,
+            options.weight_decay,
+        ),
         seed=options.seed,
         backend=options.backend,
     )
@@ -167,29 +151,19 @@ def perceptron(options: argparse.Namespace, train: data.Images) -> list[sal.Laye
     """Return the layers of the perceptron that the options describe."""
     inputs, outputs = math.prod(train.shape), len(train.classes)
     structure = options.structure or f"{inputs}-300-{outputs}"
-    try:
-        sizes = [int(size) for size in structure.split("-")]
-    except ValueError:
-        raise ValueError(
-            f"--structure takes numbers such as 784-300-10, got {structure!r}"
-        ) from None
+    sizes = layer_sizes(structure, "--structure")
     if len(sizes) < 2 or sizes[0] != inputs or sizes[-1] != outputs:
         raise ValueError(
             f"--structure for {train.name} must begin with {inputs} and end with {outputs}, "
             f"got {structure}"
         )
-    layers: list[sal.Layer] = []
-    if options.input_dropout:
-        layers.append(sal.Dropout(options.input_dropout))
-    for size in sizes[1:-1]:
-        activation = ACTIVATIONS[options.activation]()
-        if options.batch_norm:
-            layers += [sal.NeuronLayer(size, bias=False), sal.BatchNorm(), activation]
-        else:
-            layers.append(sal.NeuronLayer(size, activation))
-        if options.dropout:
-            layers.append(sal.Dropout(options.dropout))
-    return [*layers, sal.NeuronLayer(outputs, sal.Softmax())]
+    return perceptron_layers(
+        sizes[1:],
+        options.activation,
+        dropout=options.dropout,
+        input_dropout=options.input_dropout,
+        batch_norm=options.batch_norm,
+    )
 
 
 def draw_results(network: sal.Network, test: data.Images, folder: Path) -> None:

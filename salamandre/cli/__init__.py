@@ -12,7 +12,17 @@ from typing import Any
 import click
 
 from salamandre import __version__
-from salamandre.cli import bench, datasets, doctor, generate, inspect, look, train, translate
+from salamandre.cli import (
+    bench,
+    datasets,
+    doctor,
+    generate,
+    inspect,
+    look,
+    study,
+    train,
+    translate,
+)
 from salamandre.cli.options import RunName
 from salamandre.program import (
     FAILURES,
@@ -97,10 +107,14 @@ for command in (
     look.show,
     look.compare,
     inspect.inspect,
+    study.study,
     datasets.datasets,
     bench.bench,
     doctor.doctor,
 ):
     main.add_command(command)
-for command in (main, *main.commands.values(), *datasets.datasets.commands.values()):
+for command in (
+    *(main, *main.commands.values()),
+    *(*datasets.datasets.commands.values(), *study.study.commands.values()),
+):
     command.context_class = _Context

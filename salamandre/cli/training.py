@@ -105,16 +105,12 @@ def play(run: Run, game: GanGame, sets: Sets | PairSets, quiet: bool) -> None:
     Raises:
         ClickException: the disk is full, or the game diverged; the last checkpoint is complete.
     """
-    from salamandre.atomic import write_atomically
     from salamandre.network import Diverged
 
     options, per_epoch = run.options, run.images.rounds_per_epoch
     resume = pasteable("salamandre", "train", "--resume", run.folder)
     try:
-        players = {"generator": game.generator, "discriminator": game.discriminator}
-        text = "".join(f"{name}\n{network.summary()}\n\n" for name, network in players.items())
-        write_atomically(run.folder / "networks.txt", text.encode())
-        game.play(options["epochs"] * per_epoch, _callbacks(run, game, sets, quiet))
+        learn(run, game, sets, quiet)
     except OSError as error:
         raise click.ClickException(
             f"the run stopped after round {game.rounds} ({sentence(error)}); its last checkpoint "
@@ -140,6 +136,17 @@ def play(run: Run, game: GanGame, sets: Sets | PairSets, quiet: bool) -> None:
         click.echo(f"draw with it:\n  {word}")
     else:
         click.echo(f"draw its classes:\n  {pasteable(*command)}")
+
+
+def learn(run: Run, game: GanGame, sets: Sets | PairSets, quiet: bool) -> None:
+    """Do what :func:`play` does, but tell nothing of its end."""
+    from salamandre.atomic import write_atomically
+
+    players = {"generator": game.generator, "discriminator": game.discriminator}
+    text = "".join(f"{name}\n{network.summary()}\n\n" for name, network in players.items())
+    write_atomically(run.folder / "networks.txt", text.encode())
+    rounds = run.options["epochs"] * run.images.rounds_per_epoch
+    game.play(rounds, _callbacks(run, game, sets, quiet))
 
 
 def _callbacks(run: Run, game: GanGame, sets: Sets | PairSets, quiet: bool) -> list[Any]:

@@ -173,11 +173,15 @@ class Run:
         return {name: value for name, value in named if name not in TIMES}
 
     def state(self) -> str:
-        """Return ``"playing"``, ``"complete"`` or ``"stopped"``, and of a study ``"finished"``."""
+        """Return ``"playing"``, ``"complete"`` or ``"stopped"``.
+
+        Of a study ``"finished"``, or ``"unfinished"`` if its table has runs that are planned.
+        """
         if in_use(self.folder):
             return "playing"
         if (self.folder / STUDY).exists():
-            return "finished"
+            planned = b",planned," in (self.folder / STUDY).read_bytes()
+            return "unfinished" if planned else "finished"
         return "complete" if self.planned and self.played() >= self.planned else "stopped"
 
 

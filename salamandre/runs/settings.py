@@ -6,6 +6,7 @@ import platform
 import subprocess
 from contextlib import suppress
 from datetime import datetime
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -122,8 +123,12 @@ def read_settings(folder: Path) -> Settings:
     return checked(held, Settings, file)
 
 
+@cache
 def _revision() -> str | None:
-    """Return the git revision of the library's source, with ``+`` if it has changes."""
+    """Return the git revision of the library's source, with ``+`` if it has changes.
+
+    It is looked up once: the code that runs is the one that was imported.
+    """
     root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         return None

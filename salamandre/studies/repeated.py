@@ -1,4 +1,4 @@
-"""The same experiment with many seeds, and statistics of the results."""
+"""The same experiment with many seeds."""
 
 from __future__ import annotations
 
@@ -13,8 +13,6 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TypeVar
-
-import numpy as np
 
 from salamandre.checks import whole
 
@@ -150,28 +148,3 @@ def _one_thread_each() -> Iterator[None]:
         for name in names:
             del os.environ[name]
         os.environ.update(before)
-
-
-def mean_band(
-    values: np.ndarray, confidence: float = 0.95, resamples: int = 2000
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Return the mean over runs and the two ends of its confidence band.
-
-    The band is the percentile bootstrap (Efron and Tibshirani 1993, chapter 13): the runs are
-    drawn again with replacement, with a fixed seed, and the band holds the middle ``confidence``
-    of the means. Unlike a Gaussian band it stays within the range of the values.
-
-    Args:
-        values: (runs, ...).
-        confidence: in (0, 1). Default 0.95.
-        resamples: the number of bootstrap samples. Default 2000.
-
-    Returns:
-        mean, low, high, each of shape (...).
-    """
-    values = np.asarray(values, dtype=float)
-    random = np.random.default_rng(0)
-    counts = random.multinomial(len(values), np.full(len(values), 1 / len(values)), resamples)
-    means = np.tensordot(counts / len(values), values, axes=1)
-    tail = (1 - confidence) / 2
-    return values.mean(axis=0), *np.quantile(means, [tail, 1 - tail], axis=0)

@@ -1,4 +1,4 @@
-"""Repeated runs, and the band of their mean."""
+"""Repeated runs."""
 
 from __future__ import annotations
 
@@ -8,25 +8,10 @@ import sys
 from functools import partial
 from pathlib import Path
 
-import numpy as np
 import pytest
 from command import needs_signals
 
 from salamandre import studies
-
-
-def test_mean_band_covers_the_true_mean_as_often_as_it_says():
-    random = np.random.default_rng(0)
-    values = random.exponential(size=(60, 400))  # 400 experiments of 60 runs, true mean 1
-    mean, low, high = studies.mean_band(values, confidence=0.9, resamples=1000)
-    assert np.allclose(mean, values.mean(axis=0))
-    covered = np.mean((low <= 1) & (high >= 1))
-    assert 0.84 < covered < 0.94
-
-
-def test_mean_band_of_equal_runs_is_their_value():
-    mean, low, high = studies.mean_band(np.full((7, 3), 0.5))
-    assert np.allclose([mean, low, high], 0.5)
 
 
 def square(seed: int) -> tuple[int, int, str | None]:

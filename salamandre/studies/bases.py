@@ -1,0 +1,161 @@
+"""What a run of a study is: a function of options that returns numbers."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import inspect
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, get_type_hints
+
+import msgspec
+from msgspec import Struct, defstruct
+from msgspec.structs import asdict
+
+from salamandre.checks import nearest
+
+#: The bases with a name. They are found as a user's own are: this room knows none of them.
+NAMED = {
+    "train": "salamandre.cli.train_base:BASE",
+    "classifier": "salamandre.studies.classifier:BASE",
+}
+FOLDER = "folder"  # the parameter that gets the folder of the run
+
+
+@dataclass(frozen=True)
+class Base:
+    """A function of options that plays a run and returns its metrics.
+
+    Args:
+        function: keyword arguments in, a mapping of metrics out: numbers by name, or lists of
+            them, the metric over the run, whose last one counts. A parameter ``folder`` gets the
+            folder of the run, which may hold what a run that was killed has left. A parameter
+            ``seed`` gets the seed.
+        options: a struct with the types and defaults of its options.
+        name: for messages. Default that of the function.
+        check: a function of the same options that raises ValueError for those that do not fit.
+            Default: their types alone are checked.
+    """
+
+    function: Callable[..., Mapping[str, Any]]
+    options: type[Struct]
+    name: str
+    check: Callable[..., object] | None = None
+
+    @classmethod
+    def of(cls, function: Callable[..., Any]) -> Base:
+        """Return the base of a function; its parameters are the options.
+
+        Raises:
+            ValueError: a parameter has no name.
+        """
+        name = getattr(function, "__name__", repr(function))
+        try:
+            hints = get_type_hints(function, include_extras=True)
+        except NameError:  # a name that only a type checker imports
+            hints = {}
+        fields: list[Any] = []
+        for parameter in inspect.signature(function).parameters.values():
+            if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
+                raise ValueError(
+                    f"{name} has the parameter {parameter}: that of a study needs parameters with "
+                    f"names, which are its options"
+                )
+            if parameter.name == FOLDER:
+                continue
+            kind = hints.get(parameter.name, Any)
+            usual = parameter.default
+            if usual is parameter.empty:
+                fields.append((parameter.name, kind))
+            else:
+                kind = kind | None if usual is None and kind is not Any else kind
+                again = partial(copy.copy, usual)
+                fields.append((parameter.name, kind, msgspec.field(default_factory=again)))
+        return cls(function, defstruct("Options", fields, kw_only=True), name)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The names of the options."""
+        return self.options.__struct_fields__
+
+    @property
+    def seeded(self) -> bool:
+        """Whether there is an option ``seed``."""
+        return "seed" in self.names
+
+    def converted(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return all options with values of their types; those not given have their default.
+
+        Raises:
+            ValueError: a value has the wrong type, or one is missing.
+        """
+        try:
+            return asdict(msgspec.convert(options, self.options))
+        except msgspec.ValidationError as error:
+            text, _, place = str(error).partition(" - at `$")
+            option = place.rstrip("`").lstrip(".")
+            given = f" {options[option]!r}" if option in options else ""
+            raise ValueError(
+                f"{option}{given}{': ' if option else ''}{text[0].lower()}{text[1:]}"
+            ) from None
+
+    def different(self, options: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the options that differ from their defaults."""
+        defaults = {
+            one.name: one.default_factory() if callable(one.default_factory) else one.default
+            for one in msgspec.structs.fields(self.options)
+        }
+        return {name: value for name, value in options.items() if value != defaults[name]}
+
+    def __call__(self, folder: Path, options: Mapping[str, Any]) -> Mapping[str, Any]:
+        """Play a run."""
+        given = dict(options)
+        if FOLDER in inspect.signature(self.function).parameters:
+            given[FOLDER] = folder
+        return self.function(**given)
+
+
+def find_base(what: str | Base | Callable[..., Any], place: str = "") -> Base:
+    """Return the base of a name or a function.
+
+    Args:
+        what: ``"train"``: what ``salamandre train`` does; ``"classifier"``: see
+            :mod:`salamandre.studies.classifier`; ``"package.module:function"`` or
+            ``"file.py:function"``, a function (or a :class:`Base`) of your own; or that itself.
+        place: the folder where modules are looked for first, and that paths start from. Default:
+            the current one.
+
+    Raises:
+        ValueError: there is no such module or function.
+    """
+    if isinstance(what, Base):
+        return what
+    if not isinstance(what, str):
+        return Base.of(what)
+    module, colon, name = NAMED.get(what, what).rpartition(":")
+    if not colon:
+        raise ValueError(
+            f"unknown base {what!r}{nearest(what, NAMED)} (known: {', '.join(NAMED)}, or "
+            f"package.module:function or file.py:function)"
+        )
+    folder = Path(place or ".").resolve()
+    if module.endswith(".py"):
+        file = folder / module
+        if not file.is_file():
+            raise ValueError(f"the base {what} is not there: there is no file {file}")
+        folder, module = file.resolve().parent, file.stem
+    if str(folder) not in sys.path:
+        sys.path.insert(0, str(folder))
+    try:
+        found = getattr(importlib.import_module(module), name)
+    except ModuleNotFoundError as error:
+        raise ValueError(f"the base {what} cannot be imported: {error}") from None
+    except AttributeError:
+        raise ValueError(f"the base {what} is not there: {module} has no {name}") from None
+    if not isinstance(found, Base) and not inspect.isroutine(found):
+        raise ValueError(f"the base {what} must be a function, got {found!r}")
+    return found if isinstance(found, Base) else Base.of(found)

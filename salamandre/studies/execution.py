@@ -1,0 +1,221 @@
+"""Tasks over processes and clusters by joblib, whatever becomes of a worker."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import msgspec
+
+from salamandre.atomic import write_atomically
+from salamandre.checks import whole
+from salamandre.runs.lock import OWNER, in_use
+from salamandre.studies.plan import missing
+from salamandre.studies.results import RESULT, Result
+from salamandre.studies.work import Task, perform
+
+PATIENCE = 10  # seconds for a cluster to answer
+WAIT = 0.5  # seconds between two looks at runs that other processes play
+TABLE = 10.0  # seconds between two tables
+KILLED = "its process was killed, such as for lack of memory"
+
+
+@dataclass
+class Workers:
+    """Where runs are played.
+
+    Args:
+        processes: runs at a time. Default: the number of cores.
+        cluster: see :meth:`salamandre.studies.Study.run`. Default: this machine.
+    """
+
+    processes: int | None = None
+    cluster: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.processes is not None:
+            whole("processes", self.processes)
+        if self.cluster is not None and not re.match("dask://.|ray(://.|$)", self.cluster):
+            raise ValueError(
+                f"a cluster must be dask://HOST:PORT, ray or ray://HOST:PORT, got {self.cluster!r}"
+            )
+
+    @property
+    def count(self) -> int:
+        """Runs at a time on this machine."""
+        return self.processes or os.cpu_count() or 1
+
+    @contextmanager
+    def open(self, count: int) -> Iterator[Callable[..., Any] | None]:
+        """Return joblib's Parallel for so many processes; ``None``: this process is enough."""
+        if self.cluster is None and count == 1:
+            yield None
+            return
+        try:
+            import joblib
+        except ImportError:
+            raise missing("joblib", "runs in several processes") from None
+        with contextlib.ExitStack() as stack:
+            if self.cluster is None:
+                # A terminal sends Ctrl-C to all processes; this one handles it.
+                deaf = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)}
+                given: dict[str, Any] = {"inner_max_num_threads": 1, "n_jobs": count, **deaf}
+                stack.enter_context(joblib.parallel_config("loky", **given))
+            elif self.cluster.startswith("dask"):
+                client = stack.enter_context(_dask(self.cluster.removeprefix("dask://")))
+                stack.enter_context(joblib.parallel_config("dask", n_jobs=-1, client=client))
+            else:
+                _connect_ray(self.cluster)
+                stack.enter_context(joblib.parallel_config("ray", n_jobs=-1))
+            yield lambda tasks: joblib.Parallel(
+                return_as="generator_unordered", batch_size=1, pre_dispatch="n_jobs"
+            )(joblib.delayed(_performed)(number, task) for number, task in tasks)
+
+
+def _performed(number: int, task: Task) -> tuple[int, Result | None]:
+    return number, perform(task)
+
+
+def _dask(address: str) -> Any:
+    try:
+        from distributed import Client
+    except ImportError:
+        raise missing("Dask", "clusters dask://", "dask") from None
+    try:
+        return Client(address, timeout=PATIENCE)
+    except (OSError, ValueError, TimeoutError):
+        raise RuntimeError(
+            f"the cluster dask://{address} does not answer in {PATIENCE} seconds: is its scheduler "
+            f"running there?"
+        ) from None
+
+
+def _connect_ray(address: str) -> None:
+    try:
+        import ray
+        from ray.util.joblib import register_ray
+    except ImportError:
+        raise missing("Ray", "clusters of Ray", "ray") from None
+    if not ray.is_initialized():
+        try:
+            ray.init(address="auto" if address == "ray" else address, log_to_driver=False)
+        except ConnectionError:
+            raise RuntimeError(
+                f"the cluster {address} does not answer: start it with ray start --head"
+            ) from None
+    register_ray()
+
+
+def perform_all(
+    tasks: Sequence[Task], workers: Workers, bar: Any, write_table: Callable[[], None]
+) -> None:
+    """Perform tasks.
+
+    Args:
+        tasks: of the runs that are missing.
+        workers: where.
+        bar: of the study.
+        write_table: called now and then.
+    """
+    work = _Work(list(tasks), bar, write_table)
+    while work.left:
+        before = len(work.left)
+        work.pass_over(workers, min(workers.count, before))
+        if len(work.left) == before:  # others play what is left
+            bar.set_postfix_str(f"waiting for {before} of other processes")
+            time.sleep(WAIT)
+
+
+@dataclass
+class _Work:
+    """Tasks that have no result yet.
+
+    Attributes:
+        left: those tasks.
+        bar: that shows it.
+        write_table: called now and then.
+    """
+
+    left: list[Task]
+    bar: Any
+    write_table: Callable[[], None]
+    _begun: dict[int, Task] = field(default_factory=dict)
+    _written: float = field(default_factory=time.monotonic)
+    _lock: Any = field(default_factory=threading.Lock)
+
+    def pass_over(self, workers: Workers, count: int) -> None:
+        """Perform each task once, but those that others play."""
+        tasks, self.left = self.left, []
+        numbered = dict(enumerate(tasks))
+        try:
+            with workers.open(count) as parallel:
+                if parallel is None:
+                    for number, task in self._dispatched(numbered):
+                        self._end(number, task, perform(task))
+                    numbered = {}
+                    return
+                for number, result in parallel(self._dispatched(dict(numbered))):
+                    self._end(number, numbered.pop(number), result)
+        except Exception as error:
+            if not _is_broken(error):
+                raise
+            self._retry_alone(numbered, workers)
+        finally:
+            self._begun.clear()
+
+    def _dispatched(self, tasks: dict[int, Task]) -> Iterator[tuple[int, Task]]:
+        """Return tasks one after the other, as the workers ask for them, and show them."""
+        for number, task in tasks.items():
+            with self._lock:
+                self._begun[number] = task
+                labels = " | ".join(task.planned.label for task in self._begun.values())
+            self.bar.set_postfix_str(f"now {labels}".replace(", ", " "), refresh=False)
+            yield number, task
+
+    def _end(self, number: int, task: Task, result: Result | None) -> None:
+        with self._lock:
+            self._begun.pop(number, None)
+        if result is None:
+            self.left.append(task)
+            return
+        if not (task.folder / RESULT).exists():  # the worker sees another file system
+            write_atomically(task.folder / RESULT, msgspec.json.encode(result))
+        self.bar.update()
+        if time.monotonic() - self._written > TABLE:
+            self.write_table()
+            self._written = time.monotonic()
+
+    def _retry_alone(self, tasks: dict[int, Task], workers: Workers) -> None:
+        """Perform the tasks that a killed worker may have had, each in a process of its own.
+
+        One that is killed again has failed; the others are left.
+        """
+        begun = [task for task in tasks.values() if (task.folder / OWNER).exists()]
+        begun = [task for task in begun if not in_use(task.folder)]
+        self.left += [task for task in tasks.values() if task not in begun]
+        for task in begun:
+            try:
+                with workers.open(2) as parallel:
+                    assert parallel is not None
+                    ((_, result),) = parallel([(0, task)])
+            except Exception as error:
+                if not _is_broken(error):
+                    raise
+                result = Result("failed", message=KILLED)
+            self._end(-1, task, result)
+
+
+def _is_broken(error: Exception) -> bool:
+    """Return whether an error says that a worker was killed, in the words of any cluster."""
+    return any(
+        kind.__name__ in ("BrokenProcessPool", "TerminatedWorkerError", "KilledWorker")
+        for kind in type(error).__mro__
+    )

@@ -1,0 +1,155 @@
+"""Pictures of a study."""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from salamandre.plots.studies import (
+    plot_axes,
+    plot_heat_maps,
+    plot_over_runs,
+    plot_parallel,
+    plot_pictures,
+)
+from salamandre.runs.run import METRICS, TIMES, Run, read_rows
+from salamandre.studies.results import Row
+from salamandre.studies.statistics import mean_band
+from salamandre.texts import file_name
+
+MOST = 10  # lines of a picture, and tables of runs that are read for one
+TILES = 24  # samples in a picture
+Groups = dict[tuple[Any, ...], list[float]]  # values of a metric by those of axes
+Curve = tuple[list[Any], list[float], list[float], list[float]]
+
+
+def plot_study(
+    folder: Path, rows: Sequence[Row], axes: Sequence[str], metrics: Sequence[str], to: Path
+) -> list[Path]:
+    """Draw what there is of a study, and return the paths of the pictures.
+
+    ``METRIC-axes.png``: the mean over the runs of each value of an axis with its band, a panel
+    for each axis; with two axes, a line for each value of the other one. ``METRIC-heat.png``: the
+    means over two axes. ``METRIC-parallel.png``: a line for each point through all axes.
+    ``METRIC-runs.png``: the metric over the runs, with bands. ``samples.png``: the last samples of
+    a run of each point.
+
+    Args:
+        folder: of the study.
+        rows: of its table.
+        axes: their names.
+        metrics: to be drawn.
+        to: the folder of the pictures.
+    """
+    drawn: list[Path] = []
+
+    def draw(plot: Callable[..., None], name: str, *arguments: Any) -> None:
+        plot(*arguments, to / name)
+        drawn.append(to / name)
+
+    varied = [name for name in axes if len({row.point[name] for row in rows}) > 1]
+    for metric in metrics:
+        stem = file_name(metric)
+        ended = [row for row in rows if row.result and metric in row.result.metrics]
+        if not ended:
+            continue
+        if varied:
+            draw(plot_axes, f"{stem}-axes.png", _panels(ended, varied, metric), metric)
+        pairs = list(itertools.combinations(varied, 2))[:6]
+        if pairs:
+            maps = {pair: _means(ended, pair, metric) for pair in pairs}
+            draw(plot_heat_maps, f"{stem}-heat.png", maps, metric)
+        if len(varied) > 2:
+            points = _by([*varied], ended, metric)
+            means = [(*key, float(np.mean(values))) for key, values in points.items()]
+            draw(plot_parallel, f"{stem}-parallel.png", varied, means, metric)
+        if lines := _over_runs(folder, ended, varied, metric):
+            draw(plot_over_runs, f"{stem}-runs.png", lines, metric)
+    if tiles := _samples(folder, rows, varied):
+        draw(plot_pictures, "samples.png", tiles)
+    return drawn
+
+
+def _by(
+    axes: Sequence[str], rows: Sequence[Row], metric: str
+) -> dict[tuple[Any, ...], list[float]]:
+    """Return the values of a metric by the values of axes, which are in order."""
+    found: dict[tuple[Any, ...], list[float]] = defaultdict(list)
+    for row in rows:
+        assert row.result is not None
+        found[tuple(row.point[name] for name in axes)].append(row.result.metrics[metric])
+    try:
+        return dict(sorted(found.items()))
+    except TypeError:  # numbers and texts
+        return dict(found)
+
+
+def _panels(rows: Sequence[Row], axes: Sequence[str], metric: str) -> dict[str, dict[str, Curve]]:
+    """Return the curves of a panel for each axis, by their labels."""
+    panels: dict[str, dict[str, Curve]] = {}
+    for axis in axes:
+        others = [name for name in axes if name != axis]
+        values = list(dict.fromkeys(row.point[others[0]] for row in rows)) if others else []
+        if len(others) == 1 and len(values) <= MOST:
+            parts = {
+                f"{others[0]} {value}": [row for row in rows if row.point[others[0]] == value]
+                for value in values
+            }
+        else:
+            parts = {"": list(rows)}
+        panels[axis] = {label: _curve(_by([axis], part, metric)) for label, part in parts.items()}
+    return panels
+
+
+def _curve(values: Mapping[tuple[Any, ...], Sequence[float]]) -> Curve:
+    bands = [mean_band(np.array(v), resamples=1000) for v in values.values()]
+    mean, low, high = ([float(band[part]) for band in bands] for part in range(3))
+    return [key for (key,) in values], mean, low, high
+
+
+def _means(rows: Sequence[Row], pair: tuple[str, str], metric: str) -> Any:
+    """Return the values of two axes, and the mean at each pair of them; NaN without runs."""
+    found = _by(pair, rows, metric)
+    ones = [key for (key,) in _by(pair[:1], rows, metric)]
+    others = [key for (key,) in _by(pair[1:], rows, metric)]
+    grid = np.full((len(others), len(ones)), np.nan)
+    for (one, other), values in found.items():
+        grid[others.index(other), ones.index(one)] = np.mean(values)
+    return ones, others, grid
+
+
+def _over_runs(
+    folder: Path, rows: Sequence[Row], axes: Sequence[str], metric: str
+) -> dict[str, tuple[np.ndarray, Any]]:
+    """Return steps and band of a metric over the runs of each point, if their tables have it."""
+    points: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        points[", ".join(f"{name} {row.point[name]}" for name in axes)].append(row)
+    found = {}
+    for label, members in list(points.items())[:MOST]:
+        tables = [read_rows(folder / "runs" / row.run / METRICS) for row in members]
+        curves = [[one.get(metric, np.nan) for one in table] for table in tables]
+        length = min(map(len, curves))
+        values = np.array([curve[:length] for curve in curves])
+        if length < 2 or not np.isfinite(values).all():
+            continue
+        steps = [next(one[name] for name in TIMES if name in one) for one in tables[0][:length]]
+        found[label] = np.array(steps), mean_band(values, resamples=1000)
+    return found
+
+
+def _samples(folder: Path, rows: Sequence[Row], axes: Sequence[str]) -> dict[str, Path]:
+    """Return the last picture of samples of the first run of each point, by its label."""
+    found: dict[str, Path] = {}
+    for row in rows:
+        label = "\n".join(f"{name} {row.point[name]}" for name in axes) or row.run
+        if label not in found and len(found) < TILES:
+            pictures = Run(folder / "runs" / row.run, row.run).samples
+            if pictures:
+                found[label] = pictures[-1]
+    return found

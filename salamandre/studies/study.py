@@ -1,0 +1,223 @@
+"""A study: its plan and its runs in a folder."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from salamandre.atomic import write_atomically
+from salamandre.program import WrongUsage
+from salamandre.runs.run import STUDY, Run
+from salamandre.runs.settings import FILE, LearnedImages, Settings, read_settings
+from salamandre.storage import checked
+from salamandre.studies.bases import Base, find_base
+from salamandre.studies.execution import Workers, perform_all
+from salamandre.studies.optuna_points import suggested
+from salamandre.studies.plan import Plan, Planned
+from salamandre.studies.results import PLANNED, Result, Row, read_result, read_table, table_of
+from salamandre.studies.work import Task
+from salamandre.texts import counted, folder_of
+
+PROGRAM = "salamandre study"
+RUNS = "runs"  # the folder of runs within that of the study
+SHOWN = 4  # changes of a plan in a message
+
+
+class Study:
+    """The runs of a plan, each in a folder of its own; it goes on where it was stopped.
+
+    The folder holds ``settings.json`` with the plan, ``runs.csv`` with a row for each run, and
+    ``runs/KEY`` for each: ``settings.json``, ``result.json``, ``log.txt`` of what it has printed,
+    and what its base writes. A key is a checksum of the run's options. Several processes and
+    machines that share the folder may play the same study at once.
+
+    Args:
+        plan: its content as a :class:`Plan`, or as a mapping.
+        folder: of the study; made if it does not exist.
+        base: the function of a run; see :func:`salamandre.studies.find_base`. Default: the one
+            that the plan names.
+        place: where modules of the plan's base are found. Default: the current folder.
+        extend: whether the plan may have more runs than the one that the folder holds.
+
+    Raises:
+        ValueError: an option is unknown, or a value does not fit; the run is named.
+        WrongUsage: the folder holds another plan; nothing has changed.
+    """
+
+    def __init__(
+        self,
+        plan: Plan | Mapping[str, Any],
+        folder: str | os.PathLike[str],
+        *,
+        base: Base | Callable[..., Any] | None = None,
+        place: str = "",
+        extend: bool = False,
+    ) -> None:
+        self.folder = folder_of(folder, "the folder of a study")
+        if not isinstance(plan, Plan):
+            name = getattr(base, "__name__", "function")
+            plan = msgspec.convert({"base": name, **plan}, Plan)
+        self.plan, self.place = plan, str(Path(place or ".").resolve())
+        self._reference = plan.base if base is None else base
+        self._base = find_base(self._reference, self.place)
+        #: The runs known so far: all, but those that Optuna has not suggested yet.
+        self.planned: list[Planned] = []
+        if plan.sampler == "optuna":
+            first = [plan.at([0.0] * len(plan.axes))]
+            plan.runs(first, self._base)  # checked before the first run
+        else:
+            self.planned = plan.runs(plan.sample(), self._base)
+        self._begin(extend)
+
+    def _begin(self, extend: bool) -> None:
+        """Write the plan, unless the folder holds it."""
+        options = msgspec.to_builtins(self.plan)
+        if not (self.folder / FILE).is_file():
+            self.folder.mkdir(parents=True, exist_ok=True)
+            Settings.new(PROGRAM, options, LearnedImages()).write(self.folder)
+            self.write_table()
+            return
+        earlier = plan_in(self.folder)
+        if changes := earlier.changes(self.plan):
+            more = f" and {len(changes) - SHOWN} others" if len(changes) > SHOWN else ""
+            told = f"{', '.join(changes[:SHOWN])}{more}"
+            if not extend:
+                raise WrongUsage(
+                    f"the plan of {self.folder} has changed: {told}: add runs with --extend, or "
+                    f"give another --folder"
+                )
+            self._require_more(earlier, told)
+        if msgspec.to_builtins(earlier) != options:
+            run = Run(self.folder, self.folder.name)
+            run.settings.options = {}
+            run.change_options(**options)
+            self.write_table()
+
+    def _require_more(self, earlier: Plan, told: str) -> None:
+        """Raise WrongUsage if runs of the earlier plan are none of this one."""
+        if self.plan.sampler == "optuna":
+            grown = (earlier.points or 0) <= (self.plan.points or 0)
+            lost = not grown or any(not text.startswith("points was") for text in told.split(", "))
+            count = 1
+        else:
+            before = {run.key for run in earlier.runs(earlier.sample(), self._base)}
+            count = len(before - {run.key for run in self.planned})
+            lost = count > 0
+        if lost:
+            raise WrongUsage(
+                f"--extend only adds runs, and {counted(count, 'run')} of {self.folder} would be "
+                f"none of the new plan ({told}): give another --folder"
+            )
+
+    def task(self, run: Planned, again: bool = False) -> Task:
+        """Return the task of a run."""
+        return Task(self._reference, self.place, self.folder / RUNS / run.key, run, again)
+
+    def results(self) -> dict[str, Result]:
+        """Return the results there are, by the keys of their runs."""
+        read = ((run.key, read_result(self.folder / RUNS / run.key)) for run in self.planned)
+        return {key: result for key, result in read if result is not None}
+
+    def rows(self) -> list[Row]:
+        """Return the rows of the table, in the order of the plan."""
+        found = self.results()
+        return [Row(r.key, r.point, r.seed, found.get(r.key)) for r in self.planned]
+
+    def write_table(self) -> None:
+        """Write ``runs.csv``."""
+        text = table_of(self.rows(), list(self.plan.axes))
+        write_atomically(self.folder / STUDY, text.encode())
+
+    def run(
+        self,
+        processes: int | None = None,
+        *,
+        cluster: str | None = None,
+        retry: bool = False,
+    ) -> list[Row]:
+        """Play the runs that have no result yet, and return all rows.
+
+        A run that fails or diverges is recorded, and the others go on. After Ctrl-C, or if this
+        process is killed, another call plays only what is missing. A run that another process
+        is playing is waited for.
+
+        Args:
+            processes: runs at a time. Default: the number of cores. 1: in this process.
+            cluster: ``"dask://HOST:PORT"``, ``"ray"`` or ``"ray://HOST:PORT"``, whose machines
+                share the folder. Default: this machine.
+            retry: whether runs that have failed or diverged are played again. Default False.
+
+        Raises:
+            RuntimeError: joblib, or the cluster's library, is missing; a cluster does not answer.
+            OSError: the disk is full.
+            KeyboardInterrupt: after Ctrl-C; the table is written.
+        """
+        from salamandre.progress import progress
+
+        workers = Workers(processes, cluster)
+        total = len(self.planned)
+        if self.plan.sampler == "optuna":
+            self.planned, total = [], (self.plan.points or 0) * len(self.plan.seed_list)
+        try:
+            with progress(total, self.folder.name, "run") as bar:
+                if self.planned:
+                    self._play(self.planned, workers, retry, bar)
+                else:
+                    self._play_suggested(workers, retry, bar)
+        finally:
+            with contextlib.suppress(OSError):  # a full disk is told by the run that met it
+                self.write_table()
+        return self.rows()
+
+    def _play_suggested(self, workers: Workers, retry: bool, bar: Any) -> None:
+        for points, tell in suggested(self.plan):
+            batch = self.plan.runs(points, self._base)
+            known = {run.key for run in self.planned}
+            self.planned += [run for run in batch if run.key not in known]
+            self._play(batch, workers, retry, bar)
+            tell(batch, self.results())
+
+    def _play(self, runs: Sequence[Planned], workers: Workers, retry: bool, bar: Any) -> None:
+        done = self.results()
+        missing = [
+            run
+            for run in runs
+            if run.key not in done or (retry and done[run.key].state != "finished")
+        ]
+        tasks = [self.task(run, retry) for run in missing]
+        bar.update(len(runs) - len(missing))
+        bar.initial = bar.n  # of which no pace is told
+        perform_all(tasks, workers, bar, self.write_table)
+
+
+def plan_in(folder: Path) -> Plan:
+    """Return the plan of the study in a folder.
+
+    Raises:
+        WrongUsage: the folder holds no study.
+        ValueError: its settings are damaged.
+    """
+    settings = read_settings(folder)
+    if settings.program != PROGRAM:
+        program = settings.program or "an example"
+        raise WrongUsage(f"{folder} holds no study, but a run of {program}")
+    return checked(settings.options, Plan, folder / FILE, "options")
+
+
+def read_rows(folder: Path, plan: Plan) -> list[Row]:
+    """Return the rows of a study's table, with the results of runs that have ended since.
+
+    Raises:
+        ValueError: the table, or a result, is damaged.
+        FileNotFoundError: there is no table.
+    """
+    rows = read_table(folder / STUDY, len(plan.axes))
+    for row in rows:
+        if row.state == PLANNED:
+            row.result = read_result(folder / RUNS / row.run)
+    return rows

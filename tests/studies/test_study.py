@@ -1,0 +1,142 @@
+"""Studies: their folders, what becomes of their runs, and how they go on."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import pytest
+
+from salamandre import studies
+from salamandre.program import WrongUsage
+from salamandre.runs import find_runs
+from salamandre.runs.lock import locked
+from salamandre.studies.study import plan_in, read_rows
+
+
+def study(folder, extend=False, **given):
+    return studies.Study({"base": "small_study:BASE", **given}, folder, extend=extend)
+
+
+def table(folder) -> list[dict[str, str]]:
+    """Return the table without what differs from time to time."""
+    with (Path(folder) / "runs.csv").open() as file:
+        return [{n: v for n, v in row.items() if n != "duration"} for row in csv.DictReader(file)]
+
+
+def played(folder) -> dict[str, int]:
+    """Return how often each run was begun."""
+    files = Path(folder).glob("runs/*/played.txt")
+    return {file.parent.name: len(file.read_text().splitlines()) for file in files}
+
+
+def test_runs_have_folders_and_rows(tmp_path):
+    place = tmp_path / "runs" / "mine"
+    rows = study(place, axes={"rate": [1, 2]}, seeds=2).run(1)
+    assert [row.result.metrics["score"] for row in rows] == [1.0, 1.1, 2.0, 2.1]
+    assert [row["score"] for row in table(place)] == ["1", "1.1", "2", "2.1"]
+    assert list(table(place)[0]) == ["run", "rate", "seed", "state", "message", "score", "curve"]
+    folder = place / "runs" / rows[3].run
+    settings = json.loads((folder / "settings.json").read_text())
+    assert settings["options"] == {"seed": 1, "rate": 2.0, "kind": "plain", "wait": 0.0}
+    assert (folder / "metrics.csv").read_text() == "step,curve\n1,0\n2,1\n3,2\n"
+    assert [run.name for run in find_runs(tmp_path / "runs")] == ["mine"]
+    assert find_runs(tmp_path / "runs")[0].state() == "finished"
+    assert f"mine/runs/{rows[3].run}" in {run.name for run in find_runs(place.parent, parts=True)}
+    again = read_rows(place, plan_in(place))
+    assert [(row.run, row.point, row.seed) for row in again] == [
+        (row.run, row.point, row.seed) for row in rows
+    ]
+    assert [row.result.metrics for row in again] == [row.result.metrics for row in rows]
+
+
+def test_a_run_that_fails_or_diverges_does_not_stop_the_others(tmp_path):
+    rows = study(tmp_path, axes={"rate": [13, 14, 16, 1]}).run(1)
+    assert [row.state for row in rows] == ["failed", "diverged", "failed", "finished"]
+    refused, infinite, wrong, _ = (row.result for row in rows)
+    assert refused.message == "thirteen is refused"
+    assert (infinite.message, infinite.metrics) == ("score is inf", {"other": 1.0})
+    assert "must return a dictionary of numbers by name, got a int" in wrong.message
+    log = (tmp_path / "runs" / rows[1].run / "log.txt").read_text()
+    assert log == "words of the run\n"
+    assert "Traceback" in (tmp_path / "runs" / rows[0].run / "log.txt").read_text()
+    assert set(played(tmp_path).values()) == {1}
+    assert study(tmp_path, axes={"rate": [13, 14, 16, 1]}).run(1) == rows
+    assert set(played(tmp_path).values()) == {1}
+    study(tmp_path, axes={"rate": [13, 14, 16, 1]}).run(1, retry=True)
+    assert [played(tmp_path)[row.run] for row in rows] == [2, 2, 2, 1]
+
+
+def test_processes_give_the_same_table_and_one_that_dies_is_a_failed_run(tmp_path):
+    given = {"axes": {"rate": [1, 15, 2, 13]}, "seeds": 2}
+    rows = study(tmp_path / "two", **given).run(2)
+    dead = [row for row in rows if row.point["rate"] == 15]
+    assert {row.state for row in dead} == {"failed"}
+    assert all("was killed" in row.result.message for row in dead)
+    study(tmp_path / "one", axes={"rate": [1, 2, 13]}, seeds=2).run(1)
+    others = [row for row in table(tmp_path / "two") if row["rate"] != "15"]
+    assert others == table(tmp_path / "one")
+
+
+def test_another_plan_is_refused_and_more_of_one_extends(tmp_path):
+    study(tmp_path, axes={"rate": [1, 2]}).run(1)
+    kept = (tmp_path / "settings.json").read_bytes()
+    more = {"axes": {"rate": [1, 2, 3]}, "seeds": 2}
+    with pytest.raises(WrongUsage, match=r"has changed: axes.rate was \[1, 2\] and is \[1, 2, 3\]"):
+        study(tmp_path, **more)
+    with pytest.raises(WrongUsage, match=r"--extend only adds runs, and 1 run of .* would be none"):
+        study(tmp_path, axes={"rate": [2, 3]}, extend=True)
+    assert (tmp_path / "settings.json").read_bytes() == kept
+    rows = study(tmp_path, **more, extend=True).run(1)
+    assert len(rows) == 6 and set(played(tmp_path).values()) == {1}
+    assert len(study(tmp_path, **more).run(1)) == 6
+    study(tmp_path, **more, metrics=["score"])  # what is shown may change
+    study(tmp_path, axes={"rate": [1, 2, 3], "kind": ["plain", "better"]}, seeds=2, extend=True)
+    assert [row["state"] for row in table(tmp_path)].count("planned") == 6
+    assert find_runs(tmp_path.parent)[0].state() == "unfinished"
+
+
+def test_a_run_that_another_process_plays_is_left_to_it(tmp_path):
+    one = study(tmp_path, axes={"rate": [1, 2]})
+    from salamandre.studies.work import perform
+
+    task = one.task(one.planned[0])
+    task.folder.mkdir(parents=True)
+    with locked(task.folder):
+        assert perform(task) is None and played(tmp_path) == {}
+    assert perform(task).state == "finished"
+
+
+def test_a_worker_of_another_version_is_refused(tmp_path):
+    from salamandre.studies.work import perform
+
+    one = study(tmp_path)
+    with pytest.raises(RuntimeError, match=r"a worker has Salamandre .*, the study 0\.0\.1: inst"):
+        perform(one.task(one.planned[0])._replace(version="0.0.1"))
+
+
+def test_a_folder_of_another_program_is_no_study(tmp_path):
+    (tmp_path / "settings.json").write_text('{"format": 2, "program": "xor.py", "options": {}}')
+    with pytest.raises(WrongUsage, match=r"holds no study, but a run of xor.py"):
+        study(tmp_path)
+
+
+def test_optuna_looks_where_it_is_better_and_goes_on_with_the_same_points(tmp_path):
+    pytest.importorskip("optuna")
+    given = {"sampler": "optuna", "metrics": ["score"], "mode": "max", "seeds": 2}
+    axes = {"rate": {"low": 1.0, "high": 9.0}, "kind": ["plain", "better"]}
+    rows = study(tmp_path / "a", axes=axes, points=24, **given).run(1)
+    assert len(rows) == 48
+    kinds = [row.point["kind"] for row in rows]
+    assert kinds[24:].count("better") > kinds[:24].count("better")
+    study(tmp_path / "b", axes=axes, points=9, **given).run(1)
+    study(tmp_path / "b", axes=axes, points=24, extend=True, **given).run(1)
+    assert set(played(tmp_path / "b").values()) == {1}
+    with pytest.raises(ValueError, match="whether a smaller or a larger 'curve' is better"):
+        study(tmp_path / "c", axes=axes, points=2, sampler="optuna", metrics=["curve"]).run(1)
+
+
+def test_a_cluster_needs_an_address(tmp_path):
+    with pytest.raises(ValueError, match=r"a cluster must be dask://HOST:PORT, ray or ray://"):
+        study(tmp_path).run(cluster="slurm")

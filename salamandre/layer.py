@@ -82,6 +82,8 @@ class Layer(Component, abstract=True):
         fresh_output: whether y is always memory of its own that it does not read again, so that
             the next layer may write over it. Of exactly the class that says so: not inherited.
         fresh_gradient: likewise dE/dx, for the layer before.
+        adds_gradients: whether backprop adds to the gradients of the parameters where ``ctx.adds``,
+            and leaves products to the following pass where ``ctx.postpones``. Not inherited.
         fixed: names of arrays of its own that are never to be replaced.
     """
 
@@ -92,6 +94,7 @@ class Layer(Component, abstract=True):
     owns_vectors: bool = False
     fresh_output: bool = False
     fresh_gradient: bool = False
+    adds_gradients: bool = False
     fixed: ClassVar[Collection[str]] = ()
 
     def __init__(self) -> None:
@@ -222,6 +225,8 @@ class Layer(Component, abstract=True):
         ctx.frozen = outer.frozen or not self.trainable or self.owns_vectors
         ctx.parameter_gradients = outer.parameter_gradients and not ctx.frozen
         ctx.input_gradient = input_gradient
+        adds = self.claims("adds_gradients")
+        ctx.adds, ctx.postpones = adds and ctx.run.accumulate, adds and ctx.run.followed
         self.plan(ctx)
 
     def parameter_count(self) -> int:

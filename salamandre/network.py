@@ -273,32 +273,33 @@ class Network(FlatVectors, Meaning):
         return dx if ctx is not None else self._copy(dx)
 
     def _backward(self, dy: Array, run: Pass) -> Any:
-        before = self._to_be_kept(run) if run.accumulate else None
+        kept = self._to_be_kept(run)
         if run.left_out:  # the next layer's gradient would be overwritten, the others' stay
             dy = dy + 0
             if run.parameter_gradients:
-                self.gradients[...] = 0
+                for part in self.written if run.accumulate else [slice(None)]:
+                    self.gradients[part] = 0
         dy = self._back(dy, run.needed[run.left_out :], run)
-        if before is not None:
-            self.gradients += before
+        self._add(kept)
         return dy if run.input_gradient else None
 
-    def _to_be_kept(self, run: Pass) -> Array | None:
-        """Return a copy of the gradients, if backprop will write others in their place."""
-        if not run.parameter_gradients:
-            return None
-        before = run.buffer("gradients", self.gradients.shape)
-        before[...] = self.gradients
-        return before
+    def _to_be_kept(self, run: Pass) -> list[tuple[slice, Array]]:
+        """Return copies of gradients that backprop will write, where the pass is to add."""
+        if not (run.accumulate and run.parameter_gradients):
+            return []
+        return [(part, self.gradients[part] + 0) for part in self.written]
+
+    def _add(self, kept: list[tuple[slice, Array]]) -> None:
+        for part, gradients in kept:
+            self.gradients[part] += gradients
 
     def backprop_tangent(
         self, dy: Array | None, dy_dot: Array, ctx: Context
     ) -> tuple[Array | None, Array]:
         """Carry dE/dy and dE/dy_dot back; write ``gradients``, or add to them."""
-        before = self._to_be_kept(ctx) if isinstance(ctx, Pass) and ctx.accumulate else None
+        kept = self._to_be_kept(ctx) if isinstance(ctx, Pass) else []
         found = super().backprop_tangent(dy, dy_dot, ctx)
-        if before is not None:
-            self.gradients += before
+        self._add(kept)
         return found
 
     # -- learning ------------------------------------------------------------------------------

@@ -31,6 +31,14 @@ class Context:
         logits: whether the layer leaves out its last activation.
         may_overwrite: whether nobody else reads x, so that y may be written over it.
         may_overwrite_gradient: likewise dE/dx over dE/dy.
+        adds: whether the gradients of the parameters are added to, not written; only of layers
+            with the claim ``adds_gradients``.
+        before: the layer's context in the pass that this one follows, see :meth:`Pass.follow`.
+        postpones: whether products of the layer are left to the pass that follows; only of layers
+            with that claim.
+        postponed: the factors of these products, (dz, x) each.
+        keeps_z: whether what comes into the activation of the layer is kept in ``z``, for mixtures
+            in the pass that follows.
     """
 
     def __init__(self, layer: Any, run: Pass, backend: Backend, dtype: Any) -> None:
@@ -40,6 +48,9 @@ class Context:
         self.input_gradient: bool | slice = True
         self.frozen = self.logits = False
         self.may_overwrite = self.may_overwrite_gradient = False
+        self.adds = self.postpones = self.keeps_z = False
+        self.before: Context | None = None
+        self.postponed: list[tuple[Array, Array]] = []
         self._memory: dict[str, Array] = {}
 
     if TYPE_CHECKING:  # what layers keep in it
@@ -103,6 +114,11 @@ class Context:
             return self.buffer(name, x.shape, channels_last=last)
         return self.buffer(name, x.shape, x.ndim == 2 and not x.flags.c_contiguous)
 
+    def _follow(self, before: Context) -> None:
+        self.before = before
+        for part, other in zip(self.parts, before.parts, strict=True):
+            part._follow(other)
+
 
 class Pass(Context):
     """The context of a whole network: ``network.compute(x, run)``, ``network.backprop(dy, run)``.
@@ -116,6 +132,9 @@ class Pass(Context):
         accumulate: whether backprop adds to the gradients instead of writing them. Default False.
         output_shape: of the latest compute, ``None`` if there is nothing to go back from.
         left_out: how many of the last layers the latest compute left out.
+        followed, mixes: see :meth:`follow`.
+        share: of the first N examples of the pass before in the N mixtures of them with the other
+            N that this one computes, (N, 1, ...).
     """
 
     def __init__(self, network: Any) -> None:
@@ -128,14 +147,17 @@ class Pass(Context):
         self.updates: list[tuple[Array, Array]] = []
         self.output_shape: tuple[int, ...] | None = None
         self.left_out = 0
+        self.followed = False
+        self.mixes = False
+        self.share: Array | None = None
         self._stream: RandomStream | None = network.random
         self._seed: int | Sequence[int] = 0
         self._planned: tuple[Any, ...] = ()
 
     def __reduce__(self) -> Any:
         """Copy and pickle the pass as a new one of the network, with nothing computed."""
-        wanted = self._planned[:3]
-        return _new_pass, (self.network, self.statistics, self.accumulate, wanted)
+        kept = self.statistics, self.accumulate, self._planned[:3], self.before, self.mixes
+        return _new_pass, (self.network, *kept)
 
     @property
     def random(self) -> RandomStream:
@@ -161,6 +183,22 @@ class Pass(Context):
             self.parameter_gradients, self.input_gradient, self.logits, _ = wanted
             self.network.plan(self)
 
+    def follow(self, before: Pass, mixes: bool = False) -> None:
+        """Let each backprop of ``before`` be completed by one of this pass, which accumulates.
+
+        Layers may leave products of their gradients to this pass, which makes one of all rows: that
+        is faster than two. Until then ``gradients`` lack them.
+
+        Args:
+            before: a pass of the same network.
+            mixes: whether examples are mixtures of those of ``before``, by ``share``, and the first
+                layer need not multiply them: what is affine in them is the same mixture.
+        """
+        self._follow(before)
+        self.mixes = before.parts[0].keeps_z = mixes
+        before.followed = True
+        before.network.plan(before)
+
     @property
     def is_stale(self) -> bool:
         """Whether parts of the network were frozen or unfrozen since the pass was planned."""
@@ -172,10 +210,19 @@ class Pass(Context):
             self.want(*self._planned[:3])
 
 
-def _new_pass(network: Any, statistics: bool, accumulate: bool, wanted: tuple[bool, ...]) -> Pass:
+def _new_pass(
+    network: Any,
+    statistics: bool,
+    accumulate: bool,
+    wanted: tuple[bool, ...],
+    before: Pass | None,
+    mixes: bool,
+) -> Pass:
     run = Pass(network)
     run.statistics, run.accumulate = statistics, accumulate
     run.want(*wanted)
+    if before is not None:
+        run.follow(before, mixes)
     return run
 
 

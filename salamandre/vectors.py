@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
@@ -131,6 +131,10 @@ class FlatVectors(Sequential, abstract=True):
             layer.__dict__[f"d_{declared.name}"] = declared.view(self.gradients[part])
         for _, part, layer, declared in self._declared_state():
             layer.__dict__[declared.name] = declared.view(self.state[part])
+        #: The parts of the gradients whose layers cannot add to them.
+        self.written = joined(
+            part for _, part, layer, _ in self.declarations() if not layer.claims("adds_gradients")
+        )
         self.gate = Gate()
         self.owners = self._find_owners()
 
@@ -146,7 +150,7 @@ class FlatVectors(Sequential, abstract=True):
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        made = ("gate", "owners")
+        made = ("gate", "owners", "written")
         return {name: value for name, value in super().__getstate__().items() if name not in made}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -205,11 +209,9 @@ class FlatVectors(Sequential, abstract=True):
         for _, part, layer, _ in self.declarations():
             if id(layer) in below:
                 self.gradients[part] = 0
-            elif learning and learning[-1].stop == part.start:
-                learning[-1] = slice(learning[-1].start, part.stop)
             else:
                 learning.append(part)
-        self.learning = learning
+        self.learning = joined(learning)
 
     def learns(self, part: slice) -> bool:
         """Return whether a part of the flat vectors, such as one parameter's, is not frozen."""
@@ -291,6 +293,15 @@ class FlatVectors(Sequential, abstract=True):
         lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}" for a, b, c in rows]
         rule = "-" * len(lines[0])
         return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+
+
+def joined(parts: Iterable[slice]) -> list[slice]:
+    """Return parts of a vector, in order, with neighbours as one."""
+    found: list[slice] = []
+    for part in parts:
+        start = found.pop().start if found and found[-1].stop == part.start else part.start
+        found.append(slice(start, part.stop))
+    return found
 
 
 def _takes_several(layer: Layer) -> bool:

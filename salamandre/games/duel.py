@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from salamandre.backend import Array
+from salamandre.games.constraints import GradientPenalty, Lipschitz
 from salamandre.network import Network
 from salamandre.passes import Pass
 
@@ -16,10 +19,11 @@ class Duel:
 
     Args:
         discriminator: or a critic.
+        constraint: attached to it.
     """
 
-    def __init__(self, discriminator: Network) -> None:
-        self.network = discriminator
+    def __init__(self, discriminator: Network, constraint: Lipschitz) -> None:
+        self.network, self._constraint = discriminator, constraint
         self._coupled = any(layer.couples_examples for _, layer in discriminator.walk())
         self._passes = [discriminator.new_pass(input_gradient=False)]
         if self._coupled:
@@ -27,6 +31,11 @@ class Duel:
             self._fooled = self._passes[1]  # the memory of a third pass of images would be large
         else:
             self._fooled = discriminator.new_pass(parameter_gradients=False, statistics=False)
+        self._follower: GradientPenalty | None = None
+        own = type(constraint).penalty is not GradientPenalty.penalty
+        if isinstance(constraint, GradientPenalty) and not (own or self._coupled):
+            constraint.follow(self._passes[0])
+            self._follower = constraint
 
     def scores(self, real: Array, fake: Array, labels: Array | None) -> tuple[Array, Array]:
         """Return the scores (N, P) of real and of fake examples (N, ...) with the same labels."""
@@ -39,7 +48,8 @@ class Duel:
             return self._scores(real, first, labels), self._scores(fake, second, labels)
         if labels is not None:
             labels = concatenate([labels, labels])
-        scores = self._scores(concatenate([real, fake]), self._passes[0], labels)
+        self._both = concatenate([real, fake])
+        scores = self._scores(self._both, self._passes[0], labels)
         return scores[: len(real)], scores[len(real) :]
 
     def backprop(self, d_real: Array, d_fake: Array) -> None:
@@ -49,6 +59,15 @@ class Duel:
                 self._back(gradient, run)
         else:
             self._back(self.network.backend.xp.concatenate([d_real, d_fake]), self._passes[0])
+
+    def penalty(self, real: Array, fake: Array, labels: Array | None) -> Any:
+        """Return the constraint's penalty for the examples of the latest scores; add its gradient.
+
+        It comes after :meth:`backprop`, which may leave products to it.
+        """
+        if self._follower is not None:
+            return self._follower.penalty_of_scored(self._both, labels)
+        return self._constraint.penalty(real, fake, labels)
 
     def fake_scores(self, fake: Array, labels: Array | None) -> Array:
         """Return the scores of fake examples, in the generator's step."""

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from salamandre.backend import Array, Backend
+from salamandre.backend.operations.affine import FEW
 from salamandre.checks import whole
 from salamandre.class_names import by_name
 from salamandre.inputs import (
@@ -273,33 +274,25 @@ class Network(FlatVectors, Meaning):
         return dx if ctx is not None else self._copy(dx)
 
     def _backward(self, dy: Array, run: Pass) -> Any:
-        kept = self._to_be_kept(run)
+        kept = run.kept_gradients()
         if run.left_out:  # the next layer's gradient would be overwritten, the others' stay
             dy = dy + 0
             if run.parameter_gradients:
                 for part in self.written if run.accumulate else [slice(None)]:
-                    self.gradients[part] = 0
+                    self.__dict__["gradients"][part] = 0
         dy = self._back(dy, run.needed[run.left_out :], run)
-        self._add(kept)
+        for part, before in kept:
+            self.__dict__["gradients"][part] += before
         return dy if run.input_gradient else None
-
-    def _to_be_kept(self, run: Pass) -> list[tuple[slice, Array]]:
-        """Return copies of gradients that backprop will write, where the pass is to add."""
-        if not (run.accumulate and run.parameter_gradients):
-            return []
-        return [(part, self.gradients[part] + 0) for part in self.written]
-
-    def _add(self, kept: list[tuple[slice, Array]]) -> None:
-        for part, gradients in kept:
-            self.gradients[part] += gradients
 
     def backprop_tangent(
         self, dy: Array | None, dy_dot: Array, ctx: Context
     ) -> tuple[Array | None, Array]:
         """Carry dE/dy and dE/dy_dot back; write ``gradients``, or add to them."""
-        kept = self._to_be_kept(ctx) if isinstance(ctx, Pass) else []
+        kept = ctx.kept_gradients() if isinstance(ctx, Pass) else []
         found = super().backprop_tangent(dy, dy_dot, ctx)
-        self._add(kept)
+        for part, before in kept:
+            self.gradients[part] += before
         return found
 
     # -- learning ------------------------------------------------------------------------------
@@ -333,10 +326,13 @@ class Network(FlatVectors, Meaning):
         if weights is not None:
             self.loss.require_weights()
             weights = checked_weights(weights, count, self.dtype, self.backend)
-        run, of_logits = self._take_pass(), self.loss.on_logits(self._activation)
+        run, self.owing = self.owing or self._take_pass(), None
+        of_logits = self.loss.on_logits(self._activation)
         try:
             run.draw_from(self.random)
-            run.want(input_gradient=False, logits=of_logits is not None)
+            unseen = not (self.written or self.watched)  # then a step needs no gradients as such
+            direct = unseen and count <= FEW and self.optimizer.descends
+            run.want(input_gradient=False, logits=of_logits is not None, postpones=direct)
             y = self._forward(x, count, run, True, labels)
             value, dy = (of_logits or self.loss).evaluate(y, target, self.backend, weights)
             value = self.backend.scalar(value)
@@ -349,9 +345,14 @@ class Network(FlatVectors, Meaning):
             with self.changing():  # statistics and parameters at once
                 if run.updates:
                     self._commit(run)
-                self.step()
+                if direct:
+                    self.optimizer.descend(run.descend)
+                    self.owing = run
+                else:
+                    self.step()
         finally:
-            self._idle.append(run)
+            if self.owing is None:
+                self._idle.append(run)
         if self._latest is not None:  # its backprop would mix old outputs with new parameters
             self._latest.output_shape = None
         return value
@@ -360,8 +361,9 @@ class Network(FlatVectors, Meaning):
         """Apply the optimizer to ``gradients``."""
         if self.optimizer is None:
             raise ValueError("step needs a Network with an optimizer")
+        self.settle()
         with self.changing():
-            self.optimizer.step(self.parameters, self.gradients, self.learning)
+            self.optimizer.step(self.parameters, self.__dict__["gradients"], self.learning)
 
     def _copy(self, array: Any) -> Any:
         """Return a copy for the caller, row by row in memory: passes reuse theirs."""

@@ -10,7 +10,7 @@ and returns them; its scalars come in as arguments, already of the right precisi
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -159,6 +159,16 @@ class Optimizer(Component, abstract=True):
             if self.clip_weights is not None:
                 xp.minimum(p, self.clip_weights, out=p)
                 xp.maximum(p, -self.clip_weights, out=p)
+        self.steps += 1
+
+    @property
+    def descends(self) -> bool:
+        """Whether a step is p ← p - η g and nothing else."""
+        return False
+
+    def descend(self, change: Callable[[float], None]) -> None:
+        """Take a step by ``change(η)``, which changes the parameters."""
+        change(self.learning_rate)
         self.steps += 1
 
     def scalars(self) -> tuple[float, ...]:

@@ -34,8 +34,8 @@ class Context:
         adds: whether the gradients of the parameters are added to, not written; only of layers
             with the claim ``adds_gradients``.
         before: the layer's context in the pass that this one follows, see :meth:`Pass.follow`.
-        postpones: whether products of the layer are left to the pass that follows; only of layers
-            with that claim.
+        postpones: whether products of the layer are left to the pass that follows, or to the step
+            of the optimizer; only of layers with that claim.
         postponed: the factors of these products, (dz, x) each.
         keeps_z: whether what comes into the activation of the layer is kept in ``z``, for mixtures
             in the pass that follows.
@@ -133,6 +133,7 @@ class Pass(Context):
         output_shape: of the latest compute, ``None`` if there is nothing to go back from.
         left_out: how many of the last layers the latest compute left out.
         followed, mixes: see :meth:`follow`.
+        postponing: the layers that postpone products, with their contexts.
         share: of the first N examples of the pass before in the N mixtures of them with the other
             N that this one computes, (N, 1, ...).
     """
@@ -147,7 +148,8 @@ class Pass(Context):
         self.updates: list[tuple[Array, Array]] = []
         self.output_shape: tuple[int, ...] | None = None
         self.left_out = 0
-        self.followed = False
+        self.followed = self.postpones = False
+        self.postponing: list[tuple[Any, Context]] = []
         self.mixes = False
         self.share: Array | None = None
         self._stream: RandomStream | None = network.random
@@ -156,7 +158,7 @@ class Pass(Context):
 
     def __reduce__(self) -> Any:
         """Copy and pickle the pass as a new one of the network, with nothing computed."""
-        kept = self.statistics, self.accumulate, self._planned[:3], self.before, self.mixes
+        kept = self.statistics, self.accumulate, self._planned[:-1], self.before, self.mixes
         return _new_pass, (self.network, *kept)
 
     @property
@@ -175,13 +177,21 @@ class Pass(Context):
         parameter_gradients: bool = True,
         input_gradient: bool = True,
         logits: bool = False,
+        postpones: bool = False,
     ) -> None:
-        """Say which gradients backprop shall give, and whether the last activation is left out."""
-        wanted = (parameter_gradients, input_gradient, logits, self.network.version)
+        """Say which gradients backprop shall give, and whether the last activation is left out.
+
+        With ``postpones`` layers keep the factors of their gradients where they can.
+        """
+        wanted = (parameter_gradients, input_gradient, logits, postpones, self.network.version)
         if wanted != self._planned:
             self._planned = wanted
-            self.parameter_gradients, self.input_gradient, self.logits, _ = wanted
-            self.network.plan(self)
+            self.parameter_gradients, self.input_gradient, self.logits, self.postpones, _ = wanted
+            self._plan()
+
+    def _plan(self) -> None:
+        self.postponing.clear()
+        self.network.plan(self)
 
     def follow(self, before: Pass, mixes: bool = False) -> None:
         """Let each backprop of ``before`` be completed by one of this pass, which accumulates.
@@ -197,17 +207,37 @@ class Pass(Context):
         self._follow(before)
         self.mixes = before.parts[0].keeps_z = mixes
         before.followed = True
-        before.network.plan(before)
+        before._plan()
+
+    def kept_gradients(self) -> list[tuple[slice, Array]]:
+        """Return copies of gradients that backprop will write though the pass accumulates."""
+        if not self.parameter_gradients:
+            return []
+        self.network.settle()
+        if not self.accumulate:
+            return []
+        gradients = vars(self.network)["gradients"]
+        return [(part, gradients[part] + 0) for part in self.network.written]
+
+    def descend(self, rate: float) -> None:
+        """Change the parameters of the layers that postpone by -rate times their gradients."""
+        for layer, ctx in self.postponing:
+            layer.descend(rate, ctx)
+
+    def complete(self) -> None:
+        """Write the gradients of the layers that have postponed them."""
+        for layer, ctx in self.postponing:
+            layer.complete(ctx)
 
     @property
     def is_stale(self) -> bool:
         """Whether parts of the network were frozen or unfrozen since the pass was planned."""
-        return self._planned[3] != self.network.version
+        return self._planned[-1] != self.network.version
 
     def renew(self) -> None:
         """Plan the pass again if it is stale."""
         if self.is_stale:
-            self.want(*self._planned[:3])
+            self.want(*self._planned[:-1])
 
 
 def _new_pass(

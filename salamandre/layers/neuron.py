@@ -6,8 +6,10 @@ from salamandre.activations import ActivatedLayer, Activation
 from salamandre.backend import Array
 from salamandre.backend.operations.affine import (
     affine,
+    affine_descent,
     affine_input,
     affine_parameters,
+    affine_product,
     mixture,
 )
 from salamandre.checks import whole
@@ -86,6 +88,16 @@ class NeuronLayer(ActivatedLayer):
         if ctx.parameter_gradients:
             affine_parameters(ctx, dz, ctx.x, self.d_weights, self.d_bias)
         return affine_input(ctx, dz, self._input_weights()) if ctx.input_gradient else None
+
+    def descend(self, rate: float, ctx: Context) -> None:
+        """W ← W - η dzᵀ x and b ← b - η db."""
+        affine_descent(ctx, self.weights, rate)
+        if self.biased:
+            self.bias -= rate * self.d_bias
+
+    def complete(self, ctx: Context) -> None:
+        """Write dW = dzᵀ x."""
+        affine_product(ctx, ctx.postponed, self.d_weights)
 
     def compute_tangent(self, x_dot: Array, ctx: Context) -> Array:
         """Return f'(z) x_dot Wᵀ; noise inputs stay where they are."""

@@ -9,7 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-Array = Any
+from salamandre.backend.operation import Array, Operation
+
+# Examples up to which a compiled loop changes the weights sooner than a product and an update do.
+FEW = 8
 
 
 def affine(ctx: Any, x: Array, weights: Array, bias: Array | None = None, name: str = "z") -> Array:
@@ -42,8 +45,8 @@ def affine_parameters(
     """Write dW = dzᵀ x and db = Σ_n dz, or add to them where ``ctx.adds``.
 
     Args:
-        ctx: where it ``postpones``, dW is left to the pass that follows: one product of the rows of
-            both is faster than two.
+        ctx: where it ``postpones``, the factors of dW are kept: for the pass that follows, as one
+            product of the rows of both is faster than two, or for :func:`affine_descent`.
         dz: ``None`` means zero.
         x: (N, inputs).
         d_weights: (outputs, inputs).
@@ -59,18 +62,71 @@ def affine_parameters(
     if tangent is not None:
         factors.append(tangent)
     if ctx.postpones:
+        if ctx.run.postpones:  # x may be an array of the user's, who may change it
+            rows = ctx.buffer("inputs", x.shape)
+            rows[...] = x
+            factors = [(dz, rows)]
         ctx.postponed = factors
         return
     adds = ctx.adds
     if ctx.before is not None and ctx.before.postponed:
         factors, adds = [*ctx.before.postponed, *factors], False
         ctx.before.postponed = []
+    affine_product(ctx, factors, d_weights, adds)
+
+
+def affine_product(
+    ctx: Any, factors: Sequence[tuple[Array, Array]], d_weights: Array, adds: bool = False
+) -> None:
+    """Write the sum of the products dzᵀ x of some factors (dz, x), or add it."""
     all_dz, all_x = zip(*factors, strict=True)
     rows, inputs = _stacked(ctx, "rows", all_dz), _stacked(ctx, "inputs", all_x)
     out = ctx.backend.workspace("d_weights", d_weights.shape, ctx.dtype) if adds else d_weights
     ctx.xp.dot(rows.T, inputs, out=out)
     if adds:
         d_weights += out
+
+
+def affine_descent(ctx: Any, weights: Array, rate: float) -> None:
+    """W ← W - rate dzᵀ x, of the factors that :func:`affine_parameters` has postponed."""
+    ((dz, x),) = ctx.postponed
+    descend(ctx.backend, weights, dz.T, x, rate)
+
+
+@Operation
+def descend(xp: Any, weights: Array, dz: Array, x: Array, rate: float) -> None:
+    """Subtract rate times the product of dz (outputs, N) and x (N, inputs) from the weights."""
+    weights -= rate * xp.dot(dz, x)
+
+
+@descend.compiled
+def _descend(weights: Array, dz: Array, x: Array, rate: float) -> None:
+    count = len(x)
+    fours = count - count % 4
+    for o in range(len(weights)):
+        row = weights[o]
+        for n in range(0, fours, 4):  # four at a time: the row is read and written less often
+            a, b = rate * dz[o, n], rate * dz[o, n + 1]
+            c, d = rate * dz[o, n + 2], rate * dz[o, n + 3]
+            for i in range(row.size):
+                row[i] -= a * x[n, i] + b * x[n + 1, i] + c * x[n + 2, i] + d * x[n + 3, i]
+        for n in range(fours, count):
+            a = rate * dz[o, n]
+            for i in range(row.size):
+                row[i] -= a * x[n, i]
+
+
+descend.cuda(
+    "raw T dz, raw T x, T rate, int64 count, int64 inputs",
+    "T weights",
+    """
+    T sum = 0;
+    const long long row = i / inputs * count, column = i % inputs;
+    for (long long n = 0; n < count; ++n) sum += dz[row + n] * x[n * inputs + column];
+    weights -= rate * sum;
+    """,
+    lambda weights, dz, x, rate: (dz, x, rate, *x.shape, weights),
+)
 
 
 def _stacked(ctx: Any, name: str, arrays: Sequence[Array]) -> Array:

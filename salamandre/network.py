@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from salamandre.backend import Array, Backend
-from salamandre.backend.operations.affine import FEW
 from salamandre.checks import whole
 from salamandre.class_names import by_name
 from salamandre.inputs import (
@@ -326,12 +325,12 @@ class Network(FlatVectors, Meaning):
         if weights is not None:
             self.loss.require_weights()
             weights = checked_weights(weights, count, self.dtype, self.backend)
-        run, self.owing = self.owing or self._take_pass(), None
+        run, self.__dict__["owing"] = self.owing or self._take_pass(), None
         of_logits = self.loss.on_logits(self._activation)
         try:
             run.draw_from(self.random)
             unseen = not (self.written or self.watched)  # then a step needs no gradients as such
-            direct = unseen and count <= FEW and self.optimizer.descends
+            direct = unseen and count <= self.backend.few and self.optimizer.descends
             run.want(input_gradient=False, logits=of_logits is not None, postpones=direct)
             y = self._forward(x, count, run, True, labels)
             value, dy = (of_logits or self.loss).evaluate(y, target, self.backend, weights)
@@ -347,7 +346,7 @@ class Network(FlatVectors, Meaning):
                     self._commit(run)
                 if direct:
                     self.optimizer.descend(run.descend)
-                    self.owing = run
+                    self.__dict__["owing"] = run
                 else:
                     self.step()
         finally:

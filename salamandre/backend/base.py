@@ -38,6 +38,8 @@ class Backend:
 
     name: str
     xp: Any
+    #: Examples up to which plain gradient descent is sooner done without writing the gradient.
+    few = 0
 
     def asarray(self, array: Any, dtype: Any = None) -> Array:
         """Return ``array`` (on the host or already here) as an array of this backend."""

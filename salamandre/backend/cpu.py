@@ -25,6 +25,7 @@ class NumpyBackend(Backend):
 
     name = "numpy"
     xp = np
+    few = 8
 
     def __init__(self, compiled: bool | None = None) -> None:
         if compiled is None:

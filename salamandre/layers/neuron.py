@@ -6,11 +6,12 @@ from salamandre.activations import ActivatedLayer, Activation
 from salamandre.backend import Array
 from salamandre.backend.operations.affine import (
     affine,
-    affine_descent,
     affine_input,
     affine_parameters,
     affine_product,
+    descend,
     mixture,
+    sum_of_rows,
 )
 from salamandre.checks import whole
 from salamandre.initializers import Initializer, Zeros
@@ -90,14 +91,15 @@ class NeuronLayer(ActivatedLayer):
         return affine_input(ctx, dz, self._input_weights()) if ctx.input_gradient else None
 
     def descend(self, rate: float, ctx: Context) -> None:
-        """W ← W - η dzᵀ x and b ← b - η db."""
-        affine_descent(ctx, self.weights, rate)
-        if self.biased:
-            self.bias -= rate * self.d_bias
+        """W ← W - η dzᵀ x and b ← b - η Σ_n dz."""
+        ((dz, x),) = ctx.postponed
+        descend(ctx.backend, self.weights, self.bias, dz.T, x, rate)
 
     def complete(self, ctx: Context) -> None:
-        """Write dW = dzᵀ x."""
+        """Write dW = dzᵀ x and db = Σ_n dz."""
         affine_product(ctx, ctx.postponed, self.d_weights)
+        if self.biased:
+            sum_of_rows(ctx, ctx.postponed[0][0], self.d_bias)
 
     def compute_tangent(self, x_dot: Array, ctx: Context) -> Array:
         """Return f'(z) x_dot Wᵀ; noise inputs stay where they are."""

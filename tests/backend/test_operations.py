@@ -143,8 +143,8 @@ CASES: dict[str, Any] = {
         *(s.rows().T.copy(), s.labels(), 0.3 * s.slope, s.rows()[:, 0].copy(), s.rows().T.copy()),
     ),
     "descend": lambda s: (
-        *(s.array(7, s.channels), s.array(7, 2 * s.count), s.array(2 * s.count, s.channels)),
-        s.slope,
+        *(s.array(7, s.channels), s.array(7), s.array(7, 2 * s.count)),
+        *(s.array(2 * s.count, s.channels), s.slope),
     ),
     "leaky_relu": lambda s: (s.any_order(), s.slope, s.any_order()),
     "leaky_relu_gradient": lambda s: (s.any_order(), s.any_order(), s.slope, s.any_order()),

@@ -11,9 +11,6 @@ from typing import Any
 
 from salamandre.backend.operation import Array, Operation
 
-# Examples up to which a compiled loop changes the weights sooner than a product and an update do.
-FEW = 8
-
 
 def affine(ctx: Any, x: Array, weights: Array, bias: Array | None = None, name: str = "z") -> Array:
     """Return x Wᵀ + b, (N, outputs); ``name`` is of the buffer."""
@@ -46,13 +43,18 @@ def affine_parameters(
 
     Args:
         ctx: where it ``postpones``, the factors of dW are kept: for the pass that follows, as one
-            product of the rows of both is faster than two, or for :func:`affine_descent`.
+            product of the rows of both is faster than two, or for :func:`descend`.
         dz: ``None`` means zero.
         x: (N, inputs).
         d_weights: (outputs, inputs).
         d_bias: (outputs,).
         tangent: dz_dot and x_dot, whose product dz_dotᵀ x_dot is added to dW.
     """
+    if ctx.run.postpones and ctx.postpones:  # x may be an array of the user's, who may change it
+        rows = ctx.buffer("inputs", x.shape)
+        rows[...] = x
+        ctx.postponed = [(dz, rows)]
+        return
     if d_bias is not None:
         if dz is not None:
             sum_of_rows(ctx, dz, d_bias, ctx.adds)
@@ -62,10 +64,6 @@ def affine_parameters(
     if tangent is not None:
         factors.append(tangent)
     if ctx.postpones:
-        if ctx.run.postpones:  # x may be an array of the user's, who may change it
-            rows = ctx.buffer("inputs", x.shape)
-            rows[...] = x
-            factors = [(dz, rows)]
         ctx.postponed = factors
         return
     adds = ctx.adds
@@ -87,20 +85,19 @@ def affine_product(
         d_weights += out
 
 
-def affine_descent(ctx: Any, weights: Array, rate: float) -> None:
-    """W ← W - rate dzᵀ x, of the factors that :func:`affine_parameters` has postponed."""
-    ((dz, x),) = ctx.postponed
-    descend(ctx.backend, weights, dz.T, x, rate)
-
-
 @Operation
-def descend(xp: Any, weights: Array, dz: Array, x: Array, rate: float) -> None:
-    """Subtract rate times the product of dz (outputs, N) and x (N, inputs) from the weights."""
+def descend(xp: Any, weights: Array, bias: Array | None, dz: Array, x: Array, rate: float) -> None:
+    """W ← W - rate dzᵀ x and b ← b - rate Σ_n dz, for few examples.
+
+    Shapes: weights (outputs, inputs), bias (outputs,) or ``None``, dz (outputs, N), x (N, inputs).
+    """
     weights -= rate * xp.dot(dz, x)
+    if bias is not None:
+        bias -= rate * dz.sum(axis=1)
 
 
 @descend.compiled
-def _descend(weights: Array, dz: Array, x: Array, rate: float) -> None:
+def _descend(weights: Array, bias: Array | None, dz: Array, x: Array, rate: float) -> None:
     count = len(x)
     fours = count - count % 4
     for o in range(len(weights)):
@@ -114,19 +111,9 @@ def _descend(weights: Array, dz: Array, x: Array, rate: float) -> None:
             a = rate * dz[o, n]
             for i in range(row.size):
                 row[i] -= a * x[n, i]
-
-
-descend.cuda(
-    "raw T dz, raw T x, T rate, int64 count, int64 inputs",
-    "T weights",
-    """
-    T sum = 0;
-    const long long row = i / inputs * count, column = i % inputs;
-    for (long long n = 0; n < count; ++n) sum += dz[row + n] * x[n * inputs + column];
-    weights -= rate * sum;
-    """,
-    lambda weights, dz, x, rate: (dz, x, rate, *x.shape, weights),
-)
+        if bias is not None:
+            for n in range(count):
+                bias[o] -= rate * dz[o, n]
 
 
 def _stacked(ctx: Any, name: str, arrays: Sequence[Array]) -> Array:

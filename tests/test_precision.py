@@ -19,6 +19,7 @@ from backend.test_operations import CASES, OPERATIONS, Sizes
 import salamandre as sal
 from salamandre import games
 from salamandre.backend.compilation import compiled
+from salamandre.layer import Layer
 
 PACKAGE = str(Path(sal.__file__).parent)
 VECTORS = np.random.default_rng(7).normal(size=(6, 8)).astype(np.float32)
@@ -38,7 +39,7 @@ LAYERS = {
     "ConditionalBatchNorm": [sal.ConditionalBatchNorm(3)],
     "Reshape": [sal.Reshape((2, 2, 2)), sal.Flatten()],
     "Skip": [sal.Skip([sal.NeuronLayer(8)], join="add")],
-    "Parallel": [sal.Skip([sal.NeuronLayer(3)]), sal.Sequential([sal.NeuronLayer(3)])],
+    "Sequential": [sal.Skip([sal.NeuronLayer(3)]), sal.Sequential([sal.NeuronLayer(3)])],
     "GaussianSample": [sal.GaussianSample()],
     "ConvolutionalLayer": [sal.ConvolutionalLayer(3, 3, activation=sal.ReLU())],
     "TransposedConvolutionalLayer": [sal.TransposedConvolutionalLayer(3, 4, 2, 1)],
@@ -103,6 +104,16 @@ def test_the_watch_sees_doubles(doubles):
     single = sal.get_backend("strict").asarray(VECTORS)
     sal.losses.MeanSquaredError().compute(single, single.astype("float64"), single.hidden)
     assert doubles
+
+
+def test_every_layer_is_watched():
+    def below(kind):
+        return {kind}.union(*map(below, kind.__subclasses__()))
+
+    parts = [part for layers in LAYERS.values() for layer in layers for _, part in layer.walk()]
+    seen = {type(part).__name__ for part in parts} | {"Network", "Parallel"}
+    public = {kind.__name__ for kind in below(Layer) if hasattr(sal, kind.__name__)}
+    assert not public - seen - {"Layer", "Activation"}
 
 
 @pytest.mark.parametrize("training", [True, False])

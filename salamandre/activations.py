@@ -86,7 +86,7 @@ class Activation(Layer, abstract=True):
         if ctx.logits:
             return x_dot
         ctx.x_dot = x_dot
-        return self.gradient(x_dot, ctx.x, ctx.y, ctx.xp.empty_like(x_dot), ctx)
+        return self.gradient(x_dot, ctx.x, ctx.y, ctx.buffer_like("y_dot", x_dot), ctx)
 
     def backprop_tangent(
         self, dy: Array | None, dy_dot: Array, ctx: Context
@@ -94,13 +94,13 @@ class Activation(Layer, abstract=True):
         """Return dy f'(x) + dy_dot x_dot f''(x) and dy_dot f'(x)."""
         if ctx.logits:
             return dy, dy_dot
-        x, y, empty_like = ctx.x, ctx.y, ctx.xp.empty_like
-        dx = None if dy is None else self.gradient(dy, x, y, empty_like(dy), ctx)
+        x, y = ctx.x, ctx.y
+        dx = None if dy is None else self.gradient(dy, x, y, ctx.buffer_like("dx", dy), ctx)
         curvature = self.curvature(x, y, ctx)
         if curvature is not None:
             bent = dy_dot * ctx.x_dot * curvature
             dx = bent if dx is None else dx + bent
-        return dx, self.gradient(dy_dot, x, y, empty_like(dy_dot), ctx)
+        return dx, self.gradient(dy_dot, x, y, ctx.buffer_like("dx_dot", dy_dot), ctx)
 
 
 class ActivatedLayer(Layer, abstract=True):
@@ -132,7 +132,8 @@ class ActivatedLayer(Layer, abstract=True):
     def plan(self, ctx: Context) -> None:
         """Let the activation write over z, or leave it out."""
         part = ctx.parts[0]
-        part.may_overwrite, part.may_overwrite_gradient = True, ctx.may_overwrite_gradient
+        part.may_overwrite = not ctx.keeps_z
+        part.may_overwrite_gradient = ctx.may_overwrite_gradient
         self.activation.plan_part(part, ctx, True, ctx.logits)
 
 

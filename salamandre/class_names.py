@@ -122,3 +122,20 @@ def names_within(labels: np.ndarray) -> Names | None:
     if kind in "if" and labels.size and labels.min() == -1 and (abs(labels) == 1).all():
         return SIGNS
     return None
+
+
+def whole_labels(labels: Any) -> Any:
+    """Return labels (N,) or (N, 1) that are whole numbers or truths as integers (N,).
+
+    Other arrays are returned as they are.
+    """
+    kind = labels.dtype.kind
+    if kind not in "fiub" or (labels.ndim != 1 and labels.shape[1:] != (1,)):
+        return labels
+    if kind in "fb":
+        with np.errstate(invalid="ignore"):  # what is no number is not equal to itself
+            numbers = labels.astype(np.int64)
+        if not bool((numbers == labels).all()):
+            return labels
+        labels = numbers
+    return labels if labels.ndim == 1 else labels.reshape(-1)

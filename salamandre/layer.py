@@ -83,6 +83,8 @@ class Layer(Component, abstract=True):
         fresh_output: whether y is always memory of its own that it does not read again, so that
             the next layer may write over it. Of exactly the class that says so: not inherited.
         fresh_gradient: likewise dE/dx, for the layer before.
+        adds_gradients: whether backprop adds to the gradients of the parameters where ``ctx.adds``,
+            and keeps their factors where ``ctx.postpones``, for :meth:`descend`. Not inherited.
         fixed: names of arrays of its own that are never to be replaced.
     """
 
@@ -94,6 +96,7 @@ class Layer(Component, abstract=True):
     owns_vectors: bool = False
     fresh_output: bool = False
     fresh_gradient: bool = False
+    adds_gradients: bool = False
     fixed: ClassVar[Collection[str]] = ()
 
     def __init__(self) -> None:
@@ -137,6 +140,14 @@ class Layer(Component, abstract=True):
             dy_dot: dE/dy_dot, y_dot being the latest result of :meth:`compute_tangent`.
             ctx: as for the others.
         """
+        raise NotImplementedError
+
+    def descend(self, rate: float, ctx: Context) -> None:
+        """Change the parameters by -rate times their gradients, of which ctx has the factors."""
+        raise NotImplementedError
+
+    def complete(self, ctx: Context) -> None:
+        """Write the gradients, of which ctx has the factors."""
         raise NotImplementedError
 
     def declare(
@@ -224,6 +235,11 @@ class Layer(Component, abstract=True):
         ctx.frozen = outer.frozen or not self.trainable or self.owns_vectors
         ctx.parameter_gradients = outer.parameter_gradients and not ctx.frozen
         ctx.input_gradient = input_gradient
+        run, adds = ctx.run, self.claims("adds_gradients")
+        ctx.adds = adds and run.accumulate
+        ctx.postpones = adds and ctx.parameter_gradients and (run.followed or run.postpones)
+        if ctx.postpones:
+            run.postponing.append((self, ctx))
         self.plan(ctx)
 
     def parameter_count(self) -> int:

@@ -13,16 +13,17 @@ linearly and the loss includes the activation.
 
 from __future__ import annotations
 
-import functools
 import inspect
+from collections.abc import Callable
+from functools import cache, partial
 from typing import Any, ClassVar
-
-import numpy as np
 
 from salamandre import stable
 from salamandre.activations import Activation, Identity, Sigmoid, Softmax
 from salamandre.backend import Array, Backend
+from salamandre.backend.operations.cross_entropy import cross_entropy
 from salamandre.checks import array, real
+from salamandre.class_names import whole_labels
 from salamandre.component import Component
 from salamandre.layer import Shape
 
@@ -67,7 +68,7 @@ class Loss(Component, abstract=True):
             )
 
     @classmethod
-    @functools.cache  # asked for in each step
+    @cache  # asked for in each step
     def _takes_weights(cls) -> bool:
         return "weights" in inspect.signature(cls.compute).parameters
 
@@ -314,6 +315,8 @@ class CrossEntropy(_OfProbabilities):
         self, y: Array, target: Array, xp: Any, weights: Array | None = None
     ) -> tuple[Array, Array]:
         """Return E and dE/dp_j = -t_j / (p_j N); from logits, dE/dz = (p - t) / N."""
+        if self.from_logits and target.ndim == 1:
+            return self._of_labels(y, target, xp, partial(cross_entropy.reference, xp), weights)
         if self.from_logits:
             log_p = stable.log_softmax(xp, y)
             value = self._mean_minus(log_p, target, xp, weights)
@@ -322,6 +325,26 @@ class CrossEntropy(_OfProbabilities):
         p = xp.maximum(y, float(xp.finfo(y.dtype).tiny))
         t = self._minus_target(xp.zeros_like(p), target, xp)
         return self._mean_minus(xp.log(p), target, xp, weights), _weighted(t / p, weights)
+
+    def evaluate(
+        self, y: Array, target: Array, backend: Backend, weights: Array | None = None
+    ) -> tuple[Array, Array]:
+        """As the base; of labels and logits the backend computes both at once."""
+        if (
+            not self.from_logits
+            or target.ndim > 1
+            or type(self).compute is not CrossEntropy.compute
+        ):
+            return super().evaluate(y, target, backend, weights)
+        return self._of_labels(y, target, backend.xp, partial(cross_entropy, backend), weights)
+
+    def _of_labels(
+        self, z: Array, labels: Array, xp: Any, run: Callable[..., None], weights: Array | None
+    ) -> tuple[Array, Array]:
+        """Return E of logits and dE/dz; ``run`` is the operation."""
+        losses, dz = xp.empty(len(z), z.dtype), xp.empty(z.shape[::-1], z.dtype)
+        run(z.T, labels, self.label_smoothing, losses, dz)
+        return _weighted(losses, weights).sum() / len(z), _weighted(dz.T, weights)
 
     def on_logits(self, activation: Any) -> Loss | None:
         """Return the loss of logits where a Softmax makes the probabilities."""
@@ -364,20 +387,3 @@ def _weighted(values: Array, weights: Array | None) -> Array:
 def _mean(values: Array, weights: Array | None) -> Array:
     """Return the mean of values (N, ...), each example with its weight."""
     return _weighted(values, weights).mean()
-
-
-def whole_labels(labels: Array) -> Array:
-    """Return labels (N,) or (N, 1) that are whole numbers or truths as integers (N,).
-
-    Other arrays are returned as they are.
-    """
-    kind = labels.dtype.kind
-    if kind not in "fiub" or (labels.ndim != 1 and labels.shape[1:] != (1,)):
-        return labels
-    if kind in "fb":
-        with np.errstate(invalid="ignore"):  # what is no number is not equal to itself
-            numbers = labels.astype(np.int64)
-        if not bool((numbers == labels).all()):
-            return labels
-        labels = numbers
-    return labels if labels.ndim == 1 else labels.reshape(-1)

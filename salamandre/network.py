@@ -245,32 +245,25 @@ class Network(SharedBatches, Meaning):
         return dx if ctx is not None else self._copy(dx)
 
     def _backward(self, dy: Array, run: Pass) -> Any:
-        before = self._to_be_kept(run) if run.accumulate else None
+        kept = run.kept_gradients()
         if run.left_out:  # the next layer's gradient would be overwritten, the others' stay
             dy = dy + 0
             if run.parameter_gradients:
-                self.gradients[...] = 0
+                for part in self.written if run.accumulate else [slice(None)]:
+                    self.__dict__["gradients"][part] = 0
         dy = self._back(dy, run.needed[run.left_out :], run)
-        if before is not None:
-            self.gradients += before
+        for part, before in kept:
+            self.__dict__["gradients"][part] += before
         return dy if run.input_gradient else None
-
-    def _to_be_kept(self, run: Pass) -> Array | None:
-        """Return a copy of the gradients, if backprop will write others in their place."""
-        if not run.parameter_gradients:
-            return None
-        before = run.buffer("gradients", self.gradients.shape)
-        before[...] = self.gradients
-        return before
 
     def backprop_tangent(
         self, dy: Array | None, dy_dot: Array, ctx: Context
     ) -> tuple[Array | None, Array]:
         """Carry dE/dy and dE/dy_dot back; write ``gradients``, or add to them."""
-        before = self._to_be_kept(ctx) if isinstance(ctx, Pass) and ctx.accumulate else None
+        kept = ctx.kept_gradients() if isinstance(ctx, Pass) else []
         found = super().backprop_tangent(dy, dy_dot, ctx)
-        if before is not None:
-            self.gradients += before
+        for part, before in kept:
+            self.gradients[part] += before
         return found
 
     # -- learning ------------------------------------------------------------------------------
@@ -316,11 +309,16 @@ class Network(SharedBatches, Meaning):
     def _learn(self, x: Any, target: Array, labels: Any, weights: Any) -> dict[str, Any]:
         """Take a step on what fits; return its loss."""
         assert self.loss is not None and self.optimizer is not None
-        run, of_logits = self._take_pass(), self.loss.on_logits(self._activation)
+        count = example_count(x)
+        run, self.__dict__["owing"] = self.owing or self._take_pass(), None
+        of_logits = self.loss.on_logits(self._activation)
         try:
             run.draw_from(self.random)
-            run.want(input_gradient=False, logits=of_logits is not None)
-            y = self._forward(x, example_count(x), run, True, labels)
+            unseen = not (self.written or self.watched)  # then a step needs no gradients as such
+            few = count <= self.backend.few and not self.shares(count)
+            direct = unseen and few and self.optimizer.descends
+            run.want(input_gradient=False, logits=of_logits is not None, postpones=direct)
+            y = self._forward(x, count, run, True, labels)
             value, dy = (of_logits or self.loss).evaluate(y, target, self.backend, weights)
             value = self.backend.scalar(value)
             if isinstance(value, float) and not math.isfinite(value):
@@ -330,17 +328,23 @@ class Network(SharedBatches, Meaning):
             with self.changing():  # statistics and parameters at once
                 if run.updates:
                     self._commit(run)
-                self.step()
+                if direct:
+                    self.optimizer.descend(run.descend)
+                    self.__dict__["owing"] = run
+                else:
+                    self.step()
         finally:
-            self._idle.append(run)
+            if self.owing is None:
+                self._idle.append(run)
         return {"loss": value}
 
     def step(self) -> None:
         """Apply the optimizer to ``gradients``."""
         if self.optimizer is None:
             raise ValueError("step needs a Network with an optimizer")
+        self.settle()
         with self.changing():
-            self.optimizer.step(self.parameters, self.gradients, self.learning)
+            self.optimizer.step(self.parameters, self.__dict__["gradients"], self.learning)
 
     def _copy(self, array: Any) -> Any:
         """Return a copy for the caller, row by row in memory: passes reuse theirs."""

@@ -10,7 +10,7 @@ and returns them; its scalars come in as arguments, already of the right precisi
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -196,6 +196,16 @@ class Optimizer(Component, abstract=True):
             scaled = gradients / largest
             norm = largest * xp.sqrt(xp.dot(scaled, scaled))
             gradients *= xp.minimum(self.clip_norm / (norm + 1e-6), 1)
+
+    @property
+    def descends(self) -> bool:
+        """Whether a step is p ← p - η g and nothing else."""
+        return False
+
+    def descend(self, change: Callable[[float], None]) -> None:
+        """Take a step by ``change(η)``, which changes the parameters."""
+        change(self.learning_rate)
+        self.steps += 1
 
     def scalars(self) -> tuple[float, ...]:
         """Return the numbers of the next step that :meth:`rule` takes last."""

@@ -29,6 +29,12 @@ class SGD(Optimizer):
     def __init__(self, learning_rate: float | Schedule = 0.1, **options: float | None) -> None:
         super().__init__(learning_rate, **options)
 
+    @property
+    def descends(self) -> bool:
+        """Whether there is no decay and no clipping."""
+        options = self.weight_decay, self.clip_norm, self.clip_value, self.clip_weights
+        return type(self) is SGD and not any(options)
+
     @staticmethod
     def rule(p: Any, g: Any, rate: Any) -> tuple[Any, ...]:
         """p ← p - η g."""

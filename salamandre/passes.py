@@ -35,6 +35,14 @@ class Context:
         logits: whether the layer leaves out its last activation.
         may_overwrite: whether nobody else reads x, so that y may be written over it.
         may_overwrite_gradient: likewise dE/dx over dE/dy.
+        adds: whether the gradients of the parameters are added to, not written; only of layers
+            with the claim ``adds_gradients``.
+        before: the layer's context in the pass that this one follows, see :meth:`Pass.follow`.
+        postpones: whether products of the layer are left to the pass that follows, or to the step
+            of the optimizer; only of layers with that claim.
+        postponed: the factors of these products, (dz, x) each.
+        keeps_z: whether what comes into the activation of the layer is kept in ``z``, for mixtures
+            in the pass that follows.
     """
 
     def __init__(self, layer: Any, run: Pass, backend: Backend, dtype: Any) -> None:
@@ -44,6 +52,9 @@ class Context:
         self.input_gradient: bool | slice = True
         self.frozen = self.logits = False
         self.may_overwrite = self.may_overwrite_gradient = False
+        self.adds = self.postpones = self.keeps_z = False
+        self.before: Context | None = None
+        self.postponed: list[tuple[Array, Array]] = []
         self._memory: dict[str, Array] = {}
 
     if TYPE_CHECKING:  # what layers keep in it
@@ -118,6 +129,11 @@ class Context:
             return self.buffer(name, x.shape, channels_last=last)
         return self.buffer(name, x.shape, x.ndim == 2 and not x.flags.c_contiguous)
 
+    def _follow(self, before: Context) -> None:
+        self.before = before
+        for part, other in zip(self.parts, before.parts, strict=True):
+            part._follow(other)
+
 
 class Pass(Context):
     """The context of a whole network: ``network.compute(x, run)``, ``network.backprop(dy, run)``.
@@ -134,6 +150,10 @@ class Pass(Context):
         shared: whether batches may be shared among threads, see :mod:`salamandre.shared_batches`.
         shares: the examples of each share of the latest compute; none if it was not shared.
         others: the passes of all shares but the first, which is this one.
+        followed, mixes: see :meth:`follow`.
+        postponing: the layers that postpone products, with their contexts.
+        share: of the first N examples of the pass before in the N mixtures of them with the other
+            N that this one computes, (N, 1, ...).
     """
 
     group: Group = ALONE
@@ -151,17 +171,18 @@ class Pass(Context):
         self.shared = False
         self.shares: Sequence[slice] = ()
         self.others: list[Pass] = []
+        self.followed = self.postpones = False
+        self.postponing: list[tuple[Any, Context]] = []
+        self.mixes = False
+        self.share: Array | None = None
         self._stream: RandomStream | None = network.random
         self._seed: Seed = 0
         self._planned: tuple[Any, ...] = ()
 
     def __reduce__(self) -> Any:
         """Copy and pickle the pass as a new one of the network, with nothing computed."""
-        return _new_pass, (
-            self.network,
-            {name: getattr(self, name) for name in ("statistics", "accumulate", "shared")},
-            self.wanted,
-        )
+        flags = {name: getattr(self, name) for name in ("statistics", "accumulate", "shared")}
+        return _new_pass, (self.network, flags, self.wanted, self.before, self.mixes)
 
     @property
     def random(self) -> RandomStream:
@@ -180,16 +201,60 @@ class Pass(Context):
         parameter_gradients: bool = True,
         input_gradient: bool = True,
         logits: bool = False,
+        postpones: bool = False,
     ) -> None:
-        """Say which gradients backprop shall give, and whether the last activation is left out."""
-        wanted = parameter_gradients, input_gradient, logits
+        """Say which gradients backprop shall give, and whether the last activation is left out.
+
+        With ``postpones`` layers keep the factors of their gradients where they can.
+        """
+        wanted = parameter_gradients, input_gradient, logits, postpones
         conditions = self._conditions
         if (wanted, conditions) != self._planned:
             if self._planned and conditions[1] is not self._planned[1][1]:
                 self.forget()  # recordings have memory of their own
             self._planned = wanted, conditions
-            self.parameter_gradients, self.input_gradient, self.logits = wanted
-            self.network.plan(self)
+            self.parameter_gradients, self.input_gradient, self.logits, self.postpones = wanted
+            self._plan()
+
+    def _plan(self) -> None:
+        self.postponing.clear()
+        self.network.plan(self)
+
+    def follow(self, before: Pass, mixes: bool = False) -> None:
+        """Let each backprop of ``before`` be completed by one of this pass, which accumulates.
+
+        Layers may leave products of their gradients to this pass, which makes one of all rows: that
+        is faster than two. Until then ``gradients`` lack them.
+
+        Args:
+            before: a pass of the same network.
+            mixes: whether examples are mixtures of those of ``before``, by ``share``, and the first
+                layer need not multiply them: what is affine in them is the same mixture.
+        """
+        self._follow(before)
+        self.mixes = before.parts[0].keeps_z = mixes
+        before.followed = True
+        before._plan()
+
+    def kept_gradients(self) -> list[tuple[slice, Array]]:
+        """Return copies of gradients that backprop will write though the pass accumulates."""
+        if not self.parameter_gradients:
+            return []
+        self.network.settle()
+        if not self.accumulate:
+            return []
+        gradients = vars(self.network)["gradients"]
+        return [(part, gradients[part] + 0) for part in self.network.written]
+
+    def descend(self, rate: float) -> None:
+        """Change the parameters of the layers that postpone by -rate times their gradients."""
+        for layer, ctx in self.postponing:
+            layer.descend(rate, ctx)
+
+    def complete(self) -> None:
+        """Write the gradients of the layers that have postponed them."""
+        for layer, ctx in self.postponing:
+            layer.complete(ctx)
 
     @property
     def wanted(self) -> tuple[Any, ...]:
@@ -211,10 +276,18 @@ class Pass(Context):
             self.want(*self.wanted)
 
 
-def _new_pass(network: Any, flags: dict[str, bool], wanted: tuple[bool, ...]) -> Pass:
+def _new_pass(
+    network: Any,
+    flags: dict[str, bool],
+    wanted: tuple[bool, ...],
+    before: Pass | None,
+    mixes: bool,
+) -> Pass:
     run = Pass(network)
     vars(run).update(flags)
     run.want(*wanted)
+    if before is not None:
+        run.follow(before, mixes)
     return run
 
 

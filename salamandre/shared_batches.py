@@ -106,7 +106,11 @@ class SharedBatches(FlatVectors, abstract=True):
 
         The threads of BLAS stay awake for a while after a product, and would take time from ours.
         """
-        return one_blas_thread() if self._share_count(examples) > 1 else nullcontext()
+        return one_blas_thread() if self.shares(examples) else nullcontext()
+
+    def shares(self, examples: int) -> bool:
+        """Return whether a training batch of so many examples is shared."""
+        return self._share_count(examples) > 1
 
     def _share_count(self, examples: int) -> int:
         """Return among how many threads a batch is shared."""
@@ -137,7 +141,9 @@ class SharedBatches(FlatVectors, abstract=True):
         if not isinstance(ctx, Pass):
             return super()._through(x, pairs, ctx)
         count = example_count(x)
-        size = self._share_count(count) if ctx.shared and ctx.is_training else 1
+        alone = ctx.followed or ctx.before is not None  # they know each other's rows
+        may = ctx.shared and ctx.is_training and not alone
+        size = self._share_count(count) if may else 1
         ctx.shares, ctx.group = share_slices(count, size), ALONE
         if not ctx.shares:
             return super()._through(x, pairs, ctx)
@@ -162,7 +168,7 @@ class SharedBatches(FlatVectors, abstract=True):
 
         def work(run: Pass, share: slice) -> Any:
             if ctx.left_out and run is not ctx:  # whose gradients nobody writes
-                run.network.gradients[...] = 0
+                vars(run.network)["gradients"][...] = 0
             dx = Sequential._back(run.network, cut(dy, share), run.needed[ctx.left_out :], run)
             self._add_gradients(ctx, run.group)
             return dx
@@ -226,7 +232,8 @@ class SharedBatches(FlatVectors, abstract=True):
         for part in self.learning:
             mine = share_slices(part.stop - part.start, group.size)[group.rank]
             for run in self._others(ctx):
-                self.gradients[part][mine] += run.network.gradients[part][mine]
+                total = vars(self)["gradients"][part]
+                total[mine] += vars(run.network)["gradients"][part][mine]
 
 
 def checked_threads(threads: Any, backend: Backend | None) -> int | None:

@@ -35,7 +35,7 @@ class Replica:
             }
             for layer in layers
         }
-        gradients = network.backend.xp.zeros(network.gradients.shape, network.dtype)
+        gradients = network.backend.xp.zeros(network.parameters.shape, network.dtype)
         own[id(network)]["gradients"] = gradients
         for _, part, layer, declared in network.declarations():
             own[id(layer)][f"d_{declared.name}"] = declared.view(gradients[part])

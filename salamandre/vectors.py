@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
@@ -14,7 +14,7 @@ from salamandre.checks import nearest, one_of, whole
 from salamandre.inputs import checked_shape
 from salamandre.layer import Declared, Layer, Shape
 from salamandre.layers.containers import Layers, Parallel, Sequential, Skip
-from salamandre.passes import Gate
+from salamandre.passes import Gate, Pass
 
 Declarations = list[tuple[str, slice, Layer, Declared]]
 
@@ -32,9 +32,10 @@ class FlatVectors(Sequential, abstract=True):
     fixed = ("parameters", "gradients", "state")  # the layers have views of them
 
     parameters: Array
-    gradients: Array
     state: Array
     learning: Sequence[slice]
+    watched = False  # whether somebody has looked at the gradients
+    owing: Pass | None = None  # the pass that has the factors of those that no step has needed
 
     def __init__(
         self,
@@ -81,6 +82,23 @@ class FlatVectors(Sequential, abstract=True):
             self._unbuild(len(self.children) - 1)
             raise
 
+    @property
+    def gradients(self) -> Array:
+        """dE/dparameters; until the first look at it, steps that do not need it do not write it."""
+        self.watched = True
+        self.settle()
+        return self.__dict__["gradients"]
+
+    @gradients.setter
+    def gradients(self, vector: Array) -> None:
+        self.__dict__["gradients"] = vector
+
+    def settle(self) -> None:
+        """Write gradients of which a pass has the factors only."""
+        if self.owing is not None:
+            self.owing.complete()
+            self.owing = None
+
     def build(self, input_shape: Shape) -> Shape:
         """Build the layers of a part of another network; check the input of a shared network."""
         if not self.owns_vectors:
@@ -121,16 +139,21 @@ class FlatVectors(Sequential, abstract=True):
             vectors.append(self.backend.asarray(values))
         self.parameters, self.state = vectors
         # Zeros, unlike zeros_like, take no memory before somebody writes into them.
-        self.gradients = self.backend.xp.zeros(self.parameters.shape, self.dtype)
+        self.__dict__["gradients"] = self.backend.xp.zeros(self.parameters.shape, self.dtype)
         self.hand_out_views()
 
     def hand_out_views(self) -> None:
         """Let each layer have its views of the vectors; no copy takes them along."""
         for _, part, layer, declared in self.declarations():
             layer.__dict__[declared.name] = declared.view(self.parameters[part])
-            layer.__dict__[f"d_{declared.name}"] = declared.view(self.gradients[part])
+            gradient = self.__dict__["gradients"][part]
+            layer.__dict__[f"d_{declared.name}"] = declared.view(gradient)
         for _, part, layer, declared in self._declared_state():
             layer.__dict__[declared.name] = declared.view(self.state[part])
+        #: The parts of the gradients whose layers cannot add to them.
+        self.written = joined(
+            part for _, part, layer, _ in self.declarations() if not layer.claims("adds_gradients")
+        )
         self.gate = Gate()
         self.owners = self._find_owners()
 
@@ -146,7 +169,8 @@ class FlatVectors(Sequential, abstract=True):
         )
 
     def __getstate__(self) -> dict[str, Any]:
-        made = ("gate", "owners")
+        self.settle()
+        made = ("gate", "owners", "written", "owing")
         return {name: value for name, value in super().__getstate__().items() if name not in made}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
@@ -195,6 +219,7 @@ class FlatVectors(Sequential, abstract=True):
         self._require_vectors()
         parts = {prefix.rstrip("."): layer for prefix, layer in self.walk(shared=False) if prefix}
         chosen = [parts[one_of("part of the network", name, parts)] for name in names]
+        self.settle()
         for layer in parts.values():
             layer.trainable = all(layer is not other for other in chosen)
         self.frozen = tuple(dict.fromkeys(names))
@@ -205,12 +230,10 @@ class FlatVectors(Sequential, abstract=True):
         learning: list[slice] = []
         for _, part, layer, _ in self.declarations():
             if id(layer) in below:
-                self.gradients[part] = 0
-            elif learning and learning[-1].stop == part.start:
-                learning[-1] = slice(learning[-1].start, part.stop)
+                self.__dict__["gradients"][part] = 0
             else:
                 learning.append(part)
-        self.learning = learning
+        self.learning = joined(learning)
 
     def learns(self, part: slice) -> bool:
         """Return whether a part of the flat vectors, such as one parameter's, is not frozen."""
@@ -224,6 +247,7 @@ class FlatVectors(Sequential, abstract=True):
 
     def named_gradients(self) -> dict[str, Array]:
         """Return views of the gradients by the names of their parameters."""
+        self.gradients  # noqa: B018 - a look at it
         return {name: getattr(layer, f"d_{d.name}") for name, _, layer, d in self.declarations()}
 
     def named_state(self) -> dict[str, Array]:
@@ -292,6 +316,15 @@ class FlatVectors(Sequential, abstract=True):
         lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}" for a, b, c in rows]
         rule = "-" * len(lines[0])
         return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+
+
+def joined(parts: Iterable[slice]) -> list[slice]:
+    """Return parts of a vector, in order, with neighbours as one."""
+    found: list[slice] = []
+    for part in parts:
+        start = found.pop().start if found and found[-1].stop == part.start else part.start
+        found.append(slice(start, part.stop))
+    return found
 
 
 def _takes_several(layer: Layer) -> bool:

@@ -41,6 +41,8 @@ class Backend:
     xp: Any
     shares_batches = False  # whether several threads compute sooner than one
     compiled = False  # whether operations run as loops of Numba's
+    #: Examples up to which plain gradient descent is sooner done without writing the gradient.
+    few = 0
 
     #: What records the device work of the calling thread, ``None``: it is done at once.
     recording: Any = None

@@ -26,6 +26,7 @@ class NumpyBackend(Backend):
     name = "numpy"
     shares_batches = True
     xp = np
+    few = 8
 
     def __init__(self, compiled: bool | None = None) -> None:
         if compiled is None:

@@ -9,12 +9,11 @@ import numpy as np
 
 from salamandre.backend import Array
 from salamandre.checks import array
-from salamandre.class_names import Names, by_name, matched, names_within
+from salamandre.class_names import Names, by_name, matched, names_within, whole_labels
 from salamandre.data.images import Images, checksum
 from salamandre.data.paired_images import Pairs
 from salamandre.data.splitting import chosen_rows
 from salamandre.inputs import Pixels, are_bytes
-from salamandre.losses import whole_labels
 from salamandre.network import Network
 
 Data = Images | tuple[Any, Any]

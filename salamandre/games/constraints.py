@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 
 from salamandre.backend import Array
+from salamandre.backend.operations.affine import mixture
 from salamandre.checks import real, whole
 from salamandre.component import Component
+from salamandre.layers.neuron import NeuronLayer
 from salamandre.network import Network
+from salamandre.passes import Pass
 
 TINY = 1e-12  # below it a number is zero
 
@@ -120,12 +123,38 @@ class GradientPenalty(Lipschitz):
         self._run = critic.new_pass(statistics=False, accumulate=True, shared=True)
         require_second_order(critic)
 
+    def follow(self, scored: Pass) -> None:
+        """Let :meth:`penalty_of_scored` complete each backprop of a pass, see :meth:`Pass.follow`.
+
+        The pass is over N real examples and then N fake ones.
+        """
+        first = self.critic.children[0]
+        self._following = self.critic.new_pass(statistics=False, accumulate=True)
+        self._following.follow(scored, mixes=type(first) is NeuronLayer and not first.noise)
+
     def penalty(self, real: Array, fake: Array, labels: Array | None = None) -> Any:
         """Return E; add its gradient."""
-        critic, run, xp, count = self.critic, self._run, self.critic.backend.xp, len(real)
-        share = critic.random.uniform((count,) + (1,) * (real.ndim - 1), critic.dtype)
+        between = fake + self._share(real) * (real - fake)
+        return self._add(between, self._run, labels)
+
+    def penalty_of_scored(self, both: Array, labels: Array | None = None) -> Any:
+        """As :meth:`penalty`, after a backprop of the pass that is followed.
+
+        Args:
+            both: its examples (2 N, ...), real ones and then fake ones.
+            labels: (N,).
+        """
+        run = self._following
+        run.share = self._share(both[: len(both) // 2])
+        return self._add(mixture(run, both, "between"), run, labels)
+
+    def _share(self, real: Array) -> Array:
+        shape = len(real), *[1] * (real.ndim - 1)
+        return self.critic.random.uniform(shape, self.critic.dtype)
+
+    def _add(self, between: Array, run: Pass, labels: Array | None) -> Any:
+        critic, xp, count = self.critic, self.critic.backend.xp, len(between)
         run.want(parameter_gradients=False)
-        between = fake + share * (real - fake)
         scores = critic.compute(between, run, labels=labels if critic.classes else None)
         mean = xp.full(scores.shape, count / scores.size, dtype=scores.dtype)  # of patches
         g = critic.backprop(mean, run)
@@ -134,7 +163,7 @@ class GradientPenalty(Lipschitz):
         loss = self.weight * (excess * excess).mean()
         factor = (2 * self.weight / count) * excess / norm
         run.want(input_gradient=False)
-        critic.compute_tangent(g * factor.reshape(count, *(1,) * (real.ndim - 1)), run)
+        critic.compute_tangent(g * factor.reshape(count, *(1,) * (g.ndim - 1)), run)
         critic.backprop_tangent(None, mean, run)
         return loss
 

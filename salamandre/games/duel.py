@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import functools
+from typing import Any
 
 from salamandre.backend import Array
+from salamandre.games.constraints import GradientPenalty, Lipschitz
 from salamandre.network import Network
 from salamandre.passes import Pass
 
@@ -18,10 +20,12 @@ class Duel:
 
     Args:
         discriminator: or a critic.
+        constraint: attached to it.
+        batch_size: real examples of a step, and fake ones.
     """
 
-    def __init__(self, discriminator: Network) -> None:
-        self.network = discriminator
+    def __init__(self, discriminator: Network, constraint: Lipschitz, batch_size: int) -> None:
+        self.network, self._constraint = discriminator, constraint
         self._coupled = any(layer.couples_examples for _, layer in discriminator.walk())
         made = functools.partial(discriminator.new_pass, shared=True)
         self._passes = [made(input_gradient=False)]
@@ -30,6 +34,12 @@ class Duel:
             self._fooled = self._passes[1]  # the memory of a third pass of images would be large
         else:
             self._fooled = made(parameter_gradients=False, statistics=False)
+        self._follower: GradientPenalty | None = None
+        own = type(constraint).penalty is not GradientPenalty.penalty
+        alone = not (self._coupled or discriminator.shares(2 * batch_size))
+        if isinstance(constraint, GradientPenalty) and alone and not own:
+            constraint.follow(self._passes[0])
+            self._follower = constraint
 
     def scores(self, real: Array, fake: Array, labels: Array | None) -> tuple[Array, Array]:
         """Return the scores (N, P) of real and of fake examples (N, ...) with the same labels."""
@@ -43,7 +53,8 @@ class Duel:
         if labels is not None:
             labels = concatenate([labels, labels])
         self._passes[0].statistics = True
-        scores = self._scores(concatenate([real, fake]), self._passes[0], labels)
+        self._both = concatenate([real, fake])
+        scores = self._scores(self._both, self._passes[0], labels)
         return scores[: len(real)], scores[len(real) :]
 
     def backprop(self, d_real: Array, d_fake: Array) -> None:
@@ -59,6 +70,15 @@ class Duel:
         run = self._passes[0]
         run.statistics = False
         return self._scores(real, run, labels if self.network.classes else None)
+
+    def penalty(self, real: Array, fake: Array, labels: Array | None) -> Any:
+        """Return the constraint's penalty for the examples of the latest scores; add its gradient.
+
+        It comes after :meth:`backprop`, which may leave products to it.
+        """
+        if self._follower is not None:
+            return self._follower.penalty_of_scored(self._both, labels)
+        return self._constraint.penalty(real, fake, labels)
 
     def fake_scores(self, fake: Array, labels: Array | None) -> Array:
         """Return the scores of fake examples, in the generator's step."""

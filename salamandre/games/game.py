@@ -137,7 +137,7 @@ class GanGame(Samples, Loop):
         for remedy in self.remedies:
             remedy.attach(self)
         self._fakes = generator.new_pass(input_gradient=False, shared=True)
-        self._duel = Duel(discriminator)
+        self._duel = Duel(discriminator, self.lipschitz, self.batch_size)
 
     # -- a round -------------------------------------------------------------------------------
 
@@ -212,7 +212,7 @@ class GanGame(Samples, Loop):
         loss, d_real, d_fake = objective.checked("discriminator", found, scores)
         self._duel.backprop(d_real, d_fake)
         shown_real, shown_fake = (objective.shown(s, xp) for s in scores)
-        penalty = self.lipschitz.penalty(real, fake, labels)
+        penalty = self._duel.penalty(real, fake, labels)
         self.lipschitz.step()
         values = {"d_loss": loss + penalty, "d_real": shown_real, "d_fake": shown_fake}
         return {**values, "penalty": penalty} if self.lipschitz.penalises else values

@@ -127,7 +127,8 @@ class Sequential(Container):
         ctx.pairs = tuple(zip(self.children, ctx.parts, strict=True))
         for index, (layer, part) in enumerate(ctx.pairs):
             before, after = self.children[:index], self.children[index + 1 :]
-            part.may_overwrite = bool(before) and before[-1].claims("fresh_output")
+            fresh = bool(before) and before[-1].claims("fresh_output")
+            part.may_overwrite = fresh and not ctx.parts[index - 1].keeps_z
             part.may_overwrite_gradient = bool(after) and after[0].claims("fresh_gradient")
             layer.plan_part(part, ctx, wanted, logits=ctx.logits and not after)
             learning = part.parameter_gradients and layer.learning_outputs

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from salamandre.activations import ActivatedLayer, Activation
 from salamandre.backend import Array
-from salamandre.backend.operations.affine import affine, affine_input, affine_parameters
+from salamandre.backend.operations.affine import (
+    affine,
+    affine_input,
+    affine_parameters,
+    affine_product,
+    descend,
+    mixture,
+    sum_of_rows,
+)
 from salamandre.checks import whole
 from salamandre.initializers import Initializer, Zeros
 from salamandre.layer import Shape
@@ -30,6 +38,7 @@ class NeuronLayer(ActivatedLayer):
 
     fresh_gradient = True
     fresh_output = ActivatedLayer.is_linear
+    adds_gradients = True
 
     weights: Array
     d_weights: Array
@@ -68,8 +77,11 @@ class NeuronLayer(ActivatedLayer):
             noise = ctx.random.normal((len(x), self.noise), ctx.dtype)
             x = ctx.xp.concatenate([x, noise], axis=1)
         ctx.x = x
-        z = affine(ctx, x, self.weights, self.bias)
-        return self.activation.compute(z, ctx.parts[0])
+        if ctx.before is not None and ctx.before.keeps_z:  # x is a mixture: so is x Wᵀ + b
+            ctx.z = mixture(ctx, ctx.before.z, "z")
+        else:
+            ctx.z = affine(ctx, x, self.weights, self.bias)
+        return self.activation.compute(ctx.z, ctx.parts[0])
 
     def backprop(self, dy: Array, ctx: Context) -> Array:
         """Write dW = dzᵀ x and db = Σ_n dz with dz = dy f'(z); return dx = dz W, without noise."""
@@ -78,10 +90,24 @@ class NeuronLayer(ActivatedLayer):
             affine_parameters(ctx, dz, ctx.x, self.d_weights, self.d_bias)
         return affine_input(ctx, dz, self._input_weights()) if ctx.input_gradient else None
 
+    def descend(self, rate: float, ctx: Context) -> None:
+        """W ← W - η dzᵀ x and b ← b - η Σ_n dz."""
+        ((dz, x),) = ctx.postponed
+        descend(ctx.backend, self.weights, self.bias, dz.T, x, rate)
+
+    def complete(self, ctx: Context) -> None:
+        """Write dW = dzᵀ x and db = Σ_n dz."""
+        affine_product(ctx, ctx.postponed, self.d_weights)
+        if self.biased:
+            sum_of_rows(ctx, ctx.postponed[0][0], self.d_bias)
+
     def compute_tangent(self, x_dot: Array, ctx: Context) -> Array:
         """Return f'(z) x_dot Wᵀ; noise inputs stay where they are."""
+        if self.noise:
+            still = ctx.xp.zeros((len(x_dot), self.noise), ctx.dtype)
+            x_dot = ctx.xp.concatenate([x_dot, still], axis=1)
         ctx.x_dot = x_dot
-        z_dot = affine(ctx, x_dot, self._input_weights(), name="z_dot")
+        z_dot = affine(ctx, x_dot, self.weights, name="z_dot")
         return self.activation.compute_tangent(z_dot, ctx.parts[0])
 
     def backprop_tangent(
@@ -90,13 +116,8 @@ class NeuronLayer(ActivatedLayer):
         """Write dW = dzᵀ x + dz_dotᵀ x_dot and db = Σ_n dz; return dz W and dz_dot W."""
         dz, dz_dot = self.activation.backprop_tangent(dy, dy_dot, ctx.parts[0])
         if ctx.parameter_gradients:
-            if dz is None:
-                self.d_weights[...] = 0
-                if self.biased:
-                    self.d_bias[...] = 0
-            else:
-                affine_parameters(ctx, dz, ctx.x, self.d_weights, self.d_bias)
-            self.d_weights[:, : ctx.x_dot.shape[1]] += ctx.xp.dot(dz_dot.T, ctx.x_dot)
+            tangent = dz_dot, ctx.x_dot
+            affine_parameters(ctx, dz, ctx.x, self.d_weights, self.d_bias, tangent)
         if not ctx.input_gradient:
             return None, None
         weights = self._input_weights()

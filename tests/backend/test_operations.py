@@ -102,6 +102,9 @@ class Sizes:
     def rows(self) -> np.ndarray:
         return self.array(self.count * 37, self.channels)
 
+    def labels(self) -> np.ndarray:
+        return self.random.integers(0, self.channels, self.count * 37)
+
     def many_features(self, count: int) -> np.ndarray:
         return self.array(count, self.channels)
 
@@ -158,6 +161,13 @@ CASES: dict[str, Any] = {
     "add_chosen": lambda s: (s.y(), s.x(), s.chosen(), *s.place),
     "sum_pool": lambda s: (s.x(), s.y(), *s.place),
     "spread_pool": lambda s: (s.y(), s.x(), *s.place),
+    "cross_entropy": lambda s: (
+        *(s.rows().T.copy(), s.labels(), 0.3 * s.slope, s.rows()[:, 0].copy(), s.rows().T.copy()),
+    ),
+    "descend": lambda s: (
+        *(s.array(7, s.channels), s.array(7), s.array(7, 2 * s.count)),
+        *(s.array(2 * s.count, s.channels), s.slope),
+    ),
     "leaky_relu": lambda s: (s.any_order(), s.slope, s.any_order()),
     "leaky_relu_gradient": lambda s: (s.any_order(), s.any_order(), s.slope, s.any_order()),
     "add_bias": lambda s: (s.rows(), *s.many_features(1), s.slope),

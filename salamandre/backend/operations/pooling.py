@@ -120,6 +120,7 @@ def _add_chosen(
     y: Array, x: Array, chosen: Array, kernel: Pair, stride: Pair, padding: Pair
 ) -> None:
     height, width, channels = x.shape[1:]
+    nothing = x.dtype.type(0)  # with the integer 0 the sum would be of double precision
     for n in range(y.shape[0]):
         x[n] = 0
         for a in range(y.shape[1]):
@@ -132,7 +133,7 @@ def _add_chosen(
                         seen = x[n, top + i, left + j]
                         here = index.dtype.type(i * kernel[1] + j)
                         for c in range(channels):
-                            seen[c] += given[c] if index[c] == here else 0
+                            seen[c] += given[c] if index[c] == here else nothing
 
 
 add_chosen.cuda(

@@ -1,0 +1,56 @@
+"""The cross-entropy of logits and labels: losses and gradient in one loop over the examples."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from salamandre.backend.operation import Array, Operation
+
+
+@Operation
+def cross_entropy(
+    xp: Any, z: Array, labels: Array, smoothing: float, losses: Array, dz: Array
+) -> None:
+    """Write E = -Σ_j t_j log p_j of each example, and the derivative (p - t) / N of their mean.
+
+    p = softmax(z), t = (1 - smoothing) at the label, plus smoothing / classes everywhere. Shapes: z
+    and dz (classes, N), labels and losses (N,).
+    """
+    classes, count = z.shape
+    log_p = z - z.max(axis=0)
+    log_p -= xp.log(xp.exp(log_p).sum(axis=0))
+    every = xp.arange(count)
+    losses[...] = (smoothing - 1) * log_p[labels, every]
+    xp.exp(log_p, out=dz)
+    if smoothing:
+        losses -= smoothing / classes * log_p.sum(axis=0)
+        dz -= smoothing / classes
+    dz[labels, every] -= 1 - smoothing
+    dz *= 1 / count
+
+
+@cross_entropy.compiled
+def _cross_entropy(z: Array, labels: Array, smoothing: float, losses: Array, dz: Array) -> None:
+    classes, count = z.shape
+    one = z.dtype.type(1)
+    share, rest = one / z.dtype.type(count), smoothing / z.dtype.type(classes)
+    for n in range(count):
+        largest = z[0, n]
+        for c in range(1, classes):
+            largest = max(largest, z[c, n])
+        total = shifts = one - one
+        for c in range(classes):
+            shift = z[c, n] - largest
+            dz[c, n] = np.exp(shift)
+            total += dz[c, n]
+            shifts += shift
+        log = np.log(total)
+        right = z[labels[n], n] - largest - log
+        losses[n] = (smoothing - one) * right
+        if smoothing > 0:  # of one logit far below the others the shift may be infinite
+            losses[n] -= rest * (shifts - z.dtype.type(classes) * log)
+        for c in range(classes):
+            dz[c, n] = (dz[c, n] / total - rest) * share
+        dz[labels[n], n] -= (one - smoothing) * share

@@ -73,7 +73,7 @@ def new_game(options: Mapping[str, Any], images: Images | Pairs) -> GanGame:
     """
     from salamandre import games
 
-    names = ("latent", "batch_size", "unconditional_discriminator", "seed", "backend")
+    names = ("latent", "batch_size", "unconditional_discriminator", "seed", "backend", "threads")
     with kinds.usage():
         return games.new_game(
             options["architecture"], images, **{name: options[name] for name in names}

@@ -75,7 +75,7 @@ def new_game(options: Mapping[str, Any], images: Images | Pairs) -> GanGame:
 
     names = (
         *("latent", "batch_size", "objective", "penalty", "augment"),
-        *("unconditional_discriminator", "seed", "backend"),
+        *("unconditional_discriminator", "seed", "backend", "threads"),
     )
     with kinds.usage():
         return games.new_game(

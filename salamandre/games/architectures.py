@@ -63,6 +63,7 @@ def new_game(
     unconditional_discriminator: bool = False,
     seed: int = 0,
     backend: str | None = None,
+    threads: int | None = None,
 ) -> GanGame:
     """Return a conditional game: on labelled images, or on pairs of images.
 
@@ -91,6 +92,7 @@ def new_game(
             generator then has no reason to use its own. Default False.
         seed: of the networks and the game. Default 0.
         backend: of both networks.
+        threads: among how many a batch is shared. Default: as many as pay.
 
     Raises:
         ValueError: an unknown name, images of a size that the architecture cannot make or without
@@ -129,9 +131,10 @@ def new_game(
             d_layers[-1] = NeuronLayer(1)
     inputs = pairing.inputs if architecture.pairs else size
     rates = (2e-4, 0.5, architecture.beta2)
-    generator = Network(layers, inputs, optimizer=Adam(*rates), seed=seed, backend=backend)
+    where: dict[str, Any] = {"backend": backend, "threads": threads}
+    generator = Network(layers, inputs, optimizer=Adam(*rates), seed=seed, **where)
     shown = pairing.example_shape(generator.output_shape)
-    discriminator = Network(d_layers, shown, optimizer=Adam(*rates), seed=seed + 1, backend=backend)
+    discriminator = Network(d_layers, shown, optimizer=Adam(*rates), seed=seed + 1, **where)
     options = dict(architecture.options)
     if objective is not None:
         if architecture.game is WGanGame:

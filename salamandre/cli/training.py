@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 BATCH_SIZE, BATCH_OF_PAIRS = 64, 16
 OWN_LATENT = 100  # size of latent vectors for data of one's own
 ROUNDS, MOST_EPOCHS = 20_000, 200  # of a run, by default
-LEAST_BETWEEN = 20  # rounds between two pictures of samples, by default
+LEAST_BETWEEN = 60  # rounds between two pictures of samples, by default
 MANY = 20  # classes; more do not fit side by side
 ROWS = 8  # of a picture of samples, each with one sample of each class
 PAIRS, PAIR_COLUMNS = 24, 9  # in a picture of samples, three pairs side by side

@@ -95,7 +95,7 @@ def test_on_a_terminal_it_asks_what_was_not_given(place, monkeypatch):
     output = call("train", "--quiet", "--seed", 2, given="mnits\ndigits\ncdcgan\n\n200\n\n1\n")
     assert "did you mean 'mnist'" in output
     assert "of 1,437 images: a batch size of 32 means 44, 64 means 22, 128 means 11" in output
-    assert "Rounds between samples (an epoch has 7) [21]" in output
+    assert "Rounds between samples (an epoch has 7) [63]" in output
     options = find_runs("runs")[0].options
     assert (options["image_size"], options["batch_size"], options["epochs"]) == (8, 200, 1)
 

@@ -5,6 +5,7 @@
     python examples/mnist_classifier.py --dataset cifar-10 --model cnn
     python examples/mnist_classifier.py --dataset letters.npz --test-share 0.2
     python examples/mnist_classifier.py --structure 784-1000-300-10 --optimizer momentum
+    python examples/mnist_classifier.py --model cnn --optimizer muon --schedule triangle
     python examples/mnist_classifier.py --dataset fashion-mnist --shift 1 --dropout 0.2 --epochs 30
 
 A run writes one folder: the model, the checkpoint, the curves, the confusion matrix and the worst
@@ -23,7 +24,13 @@ from digit_games import AMOUNT, COUNT, add_data, end_if_interrupted, open_both
 
 import salamandre as sal
 from salamandre import data, evaluation, plots, runs
-from salamandre.models.perceptrons import ACTIVATIONS, OPTIMIZERS, layer_sizes, new_optimizer
+from salamandre.models.perceptrons import (
+    ACTIVATIONS,
+    OPTIMIZERS,
+    SCHEDULES,
+    layer_sizes,
+    new_optimizer,
+)
 from salamandre.models.perceptrons import perceptron as perceptron_layers
 from salamandre.program import Help, run_program, usage
 from salamandre.texts import counted
@@ -72,7 +79,12 @@ def parse_arguments() -> argparse.Namespace:
     add("--batch-size", type=COUNT, default=64, metavar="N", help="default 64")
     add("--optimizer", choices=OPTIMIZERS, default="adam", help="default adam")
     add("--learning-rate", type=float, metavar="RATE", help="default: one that suits the optimizer")
-    add("--schedule", choices=("cosine", "constant"), default="cosine", help="default cosine")
+    add("--schedule", choices=SCHEDULES, default="cosine", help="default cosine")
+    text = "steps after which the parameters are drawn back to slow ones, default 0: never"
+    add("--lookahead", type=AMOUNT, default=0, metavar="N", help=text)
+    text = "parts of a batch whose gradients are added, default 1"
+    add("--accumulate", type=COUNT, default=1, metavar="N", help=text)
+    add("--find-rate", action="store_true", help="first draw the losses by learning rate")
     add("--weight-decay", type=float, default=0.0, metavar="RATE", help="default 0")
     add("--label-smoothing", type=float, default=0.1, metavar="SHARE", help="default 0.1")
     add("--seed", type=AMOUNT, default=0, metavar="N", help="of all random numbers, default 0")
@@ -132,16 +144,18 @@ def build_network(options: argparse.Namespace, train: data.Images) -> sal.Networ
     else:
         layers = MODELS[options.model](outputs, train.shape[0])
     steps = options.epochs * max(1, len(train) // options.batch_size)
+    optimizer = new_optimizer(
+        options.optimizer,
+        options.learning_rate,
+        options.schedule,
+        steps,
+        weight_decay=options.weight_decay,
+    )
     return sal.Network(
         layers,
         input_shape,
         sal.CrossEntropy(label_smoothing=options.label_smoothing),
-        new_optimizer(
-            options.optimizer,
-            options.learning_rate,
-            steps if options.schedule == "cosine" else None,
-            options.weight_decay,
-        ),
+        sal.Lookahead(optimizer, options.lookahead) if options.lookahead else optimizer,
         seed=options.seed,
         backend=options.backend,
     )
@@ -203,14 +217,16 @@ def main() -> None:
     chosen = [data.Shift(options.shift)] if options.shift else []
     chosen += [data.Flip()] if options.flip else []
     transform = data.Chain(*chosen) if chosen else None
-    engine = sal.Engine(
-        network,
-        train,
-        test,
-        batch_size=options.batch_size,
-        seed=options.seed,
-        transform=transform,
-    )
+    with usage():
+        engine = sal.Engine(
+            network,
+            train,
+            test,
+            batch_size=options.batch_size,
+            seed=options.seed,
+            transform=transform,
+            accumulate=options.accumulate,
+        )
     name = f"{train.name}-classifier"
     run = runs.open_run(options, name, train, engine.steps_per_epoch, {".": engine})
     folder = run.folder
@@ -226,6 +242,11 @@ def main() -> None:
         f"data set {train.name}: {len(train):,} images for training and {len(test):,} for testing"
     )
     print(network.summary())
+    if options.find_rate:
+        rates = sal.training.lr_find(
+            network, train, batch_size=options.batch_size, path=folder / "rates.png"
+        )
+        print(f"the suggested learning rate is {rates.suggestion:.2g}")
     engine.run(options.epochs)
     network.save(folder / "model.safetensors")
     draw_results(network, test, folder)

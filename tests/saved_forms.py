@@ -95,13 +95,15 @@ class Model(Stored):
 
     def __init__(self, folder: Path) -> None:
         layers = [
-            *(sal.Reshape((2, 6, 4)), sal.ConvolutionalLayer(3, (3, 2), padding=1)),
+            *(sal.Reshape((2, 6, 4)), sal.Augmentation(), sal.Packing(2)),
+            sal.ConvolutionalLayer(3, (3, 2), padding=1),
             *(sal.BatchNorm(momentum=0.3), sal.LeakyReLU(0.2), sal.MaxPool(2), sal.Upsample(2)),
             sal.Skip([sal.ConvolutionalLayer(3, 3, padding="same", activation=sal.ELU(0.5))]),
             *(sal.TransposedConvolutionalLayer(2, 2, 2, activation=sal.SoftPlus()),),
             *(sal.InstanceNorm(), sal.AveragePool(2), sal.Flatten(), sal.LayerNorm()),
             sal.NeuronLayer(6, sal.Tanh(1.7159, 2 / 3), noise=2),
             *(sal.MinibatchDiscrimination(2, 3), sal.MinibatchDeviation(), sal.Dropout(0.1)),
+            sal.GaussianNoise(0.1, multiplied=True),
             sal.Parallel([sal.NeuronLayer(3), sal.Network([sal.NeuronLayer(2)])], names=["a", "b"]),
             *(sal.NeuronLayer(4, sal.Sigmoid(), initializer=sal.initializers.Gaussian(0.1)),),
             sal.Network([sal.NeuronLayer(3, sal.Softmax())], 4, seed=5),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from salamandre.activations import (
     ELU,
@@ -15,6 +15,7 @@ from salamandre.activations import (
     Tanh,
 )
 from salamandre.checks import one_of
+from salamandre.compound_optimizers import Muon
 from salamandre.layer import Layer
 from salamandre.layers.dropout import Dropout
 from salamandre.layers.neuron import NeuronLayer
@@ -30,7 +31,7 @@ from salamandre.optimizers import (
     Nesterov,
     RMSProp,
 )
-from salamandre.schedules import CosineDecay
+from salamandre.schedules import CosineDecay, Schedule, Triangle
 
 #: Hidden activations by name.
 ACTIVATIONS: dict[str, type[Activation]] = {
@@ -51,6 +52,13 @@ OPTIMIZERS: dict[str, tuple[type[Optimizer], float]] = {
     "adadelta": (Adadelta, 2.0),
     "adam": (Adam, 0.002),
     "adamw": (AdamW, 0.002),
+    "muon": (Muon, 0.02),
+}
+#: What becomes of a learning rate over so many steps, by name.
+SCHEDULES: dict[str, Callable[[float, int], float | Schedule]] = {
+    "cosine": CosineDecay,
+    "triangle": Triangle,
+    "constant": lambda rate, steps: rate,
 }
 
 
@@ -108,20 +116,24 @@ def perceptron(
 
 
 def new_optimizer(
-    name: str, rate: float | None = None, decay_steps: int | None = None, weight_decay: float = 0.0
+    name: str,
+    rate: float | None = None,
+    schedule: str = "constant",
+    steps: int = 1,
+    weight_decay: float = 0.0,
 ) -> Optimizer:
     """Return an optimizer.
 
     Args:
         name: of :data:`OPTIMIZERS`.
         rate: the learning rate. Default: the one that suits it.
-        decay_steps: the rate falls to 0 over so many steps, as a cosine. Default: it stays.
+        schedule: of the rate, a name of :data:`SCHEDULES`. Default ``"constant"``.
+        steps: how many the schedule takes.
         weight_decay: default 0.
 
     Raises:
         ValueError: an unknown name, or a number out of range.
     """
     kind, usual = OPTIMIZERS[one_of("optimizer", name, OPTIMIZERS)]
-    first = usual if rate is None else rate
-    schedule = first if decay_steps is None else CosineDecay(first, decay_steps)
-    return kind(schedule, weight_decay=weight_decay)
+    change = SCHEDULES[one_of("schedule", schedule, SCHEDULES)]
+    return kind(change(usual if rate is None else rate, steps), weight_decay=weight_decay)

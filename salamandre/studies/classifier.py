@@ -140,7 +140,8 @@ def _engine(options: dict[str, Any]) -> tuple[Engine, Any]:
     rule = new_optimizer(
         options["optimizer"],
         options["learning_rate"],
-        steps if options["schedule"] == "cosine" else None,
+        options["schedule"],
+        steps,
         options["weight_decay"],
     )
     network = Network(

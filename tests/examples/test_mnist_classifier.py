@@ -43,11 +43,18 @@ def test_digits_are_learned_and_everything_is_saved(tmp_path):
         ("--structure", "64-10", "--optimizer", "adadelta"),
         ("--structure", "64-40-20-10", "--optimizer", "nesterov", "--batch-norm"),
         ("--shift", "1", "--dropout", "0.2", "--input-dropout", "0.1", "--schedule", "constant"),
+        ("--optimizer", "muon", "--schedule", "triangle", "--lookahead", "5", "--accumulate", "2"),
     ],
 )
 def test_options_of_the_classifier(tmp_path, options):
     done = run("mnist_classifier.py", *DIGITS, "--epochs", "1", *options, cwd=tmp_path)
     assert "digits: test accuracy" in done.stdout
+
+
+def test_the_learning_rate_is_looked_for(tmp_path):
+    done = run("mnist_classifier.py", *DIGITS, "--epochs", "1", "--find-rate", cwd=tmp_path)
+    rate = float(re.search(r"suggested learning rate is (\S+)", done.stdout)[1])
+    assert 1e-5 < rate < 0.1 and "rates.png" in files_of(only_folder(tmp_path))
 
 
 def test_without_mnist_the_classifier_says_so_and_takes_the_digits(tmp_path):

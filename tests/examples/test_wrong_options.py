@@ -14,6 +14,7 @@ from small_runs import DIGITS, run
         ("mnist_classifier.py", (*DIGITS, "--epochs", "0"), "--epochs: must be a whole number"),
         ("mnist_classifier.py", (*DIGITS, "--backend", "cupie"), "did you mean 'cupy'"),
         ("mnist_classifier.py", (*DIGITS, "--dropout", "1.5"), "Dropout rate"),
+        ("mnist_classifier.py", (*DIGITS, "--accumulate", "65"), "cannot be learned in 65 parts"),
         ("mnist_classifier.py", ("--resume", "nowhere"), "there is no run 'nowhere'"),
         ("mnist_classifier.py", ("--dataset", "mnits"), "did you mean 'mnist'? (known: mnist, "),
         ("mnist_classifier.py", (*DIGITS, "--test-share", "0.1"), "--test-share is for a source"),

@@ -22,7 +22,7 @@ from salamandre.backend.cuda import CupyBackend
 COMPILER = shutil.which("g++") or shutil.which("clang++")
 NVCC = shutil.which("nvcc")
 C_TYPES = {"float32": "float", "float64": "double", "uint8": "unsigned char", "int32": "int"}
-C_TYPES["uint64"] = "unsigned long long"
+C_TYPES |= {"uint64": "unsigned long long", "int64": "long long"}
 NUMBERS = {"float": ctypes.c_float, "double": ctypes.c_double, "int": ctypes.c_int}
 
 

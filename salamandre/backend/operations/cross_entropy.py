@@ -54,3 +54,32 @@ def _cross_entropy(z: Array, labels: Array, smoothing: float, losses: Array, dz:
         for c in range(classes):
             dz[c, n] = (dz[c, n] / total - rest) * share
         dz[labels[n], n] -= (one - smoothing) * share
+
+
+# A thread for each example: neighbouring ones read neighbouring logits.
+cross_entropy.cuda(
+    "raw T z, L label, T smoothing, int32 classes, int32 count",
+    "raw T dz, T loss",
+    """
+    T largest = z[i];
+    for (int c = 1; c < classes; ++c) {
+        const T logit = z[(ptrdiff_t)c * count + i];
+        if (!(logit <= largest)) largest = logit;
+    }
+    T total = 0, shifts = 0;
+    for (int c = 0; c < classes; ++c) {
+        const T shift = z[(ptrdiff_t)c * count + i] - largest, power = exp(shift);
+        dz[(ptrdiff_t)c * count + i] = power;
+        total += power;
+        shifts += shift;
+    }
+    const T logarithm = log(total), rest = smoothing / classes;
+    loss = (smoothing - 1) * (z[(ptrdiff_t)label * count + i] - largest - logarithm);
+    if (smoothing > 0) loss -= rest * (shifts - classes * logarithm);
+    for (int c = 0; c < classes; ++c) {
+        const T target = rest + (c == label ? 1 - smoothing : T(0));
+        dz[(ptrdiff_t)c * count + i] = (dz[(ptrdiff_t)c * count + i] / total - target) / count;
+    }
+    """,
+    lambda z, labels, smoothing, losses, dz: (z, labels, smoothing, *z.shape, dz, losses),
+)

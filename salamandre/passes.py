@@ -263,12 +263,12 @@ class Pass(Context):
 
     @property
     def is_stale(self) -> bool:
-        """Whether the pass was planned with other parts frozen, or for another recording."""
+        """Whether it was planned with other parts frozen, for another recording, or not to add."""
         return self._planned[1] != self._conditions
 
     @property
-    def _conditions(self) -> tuple[int, Any]:
-        return self.network.version, self.backend.recording
+    def _conditions(self) -> tuple[int, Any, bool]:
+        return self.network.version, self.backend.recording, self.accumulate
 
     def renew(self) -> None:
         """Plan the pass again if it is stale."""

@@ -51,7 +51,7 @@ if TYPE_CHECKING:
     type=(str, str),
     metavar="A B",
     help="Draw how one thing becomes another, as a strip and an animation: two classes, or of a "
-    "game without classes two seeds.",
+    "game without classes two seeds. Default: a word or a grid.",
 )
 @click.option(
     "--truncation",

@@ -43,6 +43,7 @@ class Accumulation:
         total: Any = 0.0
         for number in range(self.parts):
             part = slice(count * number // self.parts, count * (number + 1) // self.parts)
+            run.accumulate = number > 0
             y = network.compute(tuple(a[part] for a in x) if isinstance(x, tuple) else x[part], run)
             share, own = (part.stop - part.start) / count, None
             if weights is not None:  # of mean 1 in the whole batch
@@ -50,7 +51,6 @@ class Accumulation:
                 share, own = share * mean, weights[part] / (mean + 1e-30)
             value, dy = (self.of_logits or loss).evaluate(y, target[part], backend, own)
             total = total + share * value
-            run.accumulate = number > 0
             network.backprop((share * dy).astype(network.dtype), run)
         total = backend.scalar(total)
         if isinstance(total, float) and not math.isfinite(total):

@@ -57,7 +57,8 @@ def test_they_are_compared(place):
     output = call("compare", COMMAND, GAME, "--to", "two.png")
     head, *rows, path = output.splitlines()
     assert path == "two.png" and Path(path).stat().st_size > 10_000
-    assert head.split()[-2:] == ["latent", "backend"] and rows[0].split()[-2:] == ["2", "numpy"]
+    assert head.split()[-3:] == ["latent", "penalty", "backend"]
+    assert rows[0].split()[-3:] == ["2", "0", "numpy"]
     call("compare", CLASSIFIER, CLASSIFIER)
     assert "have no curve in common" in error_of("compare", GAME, CLASSIFIER, code=1)
 

@@ -49,7 +49,13 @@ def affine_parameters(
         d_weights: (outputs, inputs).
         d_bias: (outputs,).
         tangent: dz_dot and x_dot, whose product dz_dotᵀ x_dot is added to dW.
+
+    Raises:
+        ValueError: dz has another shape; a compiled loop would not look.
     """
+    given = tangent[0] if dz is None and tangent else dz
+    if getattr(given, "shape", None) != (len(x), len(d_weights)):
+        raise ValueError(f"dE/dz must be an array ({len(x)}, {len(d_weights)})")
     if ctx.run.postpones and ctx.postpones:  # x may be an array of the user's, who may change it
         rows = ctx.buffer("inputs", x.shape)
         rows[...] = x

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ import click
 from salamandre.cli import options as kinds
 from salamandre.cli.look import table
 from salamandre.cli.train_options import the_run
+from salamandre.program import INTERRUPTED
 from salamandre.texts import counted, pasteable
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ def study() -> None:
     metavar="N",
     help="Of a sampler other than grid, instead of the file's.",
 )
+@click.option("--full", is_flag=True, help="Play the larger study that the file holds.")
 @click.option("--extend", is_flag=True, help="Add the runs that the file has more than the folder.")
 @click.option("--retry", is_flag=True, help="Play runs again that have failed or diverged.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
@@ -86,6 +87,7 @@ def run(
     cluster: str | None,
     sampler: str | None,
     points: int | None,
+    full: bool,
     extend: bool,
     retry: bool,
     quiet: bool,
@@ -102,15 +104,15 @@ def run(
 
         ctx.with_resource(silent())
     with kinds.usage():
-        plan = _changed(read_plan(file), sampler, points)
+        plan = _changed(read_plan(file, full), sampler, points)
         place = str(file.resolve().parent)
-        one = Study(plan, folder or output / file.stem, place=place, extend=extend)
-    again = pasteable("salamandre", "study", os.fspath(file))
+        default = output / (file.stem + "-full" * full)
+        one = Study(plan, folder or default, place=place, extend=extend)
     try:
         rows = one.run(processes, cluster=cluster, retry=retry)
     except KeyboardInterrupt:
-        click.echo(f"interrupted; all that has ended is saved, go on with\n  {again}", err=True)
-        ctx.exit(130)
+        click.echo("interrupted; what has ended is saved: the same line plays the rest", err=True)
+        ctx.exit(INTERRUPTED)
     states = [row.state for row in rows]
     others = [f"{states.count(s)} {s}" for s in ("diverged", "failed") if s in states]
     lost = f" ({', '.join(others)})" if others else ""
@@ -208,7 +210,8 @@ def _lines(found: list[Summary], compared: bool) -> list[list[str]]:
     for one in found:
         runs = f"{one.runs}" + (f" ({one.lost} lost)" if one.lost else "")
         values = [_number(one.mean), _number(one.deviation), _band(one.low, one.high)]
-        cells = [*map(str, one.point.values()), runs, *values]
+        point = (f"{v:g}" if isinstance(v, float) else str(v) for v in one.point.values())
+        cells = [*point, runs, *values]
         lines.append(cells + (_compared(one.comparison) if compared else []))
     return lines
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import os
 import time
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from salamandre.studies import Base
+from salamandre.studies import Base, Study
 
 Positive = Annotated[float, Meta(gt=0)]
 
@@ -39,4 +40,20 @@ def no_twelve(rate: float, **others: Any) -> None:
         raise ValueError("rate must not be 12")
 
 
-BASE = Base(learn, Base.of(learn).options, "small", no_twelve)
+BASE = Base.of(learn, no_twelve, "small")
+
+
+def study(folder, extend=False, **given):
+    return Study({"base": "small_study:BASE", **given}, folder, extend=extend)
+
+
+def table(folder) -> list[dict[str, str]]:
+    """Return the table without what differs from time to time."""
+    with (Path(folder) / "runs.csv").open() as file:
+        return [{n: v for n, v in row.items() if n != "duration"} for row in csv.DictReader(file)]
+
+
+def played(folder) -> dict[str, int]:
+    """Return how often each run was begun."""
+    files = Path(folder).glob("runs/*/played.txt")
+    return {file.parent.name: len(file.read_text().splitlines()) for file in files}

@@ -2,33 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import json
-from pathlib import Path
 
 import pytest
+from small_study import played, study, table
 
-from salamandre import studies
 from salamandre.program import WrongUsage
 from salamandre.runs import find_runs
 from salamandre.runs.lock import locked
 from salamandre.studies.study import plan_in, read_rows
-
-
-def study(folder, extend=False, **given):
-    return studies.Study({"base": "small_study:BASE", **given}, folder, extend=extend)
-
-
-def table(folder) -> list[dict[str, str]]:
-    """Return the table without what differs from time to time."""
-    with (Path(folder) / "runs.csv").open() as file:
-        return [{n: v for n, v in row.items() if n != "duration"} for row in csv.DictReader(file)]
-
-
-def played(folder) -> dict[str, int]:
-    """Return how often each run was begun."""
-    files = Path(folder).glob("runs/*/played.txt")
-    return {file.parent.name: len(file.read_text().splitlines()) for file in files}
 
 
 def test_runs_have_folders_and_rows(tmp_path):

@@ -35,6 +35,7 @@ from tqdm import tqdm  # noqa: E402
 import salamandre as sal  # noqa: E402
 from salamandre import data, runs, studies  # noqa: E402
 from salamandre.data import CATALOGUE  # noqa: E402
+from salamandre.progress import silent  # noqa: E402
 from salamandre.runs.lock import LOCK, OWNER  # noqa: E402
 from salamandre.runs.run import STUDY, read_rows  # noqa: E402
 from salamandre.runs.settings import FILE, read_settings  # noqa: E402
@@ -93,7 +94,8 @@ def planned(folder: Path) -> None:
     given = {"layers": "20-10", "epochs": 2, "examples": 500}
     axes = {"learning-rate": [0.001, 0.01]}
     plan = {"base": "classifier", "options": given, "axes": axes}
-    studies.Study(plan, folder / "study").run(1)
+    with silent():
+        studies.Study(plan, folder / "study").run(1)
 
 
 def convert(folder: Path) -> None:

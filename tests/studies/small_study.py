@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import errno
 import os
 import time
 from pathlib import Path
@@ -29,6 +30,8 @@ def learn(
         return {"score": float("inf"), "other": 1}
     if rate == 15:
         os._exit(9)
+    if rate == 17:
+        raise OSError(errno.ENOSPC, "No space left on device")
     if rate == 16:
         return 16
     bonus = {"plain": 0, "better": 100}[kind]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 from small_study import played, study, table
@@ -122,3 +123,19 @@ def test_optuna_looks_where_it_is_better_and_goes_on_with_the_same_points(tmp_pa
 def test_a_cluster_needs_an_address(tmp_path):
     with pytest.raises(ValueError, match=r"a cluster must be dask://HOST:PORT, ray or ray://"):
         study(tmp_path).run(cluster="slurm")
+
+
+def test_a_full_disk_stops_the_study_and_is_no_failure_of_the_run(tmp_path):
+    with pytest.raises(OSError, match="No space left"):
+        study(tmp_path, axes={"rate": [1, 17, 2]}).run(1)
+    assert [row["state"] for row in table(tmp_path)] == ["finished", "planned", "planned"]
+
+
+def test_what_is_not_installed_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "joblib", None)
+    with pytest.raises(RuntimeError, match=r"need joblib: pip install 'salamandre\[studies\]'"):
+        study(tmp_path, axes={"rate": [1, 2]}).run(2)
+    monkeypatch.setitem(sys.modules, "ray", None)
+    for address in ("ray", "dask://127.0.0.1:9"):
+        with pytest.raises(RuntimeError, match="need joblib"):
+            study(tmp_path, axes={"rate": [1, 2]}).run(cluster=address)

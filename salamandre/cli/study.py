@@ -17,6 +17,7 @@ from salamandre.texts import counted, pasteable
 if TYPE_CHECKING:
     from salamandre.studies import Comparison, Plan, Row, Summary
 
+STUDY = "study"  # the folder of one, beside those of other runs of its name
 SAMPLERS = ("grid", "random", "sobol", "optuna")
 
 
@@ -48,7 +49,7 @@ def study() -> None:
     "--folder",
     type=kinds.PATH,
     metavar="DIR",
-    help="Of the study. Default: that of the file's name in the folder of all runs.",
+    help="Of the study. Default: NAME/study, of NAME.toml, in the folder of all runs.",
 )
 @click.option(
     "--processes",
@@ -106,7 +107,7 @@ def run(
     with kinds.usage():
         plan = _changed(read_plan(file, full), sampler, points)
         place = str(file.resolve().parent)
-        default = output / (file.stem + "-full" * full)
+        default = output / file.stem / ("full" if full else STUDY)
         one = Study(plan, folder or default, place=place, extend=extend)
     try:
         rows = one.run(processes, cluster=cluster, retry=retry)
@@ -119,7 +120,7 @@ def run(
     click.echo(f"{counted(len(rows), 'run')}{lost}: {one.folder}")
     for row in [row for row in rows if row.state == "failed"][:3]:
         assert row.result is not None
-        click.echo(f"  {one.folder / 'runs' / row.run}: {row.result.message}")
+        click.echo(f"  {one.folder / row.run}: {row.result.message}")
     click.echo(f"show it:\n  {pasteable('salamandre', 'study', 'show', one.folder)}")
 
 
@@ -144,8 +145,8 @@ def _opened(name: str, output: Path, given: tuple[str, ...]) -> tuple[Path, Plan
     """Return the folder, the plan and the rows of a study, and the names of metrics to show."""
     from salamandre.studies.study import plan_in, read_rows
 
-    folder = Path(name) if (Path(name) / "settings.json").is_file() else None
-    found = folder or the_run(name, output, "'STUDY'").folder
+    own = output / name / STUDY  # the name of its file is enough
+    found = own if own.is_dir() else the_run(name, output, "'STUDY'").folder
     plan = plan_in(found)
     rows = read_rows(found, plan)
     known = list(dict.fromkeys(m for row in rows if row.result for m in row.result.metrics))

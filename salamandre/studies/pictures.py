@@ -136,7 +136,7 @@ def _over_runs(
     for (panel, label), members in points.items():
         if len(found[panel]) >= MOST or len(found) > MOST:
             continue
-        tables = [read_rows(folder / "runs" / row.run / METRICS) for row in members]
+        tables = [read_rows(folder / row.run / METRICS) for row in members]
         curves = [[one.get(metric, np.nan) for one in table] for table in tables]
         length = min(map(len, curves))
         values = np.array([curve[:length] for curve in curves])
@@ -160,7 +160,7 @@ def _samples(folder: Path, rows: Sequence[Row], axes: Sequence[str]) -> dict[str
     for row in rows:
         label = _label(row, axes, "\n") or row.run
         if label not in found and len(found) < TILES:
-            pictures = Run(folder / "runs" / row.run, row.run).samples
+            pictures = Run(folder / row.run, row.run).samples
             if pictures:
                 found[label] = pictures[-1]
     return found

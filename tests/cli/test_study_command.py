@@ -40,9 +40,11 @@ latent = [4, 8]
 def test_a_study_is_played_shown_and_drawn(place):
     (place / "rates.toml").write_text(PLAN)
     output = call("study", "rates.toml", "--processes", 1, "--quiet")
-    assert "36 runs: runs/rates" in output and "salamandre study show runs/rates" in output
+    assert (
+        "36 runs: runs/rates/study" in output and "salamandre study show runs/rates/study" in output
+    )
     shown = call("study", "show", "rates").splitlines()
-    assert shown[0] == "runs/rates: 36 runs, 36 finished"
+    assert shown[0] == "runs/rates/study: 36 runs, 36 finished"
     assert shown[2] == "accuracy" and len(shown) == 4 + 12
     assert shown[3].split()[:5] == ["learning_rate", "batch_size", "dropout", "runs", "mean"]
     assert re.match(r"0\.001 +20 +0 +3 +0\.\d+ +0\.\d+ +0\.\d+ to 0\.\d+", shown[4])
@@ -51,7 +53,7 @@ def test_a_study_is_played_shown_and_drawn(place):
     assert re.search(r"0\.1 +50 +0\.5 .* -?\+?-?\d\.\d+ .* 0\.25 +1$", compared, re.MULTILINE)
     drawn = call("study", "plot", "rates").split()
     kinds = ("axes", "heat", "parallel")
-    assert drawn == [f"runs/rates/pictures/accuracy-{kind}.png" for kind in kinds]
+    assert drawn == [f"runs/rates/study/pictures/accuracy-{kind}.png" for kind in kinds]
     assert all(np.ptp(picture(path)) > 100 for path in drawn)
     assert "rates" in call("runs") and "base" in call("show", "rates")
 
@@ -59,7 +61,7 @@ def test_a_study_is_played_shown_and_drawn(place):
 def test_options_change_the_plan(place):
     (place / "rates.toml").write_text(PLAN)
     given = ("--processes", 1, "--quiet", "--sampler", "random", "--points", 2, "--full")
-    assert "8 runs: runs/rates-full" in call("study", "rates.toml", *given)
+    assert "8 runs: runs/rates/full" in call("study", "rates.toml", *given)
     assert "8 runs" in call("study", "run", "rates.toml", *given)
     given = ("--processes", 1, "--quiet", "--sampler", "random", "--points", 3, "--full")
     message = error_of("study", "rates.toml", *given, code=2)
@@ -70,13 +72,13 @@ def test_options_change_the_plan(place):
 def test_runs_of_train_are_whole_runs(place):
     (place / "games.toml").write_text(GAMES)
     output = call("study", "games.toml", "--processes", 1, "--quiet")
-    assert "2 runs: runs/games" in output
+    assert "2 runs: runs/games/study" in output
     parts = find_runs("runs", parts=True)
     assert sorted(run.options["latent"] for run in parts) == [4, 8]
     call("generate", parts[0].name, "--word", "12")
     assert "d_loss" in call("show", parts[0].name)
     assert "samples.png" in call("study", "plot", "games", "--metric", "d_loss")
-    assert np.ptp(picture("runs/games/pictures/samples.png")) > 100
+    assert np.ptp(picture("runs/games/study/pictures/samples.png")) > 100
     assert "d_loss" in call("study", "show", "games")
 
 

@@ -58,5 +58,5 @@ def table(folder) -> list[dict[str, str]]:
 
 def played(folder) -> dict[str, int]:
     """Return how often each run was begun."""
-    files = Path(folder).glob("runs/*/played.txt")
+    files = Path(folder).glob("*/played.txt")
     return {file.parent.name: len(file.read_text().splitlines()) for file in files}

@@ -19,7 +19,7 @@ def test_a_run_is_that_of_an_engine(tmp_path):
     network = sal.Network(layers, 64, sal.CrossEntropy(), sal.Momentum(0.01), seed=3)
     history = sal.Engine(network, train[:300], test, batch_size=64, seed=3).run(2)
     assert row.result.metrics == history.metrics()
-    kept = sal.Network.load(tmp_path / "runs" / row.run / "model.safetensors")
+    kept = sal.Network.load(tmp_path / row.run / "model.safetensors")
     assert np.array_equal(kept.parameters, network.parameters)
     assert kept.class_names == network.class_names
 

@@ -95,6 +95,29 @@ def learn(
     return curve, network.tensors()
 
 
+def success(
+    seed: int,
+    structure: str = "2-2-1",
+    learning_rate: float | None = None,
+    steps: int = STEPS,
+    backend: str | None = None,
+) -> dict[str, list[float]]:
+    """Return the success of a run over its steps; the base of studies/xor.toml."""
+    rate = RATES.get(structure, 0.3) if learning_rate is None else learning_rate
+    curve, _ = learn(seed, structure, rate, steps, backend)
+    return {"success": curve}
+
+
+def check(seed: int, structure: str, learning_rate: float | None, steps: int, **_: object) -> None:
+    """Raise ValueError for options that do not fit."""
+    if steps < TESTS:
+        raise ValueError(f"steps must be at least {TESTS}, got {steps}")
+    build_network(structure, learning_rate or 0.1, steps, seed, None)
+
+
+BASE = studies.Base.of(success, check)
+
+
 def study(structure: str, options: argparse.Namespace, folder: Path) -> list[list[object]]:
     """Repeat the runs of a structure, draw its pictures, and return a row for each run."""
     rates = list(dict.fromkeys(options.learning_rates or [RATES.get(structure, 0.3)]))

@@ -36,13 +36,15 @@ from pair_files import save  # noqa: E402
 from tqdm import tqdm  # noqa: E402
 
 import salamandre as sal  # noqa: E402
-from salamandre import data, runs  # noqa: E402
+from salamandre import data, runs, studies  # noqa: E402
 from salamandre.data import CATALOGUE  # noqa: E402
 from salamandre.data.archives import unpacked  # noqa: E402
+from salamandre.progress import silent  # noqa: E402
 from salamandre.runs.lock import LOCK, OWNER  # noqa: E402
-from salamandre.runs.run import read_rows  # noqa: E402
+from salamandre.runs.run import STUDY, read_rows  # noqa: E402
 from salamandre.runs.settings import FILE, read_settings  # noqa: E402
 from salamandre.storage import read_file  # noqa: E402
+from salamandre.studies.results import RESULT, read_result, read_table  # noqa: E402
 
 tqdm.monitor_interval = 0  # no thread whose lock a fork would inherit
 
@@ -92,6 +94,15 @@ def study(folder: Path) -> None:
     gan_gaussians.main()
 
 
+def planned(folder: Path) -> None:
+    """Play a planned study of two classifiers, and go on with it."""
+    given = {"layers": "20-10", "epochs": 2, "examples": 500}
+    axes = {"learning-rate": [0.001, 0.01]}
+    plan = {"base": "classifier", "options": given, "axes": axes}
+    with silent():
+        studies.Study(plan, folder / "study").run(1)
+
+
 def convert(folder: Path) -> None:
     """Convert the files of a data set into the cache."""
     _agrees(folder, data.load("tiny", data_dir=SET.folder, cache_dir=folder / "cache"))
@@ -124,7 +135,8 @@ class SET:
 
 
 WORKS: dict[str, Callable[[Path], None]] = {
-    work.__name__: work for work in (engine, game, command, study, convert, download, pairs)
+    work.__name__: work
+    for work in (engine, game, command, study, planned, convert, download, pairs)
 }
 
 
@@ -152,6 +164,12 @@ def contents(folder: Path) -> dict[str, object]:
         elif path.name == FILE:
             settings = read_settings(path.parent)
             found[name] = (settings.program, settings.options, settings.images)
+        elif path.name == RESULT:
+            result = read_result(path.parent)
+            found[name] = (result.state, result.metrics, result.message)
+        elif path.name == STUDY and path.parent.name == "study":
+            rows = [(r.point, r.seed, r.state) for r in read_table(path, 1)]
+            found[name] = rows if all(row[2] == "finished" for row in rows) else None
         elif path.name in ("curves.csv", "metrics.csv"):
             rows = read_rows(path)
             found[name] = [{n: v for n, v in row.items() if n not in TIMES} for row in rows]

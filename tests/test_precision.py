@@ -36,7 +36,6 @@ LAYERS = {
     "MinibatchDeviation": [sal.MinibatchDeviation()],
     "Packing": [sal.Packing(2)],
     "GaussianNoise": [sal.GaussianNoise(0.1)],
-    "Augmentation": [sal.Augmentation()],
     "Embedding": [sal.Embedding(3)],
     "Projection": [sal.NeuronLayer(4), sal.Projection(3)],
     "ConditionalBatchNorm": [sal.ConditionalBatchNorm(3)],
@@ -54,6 +53,7 @@ LAYERS = {
     "AdaptiveAveragePool": [sal.AdaptiveAveragePool(3)],
     "Upsample": [sal.Upsample(2)],
     "LabelMap": [sal.LabelMap(3)],
+    "Augmentation": [sal.Augmentation()],
     "Dropout of channels": [sal.Dropout(0.4, channels=True)],
     **{
         activation: [sal.NeuronLayer(5, getattr(sal, activation)())]
@@ -63,7 +63,7 @@ LAYERS = {
         )
     },
 }
-OF_IMAGES = list(LAYERS)[list(LAYERS).index("ConvolutionalLayer") :][:11]
+OF_IMAGES = list(LAYERS)[list(LAYERS).index("ConvolutionalLayer") :][:12]
 LOSSES = {
     "MeanSquaredError": (sal.MeanSquaredError(), sal.Identity(), np.zeros((6, 3))),
     "MeanAbsoluteError": (sal.MeanAbsoluteError(), sal.Identity(), np.zeros((6, 3))),

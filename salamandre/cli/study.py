@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,11 +11,13 @@ import click
 from salamandre.cli import options as kinds
 from salamandre.cli.look import table
 from salamandre.cli.train_options import the_run
+from salamandre.program import INTERRUPTED
 from salamandre.texts import counted, pasteable
 
 if TYPE_CHECKING:
     from salamandre.studies import Comparison, Plan, Row, Summary
 
+STUDY = "study"  # the folder of one, beside those of other runs of its name
 SAMPLERS = ("grid", "random", "sobol", "optuna")
 
 
@@ -48,7 +49,7 @@ def study() -> None:
     "--folder",
     type=kinds.PATH,
     metavar="DIR",
-    help="Of the study. Default: that of the file's name in the folder of all runs.",
+    help="Of the study. Default: NAME/study, of NAME.toml, in the folder of all runs.",
 )
 @click.option(
     "--processes",
@@ -73,6 +74,7 @@ def study() -> None:
     metavar="N",
     help="Of a sampler other than grid, instead of the file's.",
 )
+@click.option("--full", is_flag=True, help="Play the larger study that the file holds.")
 @click.option("--extend", is_flag=True, help="Add the runs that the file has more than the folder.")
 @click.option("--retry", is_flag=True, help="Play runs again that have failed or diverged.")
 @click.option("--quiet", is_flag=True, help="Show no progress.")
@@ -86,6 +88,7 @@ def run(
     cluster: str | None,
     sampler: str | None,
     points: int | None,
+    full: bool,
     extend: bool,
     retry: bool,
     quiet: bool,
@@ -102,22 +105,22 @@ def run(
 
         ctx.with_resource(silent())
     with kinds.usage():
-        plan = _changed(read_plan(file), sampler, points)
+        plan = _changed(read_plan(file, full), sampler, points)
         place = str(file.resolve().parent)
-        one = Study(plan, folder or output / file.stem, place=place, extend=extend)
-    again = pasteable("salamandre", "study", os.fspath(file))
+        default = output / file.stem / ("full" if full else STUDY)
+        one = Study(plan, folder or default, place=place, extend=extend)
     try:
         rows = one.run(processes, cluster=cluster, retry=retry)
     except KeyboardInterrupt:
-        click.echo(f"interrupted; all that has ended is saved, go on with\n  {again}", err=True)
-        ctx.exit(130)
+        click.echo("interrupted; what has ended is saved: the same line plays the rest", err=True)
+        ctx.exit(INTERRUPTED)
     states = [row.state for row in rows]
     others = [f"{states.count(s)} {s}" for s in ("diverged", "failed") if s in states]
     lost = f" ({', '.join(others)})" if others else ""
     click.echo(f"{counted(len(rows), 'run')}{lost}: {one.folder}")
     for row in [row for row in rows if row.state == "failed"][:3]:
         assert row.result is not None
-        click.echo(f"  {one.folder / 'runs' / row.run}: {row.result.message}")
+        click.echo(f"  {one.folder / row.run}: {row.result.message}")
     click.echo(f"show it:\n  {pasteable('salamandre', 'study', 'show', one.folder)}")
 
 
@@ -142,8 +145,8 @@ def _opened(name: str, output: Path, given: tuple[str, ...]) -> tuple[Path, Plan
     """Return the folder, the plan and the rows of a study, and the names of metrics to show."""
     from salamandre.studies.study import plan_in, read_rows
 
-    folder = Path(name) if (Path(name) / "settings.json").is_file() else None
-    found = folder or the_run(name, output, "'STUDY'").folder
+    own = output / name / STUDY  # the name of its file is enough
+    found = own if own.is_dir() else the_run(name, output, "'STUDY'").folder
     plan = plan_in(found)
     rows = read_rows(found, plan)
     known = list(dict.fromkeys(m for row in rows if row.result for m in row.result.metrics))
@@ -208,7 +211,8 @@ def _lines(found: list[Summary], compared: bool) -> list[list[str]]:
     for one in found:
         runs = f"{one.runs}" + (f" ({one.lost} lost)" if one.lost else "")
         values = [_number(one.mean), _number(one.deviation), _band(one.low, one.high)]
-        cells = [*map(str, one.point.values()), runs, *values]
+        point = (f"{v:g}" if isinstance(v, float) else str(v) for v in one.point.values())
+        cells = [*point, runs, *values]
         lines.append(cells + (_compared(one.comparison) if compared else []))
     return lines
 

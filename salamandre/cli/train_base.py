@@ -10,7 +10,7 @@ import click
 
 from salamandre.cli import training
 from salamandre.cli.train_options import DATA, OPTIONS, TrainOptions, check_kind, complete
-from salamandre.runs import LearnedImages, Run, Settings
+from salamandre.runs import LearnedImages, Run
 from salamandre.runs.run import CHECKPOINT
 from salamandre.runs.settings import COMMAND
 from salamandre.studies import Base
@@ -30,7 +30,9 @@ def learn(folder: Path, **options: Any) -> dict[str, float]:
     images = sets[0]
     epoch = training.rounds_per_epoch(chosen["architecture"], len(images), game.batch_size)
     run = Run(folder, folder.name)
-    Settings.new(COMMAND, chosen, LearnedImages.of(images, epoch)).write(folder)
+    if run.settings.program != COMMAND:  # it has just begun
+        run.settings.program, run.settings.images = COMMAND, LearnedImages.of(images, epoch)
+        run.change_options(**chosen)
     if (folder / CHECKPOINT).exists():
         game.resume(folder / CHECKPOINT)
     training.learn(run, game, sets, quiet=True)
@@ -59,7 +61,7 @@ def _chosen(options: dict[str, Any]) -> tuple[dict[str, Any], Any]:
             if option.kind is not None and option.name in given:
                 given[option.name] = option.kind.convert(given[option.name], None, None)
         check_kind(given)
-        sets = _sets(**{name: options[name] for name in OF_SETS})
+        sets = _sets(**{name: {**options, **given}[name] for name in OF_SETS})
         return complete(given, LearnedImages.of(sets[0])), sets
     except click.ClickException as error:
         raise ValueError(error.message) from None

@@ -109,21 +109,23 @@ def plot_parallel(
     save_figure(figure, path)
 
 
-def plot_over_runs(lines: Mapping[str, Any], metric: str, path: PathLike) -> None:
+def plot_over_runs(panels: Mapping[str, Mapping[str, Any]], metric: str, path: PathLike) -> None:
     """Draw a metric over the steps of runs, with bands.
 
     Args:
-        lines: by label: the steps, and (mean, low, high) at each.
+        panels: by their titles, lines by label: the steps, and (mean, low, high) at each.
         metric: its name.
         path: of the PNG file.
     """
-    figure, (ax,) = new_figure(7, 4.5)
-    for label, (steps, (mean, low, high)) in lines.items():
-        (line,) = ax.plot(steps, mean, label=label)
-        ax.fill_between(steps, low, high, color=line.get_color(), alpha=0.25, linewidth=0)
-    ax.set(xlabel="step", ylabel=metric.replace("_", " "))
-    ax.grid(alpha=0.3)
-    ax.legend(fontsize=SIZE)
+    figure, axes = new_figure(5, 3.6, len(panels), min(3, len(panels)))
+    for ax, (title, lines) in zip(axes, panels.items(), strict=True):
+        for label, (steps, (mean, low, high)) in lines.items():
+            (line,) = ax.plot(steps, mean, label=label)
+            ax.fill_between(steps, low, high, color=line.get_color(), alpha=0.25, linewidth=0)
+        ax.set(xlabel="step", ylabel=metric.replace("_", " "), title=title)
+        ax.grid(alpha=0.3)
+        if any(lines):
+            ax.legend(fontsize=SIZE)
     save_figure(figure, path)
 
 

@@ -36,7 +36,7 @@ class Base:
             folder of the run, which may hold what a run that was killed has left. A parameter
             ``seed`` gets the seed.
         options: a struct with the types and defaults of its options.
-        name: for messages. Default that of the function.
+        name: for messages.
         check: a function of the same options that raises ValueError for those that do not fit.
             Default: their types alone are checked.
     """
@@ -47,13 +47,23 @@ class Base:
     check: Callable[..., object] | None = None
 
     @classmethod
-    def of(cls, function: Callable[..., Any]) -> Base:
+    def of(
+        cls,
+        function: Callable[..., Any],
+        check: Callable[..., object] | None = None,
+        name: str | None = None,
+    ) -> Base:
         """Return the base of a function; its parameters are the options.
+
+        Args:
+            function: see above.
+            check: see above.
+            name: default that of the function.
 
         Raises:
             ValueError: a parameter has no name.
         """
-        name = getattr(function, "__name__", repr(function))
+        name = str(name or getattr(function, "__name__", repr(function)))
         try:
             hints = get_type_hints(function, include_extras=True)
         except NameError:  # a name that only a type checker imports
@@ -75,7 +85,7 @@ class Base:
                 kind = kind | None if usual is None and kind is not Any else kind
                 again = partial(copy.copy, usual)
                 fields.append((parameter.name, kind, msgspec.field(default_factory=again)))
-        return cls(function, defstruct("Options", fields, kw_only=True), name)
+        return cls(function, defstruct("Options", fields, kw_only=True), name, check)
 
     @property
     def names(self) -> tuple[str, ...]:

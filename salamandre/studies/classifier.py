@@ -163,4 +163,4 @@ def _images(dataset: str, test_share: float, **others: Any) -> Any:
     return (train, test) if test is not None else train.train_test_split(TEST_SHARE, 0)
 
 
-BASE = Base(learn, Base.of(learn).options, "classifier", check)
+BASE = Base.of(learn, check, "classifier")

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -65,10 +66,9 @@ class Workers:
             raise missing("joblib", "runs in several processes") from None
         with contextlib.ExitStack() as stack:
             if self.cluster is None:
-                # A terminal sends Ctrl-C to all processes; this one handles it.
-                deaf = {"initializer": signal.signal, "initargs": (signal.SIGINT, signal.SIG_IGN)}
-                given: dict[str, Any] = {"inner_max_num_threads": 1, "n_jobs": count, **deaf}
-                stack.enter_context(joblib.parallel_config("loky", **given))
+                begin: dict[str, Any] = {"initializer": _begin, "initargs": (os.getpid(),)}
+                one = joblib.parallel_config("loky", n_jobs=count, inner_max_num_threads=1, **begin)
+                stack.enter_context(one)
             elif self.cluster.startswith("dask"):
                 client = stack.enter_context(_dask(self.cluster.removeprefix("dask://")))
                 stack.enter_context(joblib.parallel_config("dask", n_jobs=-1, client=client))
@@ -78,6 +78,19 @@ class Workers:
             yield lambda tasks: joblib.Parallel(
                 return_as="generator_unordered", batch_size=1, pre_dispatch="n_jobs"
             )(joblib.delayed(_performed)(number, task) for number, task in tasks)
+
+
+def _begin(parent: int) -> None:
+    """Prepare a process: it leaves Ctrl-C to its parent, and ends when that is gone."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all processes
+
+    def watch() -> None:
+        while os.getppid() == parent:
+            time.sleep(WAIT)
+        os._exit(1)
+
+    if sys.platform != "win32":  # which never gives a process another parent
+        threading.Thread(target=watch, daemon=True).start()
 
 
 def _performed(number: int, task: Task) -> tuple[int, Result | None]:
@@ -148,6 +161,7 @@ class _Work:
     bar: Any
     write_table: Callable[[], None]
     _begun: dict[int, Task] = field(default_factory=dict)
+    _shown: int | None = None  # joblib takes tasks before they begin
     _written: float = field(default_factory=time.monotonic)
     _lock: Any = field(default_factory=threading.Lock)
 
@@ -155,6 +169,7 @@ class _Work:
         """Perform each task once, but those that others play."""
         tasks, self.left = self.left, []
         numbered = dict(enumerate(tasks))
+        self._shown = count if workers.cluster is None else None
         try:
             with workers.open(count) as parallel:
                 if parallel is None:
@@ -176,8 +191,8 @@ class _Work:
         for number, task in tasks.items():
             with self._lock:
                 self._begun[number] = task
-                labels = " | ".join(task.planned.label for task in self._begun.values())
-            self.bar.set_postfix_str(f"now {labels}".replace(", ", " "), refresh=False)
+                now = [task.planned.label for task in self._begun.values()][: self._shown]
+            self.bar.set_postfix_str(f"now {' | '.join(now)}".replace(", ", " "), refresh=False)
             yield number, task
 
     def _end(self, number: int, task: Task, result: Result | None) -> None:

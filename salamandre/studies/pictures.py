@@ -68,18 +68,16 @@ def plot_study(
             points = _by([*varied], ended, metric)
             means = [(*key, float(np.mean(values))) for key, values in points.items()]
             draw(plot_parallel, f"{stem}-parallel.png", varied, means, metric)
-        if lines := _over_runs(folder, ended, varied, metric):
-            draw(plot_over_runs, f"{stem}-runs.png", lines, metric)
+        if panels := _over_runs(folder, ended, varied, metric):
+            draw(plot_over_runs, f"{stem}-runs.png", panels, metric)
     if tiles := _samples(folder, rows, varied):
         draw(plot_pictures, "samples.png", tiles)
     return drawn
 
 
-def _by(
-    axes: Sequence[str], rows: Sequence[Row], metric: str
-) -> dict[tuple[Any, ...], list[float]]:
+def _by(axes: Sequence[str], rows: Sequence[Row], metric: str) -> Groups:
     """Return the values of a metric by the values of axes, which are in order."""
-    found: dict[tuple[Any, ...], list[float]] = defaultdict(list)
+    found: Groups = defaultdict(list)
     for row in rows:
         assert row.result is not None
         found[tuple(row.point[name] for name in axes)].append(row.result.metrics[metric])
@@ -97,8 +95,8 @@ def _panels(rows: Sequence[Row], axes: Sequence[str], metric: str) -> dict[str, 
         values = list(dict.fromkeys(row.point[others[0]] for row in rows)) if others else []
         if len(others) == 1 and len(values) <= MOST:
             parts = {
-                f"{others[0]} {value}": [row for row in rows if row.point[others[0]] == value]
-                for value in values
+                _label(part[0], others): part
+                for part in ([row for row in rows if row.point[others[0]] == v] for v in values)
             }
         else:
             parts = {"": list(rows)}
@@ -125,31 +123,44 @@ def _means(rows: Sequence[Row], pair: tuple[str, str], metric: str) -> Any:
 
 def _over_runs(
     folder: Path, rows: Sequence[Row], axes: Sequence[str], metric: str
-) -> dict[str, tuple[np.ndarray, Any]]:
-    """Return steps and band of a metric over the runs of each point, if their tables have it."""
-    points: dict[str, list[Row]] = defaultdict(list)
+) -> dict[str, dict[str, Any]]:
+    """Return steps and band of a metric over the runs of each point, if their tables have it.
+
+    There is a panel for each value of the first of several axes, and a line for each of the others.
+    """
+    points: dict[tuple[str, str], list[Row]] = defaultdict(list)
+    first = axes[:1] if len(axes) > 1 else []
     for row in rows:
-        points[", ".join(f"{name} {row.point[name]}" for name in axes)].append(row)
-    found = {}
-    for label, members in list(points.items())[:MOST]:
-        tables = [read_rows(folder / "runs" / row.run / METRICS) for row in members]
+        points[_label(row, first), _label(row, axes[len(first) :])].append(row)
+    found: dict[str, dict[str, Any]] = defaultdict(dict)
+    for (panel, label), members in points.items():
+        if len(found[panel]) >= MOST or len(found) > MOST:
+            continue
+        tables = [read_rows(folder / row.run / METRICS) for row in members]
         curves = [[one.get(metric, np.nan) for one in table] for table in tables]
         length = min(map(len, curves))
         values = np.array([curve[:length] for curve in curves])
         if length < 2 or not np.isfinite(values).all():
             continue
         steps = [next(one[name] for name in TIMES if name in one) for one in tables[0][:length]]
-        found[label] = np.array(steps), mean_band(values, resamples=1000)
-    return found
+        found[panel][label] = np.array(steps), mean_band(values, resamples=1000)
+    return {panel: lines for panel, lines in found.items() if lines}
+
+
+def _label(row: Row, axes: Sequence[str], between: str = ", ") -> str:
+    """Return the values of axes of a run, with their names."""
+    texts = (f"{v:g}" if isinstance(v, float) else str(v) for v in map(row.point.get, axes))
+    names = (name.replace("_", " ") for name in axes)
+    return between.join(f"{name} {text}" for name, text in zip(names, texts, strict=True))
 
 
 def _samples(folder: Path, rows: Sequence[Row], axes: Sequence[str]) -> dict[str, Path]:
     """Return the last picture of samples of the first run of each point, by its label."""
     found: dict[str, Path] = {}
     for row in rows:
-        label = "\n".join(f"{name} {row.point[name]}" for name in axes) or row.run
+        label = _label(row, axes, "\n") or row.run
         if label not in found and len(found) < TILES:
-            pictures = Run(folder / "runs" / row.run, row.run).samples
+            pictures = Run(folder / row.run, row.run).samples
             if pictures:
                 found[label] = pictures[-1]
     return found

@@ -216,8 +216,12 @@ def missing(library: str, what: str, extra: str = "studies") -> RuntimeError:
     return RuntimeError(f"{what} need {library}: pip install 'salamandre[{extra}]'")
 
 
-def read_plan(path: str | os.PathLike[str]) -> Plan:
+def read_plan(path: str | os.PathLike[str], full: bool = False) -> Plan:
     """Return the plan in a TOML file; ``-`` and ``_`` in the names of options are the same.
+
+    Args:
+        path: of the file. Its table ``full`` holds what differs in a larger study.
+        full: whether the larger one is meant. Default False.
 
     Raises:
         ValueError: no TOML, or no plan; the file and the key are named.
@@ -233,6 +237,13 @@ def read_plan(path: str | os.PathLike[str]) -> Plan:
         values = tomllib.loads(file.read_text(encoding="utf-8"))
     except (ValueError, RecursionError) as error:  # no UTF-8, or no TOML
         raise ValueError(f"{file} is no TOML file: {error}") from None
+    larger = values.pop("full", {})
+    if full:
+        if not isinstance(larger, dict) or not larger:
+            raise ValueError(f"{file} has no larger study: it needs a table [full]")
+        for name, value in larger.items():
+            parts = isinstance(value, dict) and isinstance(values.get(name), dict)
+            values[name] = {**values[name], **value} if parts else value
     return plan_of(values, file)
 
 

@@ -12,6 +12,7 @@ import msgspec
 
 from salamandre.atomic import write_atomically
 from salamandre.program import WrongUsage
+from salamandre.runs.finding import run_in
 from salamandre.runs.run import STUDY, Run
 from salamandre.runs.settings import FILE, LearnedImages, Settings, read_settings
 from salamandre.storage import checked
@@ -24,7 +25,6 @@ from salamandre.studies.work import Task
 from salamandre.texts import counted, folder_of
 
 PROGRAM = "salamandre study"
-RUNS = "runs"  # the folder of runs within that of the study
 SHOWN = 4  # changes of a plan in a message
 
 
@@ -32,9 +32,9 @@ class Study:
     """The runs of a plan, each in a folder of its own; it goes on where it was stopped.
 
     The folder holds ``settings.json`` with the plan, ``runs.csv`` with a row for each run, and
-    ``runs/KEY`` for each: ``settings.json``, ``result.json``, ``log.txt`` of what it has printed,
-    and what its base writes. A key is a checksum of the run's options. Several processes and
-    machines that share the folder may play the same study at once.
+    a folder for each: ``settings.json``, ``result.json``, ``log.txt`` of what it has printed,
+    and what its base writes. Its name, the key, is a checksum of the run's options. Several
+    processes and machines that share the folder may play the same study at once.
 
     Args:
         plan: its content as a :class:`Plan`, or as a mapping.
@@ -116,11 +116,11 @@ class Study:
 
     def task(self, run: Planned, again: bool = False) -> Task:
         """Return the task of a run."""
-        return Task(self._reference, self.place, self.folder / RUNS / run.key, run, again)
+        return Task(self._reference, self.place, self.folder / run.key, run, again)
 
     def results(self) -> dict[str, Result]:
         """Return the results there are, by the keys of their runs."""
-        read = ((run.key, read_result(self.folder / RUNS / run.key)) for run in self.planned)
+        read = ((run.key, read_result(self.folder / run.key)) for run in self.planned)
         return {key: result for key, result in read if result is not None}
 
     def rows(self) -> list[Row]:
@@ -164,7 +164,7 @@ class Study:
         if self.plan.sampler == "optuna":
             self.planned, total = [], (self.plan.points or 0) * len(self.plan.seed_list)
         try:
-            with progress(total, self.folder.name, "run") as bar:
+            with progress(total, run_in(self.folder).name, "run") as bar:
                 if self.planned:
                     self._play(self.planned, workers, retry, bar)
                 else:
@@ -219,5 +219,5 @@ def read_rows(folder: Path, plan: Plan) -> list[Row]:
     rows = read_table(folder / STUDY, len(plan.axes))
     for row in rows:
         if row.state == PLANNED:
-            row.result = read_result(folder / RUNS / row.run)
+            row.result = read_result(folder / row.run)
     return rows

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import errno
 import os
 import time
 from pathlib import Path
@@ -9,7 +11,7 @@ from typing import Annotated, Any
 
 from msgspec import Meta
 
-from salamandre.studies import Base
+from salamandre.studies import Base, Study
 
 Positive = Annotated[float, Meta(gt=0)]
 
@@ -28,6 +30,8 @@ def learn(
         return {"score": float("inf"), "other": 1}
     if rate == 15:
         os._exit(9)
+    if rate == 17:
+        raise OSError(errno.ENOSPC, "No space left on device")
     if rate == 16:
         return 16
     bonus = {"plain": 0, "better": 100}[kind]
@@ -39,4 +43,20 @@ def no_twelve(rate: float, **others: Any) -> None:
         raise ValueError("rate must not be 12")
 
 
-BASE = Base(learn, Base.of(learn).options, "small", no_twelve)
+BASE = Base.of(learn, no_twelve, "small")
+
+
+def study(folder, extend=False, **given):
+    return Study({"base": "small_study:BASE", **given}, folder, extend=extend)
+
+
+def table(folder) -> list[dict[str, str]]:
+    """Return the table without what differs from time to time."""
+    with (Path(folder) / "runs.csv").open() as file:
+        return [{n: v for n, v in row.items() if n != "duration"} for row in csv.DictReader(file)]
+
+
+def played(folder) -> dict[str, int]:
+    """Return how often each run was begun."""
+    files = Path(folder).glob("*/played.txt")
+    return {file.parent.name: len(file.read_text().splitlines()) for file in files}

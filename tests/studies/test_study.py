@@ -2,48 +2,32 @@
 
 from __future__ import annotations
 
-import csv
 import json
-from pathlib import Path
+import sys
 
 import pytest
+from small_study import played, study, table
 
-from salamandre import studies
 from salamandre.program import WrongUsage
 from salamandre.runs import find_runs
+from salamandre.runs.finding import run_in
 from salamandre.runs.lock import locked
 from salamandre.studies.study import plan_in, read_rows
 
 
-def study(folder, extend=False, **given):
-    return studies.Study({"base": "small_study:BASE", **given}, folder, extend=extend)
-
-
-def table(folder) -> list[dict[str, str]]:
-    """Return the table without what differs from time to time."""
-    with (Path(folder) / "runs.csv").open() as file:
-        return [{n: v for n, v in row.items() if n != "duration"} for row in csv.DictReader(file)]
-
-
-def played(folder) -> dict[str, int]:
-    """Return how often each run was begun."""
-    files = Path(folder).glob("runs/*/played.txt")
-    return {file.parent.name: len(file.read_text().splitlines()) for file in files}
-
-
 def test_runs_have_folders_and_rows(tmp_path):
-    place = tmp_path / "runs" / "mine"
+    place = tmp_path / "mine" / "study"
     rows = study(place, axes={"rate": [1, 2]}, seeds=2).run(1)
     assert [row.result.metrics["score"] for row in rows] == [1.0, 1.1, 2.0, 2.1]
     assert [row["score"] for row in table(place)] == ["1", "1.1", "2", "2.1"]
     assert list(table(place)[0]) == ["run", "rate", "seed", "state", "message", "score", "curve"]
-    folder = place / "runs" / rows[3].run
+    folder = place / rows[3].run
     settings = json.loads((folder / "settings.json").read_text())
     assert settings["options"] == {"seed": 1, "rate": 2.0, "kind": "plain", "wait": 0.0}
     assert (folder / "metrics.csv").read_text() == "step,curve\n1,0\n2,1\n3,2\n"
-    assert [run.name for run in find_runs(tmp_path / "runs")] == ["mine"]
-    assert find_runs(tmp_path / "runs")[0].state() == "finished"
-    assert f"mine/runs/{rows[3].run}" in {run.name for run in find_runs(place.parent, parts=True)}
+    assert [run.name for run in find_runs(tmp_path)] == ["mine/study"]
+    assert find_runs(tmp_path)[0].state() == "finished"
+    assert f"mine/study/{rows[3].run}" in {run.name for run in find_runs(tmp_path, parts=True)}
     again = read_rows(place, plan_in(place))
     assert [(row.run, row.point, row.seed) for row in again] == [
         (row.run, row.point, row.seed) for row in rows
@@ -58,9 +42,9 @@ def test_a_run_that_fails_or_diverges_does_not_stop_the_others(tmp_path):
     assert refused.message == "thirteen is refused"
     assert (infinite.message, infinite.metrics) == ("score is inf", {"other": 1.0})
     assert "must return a dictionary of numbers by name, got a int" in wrong.message
-    log = (tmp_path / "runs" / rows[1].run / "log.txt").read_text()
+    log = (tmp_path / rows[1].run / "log.txt").read_text()
     assert log == "words of the run\n"
-    assert "Traceback" in (tmp_path / "runs" / rows[0].run / "log.txt").read_text()
+    assert "Traceback" in (tmp_path / rows[0].run / "log.txt").read_text()
     assert set(played(tmp_path).values()) == {1}
     assert study(tmp_path, axes={"rate": [13, 14, 16, 1]}).run(1) == rows
     assert set(played(tmp_path).values()) == {1}
@@ -94,7 +78,7 @@ def test_another_plan_is_refused_and_more_of_one_extends(tmp_path):
     study(tmp_path, **more, metrics=["score"])  # what is shown may change
     study(tmp_path, axes={"rate": [1, 2, 3], "kind": ["plain", "better"]}, seeds=2, extend=True)
     assert [row["state"] for row in table(tmp_path)].count("planned") == 6
-    assert find_runs(tmp_path.parent)[0].state() == "unfinished"
+    assert run_in(tmp_path).state() == "unfinished"
 
 
 def test_a_run_that_another_process_plays_is_left_to_it(tmp_path):
@@ -140,3 +124,19 @@ def test_optuna_looks_where_it_is_better_and_goes_on_with_the_same_points(tmp_pa
 def test_a_cluster_needs_an_address(tmp_path):
     with pytest.raises(ValueError, match=r"a cluster must be dask://HOST:PORT, ray or ray://"):
         study(tmp_path).run(cluster="slurm")
+
+
+def test_a_full_disk_stops_the_study_and_is_no_failure_of_the_run(tmp_path):
+    with pytest.raises(OSError, match="No space left"):
+        study(tmp_path, axes={"rate": [1, 17, 2]}).run(1)
+    assert [row["state"] for row in table(tmp_path)] == ["finished", "planned", "planned"]
+
+
+def test_what_is_not_installed_is_named(tmp_path, monkeypatch):
+    monkeypatch.setitem(sys.modules, "joblib", None)
+    with pytest.raises(RuntimeError, match=r"need joblib: pip install 'salamandre\[studies\]'"):
+        study(tmp_path, axes={"rate": [1, 2]}).run(2)
+    monkeypatch.setitem(sys.modules, "ray", None)
+    for address in ("ray", "dask://127.0.0.1:9"):
+        with pytest.raises(RuntimeError, match="need joblib"):
+            study(tmp_path, axes={"rate": [1, 2]}).run(cluster=address)

@@ -1,0 +1,37 @@
+"""Perceptrons and optimizers by names and numbers."""
+
+from __future__ import annotations
+
+import pytest
+
+import salamandre as sal
+from salamandre.models import perceptrons
+
+
+def kinds(layers):
+    return [type(layer).__name__ for layer in layers]
+
+
+def test_a_perceptron_has_what_it_is_told():
+    assert perceptrons.layer_sizes("784-300-10") == [784, 300, 10]
+    plain = perceptrons.perceptron([5, 3], "sigmoid", slope=0.1)
+    assert plain[0].activation.mu == 0.1 and isinstance(plain[1].activation, sal.Softmax)
+    full = perceptrons.perceptron([5, 3], dropout=0.2, input_dropout=0.1, batch_norm=True)
+    assert kinds(full) == ["Dropout", "NeuronLayer", "BatchNorm", "ReLU", "Dropout", "NeuronLayer"]
+    assert sal.Network(full, 4, sal.CrossEntropy(), sal.SGD(0.1)).output_shape == (3,)
+
+
+def test_an_optimizer_has_a_rate_that_suits_it():
+    assert perceptrons.new_optimizer("momentum").learning_rate == 0.1
+    decayed = perceptrons.new_optimizer("adam", 0.02, decay_steps=10, weight_decay=0.1)
+    assert decayed.learning_rate == 0.02 and isinstance(decayed, sal.Adam)
+
+
+def test_what_is_no_perceptron_is_refused():
+    for text in ("784-x-10", "784-0-10", "", "-"):
+        with pytest.raises(ValueError, match="a structure takes numbers such as 784-300-10, got"):
+            perceptrons.layer_sizes(text)
+    with pytest.raises(ValueError, match="unknown activation 'rely', did you mean 'relu'"):
+        perceptrons.perceptron([3], "rely")
+    with pytest.raises(ValueError, match="the activation tanh has no slope: leave it out"):
+        perceptrons.perceptron([3], "tanh", slope=2)

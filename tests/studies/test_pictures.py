@@ -1,0 +1,46 @@
+"""Pictures of studies: which are drawn, and what is in them."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from command import picture
+from small_study import study
+
+from salamandre.plots import studies as drawings
+from salamandre.studies.pictures import plot_study
+
+
+def drawn(folder, **given):
+    rows = study(folder, **given).run(1)
+    paths = plot_study(folder, rows, list(given["axes"]), ["score", "curve"], folder / "to")
+    assert all(np.ptp(picture(path)) > 100 for path in paths)
+    return [path.name for path in paths]
+
+
+def test_pictures_are_those_that_the_axes_allow(tmp_path):
+    one = drawn(tmp_path / "one", axes={"rate": [1, 2]}, seeds=2)
+    assert one == ["score-axes.png", "curve-axes.png", "curve-runs.png"]
+    axes = {"rate": [1, 2], "kind": ["plain", "better"], "wait": [0.0, 0.001]}
+    kinds = ("axes", "heat", "parallel")
+    expected = [*(f"score-{kind}.png" for kind in kinds), *(f"curve-{kind}.png" for kind in kinds)]
+    assert drawn(tmp_path / "three", axes=axes) == [*expected, "curve-runs.png"]
+
+
+def test_points_without_a_run_are_left_out(tmp_path):
+    names = drawn(tmp_path, axes={"rate": [1, 13], "kind": ["plain", "better"]})
+    assert "score-heat.png" in names
+    assert drawn(tmp_path / "none", axes={"rate": [13, 16]}) == []
+
+
+def test_curves_stand_at_the_values_of_the_axis(tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr(drawings, "save_figure", lambda figure, path: shown.append(figure))
+    rows = study(tmp_path, axes={"rate": [1, 10, 100], "kind": ["plain", "better"]}, seeds=3).run(1)
+    plot_study(tmp_path, rows, ["rate", "kind"], ["score"], tmp_path)
+    rate, kind = shown[0].axes
+    assert rate.get_xscale() == "log" and len(rate.get_lines()) == 2
+    assert rate.get_lines()[0].get_ydata() == pytest.approx([1.1, 10.1, 100.1])
+    assert [label.get_text() for label in kind.get_xticklabels()] == ["better", "plain"]
+    heat = shown[1].axes[0].get_images()[0].get_array()
+    assert np.allclose(heat, [[101.1, 110.1, 200.1], [1.1, 10.1, 100.1]])

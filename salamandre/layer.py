@@ -235,7 +235,8 @@ class Layer(Component, abstract=True):
         ctx.frozen = outer.frozen or not self.trainable or self.owns_vectors
         ctx.parameter_gradients = outer.parameter_gradients and not ctx.frozen
         ctx.input_gradient = input_gradient
-        run, adds = ctx.run, self.claims("adds_gradients")
+        ctx.by_hand = outer.by_hand or not outer.standard
+        run, adds = ctx.run, self.claims("adds_gradients") and not ctx.by_hand
         ctx.adds = adds and run.accumulate
         ctx.postpones = adds and ctx.parameter_gradients and (run.followed or run.postpones)
         if ctx.postpones:

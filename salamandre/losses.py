@@ -342,6 +342,8 @@ class CrossEntropy(_OfProbabilities):
         self, z: Array, labels: Array, xp: Any, run: Callable[..., None], weights: Array | None
     ) -> tuple[Array, Array]:
         """Return E of logits and dE/dz; ``run`` is the operation."""
+        if labels.shape != (len(z),):
+            raise ValueError(f"labels must have the shape ({len(z)},), got {labels.shape}")
         losses, dz = xp.empty(len(z), z.dtype), xp.empty(z.shape[::-1], z.dtype)
         run(z.T, labels, self.label_smoothing, losses, dz)
         return _weighted(losses, weights).sum() / len(z), _weighted(dz.T, weights)

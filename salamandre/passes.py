@@ -41,6 +41,8 @@ class Context:
         postpones: whether products of the layer are left to the pass that follows, or to the step
             of the optimizer; only of layers with that claim.
         postponed: the factors of these products, (dz, x) each.
+        by_hand: whether a layer above it has a backprop of a user's own, which may change the
+            gradients that this one has written.
         keeps_z: whether what comes into the activation of the layer is kept in ``z``, for mixtures
             in the pass that follows.
     """
@@ -49,6 +51,8 @@ class Context:
         self.run, self.backend, self.xp, self.dtype = run, backend, backend.xp, dtype
         self.parts = tuple(Context(child, run, backend, dtype) for child in layer.children)
         self.parameter_gradients = True
+        # A backprop of a user's own may change what those of its children have written.
+        self.standard, self.by_hand = layer.is_standard("backprop"), False
         self.input_gradient: bool | slice = True
         self.frozen = self.logits = False
         self.may_overwrite = self.may_overwrite_gradient = False
@@ -245,6 +249,11 @@ class Pass(Context):
             return []
         gradients = vars(self.network)["gradients"]
         return [(part, gradients[part] + 0) for part in self.network.written]
+
+    @property
+    def owes(self) -> bool:
+        """Whether layers have left products to the pass that follows."""
+        return any(ctx.postponed for _, ctx in self.postponing)
 
     def descend(self, rate: float) -> None:
         """Change the parameters of the layers that postpone by -rate times their gradients."""

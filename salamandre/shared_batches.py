@@ -15,7 +15,7 @@ from typing import Any
 
 from salamandre.backend import Array, Backend
 from salamandre.backend.group import ALONE, Group
-from salamandre.backend.team import allowed_threads, one_blas_thread, team
+from salamandre.backend.team import allowed_threads, in_share, one_blas_thread, team
 from salamandre.checks import whole
 from salamandre.inputs import example_count
 from salamandre.layers.containers import Pairs, Sequential
@@ -114,11 +114,17 @@ class SharedBatches(FlatVectors, abstract=True):
 
     def _share_count(self, examples: int) -> int:
         """Return among how many threads a batch is shared."""
+        if self._threads == 1 or examples == 1 or in_share():
+            return 1
         if self._threads is not None:
-            whole_batch = any(layer.whole_batch for _, layer in self.walk())
-            return min(self._threads if allowed_threads() and not whole_batch else 1, examples)
+            may = allowed_threads() and not self._whole_batch
+            return min(self._threads if may else 1, examples)
         pay = int(self._work * examples)
         return max(min(pay, examples, allowed_threads()), 1) if pay > 1 else 1
+
+    @functools.cached_property
+    def _whole_batch(self) -> bool:
+        return any(layer.whole_batch for _, layer in self.walk())
 
     @functools.cached_property
     def _work(self) -> float:
@@ -128,9 +134,11 @@ class SharedBatches(FlatVectors, abstract=True):
         of a user's own may look at the whole batch without saying so.
         """
         layers = [layer for _, layer in self.walk()]
-        known = all(layer.is_standard(m) for layer in layers for m in ("compute", "backprop"))
-        whole_batch = any(layer.whole_batch for layer in layers)
-        if whole_batch or not (self.backend.shares_batches and known):
+        known = all(
+            type(x).__module__.partition(".")[0] == "salamandre" for x in layers if x != self
+        )
+        known &= all(self.is_standard(method) for method in ("compute", "backprop"))
+        if self._whole_batch or not (self.backend.shares_batches and known):
             return 0.0
         least = max(LEAST_WORK, LEAST_WORK_OF_PARAMETER * self.parameter_count())
         return window_work(self, self.output_shape) / least
@@ -147,19 +155,17 @@ class SharedBatches(FlatVectors, abstract=True):
         ctx.shares, ctx.group = share_slices(count, size), ALONE
         if not ctx.shares:
             return super()._through(x, pairs, ctx)
-        labels, stream = ctx.batch_labels, ctx.random
+        stream = ctx.random
         seed = Seed(stream, self.backend)
 
         def work(run: Pass, share: slice) -> Array:
             run.is_training = True
-            run.batch_labels = None if labels is None else labels[share]
             run.draw_from(None, functools.partial(seed.of, run.group.rank))
             return Sequential._through(run.network, cut(x, share), run.pairs[: len(pairs)], run)
 
         try:
             return joined(self._together(ctx, work), "y", ctx)
         finally:
-            ctx.batch_labels = labels
             ctx.draw_from(stream)
 
     def _back(self, dy: Array, pairs: Pairs, ctx: Context) -> Any:
@@ -203,17 +209,21 @@ class SharedBatches(FlatVectors, abstract=True):
 
     def _together(self, ctx: Pass, work: Work) -> list[Any]:
         """Return what the work on each share returns, in order."""
-        runs = [ctx, *self._others(ctx)]
+        runs, labels = [ctx, *self._others(ctx)], ctx.batch_labels
 
         def task(group: Group) -> Any:
             run = runs[group.rank]
             run.group = group
+            run.batch_labels = None if labels is None else labels[ctx.shares[group.rank]]
             if run is not ctx:
                 self._replicas[group.rank - 1].follow()
                 run.want(*ctx.wanted)
             return work(run, ctx.shares[group.rank])
 
-        return team(len(runs)).run(task)
+        try:
+            return team(len(runs)).run(task)
+        finally:
+            ctx.batch_labels = labels
 
     def _others(self, ctx: Pass) -> list[Pass]:
         """Return the passes of the shares but the first."""

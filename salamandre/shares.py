@@ -60,10 +60,12 @@ def _replaced(value: Any, twins: Mapping[int, Layer]) -> Any:
     """Return a value with twins for layers, also in lists; itself if there are none."""
     if id(value) in twins:
         return twins[id(value)]
-    inside = value.values() if isinstance(value, dict) else value
-    if not isinstance(value, (list, tuple, dict)) or not any(id(x) in twins for x in inside):
+    if type(value) not in (list, tuple, dict):
         return value
-    replaced = [twins.get(id(x), x) for x in inside]
+    inside = list(value.values() if isinstance(value, dict) else value)
+    replaced = [_replaced(x, twins) for x in inside]
+    if all(new is old for new, old in zip(replaced, inside, strict=True)):
+        return value
     return (
         dict(zip(value, replaced, strict=True))
         if isinstance(value, dict)

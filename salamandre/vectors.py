@@ -150,9 +150,18 @@ class FlatVectors(Sequential, abstract=True):
             layer.__dict__[f"d_{declared.name}"] = declared.view(gradient)
         for _, part, layer, declared in self._declared_state():
             layer.__dict__[declared.name] = declared.view(self.state[part])
+        by_hand = {
+            id(inner)
+            for _, outer in self.walk(shared=False)
+            if not outer.is_standard("backprop")
+            for child in outer.children
+            for _, inner in child.walk(shared=False)
+        }
         #: The parts of the gradients whose layers cannot add to them.
         self.written = joined(
-            part for _, part, layer, _ in self.declarations() if not layer.claims("adds_gradients")
+            part
+            for _, part, layer, _ in self.declarations()
+            if id(layer) in by_hand or not layer.claims("adds_gradients")
         )
         self.gate = Gate()
         self.owners = self._find_owners()

@@ -228,7 +228,7 @@ def test_a_saved_network_does_not_know_of_threads(tmp_path):
     assert sal.Network.load(tmp_path / "n.safetensors").threads is None
 
 
-class Doubled(sal.NeuronLayer):
+class TwiceAsMuch(sal.NeuronLayer):
     """A layer of a user's own, which might look at the whole batch."""
 
     def compute(self, x, ctx):
@@ -248,7 +248,7 @@ def convolutional(last, **options):
         (lambda: convolutional(sal.NeuronLayer(10)), 4, 1, 0),
         (lambda: convolutional(sal.NeuronLayer(10)), 4, 64, 4),
         (lambda: convolutional(sal.NeuronLayer(10)), 0, 64, 0),  # BLAS cannot be told
-        (lambda: convolutional(Doubled(10)), 4, 64, 0),
+        (lambda: convolutional(TwiceAsMuch(10)), 4, 64, 0),
     ],
 )
 def test_large_steps_of_known_layers_are_shared(make, allowed, count, shares, monkeypatch):

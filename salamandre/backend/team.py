@@ -27,7 +27,7 @@ class Team:
     """
 
     def __init__(self, size: int) -> None:
-        self._meeting = Meeting(size)
+        self._size = size
         self._pool = ThreadPoolExecutor(size - 1, "salamandre")
 
     def run(self, task: Task) -> list[Any]:
@@ -36,15 +36,19 @@ class Team:
         An exception in one of the ranks ends the others where they next wait for each other, or at
         their end; then the first one, by rank, is raised.
         """
-        barrier = self._meeting.barrier
-        first, *others = self._meeting.groups()
+        meeting = Meeting(self._size)  # of this task alone: one that was given up stays away
+        barrier = meeting.barrier
+        first, *others = meeting.groups()
 
         def attempt(group: Group) -> Any:
+            _inside.share = True
             try:
                 return task(group)
             except BaseException:
                 barrier.abort()
                 raise
+            finally:
+                _inside.share = False
 
         with one_blas_thread():
             futures: list[Future[Any]] = []
@@ -75,8 +79,6 @@ def _finish(futures: list[Future[Any]], barrier: threading.Barrier) -> None:
         barrier.abort()
         _finish(futures, barrier)
         raise
-    if barrier.broken:
-        barrier.reset()
 
 
 @functools.cache
@@ -85,11 +87,20 @@ def team(size: int) -> Team:
     return Team(size)
 
 
+_inside = threading.local()
+
+
+def in_share() -> bool:
+    """Return whether the calling thread works on a share."""
+    return getattr(_inside, "share", False)
+
+
 class _Blas:
     """The libraries that NumPy's products run in, and how many threads they may use."""
 
     def __init__(self) -> None:
         self.busy = threading.RLock()  # one batch at a time is shared
+        self.changes = threading.Lock()  # of what follows, and of the libraries' threads
         self.depth, self.allowed = 0, 1
 
     @functools.cached_property
@@ -118,7 +129,8 @@ def allowed_threads() -> int:
     """
     if not _blas.libraries:
         return 0
-    return min(_blas.allowed if _blas.depth else _blas_threads(), _cores())
+    with _blas.changes:
+        return min(_blas.allowed if _blas.depth else _blas_threads(), _cores())
 
 
 def _blas_threads() -> int:
@@ -135,19 +147,24 @@ def _cores() -> int:
 def one_blas_thread() -> Iterator[None]:
     """Let BLAS use one thread in the block, in which no other thread can be."""
     with _blas.busy:
-        if not _blas.depth:
-            before = [library.get_num_threads() for library in _blas.libraries]
-            _blas.allowed = max(before, default=1)
-            for library in _blas.libraries:
-                library.set_num_threads(1)
-        _blas.depth += 1
+        outer, before = not _blas.depth, []
         try:
+            with _blas.changes:
+                if outer:
+                    before = [library.get_num_threads() for library in _blas.libraries]
+                    _blas.allowed = max(before, default=1)
+                _blas.depth += 1
+                if outer:
+                    for library in _blas.libraries:
+                        library.set_num_threads(1)
             yield
         finally:
-            _blas.depth -= 1
-            if not _blas.depth:
-                for library, number in zip(_blas.libraries, before, strict=True):
+            with _blas.changes:
+                for library, number in zip(
+                    _blas.libraries, before, strict=False
+                ):  # none of an inner block
                     library.set_num_threads(number)
+                _blas.depth = 0 if outer else _blas.depth - 1
 
 
 def _forget() -> None:

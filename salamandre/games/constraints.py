@@ -114,6 +114,8 @@ class GradientPenalty(Lipschitz):
         weight: the paper's λ. Default 10.
     """
 
+    _scored: Pass | None = None  # the pass that is followed
+
     def __init__(self, weight: float = 10.0) -> None:
         self.weight = real("GradientPenalty weight", weight, 0, above=True)
 
@@ -131,9 +133,15 @@ class GradientPenalty(Lipschitz):
         first = self.critic.children[0]
         self._following = self.critic.new_pass(statistics=False, accumulate=True)
         self._following.follow(scored, mixes=type(first) is NeuronLayer and not first.noise)
+        self._scored = scored
 
     def penalty(self, real: Array, fake: Array, labels: Array | None = None) -> Any:
         """Return E; add its gradient."""
+        if self._scored is not None and self._scored.owes:
+            raise RuntimeError(
+                "the critic's gradients lack products that penalty_of_scored adds: call that, or the "
+                "penalty of the game's duel"
+            )
         between = fake + self._share(real) * (real - fake)
         return self._add(between, self._run, labels)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+from contextlib import AbstractContextManager
 from typing import Any
 
 from salamandre.backend import Array
@@ -21,10 +22,9 @@ class Duel:
     Args:
         discriminator: or a critic.
         constraint: attached to it.
-        batch_size: real examples of a step, and fake ones.
     """
 
-    def __init__(self, discriminator: Network, constraint: Lipschitz, batch_size: int) -> None:
+    def __init__(self, discriminator: Network, constraint: Lipschitz) -> None:
         self.network, self._constraint = discriminator, constraint
         self._coupled = any(layer.couples_examples for _, layer in discriminator.walk())
         made = functools.partial(discriminator.new_pass, shared=True)
@@ -34,12 +34,16 @@ class Duel:
             self._fooled = self._passes[1]  # the memory of a third pass of images would be large
         else:
             self._fooled = made(parameter_gradients=False, statistics=False)
-        self._follower: GradientPenalty | None = None
+        self._scored = self._passes[0]
+        self._followed: Pass | None = None  # which leaves products to the penalty
         own = type(constraint).penalty is not GradientPenalty.penalty
-        alone = not (self._coupled or discriminator.shares(2 * batch_size))
-        if isinstance(constraint, GradientPenalty) and alone and not own:
-            constraint.follow(self._passes[0])
-            self._follower = constraint
+        if isinstance(constraint, GradientPenalty) and not (own or self._coupled):
+            self._followed = made(input_gradient=False)
+            constraint.follow(self._followed)
+
+    def sharing(self, batch_size: int) -> AbstractContextManager[None]:
+        """As that of the network, for steps on so many real examples and as many fakes."""
+        return self.network.sharing(batch_size * (1 if self._coupled else 2))
 
     def scores(self, real: Array, fake: Array, labels: Array | None) -> tuple[Array, Array]:
         """Return the scores (N, P) of real and of fake examples (N, ...) with the same labels."""
@@ -52,9 +56,12 @@ class Duel:
             return self._scores(real, first, labels), self._scores(fake, second, labels)
         if labels is not None:
             labels = concatenate([labels, labels])
-        self._passes[0].statistics = True
         self._both = concatenate([real, fake])
-        scores = self._scores(self._both, self._passes[0], labels)
+        run = self._followed
+        if run is None or d.shares(len(self._both)):
+            run = self._passes[0]
+        self._scored, run.statistics = run, True
+        scores = self._scores(self._both, run, labels)
         return scores[: len(real)], scores[len(real) :]
 
     def backprop(self, d_real: Array, d_fake: Array) -> None:
@@ -63,7 +70,7 @@ class Duel:
             for gradient, run in zip((d_real, d_fake), self._passes, strict=True):
                 self._back(gradient, run)
         else:
-            self._back(self.network.backend.xp.concatenate([d_real, d_fake]), self._passes[0])
+            self._back(self.network.backend.xp.concatenate([d_real, d_fake]), self._scored)
 
     def real_scores(self, real: Array, labels: Array | None) -> Array:
         """Return the scores of real examples, in the generator's step."""
@@ -76,8 +83,9 @@ class Duel:
 
         It comes after :meth:`backprop`, which may leave products to it.
         """
-        if self._follower is not None:
-            return self._follower.penalty_of_scored(self._both, labels)
+        if self._scored is self._followed:
+            assert isinstance(self._constraint, GradientPenalty)
+            return self._constraint.penalty_of_scored(self._both, labels)
         return self._constraint.penalty(real, fake, labels)
 
     def fake_scores(self, fake: Array, labels: Array | None) -> Array:

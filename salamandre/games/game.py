@@ -137,7 +137,7 @@ class GanGame(Samples, Loop):
         for remedy in self.remedies:
             remedy.attach(self)
         self._fakes = generator.new_pass(input_gradient=False, shared=True)
-        self._duel = Duel(discriminator, self.lipschitz, self.batch_size)
+        self._duel = Duel(discriminator, self.lipschitz)
 
     # -- a round -------------------------------------------------------------------------------
 
@@ -149,8 +149,7 @@ class GanGame(Samples, Loop):
         optimizers = [player.optimizer for player in players]
         key = Component.changes, self.generator_steps, *players, *optimizers, *parts
         gates = [player.gate for player in players]
-        generator, discriminator = (player.sharing(self.batch_size) for player in players)
-        with generator, discriminator:
+        with self.generator.sharing(self.batch_size), self._duel.sharing(self.batch_size):
             values = self.backend.repeat(self._play_round, examples, key, gates)
         self.history.append(**{name: self.backend.scalar(v) for name, v in values.items()})
 

@@ -24,7 +24,6 @@ class Objective(Component, abstract=True):
     Attributes:
         bounded: whether the discriminator's loss has a lower bound. Without one its scores grow
             for ever, unless a constraint bounds its slope. Default True.
-        whole_batch: whether a loss of parts of a batch is not the mean of theirs. Default False.
     """
 
     kind = "objectives"
@@ -33,7 +32,6 @@ class Objective(Component, abstract=True):
         **{"generator": "generator_against", "generator_against": None},
     }
     bounded: ClassVar[bool] = True
-    whole_batch: ClassVar[bool] = False
 
     def discriminator(
         self, real: Array, fake: Array, t_real: Any, t_fake: Any, xp: Any

@@ -85,7 +85,7 @@ class ZeroCentredPenalty(_SlopePenalty):
         """Return E times ``every``; add its gradient."""
         xp = self.critic.backend.xp
         assert self.critic.optimizer is not None
-        if self.critic.optimizer.steps % self.every:
+        if self.every > 1 and self.critic.optimizer.steps % self.every:
             return xp.zeros((), dtype=real.dtype)
         parts = [(x, weight) for x, weight in ((real, self.real), (fake, self.fake)) if weight]
         share = xp.concatenate(

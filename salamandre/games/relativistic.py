@@ -72,8 +72,6 @@ class RelativisticAverage(_Relativistic):
         score: f, see the base: ``NonSaturating()`` (default), ``Hinge()`` or ``LeastSquares()``.
     """
 
-    whole_batch = True  # of the means
-
     def discriminator(
         self, real: Array, fake: Array, t_real: Any, t_fake: Any, xp: Any
     ) -> tuple[Array, Array, Array]:

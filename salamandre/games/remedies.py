@@ -30,7 +30,6 @@ class Remedy(Component):
 
     Attributes:
         prefix: of the names of its arrays in a checkpoint.
-        whole_batch: whether it needs the whole batch, not parts of it. Default False.
     """
 
     kind = "remedies"
@@ -38,7 +37,6 @@ class Remedy(Component):
         ("attach", "show", "target", "chosen", "generator_loss", "follow", "state")
     )
     prefix: ClassVar[str] = ""
-    whole_batch: ClassVar[bool] = False
 
     def attach(self, game: Any) -> None:
         """Prepare for a game; called once."""
@@ -138,7 +136,6 @@ class TopK(Remedy):
         decay: the paper's γ. Default 0.99; 1 keeps all, 0 begins with ``least`` after one epoch.
     """
 
-    whole_batch = True  # of the order
     repeats = False  # the host knows how many
 
     def __init__(self, least: float = 0.5, decay: float = 0.99) -> None:
@@ -164,7 +161,6 @@ class FeatureMatching(Remedy):
         weight: of the added loss. Default 1.
     """
 
-    whole_batch = True  # of the means
     repeats = False  # it draws a batch
 
     def __init__(self, weight: float = 1.0) -> None:

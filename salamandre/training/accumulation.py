@@ -14,7 +14,8 @@ class Accumulation:
     """As ``network.learn``, in parts of the batch whose gradients are added before the step.
 
     Memory is that of a part. The step is the same, but for layers that couple the examples of a
-    batch: batch-norm normalises, and updates its running statistics, by each part.
+    batch: batch-norm normalises, and updates its running statistics, by each part, also of a step
+    whose loss diverged.
 
     Args:
         network: has a loss and an optimizer.
@@ -25,7 +26,7 @@ class Accumulation:
         assert network.loss is not None and network.optimizer is not None
         self.network, self.parts = network, parts
         self.of_logits = network.loss.on_logits(network.output_activation)
-        self._run = network.new_pass()
+        self._run = network.new_pass(shared=True)
 
     def learn(self, x: Any, target: Any, weights: Any = None) -> Any:
         """Take a step; see :meth:`salamandre.Network.learn`."""
@@ -41,17 +42,20 @@ class Accumulation:
             weights = checked_weights(weights, count, network.dtype, backend)
         run.want(input_gradient=False, logits=self.of_logits is not None)
         total: Any = 0.0
-        for number in range(self.parts):
-            part = slice(count * number // self.parts, count * (number + 1) // self.parts)
-            run.accumulate = number > 0
-            y = network.compute(tuple(a[part] for a in x) if isinstance(x, tuple) else x[part], run)
-            share, own = (part.stop - part.start) / count, None
-            if weights is not None:  # of mean 1 in the whole batch
-                mean = weights[part].mean()
-                share, own = share * mean, weights[part] / (mean + 1e-30)
-            value, dy = (self.of_logits or loss).evaluate(y, target[part], backend, own)
-            total = total + share * value
-            network.backprop((share * dy).astype(network.dtype), run)
+        with network.sharing(count // self.parts):
+            for number in range(self.parts):
+                part = slice(count * number // self.parts, count * (number + 1) // self.parts)
+                run.accumulate = number > 0
+                y = network.compute(
+                    tuple(a[part] for a in x) if isinstance(x, tuple) else x[part], run
+                )
+                share, own = (part.stop - part.start) / count, None
+                if weights is not None:  # of mean 1 in the whole batch
+                    mean = weights[part].mean()
+                    share, own = share * mean, weights[part] / (mean + 1e-30)
+                value, dy = (self.of_logits or loss).evaluate(y, target[part], backend, own)
+                total = total + share * value
+                network.backprop((share * dy).astype(network.dtype), run)
         total = backend.scalar(total)
         if isinstance(total, float) and not math.isfinite(total):
             raise Diverged(

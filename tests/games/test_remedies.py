@@ -169,9 +169,3 @@ def test_the_best_of_pairs_keep_their_partners():
     best = np.argsort(fake[0][:, 0])[-8:]
     assert np.array_equal(given[0][0], real[0][best])
     assert np.array_equal(given[0][1], fake[0][best])
-
-
-@pytest.mark.parametrize("parts", [sal.TopK, sal.FeatureMatching, sal.RelativisticAverage])
-def test_parts_that_need_the_whole_batch_say_so(parts):
-    assert parts.whole_batch
-    assert not (sal.InstanceNoise.whole_batch or sal.RelativisticPairing.whole_batch)

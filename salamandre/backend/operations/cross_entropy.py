@@ -37,6 +37,12 @@ def _cross_entropy(z: Array, labels: Array, smoothing: float, losses: Array, dz:
     one = z.dtype.type(1)
     share, rest = one / z.dtype.type(count), smoothing / z.dtype.type(classes)
     for n in range(count):
+        label = labels[n]
+        if not 0 <= label < classes:  # a loop looks at no bounds
+            losses[n] = dz[0, n] = np.nan
+            for c in range(1, classes):
+                dz[c, n] = np.nan
+            continue
         largest = z[0, n]
         for c in range(1, classes):
             largest = max(largest, z[c, n])
@@ -47,13 +53,13 @@ def _cross_entropy(z: Array, labels: Array, smoothing: float, losses: Array, dz:
             total += dz[c, n]
             shifts += shift
         log = np.log(total)
-        right = z[labels[n], n] - largest - log
+        right = z[label, n] - largest - log
         losses[n] = (smoothing - one) * right
         if smoothing > 0:  # of one logit far below the others the shift may be infinite
             losses[n] -= rest * (shifts - z.dtype.type(classes) * log)
         for c in range(classes):
             dz[c, n] = (dz[c, n] / total - rest) * share
-        dz[labels[n], n] -= (one - smoothing) * share
+        dz[label, n] -= (one - smoothing) * share
 
 
 # A thread for each example: neighbouring ones read neighbouring logits.
@@ -74,7 +80,9 @@ cross_entropy.cuda(
         shifts += shift;
     }
     const T logarithm = log(total), rest = smoothing / classes;
-    loss = (smoothing - 1) * (z[(ptrdiff_t)label * count + i] - largest - logarithm);
+    const bool known = label >= 0 && label < classes;
+    const T right = known ? z[(ptrdiff_t)label * count + i] - largest - logarithm : T(0) / T(0);
+    loss = (smoothing - 1) * right;
     if (smoothing > 0) loss -= rest * (shifts - classes * logarithm);
     for (int c = 0; c < classes; ++c) {
         const T target = rest + (c == label ? 1 - smoothing : T(0));

@@ -139,8 +139,8 @@ class GradientPenalty(Lipschitz):
         """Return E; add its gradient."""
         if self._scored is not None and self._scored.owes:
             raise RuntimeError(
-                "the critic's gradients lack products that penalty_of_scored adds: call that, or the "
-                "penalty of the game's duel"
+                "the critic's gradients lack products that penalty_of_scored adds: call that, or "
+                "the penalty of the game's duel"
             )
         between = fake + self._share(real) * (real - fake)
         return self._add(between, self._run, labels)

@@ -63,6 +63,11 @@ def test_processes_give_the_same_table_and_one_that_dies_is_a_failed_run(tmp_pat
     assert others == table(tmp_path / "one")
 
 
+def test_a_last_run_that_dies_does_not_take_the_study_with_it(tmp_path):
+    (row,) = study(tmp_path, axes={"rate": [15]}).run(2)
+    assert row.state == "failed" and "was killed" in row.result.message
+
+
 def test_another_plan_is_refused_and_more_of_one_extends(tmp_path):
     study(tmp_path, axes={"rate": [1, 2]}).run(1)
     kept = (tmp_path / "settings.json").read_bytes()

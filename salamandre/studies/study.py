@@ -100,6 +100,11 @@ class Study:
 
     def _require_more(self, earlier: Plan, told: str) -> None:
         """Raise WrongUsage if runs of the earlier plan are none of this one."""
+        if earlier.base != self.plan.base:  # keys know options alone
+            raise WrongUsage(
+                f"{self.folder} holds runs of {earlier.base}, not of {self.plan.base}: give "
+                f"another --folder"
+            )
         if self.plan.sampler == "optuna":
             grown = (earlier.points or 0) <= (self.plan.points or 0)
             lost = not grown or any(not text.startswith("points was") for text in told.split(", "))

@@ -6,12 +6,13 @@ import json
 import sys
 
 import pytest
-from small_study import played, study, table
+from small_study import BASE, played, study, table
 
 from salamandre.program import WrongUsage
 from salamandre.runs import find_runs
 from salamandre.runs.finding import run_in
 from salamandre.runs.lock import locked
+from salamandre.studies import Study
 from salamandre.studies.study import plan_in, read_rows
 
 
@@ -76,6 +77,8 @@ def test_another_plan_is_refused_and_more_of_one_extends(tmp_path):
         study(tmp_path, **more)
     with pytest.raises(WrongUsage, match=r"--extend only adds runs, and 1 run of .* would be none"):
         study(tmp_path, axes={"rate": [2, 3]}, extend=True)
+    with pytest.raises(WrongUsage, match="holds runs of small_study:BASE, not of other"):
+        Study({"base": "other", "axes": {"rate": [1, 2]}}, tmp_path, base=BASE, extend=True)
     assert (tmp_path / "settings.json").read_bytes() == kept
     rows = study(tmp_path, **more, extend=True).run(1)
     assert len(rows) == 6 and set(played(tmp_path).values()) == {1}

@@ -20,7 +20,15 @@ from salamandre.studies.bases import Base, find_base
 from salamandre.studies.execution import Workers, perform_all
 from salamandre.studies.optuna_points import suggested
 from salamandre.studies.plan import Plan, Planned
-from salamandre.studies.results import PLANNED, Result, Row, read_result, read_table, table_of
+from salamandre.studies.results import (
+    PLANNED,
+    Result,
+    Row,
+    read_result,
+    read_table,
+    shown,
+    table_of,
+)
 from salamandre.studies.work import Task
 from salamandre.texts import counted, folder_of
 
@@ -131,7 +139,11 @@ class Study:
     def rows(self) -> list[Row]:
         """Return the rows of the table, in the order of the plan."""
         found = self.results()
-        return [Row(r.key, r.point, r.seed, found.get(r.key)) for r in self.planned]
+        points = [{name: shown(v) for name, v in run.point.items()} for run in self.planned]
+        return [
+            Row(run.key, point, run.seed, found.get(run.key))
+            for run, point in zip(self.planned, points, strict=True)
+        ]
 
     def write_table(self) -> None:
         """Write ``runs.csv``."""

@@ -12,7 +12,7 @@ from salamandre.program import WrongUsage
 from salamandre.runs import find_runs
 from salamandre.runs.finding import run_in
 from salamandre.runs.lock import locked
-from salamandre.studies import Study
+from salamandre.studies import Study, summarize
 from salamandre.studies.study import plan_in, read_rows
 
 
@@ -34,6 +34,18 @@ def test_runs_have_folders_and_rows(tmp_path):
         (row.run, row.point, row.seed) for row in rows
     ]
     assert [row.result.metrics for row in again] == [row.result.metrics for row in rows]
+
+
+def test_values_of_an_axis_may_be_lists(tmp_path):
+    def count(sizes: list[int], deep: bool = False) -> dict[str, float]:
+        return {"size": sum(sizes)}
+
+    plan = {"axes": {"sizes": [[1], [2, 3]], "deep": [False, True]}}
+    rows = Study(plan, tmp_path, base=count).run(1)
+    assert [point.mean for point in summarize(rows, "size")] == [1, 1, 5, 5]
+    assert [row.point for row in read_rows(tmp_path, plan_in(tmp_path))] == [r.point for r in rows]
+    found = summarize(rows, "size", {"sizes": [2, 3], "deep": True})
+    assert [point.point for point in found][3] == {"sizes": "[2, 3]", "deep": "true"}
 
 
 def test_a_run_that_fails_or_diverges_does_not_stop_the_others(tmp_path):

@@ -75,6 +75,7 @@ class Study:
         self._base = find_base(self._reference, self.place)
         #: The runs known so far: all, but those that Optuna has not suggested yet.
         self.planned: list[Planned] = []
+        self._earlier: list[Row] = []  # of Optuna's runs, until they are suggested again
         if plan.sampler == "optuna":
             first = [plan.at([0.0] * len(plan.axes))]
             plan.runs(first, self._base)  # checked before the first run
@@ -100,6 +101,8 @@ class Study:
                     f"give another --folder"
                 )
             self._require_more(earlier, told)
+        if self.plan.sampler == "optuna" and (self.folder / STUDY).is_file():
+            self._earlier = read_rows(self.folder, self.plan)
         if msgspec.to_builtins(earlier) != options:
             run = Run(self.folder, self.folder.name)
             run.settings.options = {}
@@ -140,10 +143,12 @@ class Study:
         """Return the rows of the table, in the order of the plan."""
         found = self.results()
         points = [{name: shown(v) for name, v in run.point.items()} for run in self.planned]
-        return [
+        rows = [
             Row(run.key, point, run.seed, found.get(run.key))
             for run, point in zip(self.planned, points, strict=True)
         ]
+        known = {row.run for row in rows}
+        return rows + [row for row in self._earlier if row.run not in known]
 
     def write_table(self) -> None:
         """Write ``runs.csv``."""
@@ -198,6 +203,7 @@ class Study:
             self.planned += [run for run in batch if run.key not in known]
             self._play(batch, workers, retry, bar)
             tell(batch, self.results())
+        self._earlier = []
 
     def _play(self, runs: Sequence[Planned], workers: Workers, retry: bool, bar: Any) -> None:
         done = self.results()

@@ -126,7 +126,7 @@ def test_a_folder_of_another_program_is_no_study(tmp_path):
         study(tmp_path)
 
 
-def test_optuna_looks_where_it_is_better_and_goes_on_with_the_same_points(tmp_path):
+def test_optuna_looks_where_it_is_better_and_goes_on_with_the_same_points(tmp_path, monkeypatch):
     pytest.importorskip("optuna")
     given = {"sampler": "optuna", "metrics": ["score"], "mode": "max", "seeds": 2}
     axes = {"rate": {"low": 1.0, "high": 9.0}, "kind": ["plain", "better"]}
@@ -135,7 +135,16 @@ def test_optuna_looks_where_it_is_better_and_goes_on_with_the_same_points(tmp_pa
     kinds = [row.point["kind"] for row in rows]
     assert kinds[24:].count("better") > kinds[:24].count("better")
     study(tmp_path / "b", axes=axes, points=9, **given).run(1)
-    study(tmp_path / "b", axes=axes, points=24, extend=True, **given).run(1)
+    more = study(tmp_path / "b", axes=axes, points=24, extend=True, **given)
+    kept = table(tmp_path / "b")
+    assert len(kept) == len(more.rows()) == 18 and {row["state"] for row in kept} == {"finished"}
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "optuna", None)
+        with pytest.raises(RuntimeError, match="need Optuna"):
+            more.run(1)
+    assert table(tmp_path / "b") == kept
+    assert more.run(1) == study(tmp_path / "b", axes=axes, points=24, **given).run(1)
+    assert len(table(tmp_path / "b")) == len(rows)
     assert set(played(tmp_path / "b").values()) == {1}
     with pytest.raises(ValueError, match="whether a smaller or a larger 'curve' is better"):
         study(tmp_path / "c", axes=axes, points=2, sampler="optuna", metrics=["curve"]).run(1)

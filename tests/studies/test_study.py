@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from small_study import BASE, played, study, table
@@ -14,6 +15,7 @@ from salamandre.runs.finding import run_in
 from salamandre.runs.lock import locked
 from salamandre.studies import Study, summarize
 from salamandre.studies.study import plan_in, read_rows
+from salamandre.studies.work import perform
 
 
 def test_runs_have_folders_and_rows(tmp_path):
@@ -103,8 +105,6 @@ def test_another_plan_is_refused_and_more_of_one_extends(tmp_path):
 
 def test_a_run_that_another_process_plays_is_left_to_it(tmp_path):
     one = study(tmp_path, axes={"rate": [1, 2]})
-    from salamandre.studies.work import perform
-
     task = one.task(one.planned[0])
     task.folder.mkdir(parents=True)
     with locked(task.folder):
@@ -112,9 +112,15 @@ def test_a_run_that_another_process_plays_is_left_to_it(tmp_path):
     assert perform(task).state == "finished"
 
 
-def test_a_worker_of_another_version_is_refused(tmp_path):
-    from salamandre.studies.work import perform
+def test_runs_in_threads_of_one_process_have_logs_of_their_own(tmp_path):
+    one = study(tmp_path, axes={"rate": [14]}, options={"wait": 0.1}, seeds=2)
+    with ThreadPoolExecutor(2) as threads:
+        assert len(list(threads.map(perform, map(one.task, one.planned)))) == 2
+    logs = [(tmp_path / run.key / "log.txt").read_text() for run in one.planned]
+    assert logs == ["words of the run\n"] * 2
 
+
+def test_a_worker_of_another_version_is_refused(tmp_path):
     one = study(tmp_path)
     with pytest.raises(RuntimeError, match=r"a worker has Salamandre .*, the study 0\.0\.1: inst"):
         perform(one.task(one.planned[0])._replace(version="0.0.1"))

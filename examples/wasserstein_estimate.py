@@ -40,14 +40,15 @@ def estimate(constraint: str, move: float, mixture: toy.GaussianMixture, steps: 
     layers = [sal.NeuronLayer(64, sal.LeakyReLU(0.2)) for _ in range(2)]
     falling = sal.Adam(sal.schedules.CosineDecay(2e-3, steps), beta1=0.5, beta2=0.9)
     critic = sal.Network([*layers, sal.NeuronLayer(1)], 2, optimizer=falling, seed=seed)
-    duel, objective, lipschitz = Duel(critic), sal.Wasserstein(), CONSTRAINTS[constraint]()
+    objective, lipschitz = sal.Wasserstein(), CONSTRAINTS[constraint]()
     lipschitz.attach(critic)
+    duel = Duel(critic, lipschitz, BATCH)
     for step in range(steps):
         real, fake = pair(mixture, move, BATCH, (seed, step))
         scores = duel.scores(real, fake, None)
         _, d_real, d_fake = objective.discriminator(*scores, 1, 0, np)
         duel.backprop(d_real, d_fake)
-        lipschitz.penalty(real, fake)
+        duel.penalty(real, fake, None)
         lipschitz.step()
     real, fake = pair(mixture, move, SAMPLES, (seed, steps))
     scores = critic.compute(np.concatenate([real, fake]))[:, 0]

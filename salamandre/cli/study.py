@@ -151,7 +151,13 @@ def _opened(name: str, output: Path, given: tuple[str, ...]) -> tuple[Path, Plan
     rows = read_rows(found, plan)
     known = list(dict.fromkeys(m for row in rows if row.result for m in row.result.metrics))
     if not known:
-        raise click.ClickException(f"{found} has no run with a metric yet: play it first")
+        told = next((row.result.message for row in rows if row.result), None)
+        if told is None:
+            raise click.ClickException(f"{found} has no run with a metric yet: play it first")
+        raise click.ClickException(
+            f"{found} has no run with a metric, but {_states(rows)} ({told}): mend that, then play "
+            f"it with --retry"
+        )
     wanted = list(given) or [name for name in plan.metrics if name in known] or known
     with kinds.usage():
         from salamandre.checks import one_of
@@ -159,6 +165,12 @@ def _opened(name: str, output: Path, given: tuple[str, ...]) -> tuple[Path, Plan
         for metric in wanted:
             one_of("metric", metric, known)
     return found, plan, rows, wanted
+
+
+def _states(rows: list[Row]) -> str:
+    """Return how many runs are in each state."""
+    states = [row.state for row in rows]
+    return ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
 
 
 study_argument = click.argument("study", metavar="STUDY", type=kinds.RunName())
@@ -189,9 +201,7 @@ def show(study: str, output: Path, metrics: tuple[str, ...], baseline: str | Non
     from salamandre.studies import summarize
 
     folder, _, rows, wanted = _opened(study, output, metrics)
-    states = [row.state for row in rows]
-    told = [f"{states.count(state)} {state}" for state in dict.fromkeys(states)]
-    click.echo(f"{folder}: {counted(len(rows), 'run')}, {', '.join(told)}")
+    click.echo(f"{folder}: {counted(len(rows), 'run')}, {_states(rows)}")
     point = None
     if baseline is not None:
         pairs = [part.partition("=") for part in baseline.split(",")]

@@ -37,15 +37,28 @@ class Range(Struct, forbid_unknown_fields=True, frozen=True):
         if self.log:
             real("low of a logarithmic range", self.low, 0, above=True)
 
+    @property
+    def whole(self) -> bool:
+        """Whether its numbers are whole."""
+        return isinstance(self.low, int) and isinstance(self.high, int)
+
     def at(self, share: float) -> int | float:
         """Return the number at a share, in [0, 1], of the way from low to high."""
         if self.log:
             number = math.exp((1 - share) * math.log(self.low) + share * math.log(self.high))
         else:
             number = (1 - share) * self.low + share * self.high
-        if isinstance(self.low, int) and isinstance(self.high, int):
+        if self.whole:
             return round(number)
         return float(f"{number:.{DIGITS}g}")
+
+    def drawn(self, share: float) -> int | float:
+        """Return the number of a share drawn evenly from [0, 1]; each whole one has its part."""
+        if not self.whole:
+            return self.at(share)
+        low, end = self.low, self.high + 1
+        number = low * (end / low) ** share if self.log else low + share * (end - low)
+        return min(int(self.high), math.floor(number))
 
 
 @dataclass(frozen=True)
@@ -65,9 +78,9 @@ class Axis:
     choices: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     def at(self, share: float) -> Any:
-        """Return the value at a share, in [0, 1), of the way."""
+        """Return the value of a share drawn evenly from [0, 1)."""
         if self.range is not None:
-            return self.range.at(share)
+            return self.range.drawn(share)
         return self.values[int(share * len(self.values))]
 
     def options(self, value: Any) -> Mapping[str, Any]:

@@ -141,7 +141,8 @@ def perform_all(
     work = _Work(list(tasks), bar, write_table)
     while work.left:
         before = len(work.left)
-        work.pass_over(workers, min(workers.count, before))
+        # A last run, too, gets a process of its own, which may be killed, and one BLAS thread.
+        work.pass_over(workers, min(workers.count, max(2, before)))
         if len(work.left) == before:  # others play what is left
             bar.set_postfix_str(f"waiting for {before} of other processes")
             time.sleep(WAIT)

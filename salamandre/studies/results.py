@@ -129,6 +129,11 @@ def parsed(cell: str) -> Any:
     return int(number) if cell.lstrip("-").isdecimal() else number
 
 
+def shown(value: Any) -> Any:
+    """Return the value of an axis as the table shows it: a number or a text."""
+    return parsed(_cell(value))
+
+
 def _cell(value: Any) -> str:
     return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 

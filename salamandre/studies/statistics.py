@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from salamandre.studies.plan import missing
-from salamandre.studies.results import Row, parsed
+from salamandre.studies.results import Row, shown
 from salamandre.texts import counted
 
 CONFIDENCE = 0.95
@@ -110,10 +110,7 @@ def _the_point(found: Sequence[Summary], baseline: Mapping[str, Any]) -> int:
     fitting = [
         index
         for index, one in enumerate(found)
-        if all(
-            parsed(str(one.point.get(name))) == parsed(str(value))
-            for name, value in baseline.items()
-        )
+        if all(shown(one.point.get(name)) == shown(value) for name, value in baseline.items())
     ]
     if len(fitting) != 1:
         axes = ", ".join(found[0].point) if found else "none"

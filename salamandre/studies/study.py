@@ -20,7 +20,15 @@ from salamandre.studies.bases import Base, find_base
 from salamandre.studies.execution import Workers, perform_all
 from salamandre.studies.optuna_points import suggested
 from salamandre.studies.plan import Plan, Planned
-from salamandre.studies.results import PLANNED, Result, Row, read_result, read_table, table_of
+from salamandre.studies.results import (
+    PLANNED,
+    Result,
+    Row,
+    read_result,
+    read_table,
+    shown,
+    table_of,
+)
 from salamandre.studies.work import Task
 from salamandre.texts import counted, folder_of
 
@@ -67,6 +75,7 @@ class Study:
         self._base = find_base(self._reference, self.place)
         #: The runs known so far: all, but those that Optuna has not suggested yet.
         self.planned: list[Planned] = []
+        self._earlier: list[Row] = []  # of Optuna's runs, until they are suggested again
         if plan.sampler == "optuna":
             first = [plan.at([0.0] * len(plan.axes))]
             plan.runs(first, self._base)  # checked before the first run
@@ -92,6 +101,8 @@ class Study:
                     f"give another --folder"
                 )
             self._require_more(earlier, told)
+        if self.plan.sampler == "optuna" and (self.folder / STUDY).is_file():
+            self._earlier = read_rows(self.folder, self.plan)
         if msgspec.to_builtins(earlier) != options:
             run = Run(self.folder, self.folder.name)
             run.settings.options = {}
@@ -100,6 +111,11 @@ class Study:
 
     def _require_more(self, earlier: Plan, told: str) -> None:
         """Raise WrongUsage if runs of the earlier plan are none of this one."""
+        if earlier.base != self.plan.base:  # keys know options alone
+            raise WrongUsage(
+                f"{self.folder} holds runs of {earlier.base}, not of {self.plan.base}: give "
+                f"another --folder"
+            )
         if self.plan.sampler == "optuna":
             grown = (earlier.points or 0) <= (self.plan.points or 0)
             lost = not grown or any(not text.startswith("points was") for text in told.split(", "))
@@ -126,7 +142,13 @@ class Study:
     def rows(self) -> list[Row]:
         """Return the rows of the table, in the order of the plan."""
         found = self.results()
-        return [Row(r.key, r.point, r.seed, found.get(r.key)) for r in self.planned]
+        points = [{name: shown(v) for name, v in run.point.items()} for run in self.planned]
+        rows = [
+            Row(run.key, point, run.seed, found.get(run.key))
+            for run, point in zip(self.planned, points, strict=True)
+        ]
+        known = {row.run for row in rows}
+        return rows + [row for row in self._earlier if row.run not in known]
 
     def write_table(self) -> None:
         """Write ``runs.csv``."""
@@ -181,6 +203,7 @@ class Study:
             self.planned += [run for run in batch if run.key not in known]
             self._play(batch, workers, retry, bar)
             tell(batch, self.results())
+        self._earlier = []
 
     def _play(self, runs: Sequence[Planned], workers: Workers, retry: bool, bar: Any) -> None:
         done = self.results()

@@ -7,6 +7,7 @@ import csv
 import errno
 import io
 import math
+import threading
 import time
 import traceback
 from collections.abc import Callable
@@ -28,6 +29,7 @@ from salamandre.studies.plan import Planned
 from salamandre.studies.results import RESULT, Result, metrics_of, read_result
 
 LOG = "log.txt"
+ALONE = threading.RLock()  # what a run prints is caught from its whole process
 FULL = (errno.ENOSPC, errno.EDQUOT)  # a full disk is no property of a run
 
 
@@ -68,7 +70,7 @@ def perform(task: Task) -> Result | None:
         )
     task.folder.mkdir(parents=True, exist_ok=True)
     try:
-        with locked(task.folder):
+        with ALONE, locked(task.folder):
             result = read_result(task.folder)
             if result is None or (task.again and result.state != "finished"):
                 result = _played(task)

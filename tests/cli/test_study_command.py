@@ -82,6 +82,14 @@ def test_runs_of_train_are_whole_runs(place):
     assert "d_loss" in call("study", "show", "games")
 
 
+def test_a_study_whose_runs_have_all_failed_says_why(place):
+    (place / "own.py").write_text("def learn(rate: float):\n    raise ValueError('no luck')\n")
+    (place / "own.toml").write_text('base = "own.py:learn"\n[axes]\nrate = [1, 2]\n')
+    call("study", "own.toml", "--processes", 1, "--quiet")
+    message = error_of("study", "show", "own", code=1)
+    assert "no run with a metric, but 2 failed (no luck): mend that, then play it with" in message
+
+
 def test_what_does_not_fit_is_one_sentence(place):
     (place / "bad.toml").write_text(PLAN.replace("dropout =", "drop-out ="))
     assert "unknown axis 'drop_out', did you mean" in error_of("study", "bad.toml", code=2)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
+import select
 import shlex
+import signal
 import sys
 import time
 from pathlib import Path
@@ -152,6 +155,11 @@ def test_short_epochs_do_not_mean_many_pictures(place):
     assert samples == [f"{n:08d}.png" for n in (0, 60, 120, 130)]
 
 
+def readable(terminal, deadline):
+    """Return whether there is something to read, or an end, before the deadline."""
+    return bool(select.select([terminal], [], [], max(0.0, deadline - time.monotonic()))[0])
+
+
 @needs_signals
 def test_a_person_answers_on_a_terminal(place):
     import pty
@@ -160,28 +168,34 @@ def test_a_person_answers_on_a_terminal(place):
     if pid == 0:
         os.execv(sys.executable, [*COMMAND, "train", "--seed", "1"])
     text = b""
-    for question, answer in (
+    questions = (
         (b"Data set [digits]: ", b"\n"),
         (b"[cgan]: ", b"cdcgan\n"),
         (b"Image size [8]: ", b"\n"),
         (b"Batch size [64]: ", b"200\n"),
         (b"[63]: ", b"\n"),
         (b"Epochs [200]: ", b"2\n"),
-        (b"--word 012345678", b""),
-    ):
+    )
+    try:
+        for question, answer in questions:
+            deadline = time.monotonic() + 30
+            while question not in text:
+                assert readable(terminal, deadline), f"{question} does not come after {text}"
+                text += os.read(terminal, 1 << 16)
+            text = text.partition(question)[2]
+            os.write(terminal, answer)
         deadline = time.monotonic() + 30
-        while question not in text and time.monotonic() < deadline:
-            text += os.read(terminal, 1 << 16)
-        text = text.partition(question)[2]
-        os.write(terminal, answer)
-    while True:  # a terminal ends with an error
-        try:
-            if not os.read(terminal, 1 << 16):
-                break
-        except OSError:
-            break
-    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 0
-    os.close(terminal)
+        with contextlib.suppress(OSError):  # a terminal ends with an error
+            while readable(terminal, deadline) and os.read(terminal, 1 << 16):
+                pass
+        assert time.monotonic() < deadline, "it does not end"
+    except BaseException:
+        os.kill(pid, signal.SIGKILL)
+        raise
+    finally:
+        status = os.waitpid(pid, 0)[1]
+        os.close(terminal)
+    assert os.waitstatus_to_exitcode(status) == 0
     assert len(table(only("runs") / "curves.csv")) == 14
 
 

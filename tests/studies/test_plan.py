@@ -36,6 +36,19 @@ def test_a_range_is_linear_or_logarithmic():
     assert whole == [4, 8, 16, 32, 64] and all(type(value) is int for value in whole)
 
 
+def test_whole_numbers_are_drawn_equally_often():
+    for low, high in ((1, 3), (-2, 1)):
+        (way,) = plan(axes={"rate": {"low": low, "high": high}}, sampler="random", points=1).ways
+        drawn = [way.at((step + 0.5) / 1200) for step in range(1200)]
+        counts = [drawn.count(number) for number in range(low, high + 1)]
+        assert set(counts) == {1200 // (high - low + 1)}
+    given = {"low": 1, "high": 7, "log": True}
+    (way,) = plan(axes={"rate": given}, sampler="random", points=1).ways
+    drawn = [way.at((step + 0.5) / 1200) for step in range(1200)]
+    assert drawn.count(1) == drawn.count(2) + drawn.count(3) == 400  # a third of three doublings
+    assert way.at(0.0) == 1 and way.at(1.0) == 7
+
+
 def test_variants_set_several_options():
     variants = {"low": {"rate": 1}, "high": {"rate": 9, "kind": "better"}}
     found = runs(plan(axes={"variant": variants}, options={"wait": 0.5}))

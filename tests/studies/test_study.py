@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import json
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from small_study import played, study, table
+from small_study import BASE, played, study, table
 
 from salamandre.program import WrongUsage
 from salamandre.runs import find_runs
 from salamandre.runs.finding import run_in
 from salamandre.runs.lock import locked
+from salamandre.studies import Study, summarize
 from salamandre.studies.study import plan_in, read_rows
+from salamandre.studies.work import perform
 
 
 def test_runs_have_folders_and_rows(tmp_path):
@@ -33,6 +36,18 @@ def test_runs_have_folders_and_rows(tmp_path):
         (row.run, row.point, row.seed) for row in rows
     ]
     assert [row.result.metrics for row in again] == [row.result.metrics for row in rows]
+
+
+def test_values_of_an_axis_may_be_lists(tmp_path):
+    def count(sizes: list[int], deep: bool = False) -> dict[str, float]:
+        return {"size": sum(sizes)}
+
+    plan = {"axes": {"sizes": [[1], [2, 3]], "deep": [False, True]}}
+    rows = Study(plan, tmp_path, base=count).run(1)
+    assert [point.mean for point in summarize(rows, "size")] == [1, 1, 5, 5]
+    assert [row.point for row in read_rows(tmp_path, plan_in(tmp_path))] == [r.point for r in rows]
+    found = summarize(rows, "size", {"sizes": [2, 3], "deep": True})
+    assert [point.point for point in found][3] == {"sizes": "[2, 3]", "deep": "true"}
 
 
 def test_a_run_that_fails_or_diverges_does_not_stop_the_others(tmp_path):
@@ -63,6 +78,11 @@ def test_processes_give_the_same_table_and_one_that_dies_is_a_failed_run(tmp_pat
     assert others == table(tmp_path / "one")
 
 
+def test_a_last_run_that_dies_does_not_take_the_study_with_it(tmp_path):
+    (row,) = study(tmp_path, axes={"rate": [15]}).run(2)
+    assert row.state == "failed" and "was killed" in row.result.message
+
+
 def test_another_plan_is_refused_and_more_of_one_extends(tmp_path):
     study(tmp_path, axes={"rate": [1, 2]}).run(1)
     kept = (tmp_path / "settings.json").read_bytes()
@@ -71,6 +91,8 @@ def test_another_plan_is_refused_and_more_of_one_extends(tmp_path):
         study(tmp_path, **more)
     with pytest.raises(WrongUsage, match=r"--extend only adds runs, and 1 run of .* would be none"):
         study(tmp_path, axes={"rate": [2, 3]}, extend=True)
+    with pytest.raises(WrongUsage, match="holds runs of small_study:BASE, not of other"):
+        Study({"base": "other", "axes": {"rate": [1, 2]}}, tmp_path, base=BASE, extend=True)
     assert (tmp_path / "settings.json").read_bytes() == kept
     rows = study(tmp_path, **more, extend=True).run(1)
     assert len(rows) == 6 and set(played(tmp_path).values()) == {1}
@@ -83,8 +105,6 @@ def test_another_plan_is_refused_and_more_of_one_extends(tmp_path):
 
 def test_a_run_that_another_process_plays_is_left_to_it(tmp_path):
     one = study(tmp_path, axes={"rate": [1, 2]})
-    from salamandre.studies.work import perform
-
     task = one.task(one.planned[0])
     task.folder.mkdir(parents=True)
     with locked(task.folder):
@@ -92,9 +112,15 @@ def test_a_run_that_another_process_plays_is_left_to_it(tmp_path):
     assert perform(task).state == "finished"
 
 
-def test_a_worker_of_another_version_is_refused(tmp_path):
-    from salamandre.studies.work import perform
+def test_runs_in_threads_of_one_process_have_logs_of_their_own(tmp_path):
+    one = study(tmp_path, axes={"rate": [14]}, options={"wait": 0.1}, seeds=2)
+    with ThreadPoolExecutor(2) as threads:
+        assert len(list(threads.map(perform, map(one.task, one.planned)))) == 2
+    logs = [(tmp_path / run.key / "log.txt").read_text() for run in one.planned]
+    assert logs == ["words of the run\n"] * 2
 
+
+def test_a_worker_of_another_version_is_refused(tmp_path):
     one = study(tmp_path)
     with pytest.raises(RuntimeError, match=r"a worker has Salamandre .*, the study 0\.0\.1: inst"):
         perform(one.task(one.planned[0])._replace(version="0.0.1"))
@@ -106,7 +132,7 @@ def test_a_folder_of_another_program_is_no_study(tmp_path):
         study(tmp_path)
 
 
-def test_optuna_looks_where_it_is_better_and_goes_on_with_the_same_points(tmp_path):
+def test_optuna_looks_where_it_is_better_and_goes_on_with_the_same_points(tmp_path, monkeypatch):
     pytest.importorskip("optuna")
     given = {"sampler": "optuna", "metrics": ["score"], "mode": "max", "seeds": 2}
     axes = {"rate": {"low": 1.0, "high": 9.0}, "kind": ["plain", "better"]}
@@ -115,7 +141,16 @@ def test_optuna_looks_where_it_is_better_and_goes_on_with_the_same_points(tmp_pa
     kinds = [row.point["kind"] for row in rows]
     assert kinds[24:].count("better") > kinds[:24].count("better")
     study(tmp_path / "b", axes=axes, points=9, **given).run(1)
-    study(tmp_path / "b", axes=axes, points=24, extend=True, **given).run(1)
+    more = study(tmp_path / "b", axes=axes, points=24, extend=True, **given)
+    kept = table(tmp_path / "b")
+    assert len(kept) == len(more.rows()) == 18 and {row["state"] for row in kept} == {"finished"}
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "optuna", None)
+        with pytest.raises(RuntimeError, match="need Optuna"):
+            more.run(1)
+    assert table(tmp_path / "b") == kept
+    assert more.run(1) == study(tmp_path / "b", axes=axes, points=24, **given).run(1)
+    assert len(table(tmp_path / "b")) == len(rows)
     assert set(played(tmp_path / "b").values()) == {1}
     with pytest.raises(ValueError, match="whether a smaller or a larger 'curve' is better"):
         study(tmp_path / "c", axes=axes, points=2, sampler="optuna", metrics=["curve"]).run(1)

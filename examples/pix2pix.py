@@ -4,6 +4,7 @@
     python examples/pix2pix.py --dataset facades           # pictures side by side
     python examples/pix2pix.py --dataset cifar-10 --pairs grey --patch 16
     python examples/pix2pix.py --model slides              # two small networks
+    python examples/pix2pix.py --objective relativistic    # true patches against made ones
     python examples/pix2pix.py --objective l1              # regression, without an adversary
 
 A run writes one folder: at intervals pictures that show condition, result and truth of test pairs,
@@ -41,7 +42,12 @@ class NoAdversary(sal.LeastSquares):
         return 0 * scores.mean(), xp.zeros_like(scores)
 
 
-OBJECTIVES = {"gan": sal.NonSaturating, "least-squares": sal.LeastSquares, "l1": NoAdversary}
+OBJECTIVES = {
+    "gan": sal.NonSaturating,
+    "least-squares": sal.LeastSquares,
+    "relativistic": sal.RelativisticPairing,
+    "l1": NoAdversary,
+}
 MODELS = ("unet", "encoder-decoder", "slides")
 
 

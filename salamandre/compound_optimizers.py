@@ -65,13 +65,15 @@ class Muon(Optimizer):
         super().attach(backend, parameters)
         self.others.attach(backend, parameters)
         self.memory |= {f"others/{name}": array for name, array in self.others.memory.items()}
+        last = None  # of the layer that makes the scores, which may be a single row
         for _, part, layer, declared in declarations:
-            hidden = declared.name == "weights" and not hasattr(layer, "classes")
-            if hidden and min(declared.shape[0], declared.size // declared.shape[0]) > 1:
-                self._matrices.append((part, declared.shape[0]))
-        last = self._matrices[-1:]  # of the layer that makes the scores
+            if declared.name != "weights":
+                continue
+            last, rows = part, declared.shape[0]
+            if not hasattr(layer, "classes") and min(rows, declared.size // rows) > 1:
+                self._matrices.append((part, rows))
         if len(self._matrices) > 1:
-            self._matrices.remove(*last)
+            self._matrices = [matrix for matrix in self._matrices if matrix[0] != last]
 
     def step(
         self, parameters: Array, gradients: Array, parts: Sequence[slice] = (slice(None),)

@@ -77,6 +77,19 @@ def test_muon_learns_convolutions_and_leaves_embeddings_to_the_others(random):
             assert not step.any(), name
 
 
+@pytest.mark.parametrize(
+    ("last", "classes"), [(sal.NeuronLayer(1), None), (sal.Projection(3), np.arange(8) % 3)]
+)
+def test_all_hidden_matrices_of_a_critic_learn_by_muon(last, classes, random):
+    layers = [sal.NeuronLayer(8, sal.Tanh()), sal.NeuronLayer(6, sal.Tanh()), last]
+    muon = sal.Muon(0.1, others=sal.SGD(0.0))
+    network = sal.Network(layers, 5, sal.MeanSquaredError(), muon)
+    before = network.tensors()
+    network.learn(random.normal(size=(8, 5)), np.ones((8, 1)), labels=classes)
+    moved = [name for name, after in network.tensors().items() if (after != before[name]).any()]
+    assert moved == ["0.weights", "1.weights"]
+
+
 def test_frozen_matrices_stay_under_muon(random):
     network = networks(sal.Muon(0.1))
     network.freeze("0")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import platform
 from collections.abc import Iterator
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
@@ -17,6 +18,11 @@ OPTIONAL = {
     "numba": ("fast", "compiled loops"),
     "scikit-learn": ("inspection", "the support vector machine of transfer learning"),
     "pyarrow": ("data", "files of Parquet"),
+    "scipy": ("evaluation", "exact Wasserstein distances"),
+    "joblib": ("studies", "studies of many runs (with SciPy)"),
+    "optuna": ("optuna", "studies that search"),
+    "distributed": ("dask", "studies on several machines, by Dask"),
+    "ray": ("ray", "studies on several machines, by Ray"),
 }
 
 
@@ -79,13 +85,25 @@ def _places() -> Iterator[tuple[str, str]]:
     from salamandre.data import cache
 
     home = cache.root()
-    size = sum(file.stat().st_size for file in home.rglob("*") if file.is_file())
     usable = "" if cache.writable(home) else ", which cannot be written to: set SALAMANDRE_CACHE"
-    yield "cache", f"{home}{usable}, {size / 1e6:,.0f} MB"
+    yield "cache", f"{home}{usable}, {_size(home) / 1e6:,.0f} MB"
     folder = os.environ.get("SALAMANDRE_DATA")
-    yield "data folder", folder or "none: SALAMANDRE_DATA is not set"
+    if folder and not Path(folder).is_dir():
+        yield "data folder", f"{folder}, which is not there: make it, or set SALAMANDRE_DATA"
+    else:
+        yield "data folder", folder or "none: SALAMANDRE_DATA is not set"
     found = filter(data.at_hand, data.CATALOGUE)
     yield "data sets", f"{', '.join(found)}; others are downloaded (salamandre datasets list)"
+
+
+def _size(folder: Path) -> int:
+    """Return the bytes of the files in a folder, without those that cannot be read."""
+    size = 0
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with suppress(OSError):  # another process may have removed it
+                size += os.path.getsize(os.path.join(place, name))
+    return size
 
 
 def _version(package: str) -> str | None:

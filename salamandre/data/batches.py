@@ -207,11 +207,21 @@ class Source:
         """Yield all examples in order; they are transformed only if that changes their shape."""
         random = np.random.default_rng(0)
         for start in range(0, len(self), batch_size):
-            part = slice(start, start + batch_size)
-            x, pixels = self._inputs[part], self.pixels
-            if self._transform is not None and self._reshapes:
-                x, pixels = self._transform(x.copy(), random), self._transformed_pixels
-            yield self._as_batch(x, self._targets[part], pixels)
+            yield self._plain(slice(start, start + batch_size), random)
+
+    def spread(self, count: int) -> tuple[Array, Array]:
+        """Return so many examples, or all, in equal steps; transformed as :meth:`in_order`."""
+        count = min(whole("count", count), len(self))
+        rows = np.arange(count) * len(self) // count
+        part = rows if self._transform else self._backend.asarray(rows)
+        return self._plain(part, np.random.default_rng(0))
+
+    def _plain(self, part: Any, random: np.random.Generator) -> tuple[Array, Array]:
+        """Return some examples, which are transformed only if that changes their shape."""
+        x, pixels = self._inputs[part], self.pixels
+        if self._transform is not None and self._reshapes:
+            x, pixels = self._transform(x.copy(), random), self._transformed_pixels
+        return self._as_batch(x, self._targets[part], pixels)
 
 
 def named(function: Any) -> str:

@@ -111,7 +111,7 @@ def pairs(
         half = isinstance(conditions, str) and conditions in HALVES
         other = None if half else conditions_folder(conditions)
         with _placed(source, home) as (place, name):
-            if name in CATALOGUE or not Path(place).is_dir():
+            if place in CATALOGUE or not Path(place).is_dir():  # folders may have such a name
                 raise ValueError(
                     f"{name} holds images without conditions, which can only be made of them: give "
                     f"one of {', '.join(CONDITIONS)}, or a folder of pairs of pictures"

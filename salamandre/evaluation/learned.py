@@ -114,15 +114,14 @@ def critic_gap(game: GanGame, held_out: Images | np.ndarray, count: int = 1000) 
     Args:
         game: its discriminator is asked.
         held_out: images of the same kind that the game has not learned, such as test images.
-        count: of each kind, at most. Default 1000.
+        count: of each kind, at most, in equal steps, as sets may be in the order of classes.
+            Default 1000.
     """
     labelled = isinstance(held_out, Images) and game.classes is not None
     if game.classes and not labelled:
         raise ValueError("the critic of a conditional game needs Images, which have labels")
     others = checks.examples(game.generator, game.discriminator, held_out, labelled, 1)
-    known, new = (
-        _scores(game, s) for s in (_first(game.batches.source, count), _first(others, count))
-    )
+    known, new = (_scores(game, source.spread(count)) for source in (game.batches.source, others))
     return float((known.mean() - new.mean()) / max(new.std(), 1e-12))
 
 
@@ -131,12 +130,6 @@ def critic_gap_of(
 ) -> Callable[[GanGame], dict[str, float]]:
     """Return :func:`critic_gap` as a metric for :class:`salamandre.games.Evaluation`."""
     return lambda game: {"critic_gap": critic_gap(game, held_out, count)}
-
-
-def _first(source: object, count: int) -> tuple[Array, Array]:
-    """Return the first examples of a source, and their labels."""
-    batch: tuple[Array, Array] = next(source.in_order(whole("count", count)))  # type: ignore[attr-defined]
-    return batch
 
 
 def _scores(game: GanGame, batch: tuple[Array, Array]) -> np.ndarray:

@@ -11,6 +11,7 @@ from salamandre.backend import Array
 from salamandre.backend.operations.affine import mixture
 from salamandre.checks import real, whole
 from salamandre.component import Component
+from salamandre.layers.minibatch import Packing
 from salamandre.layers.neuron import NeuronLayer
 from salamandre.network import Network
 from salamandre.passes import Pass
@@ -187,8 +188,10 @@ def require_second_order(critic: Network) -> None:
     trial = critic.new_pass(statistics=False)
     trial.draw_from(None)
     kept = critic.gradients + 0
-    x = critic.backend.xp.zeros((2, *critic.input_shape), dtype=critic.dtype)
-    critic.compute(x, trial, labels=np.zeros(2, np.int64) if critic.classes else None)
+    packs = [layer.size for _, layer in critic.walk() if isinstance(layer, Packing)]
+    count = max([2, *packs])  # smaller batches have no packs
+    x = critic.backend.xp.zeros((count, *critic.input_shape), dtype=critic.dtype)
+    critic.compute(x, trial, labels=np.zeros(count, np.int64) if critic.classes else None)
     critic.backprop_tangent(None, critic.compute_tangent(x, trial), trial)
     critic.gradients[...] = kept
 

@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 from salamandre.backend import Array
 from salamandre.checks import real, whole
+from salamandre.games.checks import output_range
 from salamandre.network import Network
 from salamandre.parts import checked_part
 
@@ -51,7 +52,7 @@ def invert(
         rate: learning rate of z. Default 0.05.
         tries: starts. Default 4.
         features: a classifier, such as ``judge.classifier``; what its last layer is given are the
-            features. Default none.
+            features. It is given the pictures in the range that it has learned. Default none.
         weight: of their part. Default 1.
         seed: of the starts. Default 0.
 
@@ -117,12 +118,15 @@ class _Likeness:
             checked_part("features", features, Network)
             self._shape = (len(x), *features.input_shape)
             self._stop = len(features.layers) - 1
+            (low, high), (black, white) = output_range(generator), features.pixels[1:]
+            self._factor = (white - black) / (high - low)
+            self._shift = black - low * self._factor
             self._run = features.new_pass(parameter_gradients=False, statistics=False)
             self._wanted = features.backend.xp.array(self._features(x))
 
     def _features(self, x: Array) -> Array:
         assert self.network is not None
-        x = x.reshape(self._shape)
+        x = x.reshape(self._shape) * self._factor + self._shift
         return self.network.compute(x, self._run, training=False, stop=self._stop)
 
     def __call__(self, y: Array) -> tuple[Array, Array]:
@@ -135,5 +139,5 @@ class _Likeness:
             axes, count = tuple(range(1, difference.ndim)), difference[0].size
             values = values + self.weight * (difference * difference).mean(axis=axes)
             back = self.network.backprop(2 * self.weight / count * difference, self._run)
-            dy = dy + back.reshape(y.shape)
+            dy = dy + self._factor * back.reshape(y.shape)
         return values, dy

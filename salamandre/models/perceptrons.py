@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from salamandre.activations import (
     ELU,
@@ -136,4 +137,7 @@ def new_optimizer(
     """
     kind, usual = OPTIMIZERS[one_of("optimizer", name, OPTIMIZERS)]
     change = SCHEDULES[one_of("schedule", schedule, SCHEDULES)]
-    return kind(change(usual if rate is None else rate, steps), weight_decay=weight_decay)
+    options: dict[str, Any] = {"weight_decay": weight_decay}
+    if kind is Muon:  # the others learn by a rate of their own, which changes likewise
+        options["others"] = AdamW(change(0.001, steps))
+    return kind(change(usual if rate is None else rate, steps), **options)

@@ -47,7 +47,7 @@ def lr_find(
     A copy of the network learns, whose rate grows by the same factor each step (Smith 2015,
     "Cyclical learning rates for training neural networks", section 3.3). It ends early where the
     loss is four times its lowest value, or no number. A good rate is well below that of the lowest
-    loss.
+    loss. The others of a :class:`Muon` keep their own rate.
 
     Args:
         network: with loss and optimizer; it does not change.

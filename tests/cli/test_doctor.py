@@ -29,17 +29,18 @@ def test_versions_and_places_are_those_of_this_machine(place):
     assert found["data sets"][0] == "digits;"
 
 
-def test_a_missing_extra_has_its_command(monkeypatch):
+@pytest.mark.parametrize(("package", "extra"), [("numba", "fast"), ("joblib", "studies")])
+def test_a_missing_extra_has_its_command(package, extra, monkeypatch):
     version = metadata.version
 
-    def without_numba(package):
-        if package == "numba":
-            raise metadata.PackageNotFoundError(package)
-        return version(package)
+    def without_it(name):
+        if name == package:
+            raise metadata.PackageNotFoundError(name)
+        return version(name)
 
-    monkeypatch.setattr(metadata, "version", without_numba)
-    output = " ".join(rows(call("doctor"))["numba"])
-    assert output.startswith("not installed: pip install 'salamandre[fast]'")
+    monkeypatch.setattr(metadata, "version", without_it)
+    output = " ".join(rows(call("doctor"))[package])
+    assert output.startswith(f"not installed: pip install 'salamandre[{extra}]'")
 
 
 def test_a_gpu_that_cannot_be_used_has_a_reason(monkeypatch):
@@ -57,3 +58,18 @@ def test_a_folder_of_data_is_looked_into(place, monkeypatch):
         for file in form.files:
             (mnist / file.name).touch()
     assert "mnist," in rows(call("doctor"))["data sets"]
+
+
+def test_a_folder_of_data_that_is_not_there_is_told(place, monkeypatch):
+    monkeypatch.setenv("SALAMANDRE_DATA", str(place / "nowhere"))
+    output = " ".join(rows(call("doctor"))["data folder"])
+    assert output.endswith("nowhere, which is not there: make it, or set SALAMANDRE_DATA")
+
+
+def test_a_file_that_is_removed_meanwhile_counts_nothing(place, monkeypatch):
+    (place / "cache").mkdir()
+    (place / "cache" / "kept").write_bytes(bytes(3_000_000))
+    (place / "cache" / "gone").symlink_to("nowhere")
+    looked_at = ("kept", "gone")
+    monkeypatch.setattr("pathlib.Path.is_file", lambda path: path.name in looked_at)
+    assert rows(call("doctor"))["cache"][-2:] == ["3", "MB"]

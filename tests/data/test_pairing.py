@@ -32,6 +32,14 @@ def test_pictures_side_by_side_are_split_into_condition_and_image(tmp_path, half
     assert (train.split, test.split, train.name) == ("train", "test", tmp_path.name)
 
 
+def test_a_folder_may_be_called_like_a_data_set(tmp_path):
+    left, right = published(tmp_path / "digits")
+    train, _ = data.pairs(tmp_path / "digits", "left", image_size=16)
+    assert train.name == "digits"
+    np.testing.assert_array_equal(train.conditions, left)
+    np.testing.assert_array_equal(train.images, right)
+
+
 def test_each_half_is_cropped_to_its_middle_and_resized_as_a_picture_of_its_own(tmp_path):
     wide = np.concatenate([noise(30, 20), noise(30, 20, seed=1)], axis=1)
     save(tmp_path / "both" / "a.png", wide)

@@ -62,6 +62,18 @@ def test_a_critic_that_has_learned_its_images_by_heart_is_told():
     assert gap == pytest.approx((known.mean() - new.mean()) / new.std(), rel=1e-4) and gap > 0.5
 
 
+def test_the_gap_is_small_between_sets_in_the_order_of_classes():
+    train, test = data.load("digits")
+    train, test = (s[np.argsort(s.labels, kind="stable")] for s in (train, test))
+    generator = sal.Network([sal.NeuronLayer(64, sal.Tanh())], 2, optimizer=sal.Adam())
+    critic = sal.Network([sal.NeuronLayer(1)], 64, optimizer=sal.Adam(), seed=1)
+    play = sal.GanGame(generator, critic, train, latent=sal.Gaussian(2), batch_size=8)
+    scores = [critic.predict((s.images / 8.0 - 1).reshape(-1, 64)) for s in (train, test)]
+    known, new = (s[np.arange(100) * len(s) // 100] for s in scores)
+    gap = evaluation.critic_gap(play, test, count=100)
+    assert gap == pytest.approx((known.mean() - new.mean()) / new.std(), rel=1e-3, abs=1e-4)
+
+
 def test_the_gap_is_recorded_in_a_game():
     play = game()
     metrics = {"gap": evaluation.critic_gap_of(POINTS[:50])}

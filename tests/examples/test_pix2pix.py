@@ -47,6 +47,7 @@ def test_other_players_objectives_and_pairs(tmp_path):
     for words in (
         ("--model", "encoder-decoder", "--objective", "l1", "--latent", "3"),
         ("--model", "slides", "--objective", "least-squares", "--pairs", "grey"),
+        ("--objective", "relativistic"),  # of scores of patches
     ):
         done = run("pix2pix.py", *SMALL, *SHORT, *words, "--rounds", "1", cwd=tmp_path)
         assert "played in all: 1 round" in done.stdout

@@ -47,7 +47,8 @@ def test_the_gradient_with_features(shape, random):
     x, y = random.normal(size=(2, 2, 1, 4, 5))
     measure = inversion._Likeness(generator, x, judge, 0.7)
     values, dy = measure(y)
-    inner = [judge.compute(v.reshape(2, *judge.input_shape), stop=len(layers) - 1) for v in (x, y)]
+    learned = [(v.reshape(2, *judge.input_shape) + 1) / 2 for v in (x, y)]  # 0..1, not -1..1
+    inner = [judge.compute(v, stop=len(layers) - 1) for v in learned]
     expected = ((x - y) ** 2).mean(axis=(1, 2, 3)) + 0.7 * ((inner[0] - inner[1]) ** 2).mean(axis=1)
     assert np.allclose(values, expected)
     dy = dy.copy()

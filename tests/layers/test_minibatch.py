@@ -95,6 +95,15 @@ def test_packs_larger_than_the_batch_are_refused():
     sal.GanGame(generator, critic, X, latent=sal.Gaussian(2), batch_size=4).play(2)
 
 
+@pytest.mark.parametrize("size", [2, 4])
+def test_packs_of_any_size_cannot_have_a_gradient_penalty(size):
+    generator = sal.Network([sal.NeuronLayer(4)], 2, optimizer=sal.Adam())
+    critic = sal.Network([sal.Packing(size), sal.NeuronLayer(1)], 4, optimizer=sal.Adam())
+    options = {"latent": sal.Gaussian(2), "lipschitz": sal.GradientPenalty(), "batch_size": 6}
+    with pytest.raises(ValueError, match="Packing cannot be part of a critic with a gradient pen"):
+        sal.GanGame(generator, critic, X, **options)
+
+
 def test_saved_and_loaded(tmp_path):
     layers = [sal.MinibatchDiscrimination(2, 3), sal.MinibatchDeviation(0.1), sal.NeuronLayer(1)]
     network = sal.Network(layers, 4)

@@ -23,8 +23,17 @@ def test_a_perceptron_has_what_it_is_told():
 
 def test_an_optimizer_has_a_rate_that_suits_it():
     assert perceptrons.new_optimizer("momentum").learning_rate == 0.1
-    decayed = perceptrons.new_optimizer("adam", 0.02, decay_steps=10, weight_decay=0.1)
+    decayed = perceptrons.new_optimizer("adam", 0.02, "cosine", steps=10, weight_decay=0.1)
     assert decayed.learning_rate == 0.02 and isinstance(decayed, sal.Adam)
+
+
+@pytest.mark.parametrize("schedule", ["cosine", "triangle"])
+def test_a_schedule_changes_muon_s_matrices_and_its_others_alike(schedule):
+    muon = perceptrons.new_optimizer("muon", schedule=schedule, steps=10)
+    for step in (2, 5, 10):
+        muon.steps = muon.others.steps = step
+        assert muon.learning_rate / 0.02 == pytest.approx(muon.others.learning_rate / 0.001)
+    assert muon.others.learning_rate < 0.0001
 
 
 def test_what_is_no_perceptron_is_refused():

@@ -38,6 +38,23 @@ def test_channels_are_uncorrelated_and_their_negatives_follow(bias):
     assert all(np.array_equal(before[n], after[n]) == n.startswith("0.") for n in before)
 
 
+def test_channels_do_not_depend_on_the_scale_of_the_images():
+    outputs = []
+    for x in (images(), images() / 16):
+        net = network()
+        models.whiten(net, x)
+        outputs.append(np.abs(net.compute(x, training=False, stop=1)))  # signs are free
+    assert np.allclose(*outputs, atol=1e-6)
+
+
+def test_images_without_differences_are_refused():
+    net = network()
+    before = net.tensors()["0.weights"]
+    with pytest.raises(ValueError, match="needs images whose pixels differ"):
+        models.whiten(net, np.ones((4, 3, 8, 8)))
+    assert np.array_equal(net.tensors()["0.weights"], before)
+
+
 def test_layers_that_do_not_fit_are_refused():
     few = sal.Network([sal.ConvolutionalLayer(20, 2)], (3, 8, 8))
     with pytest.raises(ValueError, match="makes 24 channels, the first layer has 20"):

@@ -42,7 +42,7 @@ def estimate(constraint: str, move: float, mixture: toy.GaussianMixture, steps: 
     critic = sal.Network([*layers, sal.NeuronLayer(1)], 2, optimizer=falling, seed=seed)
     objective, lipschitz = sal.Wasserstein(), CONSTRAINTS[constraint]()
     lipschitz.attach(critic)
-    duel = Duel(critic, lipschitz, BATCH)
+    duel = Duel(critic, lipschitz)
     for step in range(steps):
         real, fake = pair(mixture, move, BATCH, (seed, step))
         scores = duel.scores(real, fake, None)

@@ -134,3 +134,43 @@ def test_others_predict_between_two_direct_steps():
         thread.join()
     rows = {row.tobytes() for row in known}
     assert seen and all(row.tobytes() in rows for row in seen)
+
+
+class Masked(sal.Layer):
+    """Neurons whose weights do not learn: a backprop of a user's own masks their gradient."""
+
+    def __init__(self, outputs, mask=0.0):
+        super().__init__()
+        self.inner, self.mask = sal.NeuronLayer(outputs), mask
+        self.children = (self.inner,)
+
+    def build(self, shape):
+        self.inner.built = True
+        return self.inner.build(shape)
+
+    def compute(self, x, ctx):
+        return self.inner.compute(x, ctx.parts[0])
+
+    def backprop(self, dy, ctx):
+        dx = self.inner.backprop(dy, ctx.parts[0])
+        self.inner.d_weights *= self.mask
+        return dx
+
+
+@pytest.mark.parametrize("count", [4, 9])
+def test_what_a_layer_does_with_its_child_s_gradient_counts(count):
+    network = sal.Network([Masked(3)], 5, sal.MeanSquaredError(), sal.SGD(0.1))
+    weights = network.layers[0].inner.weights.copy()
+    network.learn(X[:count], X[:count, :3])
+    assert np.array_equal(network.layers[0].inner.weights, weights)
+
+
+def test_an_accumulating_pass_adds_what_such_a_layer_leaves():
+    network = sal.Network([Masked(3, mask=0.5)], 5, dtype="float64")
+    for accumulate in (False, True):
+        run = network.new_pass(accumulate=accumulate)
+        network.compute(X, run)
+        network.backprop(np.ones((9, 3)), run)
+        if not accumulate:
+            once = network.gradients.copy()
+    np.testing.assert_allclose(network.gradients, 2 * once)

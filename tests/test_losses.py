@@ -380,3 +380,14 @@ def test_outputs_that_are_no_probabilities_are_refused_before_anything_changes(l
     with pytest.raises(ValueError, match=r"outputs go from -[\d.]+ to [\d.]+: let it end in S"):
         network.learn(X, target)
     assert all(np.array_equal(a, before[name]) for name, a in network.tensors().items())
+
+
+def test_labels_out_of_range_damage_nothing():
+    """Who asks a loss may give any labels; a compiled loop would write beyond its arrays."""
+    pytest.importorskip("numba")
+    loss, z = sal.CrossEntropy(from_logits=True), np.zeros((3, 4)).T
+    backend = sal.get_backend("numpy")
+    value, dz = loss.evaluate(z, np.array([0, 12, 1, -1]), backend)
+    assert np.isnan(value) and np.isnan(dz[[1, 3]]).all() and np.isfinite(dz[[0, 2]]).all()
+    with pytest.raises(ValueError, match=r"shape \(4,\), got \(2,\)"):
+        loss.evaluate(z, np.array([0, 1]), backend)

@@ -355,6 +355,7 @@ def with_labels(backend):
 
 GAMES = {
     "penalty": lambda backend: wasserstein(backend, sal.GradientPenalty(10)),
+    "zero-centred penalty": lambda backend: wasserstein(backend, sal.ZeroCentredPenalty(10, 1)),
     "clipping": lambda backend: wasserstein(backend, sal.WeightClipping(0.1)),
     "spectral norm": lambda backend: wasserstein(backend, sal.SpectralNorm()),
     "remedies": with_remedies,

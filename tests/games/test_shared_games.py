@@ -90,3 +90,15 @@ def test_a_resumed_game_goes_on_alike(tmp_path):
     resumed.play(6)
     assert np.array_equal(resumed.discriminator.parameters, whole.discriminator.parameters)
     assert np.array_equal(resumed.generator.parameters, whole.generator.parameters)
+
+
+def test_threads_of_the_critic_may_change_after_the_game_was_made():
+    plays = [game(threads, lipschitz=sal.GradientPenalty()) for threads in (1, 3)]
+    plays[1].generator.threads = plays[1].discriminator.threads = 1
+    for play in plays:
+        for _ in range(3):
+            play.play_and_learn()
+    assert np.array_equal(plays[0].discriminator.parameters, plays[1].discriminator.parameters)
+    plays[1].discriminator.threads = 3
+    plays[1].play_and_learn()
+    assert len(plays[1]._duel._scored.shares) == 3

@@ -305,7 +305,7 @@ def test_a_blas_that_cannot_be_told_is_mentioned_once_and_steps_are_as_ever(monk
 # -- errors ------------------------------------------------------------------------------------
 
 
-class Refusing(sal.NeuronLayer):
+class RefusingShare(sal.NeuronLayer):
     """Raises what it is told to for the examples that begin with a number."""
 
     errors: dict[float, BaseException] = {}
@@ -319,23 +319,23 @@ class Refusing(sal.NeuronLayer):
 @pytest.mark.parametrize("error", [ValueError("too bad"), KeyboardInterrupt("stop")])
 @pytest.mark.parametrize("where", [0, 2, 5])
 def test_an_error_in_one_share_ends_all_and_changes_nothing(where, error, monkeypatch):
-    layers = [Refusing(4), sal.BatchNorm(), sal.NeuronLayer(3, sal.Softmax())]
+    layers = [RefusingShare(4), sal.BatchNorm(), sal.NeuronLayer(3, sal.Softmax())]
     net = sal.Network(layers, 2, sal.CrossEntropy(), sal.Adam(), threads=3)
     x, labels = np.arange(12.0).reshape(6, 2), [0, 1, 2, 0, 1, 2]
     net.learn(x, labels)
     before, blas = snapshot(net), blas_threads()
-    monkeypatch.setitem(Refusing.errors, x[where // 2 * 2, 0], error)
+    monkeypatch.setitem(RefusingShare.errors, x[where // 2 * 2, 0], error)
     with pytest.raises(type(error), match=str(error)):  # while the others wait for its sums
         net.learn(x, labels)
-    monkeypatch.setattr(Refusing, "errors", {})
+    monkeypatch.setattr(RefusingShare, "errors", {})
     assert unchanged(net, before) and blas_threads() == blas
     net.learn(x, labels)
 
 
 def test_of_several_errors_the_first_share_s_is_raised(monkeypatch):
-    net = sal.Network([Refusing(3)], 2, sal.MeanSquaredError(), sal.SGD(0.1), threads=3)
+    net = sal.Network([RefusingShare(3)], 2, sal.MeanSquaredError(), sal.SGD(0.1), threads=3)
     for number in (2.0, 4.0):
-        monkeypatch.setitem(Refusing.errors, number, ValueError(f"share {number / 2}"))
+        monkeypatch.setitem(RefusingShare.errors, number, ValueError(f"share {number / 2}"))
     with pytest.raises(ValueError, match=r"share 1\.0"):
         net.learn(np.arange(6.0).reshape(3, 2), np.zeros((3, 3)))
 

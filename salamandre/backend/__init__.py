@@ -2,9 +2,15 @@
 
 from salamandre.backend.base import Array, Backend, RandomStream, get_backend, register_backend
 from salamandre.backend.cpu import NumpyBackend
-from salamandre.backend.cuda import CupyBackend
 
 __all__ = ["Array", "Backend", "RandomStream", "get_backend", "register_backend"]
 
+
+def _cupy() -> Backend:
+    from salamandre.backend.cuda import CupyBackend  # not imported with the library
+
+    return CupyBackend()
+
+
 register_backend("numpy", NumpyBackend)
-register_backend("cupy", CupyBackend)
+register_backend("cupy", _cupy)

@@ -8,11 +8,13 @@ import os
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from salamandre.backend.group import Group, Meeting
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future  # imported when the first batch is shared
 
 Task = Callable[[Group], Any]
 
@@ -27,6 +29,8 @@ class Team:
     """
 
     def __init__(self, size: int) -> None:
+        from concurrent.futures import ThreadPoolExecutor
+
         self._size = size
         self._pool = ThreadPoolExecutor(size - 1, "salamandre")
 
@@ -73,6 +77,8 @@ class Team:
 
 def _finish(futures: list[Future[Any]], barrier: threading.Barrier) -> None:
     """Wait for the threads, also when interrupted: they work on the caller's memory."""
+    from concurrent.futures import wait
+
     try:
         wait(futures)
     except BaseException:  # Ctrl-C

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
 import numpy as np
+import pytest
 
 import salamandre as sal
 
@@ -21,3 +23,25 @@ def gradient_error(network: sal.Network, energy: Callable[[], float], h: float =
         numerical[i] = (high - energy()) / (2 * h)
         network.parameters[i] += h
     return float(np.linalg.norm(analytic - numerical) / np.linalg.norm(analytic + numerical))
+
+
+def penalty_agrees(penalty, critic, real, fake, labels, random, ways: int = 5) -> None:
+    """Compare an attached penalty's gradient with differences along random directions."""
+    state, host = copy.deepcopy(critic.random.state), critic.backend.to_numpy
+
+    def energy() -> float:
+        critic.random.state, critic.gradients[...] = copy.deepcopy(state), 0
+        return float(penalty.penalty(real, fake, labels))
+
+    energy()
+    analytic, h = np.array(host(critic.gradients)), 1e-5
+    for _ in range(ways):
+        way = random.normal(size=analytic.shape)
+        way /= np.linalg.norm(way)
+        step = critic.backend.asarray(h * way)
+        critic.parameters += step
+        high = energy()
+        critic.parameters -= 2 * step
+        numerical = (high - energy()) / (2 * h)
+        critic.parameters += step
+        assert numerical == pytest.approx(analytic @ way, rel=1e-6, abs=1e-7)

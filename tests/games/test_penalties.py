@@ -6,6 +6,7 @@ import copy
 
 import numpy as np
 import pytest
+from differences import penalty_agrees
 from players import game
 from pytorch_twins import close, nn, torch
 
@@ -136,24 +137,7 @@ def test_gradients_of_penalties_against_differences(name, penalty, backend, host
     real, fake = map(critic.backend.asarray, random.normal(size=(2, 4, *critic.input_shape)))
     labels = critic.backend.asarray(LABELS) if critic.classes else None
     penalty.attach(critic)
-    state = copy.deepcopy(critic.random.state)
-
-    def energy():
-        critic.random.state, critic.gradients[...] = copy.deepcopy(state), 0
-        return float(penalty.penalty(real, fake, labels))
-
-    energy()
-    analytic, h = np.array(host(critic.gradients)), 1e-5
-    for _ in range(3):
-        way = random.normal(size=analytic.shape)
-        way /= np.linalg.norm(way)
-        step = critic.backend.asarray(h * way)
-        critic.parameters += step
-        high = energy()
-        critic.parameters -= 2 * step
-        numerical = (high - energy()) / (2 * h)
-        critic.parameters += step
-        assert numerical == pytest.approx(analytic @ way, rel=1e-6, abs=1e-7)
+    penalty_agrees(penalty, critic, real, fake, labels, random, 3)
 
 
 def test_a_penalty_is_added_to_the_gradients_that_are_there(random):

@@ -6,6 +6,7 @@ import copy
 
 import numpy as np
 import pytest
+from differences import penalty_agrees
 from players import POINTS, players
 from pytorch_twins import close, nn, torch
 
@@ -121,24 +122,7 @@ def test_the_gradient_of_the_gradient_penalty(name, backend, host, random):
     penalty.attach(critic)
     real, fake = map(critic.backend.asarray, random.normal(size=(2, 6, *critic.input_shape)))
     labels = critic.backend.asarray(np.array([2, 0, 1, 2, 2, 0])) if critic.classes else None
-    state = copy.deepcopy(critic.random.state)
-
-    def energy():
-        critic.random.state, critic.gradients[...] = copy.deepcopy(state), 0
-        return float(penalty.penalty(real, fake, labels))
-
-    energy()
-    analytic, h = np.array(host(critic.gradients)), 1e-5
-    for _ in range(5):
-        way = random.normal(size=analytic.shape)
-        way /= np.linalg.norm(way)
-        step = critic.backend.asarray(h * way)
-        critic.parameters += step
-        high = energy()
-        critic.parameters -= 2 * step
-        numerical = (high - energy()) / (2 * h)
-        critic.parameters += step
-        assert numerical == pytest.approx(analytic @ way, rel=1e-6, abs=1e-7)
+    penalty_agrees(penalty, critic, real, fake, labels, random)
 
 
 @pytest.mark.parametrize("name", [name for name, (*_, theirs) in CRITICS.items() if theirs])

@@ -15,7 +15,6 @@ from networks import everything, snapshot, unchanged
 
 import salamandre as sal
 from salamandre.backend import team
-from salamandre.layer import Linear
 
 N = 7  # of which no number of threads but 1 and 7 makes equal shares
 IMAGES, VECTORS = (2, 6, 6), 5
@@ -401,101 +400,3 @@ def test_a_forked_process_has_threads_of_its_own():
         "raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
     )
     assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == 7
-
-
-# -- layers of one's own -----------------------------------------------------------------------
-
-
-class Blocks(sal.Layer):
-    """Layers that it keeps in a list of pairs of its own."""
-
-    def __init__(self):
-        super().__init__()
-        self.children = sal.NeuronLayer(4), sal.NeuronLayer(4)
-        self.blocks = [(layer, "block") for layer in self.children]
-
-    def build(self, shape):
-        for layer, _ in self.blocks:
-            shape, layer.built = layer.build(shape), True
-        return shape
-
-    def compute(self, x, ctx):
-        for (layer, _), part in zip(self.blocks, ctx.parts, strict=True):
-            x = layer.compute(x, part)
-        return x
-
-    def backprop(self, dy, ctx):
-        for (layer, _), part in zip(self.blocks[::-1], ctx.parts[::-1], strict=True):
-            dy = layer.backprop(dy, part)
-        return dy
-
-
-class TimesLabel(sal.Layer):
-    def build(self, shape):
-        return shape
-
-    def compute(self, x, ctx):
-        return x * (1 + ctx.labels[:, None])
-
-    def backprop(self, dy, ctx):
-        return dy * (1 + ctx.labels[:, None])
-
-
-@pytest.mark.parametrize(
-    "layers", [lambda: [Blocks()], lambda: [sal.Embedding(3, 2), TimesLabel()]]
-)
-def test_layers_of_one_s_own_learn_what_the_whole_batch_does(layers):
-    x, found = np.random.default_rng(0).normal(size=(N, 5)), []
-    for threads in (1, 2):
-        options = {"dtype": "float64", "threads": threads}
-        made = [*layers(), sal.NeuronLayer(3)]
-        net = sal.Network(made, 5, sal.MeanSquaredError(), sal.SGD(0.1), **options)
-        net.learn(x, x[:, :3], LABELS if net.classes else None)
-        found.append(net.parameters)
-    close(*found)
-
-
-class Centre(Linear):
-    """x minus the batch's mean, which it tells nobody."""
-
-    def build(self, shape):
-        return shape
-
-    def apply(self, x, ctx, name="y"):
-        return x - x.mean(axis=0)
-
-    adjoint = apply
-
-
-def test_layers_of_one_s_own_are_shared_only_if_asked(monkeypatch):
-    monkeypatch.setattr(team._blas, "allowed", 2)
-    monkeypatch.setattr(team._blas, "depth", 1)  # as if BLAS had two threads
-    layers = [window(32, 3, 1, 1), window(32, 3, 1, 1)]
-    assert sal.Network(layers, (3, 32, 32)).shares(64) == (team._cores() > 1)
-    layers = [window(32, 3, 1, 1), window(32, 3, 1, 1), Centre()]
-    assert not sal.Network(layers, (3, 32, 32)).shares(64)
-
-
-class Perceptual(sal.Layer):
-    """Asks another network, whose batches may be shared too."""
-
-    judge = sal.Network([sal.NeuronLayer(4)], 4, threads=2)
-
-    def build(self, shape):
-        return shape
-
-    def compute(self, x, ctx):
-        run = self.judge.new_pass(shared=True)
-        return x + 0 * self.judge.compute(x, run)
-
-    def backprop(self, dy, ctx):
-        return dy
-
-
-def test_a_network_inside_of_a_share_does_not_share():
-    layers = [sal.NeuronLayer(4), Perceptual(), sal.NeuronLayer(3)]
-    net = sal.Network(layers, 5, sal.MeanSquaredError(), sal.SGD(0.1), threads=2)
-    task = threading.Thread(target=net.learn, args=(np.ones((8, 5)), np.ones((8, 3))), daemon=True)
-    task.start()
-    task.join(20)
-    assert not task.is_alive()

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import cuda_on_cpu
 import pytest
+from tape_backend import TapeBackend
 
 import salamandre as sal
 from salamandre.backend.cpu import NumpyBackend
+from salamandre.backend.cuda import CupyBackend
 
 RUNNERS = ["loop", "kernel", "reference", pytest.param("gpu", marks=pytest.mark.gpu)]
 
@@ -28,3 +30,11 @@ def running(runner):
             pytest.skip("needs a C++ compiler")
         return cuda_on_cpu.CudaOnCpu()
     return sal.get_backend("strict" if runner == "reference" else "cupy")
+
+
+@pytest.fixture(params=["tape", pytest.param("cupy", marks=pytest.mark.gpu)])
+def sides(request):
+    """A backend that works at once, and one of the same kind that records."""
+    if request.param == "tape":
+        return sal.get_backend("strict"), TapeBackend()
+    return CupyBackend(graphs=False), CupyBackend(graphs=True)

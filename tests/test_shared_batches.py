@@ -346,20 +346,6 @@ def test_a_loss_that_is_not_finite_is_refused_as_ever():
         trained(net)
 
 
-def test_settings_of_numpy_reach_all_shares():
-    net = sal.Network([Root(3)], 2, threads=2)
-    run = net.new_pass(shared=True)
-    with np.errstate(invalid="raise"), pytest.raises(FloatingPointError):
-        net.compute(np.array([[1.0, 1.0], [-1.0, -1.0]]), run)
-    with np.errstate(invalid="ignore"):
-        net.compute(np.array([[1.0, 1.0], [-1.0, -1.0]]), run)
-
-
-class Root(sal.NeuronLayer):
-    def compute(self, x, ctx):
-        return super().compute(np.sqrt(x), ctx)
-
-
 # -- other threads and processes ---------------------------------------------------------------
 
 

@@ -106,3 +106,17 @@ def test_a_network_inside_of_a_share_does_not_share():
     task.start()
     task.join(20)
     assert not task.is_alive()
+
+
+def test_settings_of_numpy_reach_all_shares():
+    net = sal.Network([Root(3)], 2, threads=2)
+    run = net.new_pass(shared=True)
+    with np.errstate(invalid="raise"), pytest.raises(FloatingPointError):
+        net.compute(np.array([[1.0, 1.0], [-1.0, -1.0]]), run)
+    with np.errstate(invalid="ignore"):
+        net.compute(np.array([[1.0, 1.0], [-1.0, -1.0]]), run)
+
+
+class Root(sal.NeuronLayer):
+    def compute(self, x, ctx):
+        return super().compute(np.sqrt(x), ctx)

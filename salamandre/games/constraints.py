@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,8 @@ from salamandre.network import Network
 from salamandre.passes import Pass
 
 TINY = 1e-12  # below it a number is zero
+
+Energy = Callable[[Array], tuple[Array, Array]]
 
 
 class Lipschitz(Component):
@@ -99,7 +102,52 @@ class WeightClipping(Lipschitz):
             xp.maximum(parameters, -self.limit, out=parameters)
 
 
-class GradientPenalty(Lipschitz):
+class SlopePenalty(Lipschitz):
+    """Base of penalties that are a function of ‖∇D(x)‖² at some points x.
+
+    The gradient by the parameters takes one pass along dE/d∇D(x), and one back through it. The
+    discriminator must not contain batch-norm.
+    """
+
+    def attach(self, critic: Network) -> None:
+        """Let layers that have no second-order backprop refuse before the first round."""
+        super().attach(critic)
+        self._run = critic.new_pass(statistics=False, accumulate=True, shared=True)
+        require_second_order(critic)
+
+    def add(self, x: Array, labels: Array | None, energy: Energy, run: Pass | None = None) -> Array:
+        """Return E of ‖∇D(x)‖² (N,), and add its gradient to the critic's.
+
+        Args:
+            x: points (N, ...).
+            labels: theirs (N,), if there are any.
+            energy: returns E and dE/d‖∇D(x)‖² (N,).
+            run: a pass that accumulates. Default: the penalty's own.
+        """
+        critic, xp, count, run = self.critic, self.critic.backend.xp, len(x), run or self._run
+        run.want(parameter_gradients=False)
+        scores = critic.compute(x, run, labels=labels if critic.classes else None)
+        mean = xp.full(scores.shape, count / scores.size, dtype=scores.dtype)  # of patches
+        g = critic.backprop(mean, run)
+        value, slope = energy((g * g).reshape(count, -1).sum(axis=1))
+        run.want(input_gradient=False)
+        critic.compute_tangent(g * (2 * slope).reshape(count, *(1,) * (x.ndim - 1)), run)
+        critic.backprop_tangent(None, mean, run)
+        return value
+
+    def advice(self, grown: Collection[str]) -> str:
+        """Blame the penalty, if it had grown."""
+        return f"lower the weight of the {self!r}" if "penalty" in grown else ""
+
+
+def unit_slope(xp: Any, weight: float, square: Array) -> tuple[Array, Array]:
+    """Return E = weight · mean of (‖∇D‖ - 1)², and dE/d‖∇D‖² (N,), from ‖∇D‖² (N,)."""
+    norm = xp.sqrt(square + 1e-12)  # whose slope is finite at 0
+    excess = norm - 1
+    return weight * (excess * excess).mean(), (weight / len(norm)) * excess / norm
+
+
+class GradientPenalty(SlopePenalty):
     """E = weight · mean of (‖∇D(x̂)‖ - 1)² (Gulrajani et al. 2017, equation 3).
 
     Each x̂ is at a uniformly random position between a real and a fake example. With g = ∇D(x̂) and
@@ -119,12 +167,6 @@ class GradientPenalty(Lipschitz):
 
     def __init__(self, weight: float = 10.0) -> None:
         self.weight = real("GradientPenalty weight", weight, 0, above=True)
-
-    def attach(self, critic: Network) -> None:
-        """Let layers that have no second-order backprop refuse before the first round."""
-        super().attach(critic)
-        self._run = critic.new_pass(statistics=False, accumulate=True, shared=True)
-        require_second_order(critic)
 
     def follow(self, scored: Pass) -> None:
         """Let :meth:`penalty_of_scored` complete each backprop of a pass, see :meth:`Pass.follow`.
@@ -162,19 +204,8 @@ class GradientPenalty(Lipschitz):
         return self.critic.random.uniform(shape, self.critic.dtype)
 
     def _add(self, between: Array, run: Pass, labels: Array | None) -> Any:
-        critic, xp, count = self.critic, self.critic.backend.xp, len(between)
-        run.want(parameter_gradients=False)
-        scores = critic.compute(between, run, labels=labels if critic.classes else None)
-        mean = xp.full(scores.shape, count / scores.size, dtype=scores.dtype)  # of patches
-        g = critic.backprop(mean, run)
-        norm = xp.sqrt((g * g).reshape(count, -1).sum(axis=1) + 1e-12)
-        excess = norm - 1
-        loss = self.weight * (excess * excess).mean()
-        factor = (2 * self.weight / count) * excess / norm
-        run.want(input_gradient=False)
-        critic.compute_tangent(g * factor.reshape(count, *(1,) * (g.ndim - 1)), run)
-        critic.backprop_tangent(None, mean, run)
-        return loss
+        energy = partial(unit_slope, self.critic.backend.xp, self.weight)
+        return self.add(between, labels, energy, run)
 
     def advice(self, grown: Collection[str]) -> str:
         """Blame a weight above the paper's, if the penalty had grown."""

@@ -2,56 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from functools import partial
 from typing import Any
 
 from salamandre.backend import Array
 from salamandre.checks import real as real_number
 from salamandre.checks import whole
-from salamandre.games.constraints import Lipschitz, require_second_order
-from salamandre.network import Network
-
-Energy = Callable[[Array], tuple[Array, Array]]
+from salamandre.games.constraints import SlopePenalty, unit_slope
 
 
-class _SlopePenalty(Lipschitz):
-    """Base of penalties that are a function of ‖∇D(x)‖² at some points x.
-
-    The gradient by the parameters is that of :class:`salamandre.games.GradientPenalty`: one pass
-    along dE/d∇D(x), and one back through it. The discriminator must not contain batch-norm.
-    """
-
-    def attach(self, critic: Network) -> None:
-        """Let layers that have no second-order backprop refuse before the first round."""
-        super().attach(critic)
-        self._run = critic.new_pass(statistics=False, accumulate=True, shared=True)
-        require_second_order(critic)
-
-    def add(self, x: Array, labels: Array | None, energy: Energy) -> Array:
-        """Return E of ‖∇D(x)‖² (N,), and add its gradient to the critic's.
-
-        Args:
-            x: points (N, ...).
-            labels: theirs (N,), if there are any.
-            energy: returns E and dE/d‖∇D(x)‖² (N,).
-        """
-        critic, run, xp, count = self.critic, self._run, self.critic.backend.xp, len(x)
-        run.want(parameter_gradients=False)
-        scores = critic.compute(x, run, labels=labels if critic.classes else None)
-        mean = xp.full(scores.shape, count / scores.size, dtype=scores.dtype)  # of patches
-        g = critic.backprop(mean, run)
-        value, slope = energy((g * g).reshape(count, -1).sum(axis=1))
-        run.want(input_gradient=False)
-        critic.compute_tangent(2 * g * slope.reshape(count, *(1,) * (x.ndim - 1)), run)
-        critic.backprop_tangent(None, mean, run)
-        return value
-
-    def advice(self, grown: Collection[str]) -> str:
-        """Blame the penalty, if it had grown."""
-        return f"lower the weight of the {self!r}" if "penalty" in grown else ""
-
-
-class ZeroCentredPenalty(_SlopePenalty):
+class ZeroCentredPenalty(SlopePenalty):
     """E = real/2 · mean of ‖∇D(x)‖² at real x + fake/2 · the same at fake x.
 
     The first term is R1, the second R2 (Mescheder, Geiger and Nowozin 2018, "Which training methods
@@ -97,7 +57,7 @@ class ZeroCentredPenalty(_SlopePenalty):
         return self.add(x, labels, lambda square: ((share * square).sum(), share))
 
 
-class Dragan(_SlopePenalty):
+class Dragan(SlopePenalty):
     """E = weight · mean of (‖∇D(x + δ)‖ - 1)², at real examples x with Gaussian noise δ.
 
     Near the data alone, not between real and fake examples as ``GradientPenalty``: so it suits
@@ -119,10 +79,4 @@ class Dragan(_SlopePenalty):
         centred = real - real.mean()
         spread = self.noise * xp.sqrt((centred * centred).mean())
         near = real + spread * critic.random.normal(real.shape, critic.dtype)
-
-        def energy(square: Array) -> tuple[Array, Array]:
-            norm = xp.sqrt(square + 1e-12)  # whose slope is finite at 0
-            excess = norm - 1
-            return self.weight * (excess * excess).mean(), self.weight / len(norm) * excess / norm
-
-        return self.add(near, labels, energy)
+        return self.add(near, labels, partial(unit_slope, xp, self.weight))

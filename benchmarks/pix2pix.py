@@ -53,18 +53,24 @@ def their_round(width: int, last: bool) -> Step:
     import torch
     from torch import nn
 
+    def up(inputs: int, outputs: int, level: int, bias: bool = False) -> list[nn.Module]:
+        if level > 1:
+            return [nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=bias)]
+        return [nn.Upsample(scale_factor=2), nn.Conv2d(inputs, outputs, 3, 1, 1, bias=bias)]
+
     class Level(nn.Module):
         """A level of the U-Net: down, what is inside, up; past it goes its input."""
 
-        def __init__(self, outer: int, inner: int, inside: list[nn.Module], noise: bool) -> None:
+        def __init__(self, level: int, inside: list[nn.Module]) -> None:
             super().__init__()
+            outer, inner = widths[level - 1], widths[level]
             self.layers = nn.Sequential(
                 *(nn.LeakyReLU(0.2), nn.Conv2d(outer, inner, 4, 2, 1, bias=False)),
                 *([nn.BatchNorm2d(inner), *inside] if inside else []),
                 nn.ReLU(),
-                nn.ConvTranspose2d(inner * (2 if inside else 1), outer, 4, 2, 1, bias=False),
+                *up(inner * (2 if inside else 1), outer, level),
                 nn.BatchNorm2d(outer),
-                *([nn.Dropout(0.5)] if noise else []),
+                *([nn.Dropout(0.5)] if level >= depth - 3 else []),
             )
 
         def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -75,10 +81,10 @@ def their_round(width: int, last: bool) -> Step:
     widths = [width * min(8, 2**level) for level in range(depth)]
     inside: list[nn.Module] = []
     for level in range(depth - 1, 0, -1):
-        inside = [Level(widths[level - 1], widths[level], inside, level >= depth - 3)]
+        inside = [Level(level, inside)]
     generator = nn.Sequential(
         *(nn.Conv2d(3, width, 4, 2, 1), *inside, nn.ReLU()),
-        *(nn.ConvTranspose2d(2 * width, 3, 4, 2, 1), nn.Tanh()),
+        *(*up(2 * width, 3, 0, bias=True), nn.Tanh()),
     ).to(memory_format=layout)
     discriminator = nn.Sequential(
         *(nn.Conv2d(6, width, 4, 2, 1), nn.LeakyReLU(0.2)),

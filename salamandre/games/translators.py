@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 from salamandre.activations import LeakyReLU, ReLU, Tanh
 from salamandre.initializers import Gaussian
@@ -12,6 +13,7 @@ from salamandre.layers.convolution import ConvolutionalLayer, TransposedConvolut
 from salamandre.layers.dropout import Dropout
 from salamandre.layers.neuron import NeuronLayer
 from salamandre.layers.normalization import BatchNorm
+from salamandre.layers.pooling import Upsample
 from salamandre.layers.shape import Flatten, Reshape
 from salamandre.texts import counted
 
@@ -24,7 +26,8 @@ def unet(size: Shape, outputs: int, channels: int = 64, skips: bool = True) -> l
 
     Convolutions halve the picture as often as both sides are even, at most eight times, with
     ``channels`` channels, then twice, four and eight times as many; transposed ones double it
-    again. Dropout in the three innermost of those, but not in the last two, is the generator's
+    again, at the two outermost levels enlarged pixels and windows of 3×3 (``twice_as_large``).
+    Dropout in the three innermost of those, but not in the last two, is the generator's
     noise, also when pictures are generated; these are then normalised by running statistics, where
     the paper takes those of the test batch. Each level has a way past all that is inside it.
 
@@ -44,13 +47,24 @@ def unet(size: Shape, outputs: int, channels: int = 64, skips: bool = True) -> l
     for level in range(depth - 1, 0, -1):
         down = ConvolutionalLayer(widths[level], 4, 2, 1, bias=False, initializer=START)
         norm = [BatchNorm()] if inner else []  # one pixel of each channel has nothing to normalise
-        up = TransposedConvolutionalLayer(widths[level - 1], 4, 2, 1, bias=False, initializer=START)
+        up = twice_as_large(widths[level - 1], level, bias=False)
         noise = [Dropout(0.5, always=True)] if depth - 4 <= level - 1 and level > 1 else []
-        layers = [LeakyReLU(0.2), down, *norm, *inner, ReLU(), up, BatchNorm(), *noise]
+        layers = [LeakyReLU(0.2), down, *norm, *inner, ReLU(), *up, BatchNorm(), *noise]
         inner = [Skip(layers) if skips else Sequential(layers)]
     first = ConvolutionalLayer(widths[0], 4, 2, 1, initializer=START)
-    last = TransposedConvolutionalLayer(outputs, 4, 2, 1, activation=Tanh(), initializer=START)
-    return [first, *inner, ReLU(), last]
+    last = twice_as_large(outputs, 0, activation=Tanh())
+    return [first, *inner, ReLU(), *last]
+
+
+def twice_as_large(channels: int, level: int, **options: Any) -> list[Layer]:
+    """Return layers that double a picture, without a grid of two or four pixels in the result.
+
+    Neighbouring pixels come from different weights of a transposed convolution, which shows in wide
+    areas; the two outermost levels therefore enlarge first (Odena, Dumoulin, Olah 2016).
+    """
+    if level > 1:
+        return [TransposedConvolutionalLayer(channels, 4, 2, 1, initializer=START, **options)]
+    return [Upsample(), ConvolutionalLayer(channels, 3, padding=1, initializer=START, **options)]
 
 
 def encoder_decoder(size: Shape, outputs: int, channels: tuple[int, ...]) -> list[Layer]:

@@ -15,10 +15,17 @@ RANDOM = np.random.default_rng(5)
 SIZE = (16, 16)
 
 
+def torch_up(inputs, outputs, level, bias=False):
+    """The two outermost levels enlarge before they convolve."""
+    if level > 1:
+        return [nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=bias)]
+    return [nn.Upsample(scale_factor=2), nn.Conv2d(inputs, outputs, 3, 1, 1, bias=bias)]
+
+
 class TorchUNet(nn.Module):
     """A level of the U-Net: down, what is inside, up; past it goes its input."""
 
-    def __init__(self, inputs, channels, inner):
+    def __init__(self, inputs, channels, level, inner):
         super().__init__()
         doubled = channels if inner is None else 2 * channels
         norm = nn.Identity() if inner is None else nn.BatchNorm2d(channels)
@@ -28,7 +35,7 @@ class TorchUNet(nn.Module):
             norm,
             nn.Identity() if inner is None else inner,
             nn.ReLU(),
-            nn.ConvTranspose2d(doubled, inputs, 4, 2, 1, bias=False),
+            *torch_up(doubled, inputs, level),
             nn.BatchNorm2d(inputs),
         )
 
@@ -40,10 +47,10 @@ def torch_players(width):
     """The U-Net for 16×16 and the 16×16 PatchGAN in PyTorch, with grey conditions."""
     inner = None
     for level in (3, 2, 1):
-        inner = TorchUNet(width * 2 ** (level - 1), width * 2**level, inner)
+        inner = TorchUNet(width * 2 ** (level - 1), width * 2**level, level, inner)
     generator = nn.Sequential(
         *(nn.Conv2d(1, width, 4, 2, 1), inner, nn.ReLU()),
-        *(nn.ConvTranspose2d(2 * width, 3, 4, 2, 1), nn.Tanh()),
+        *(*torch_up(2 * width, 3, 0, bias=True), nn.Tanh()),
     )
     discriminator = nn.Sequential(
         *(nn.Conv2d(4, width, 4, 2, 1), nn.LeakyReLU(0.2)),
@@ -164,6 +171,8 @@ def test_the_u_net_is_the_paper_s_at_256():
     for _, layer in network.walk():
         if isinstance(layer, sal.TransposedConvolutionalLayer):
             up.append(layer.weights.shape[:2])
+        elif isinstance(layer, sal.ConvolutionalLayer) and layer.weights.shape[2:] == (3, 3):
+            up.append(layer.weights.shape[1::-1])
         elif isinstance(layer, sal.ConvolutionalLayer):
             down.append(64 * layer.channels)
         elif isinstance(layer, sal.Dropout):
@@ -173,6 +182,16 @@ def test_the_u_net_is_the_paper_s_at_256():
     assert [64 * outputs for _, outputs in up[:-1]] == [512, 512, 512, 512, 256, 128, 64]
     assert [64 * inputs for inputs, _ in up] == [512, 1024, 1024, 1024, 1024, 512, 256, 128]
     assert network.output_shape == (3, 256, 256)
+
+
+def test_a_wide_area_gets_no_grid_from_the_outermost_levels():
+    """Equal pixels inside them stay equal, away from the picture's edge (Odena et al. 2016)."""
+    _, skip, *last = unet((64, 64), 3, channels=4)
+    layers = [*skip.layers[-3:], *last]
+    network = sal.Network(layers, (16, 16, 16), dtype="float64", seed=0)
+    y = network.predict(np.broadcast_to(RANDOM.normal(size=(1, 16, 1, 1)), (1, 16, 16, 16)))
+    assert y.shape == (1, 3, 64, 64)
+    assert np.ptp(y[:, :, 8:-8, 8:-8], axis=(2, 3)).max() < 1e-12 < np.abs(y).max()
 
 
 @pytest.mark.parametrize("field", [1, 16, 34, 70])

@@ -37,6 +37,7 @@ from salamandre.program import Help, run_program, usage
 from salamandre.texts import counted
 
 SAMPLES = 26_000  # that are counted, as in the papers
+START = sal.initializers.Gaussian(0.02)  # of weights before batch-norm (Radford et al. 2016)
 
 
 class Players(NamedTuple):
@@ -88,11 +89,9 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     return parse(parser, given)
 
 
-def build_game(options: argparse.Namespace, images: data.Images) -> sal.GanGame:
-    """Return the game: a DCGAN, whose discriminator has penalties or batch-norm and packing."""
-    players, (channels, *size) = PLAYERS[options.players], images.shape
-    window, middle = players.window, players.window // 2
-    start = sal.initializers.Gaussian(0.02)
+def generator_layers(players: Players, shape: tuple[int, ...]) -> list[sal.Layer]:
+    """Return layers from latent vectors to images (channels, height, width)."""
+    window, middle, (channels, *size) = players.window, players.window // 2, shape
     sizes = [tuple(size)]  # from the smallest on
     for _ in players.discriminator:
         sizes.insert(0, tuple((side + 1) // 2 for side in sizes[0]))
@@ -100,27 +99,36 @@ def build_game(options: argparse.Namespace, images: data.Images) -> sal.GanGame:
     def up(count: int, small: tuple[int, ...], large: tuple[int, ...]) -> sal.Layer:
         more = [b - (2 * a - 1) for a, b in zip(small, large, strict=True)]
         return sal.TransposedConvolutionalLayer(
-            count, window, 2, middle, initializer=start, output_padding=more
+            count, window, 2, middle, initializer=START, output_padding=more
         )
 
     first = (players.generator[0], *sizes[0])
-    layers: list[sal.Layer] = [sal.NeuronLayer(math.prod(first), initializer=start)]
+    layers: list[sal.Layer] = [sal.NeuronLayer(math.prod(first), initializer=START)]
     layers += [sal.Reshape(first), sal.BatchNorm(), sal.ReLU()]
     for index, count in enumerate(players.generator[1:]):
         layers += [up(count, *sizes[index : index + 2]), sal.BatchNorm(), sal.ReLU()]
     if len(players.generator) < len(sizes):
         layers.append(up(channels, *sizes[-2:]))
     else:
-        layers.append(sal.ConvolutionalLayer(channels, window, 1, middle, initializer=start))
-    layers.append(sal.Tanh())
+        layers.append(sal.ConvolutionalLayer(channels, window, 1, middle, initializer=START))
+    return [*layers, sal.Tanh()]
 
-    shown: list[sal.Layer] = [sal.Packing(options.pack)] * (options.pack > 1)
+
+def discriminator_layers(players: Players, pack: int, normalised: bool) -> list[sal.Layer]:
+    """Return layers from images to scores, with batch-norm in all but the first, or without."""
+    window, middle = players.window, players.window // 2
+    start = START if normalised else sal.initializers.He()
+    layers: list[sal.Layer] = [sal.Packing(pack)] if pack > 1 else []
     for index, count in enumerate(players.discriminator):
-        shown.append(sal.ConvolutionalLayer(count, window, 2, middle, initializer=start))
-        if index and not options.penalty:
-            shown.append(sal.BatchNorm())
-        shown.append(sal.LeakyReLU(0.2))
-    shown += [sal.Flatten(), sal.NeuronLayer(1, initializer=start)]
+        layers.append(sal.ConvolutionalLayer(count, window, 2, middle, initializer=start))
+        layers += [sal.BatchNorm()] if normalised and index else []
+        layers.append(sal.LeakyReLU(0.2))
+    return [*layers, sal.Flatten(), sal.NeuronLayer(1, initializer=start)]
+
+
+def build_game(options: argparse.Namespace, images: data.Images) -> sal.GanGame:
+    """Return the game; penalties and batch-norm in the discriminator exclude each other."""
+    players, weight = PLAYERS[options.players], options.penalty
 
     def player(
         layers: list[sal.Layer], inputs: int | tuple[int, ...], rate: float, seed: int
@@ -128,15 +136,16 @@ def build_game(options: argparse.Namespace, images: data.Images) -> sal.GanGame:
         optimizer = sal.Adam(rate, beta1=0.5, beta2=0.99)
         return sal.Network(layers, inputs, optimizer=optimizer, seed=seed, backend=options.backend)
 
-    weight, every = options.penalty, options.penalty_every
+    generator = generator_layers(players, images.shape)
+    discriminator = discriminator_layers(players, options.pack, normalised=not weight)
     return sal.GanGame(
-        player(layers, options.latent, options.generator_rate, options.seed),
-        player(shown, images.shape, options.discriminator_rate, options.seed + 1),
+        player(generator, options.latent, options.generator_rate, options.seed),
+        player(discriminator, images.shape, options.discriminator_rate, options.seed + 1),
         images,
         latent=sal.Gaussian(options.latent),
         batch_size=options.batch_size,
         objective=games.OBJECTIVES[options.objective](),
-        lipschitz=sal.ZeroCentredPenalty(weight, weight, every) if weight else None,
+        lipschitz=sal.ZeroCentredPenalty(weight, weight, options.penalty_every) if weight else None,
         remedies=[sal.MovingAverage(options.average)] if options.average else [],
         seed=options.seed,
     )
@@ -168,7 +177,7 @@ def main() -> None:
     print(f"data set {images.name}: {counted(len(images), 'image')}")
     print(f"generator\n{game.generator.summary()}\n")
     print(f"discriminator\n{game.discriminator.summary()}\n")
-    judge = evaluation.Judge.trained(digits, test, backend=options.backend)
+    judge = evaluation.Judge.trained(digits, test, convolutional=True, backend=options.backend)
     print(f"the judge's accuracy on {len(test)} test images is {judge.accuracy:.2%}")
     run = runs.open_run(options, images.name, images, loops={".": game})
     runs.play(

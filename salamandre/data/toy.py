@@ -51,7 +51,7 @@ def stacked(images: Images, count: int = 128_000, seed: int = 0) -> Images:
     """Three grey images, drawn at random, as the channels of each image.
 
     Of ten digits 1,000 modes (Metz et al. 2017, "Unrolled generative adversarial networks", section
-    3.3.1); 128,000 stacks are those of Srivastava et al. 2017, section 4.1, and Lin et al. 2018.
+    3.3.1); Lin et al. 2018, section 4.2, draw 128,000.
 
     Args:
         images: grey ones (N, 1, H, W) of at most 40 classes.

@@ -24,7 +24,6 @@ from digit_games import (
     add_data,
     add_players,
     add_run,
-    draw_nearest,
     end_if_interrupted,
     open_both,
     parse,
@@ -188,7 +187,6 @@ def main() -> None:
         metrics={"modes": partial(modes, judge=judge)} if options.evaluate else None,
         evaluate_every=max(1, options.evaluate),
     )
-    draw_nearest(game, images, run.folder / "nearest.png")
     if game.history.records:
         found = game.history.records[-1]
         print(

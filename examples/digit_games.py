@@ -38,7 +38,12 @@ def new_parser(text: str | None, size: int | None = None) -> argparse.ArgumentPa
     parser = argparse.ArgumentParser(description=text, formatter_class=Help)
     add = add_data(parser, size)
     add("--digits", metavar="N|N-N", help="classes to generate, such as 0-9, default all")
+    add_run(parser)
+    return parser
 
+
+def add_run(parser: argparse.ArgumentParser) -> None:
+    """Give a parser the options of the run."""
     add = parser.add_argument_group("run").add_argument
     add("--batch-size", type=COUNT, default=64, metavar="N", help="default 64")
     add("--seed", type=AMOUNT, default=0, metavar="N", help="of all random numbers, default 0")
@@ -47,7 +52,6 @@ def new_parser(text: str | None, size: int | None = None) -> argparse.ArgumentPa
     evaluate = "rounds between evaluations by a classifier of the images, default 2000; 0: none"
     add("--evaluate", type=AMOUNT, default=2000, metavar="N", help=evaluate)
     add("--backend", metavar="NAME", help="numpy or cupy, default $SALAMANDRE_BACKEND or numpy")
-    return parser
 
 
 def add_data(parser: argparse.ArgumentParser, size: int | None = None) -> Callable[..., Any]:

@@ -20,6 +20,7 @@ import math
 from collections.abc import Sequence
 from functools import partial
 
+import numpy as np
 from digit_games import (
     AMOUNT,
     AUGMENT,
@@ -172,9 +173,10 @@ def label_range(text: str) -> tuple[float, float]:
         raise ValueError(f"--smoothing takes a range such as 0.7-1, got {text!r}") from None
 
 
-def build_game(options: argparse.Namespace, images: data.Images) -> sal.GanGame:
-    """Return the game that the options describe."""
-    pixels = math.prod(images.shape)
+def build_game(options: argparse.Namespace, images: data.Images | np.ndarray) -> sal.GanGame:
+    """Return the game that the options describe, of images or of points in [-1, 1]²."""
+    shape = images.shape if isinstance(images, data.Images) else images.shape[1:]
+    pixels = math.prod(shape)
     hidden: list[sal.Layer] = []
     for size in hidden_sizes(options.generator, "--generator"):
         hidden.append(sal.NeuronLayer(size, sal.LeakyReLU(0.2), noise=options.noise))
@@ -188,7 +190,7 @@ def build_game(options: argparse.Namespace, images: data.Images) -> sal.GanGame:
     )
     hidden = [*AUGMENT[options.augment]()]
     if hidden:
-        hidden = [sal.Reshape(images.shape), *hidden, sal.Flatten()]
+        hidden = [sal.Reshape(shape), *hidden, sal.Flatten()]
     if options.pack > 1:
         hidden.append(sal.Packing(options.pack))
     for size in hidden_sizes(options.discriminator, "--discriminator"):

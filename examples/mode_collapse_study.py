@@ -2,11 +2,12 @@
 
     python examples/mode_collapse_study.py
     python examples/mode_collapse_study.py --rounds 10000 --runs 5
+    python examples/mode_collapse_study.py --mixture grid --runs 10
 
 Every variant is the plain game of gan_mnist.py with one remedy. A classifier of the real digits
-evaluates 10,000 samples of each run. The study writes a table of all runs, and the means with their
-95% confidence bands as a table and as a picture. Ctrl-C keeps finished runs; --resume RUN plays
-the others.
+evaluates 10,000 samples of each run; with --mixture the data are points of gan_gaussians.py, whose
+modes are counted. The study writes a table of all runs, and the means with their 95% confidence
+bands as a table and as a picture. Ctrl-C keeps finished runs; --resume RUN plays the others.
 """
 
 from __future__ import annotations
@@ -15,12 +16,14 @@ import argparse
 import csv
 import functools
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import gan_mnist
 import numpy as np
 from digit_games import COUNT, add_data, open_data
+from gan_gaussians import COUNTED, MIXTURES, SAMPLES
 
 import salamandre as sal
 from salamandre import data, evaluation, plots, runs, studies
@@ -66,15 +69,52 @@ METRICS = {
     "confident": "quality: confident samples",
     "frechet": "Fréchet distance (less is better)",
 }
+# Of points: the sizes of gan_gaussians.py, latent space and counting of Srivastava et al. 2017.
+PLANE = "--latent 2 --batch-size 128 --generator 128-128-128 --discriminator 128-128"
+PLANE_METRICS = {
+    "modes": "modes drawn",
+    "divergence": "reverse KL of modes (less is better)",
+    "quality": "quality: good samples",
+}
+REACH = 1.25  # a generator that ends in Tanh does not reach 1
+
+
+class Subject(NamedTuple):
+    """What the games learn, what measures and draws them, and a word about the measure."""
+
+    examples: data.Images | np.ndarray
+    measure: Callable[[sal.GanGame], dict[str, float]]
+    draw: Callable[[np.ndarray, Path], None] | None
+    word: str
 
 
 @functools.cache
-def judged(**options: Any) -> tuple[data.Images, evaluation.Judge]:
-    """Return the images of the options and their judge; each process loads them once."""
+def subject(mixture: str | None, **options: Any) -> Subject:
+    """Return the subject of the options; each process loads it once."""
+    if mixture:
+        return plane(mixture)
     train, test = open_data(argparse.Namespace(**options))
     if test is None:
         raise WrongUsage(f"{train.name} has no test images: give --test-share 0.1 to keep some")
-    return train, evaluation.Judge.trained(train, test)
+    judge = evaluation.Judge.trained(train, test)
+    word = f"the judge's accuracy on the test digits is {judge.accuracy:.2%}"
+    return Subject(train, judge.of_game(), None, word)
+
+
+def plane(name: str) -> Subject:
+    """Return the points of a mixture; its modes are counted."""
+    mixture = MIXTURES[name]()
+    scale = np.float32(REACH * np.abs(mixture.modes).max())
+
+    def measure(game: sal.GanGame) -> dict[str, float]:
+        samples = game.backend.to_numpy(game.generate(COUNTED, seed=1)) * scale
+        return evaluation.mode_coverage(samples, mixture.modes, mixture.std)
+
+    def draw(samples: np.ndarray, path: Path) -> None:
+        plots.plot_points({name: samples}, path, modes=mixture.modes / scale)
+
+    word = f"{len(mixture.modes)} modes are counted in {COUNTED} samples"
+    return Subject(mixture.sample(SAMPLES) / scale, measure, draw, word)
 
 
 def play(
@@ -82,32 +122,35 @@ def play(
 ) -> dict[str, float]:
     """Play a variant with a seed in a folder of its own; return its metrics."""
     variant, seed = task
-    images, judge = judged(**source)
-    given = ["--plain", *VARIANTS[variant].split(), "--seed", str(seed)]
-    game: sal.GanGame = gan_mnist.build_game(gan_mnist.parse_arguments(given), images)
+    learned = subject(**source)
+    sizes = PLANE.split() if source["mixture"] else []
+    given = ["--plain", *sizes, *VARIANTS[variant].split(), "--seed", str(seed)]
+    game: sal.GanGame = gan_mnist.build_game(gan_mnist.parse_arguments(given), learned.examples)
     name = variant.split(" (")[0].replace(" ", "-").replace("%", "")
     part = whole.part(f"{name}-{seed}", variants=[variant], seed=seed, runs=1)
-    runs.play(game, rounds, part.folder, every=rounds, quiet=True)
+    runs.play(game, rounds, part.folder, every=rounds, draw=learned.draw, quiet=True)
     if game.interrupted:
         raise KeyboardInterrupt
-    return judge.of_game()(game)
+    return learned.measure(game)
 
 
-def write_tables(rows: list[tuple[str, int, dict[str, float]]], folder: Path) -> dict[str, list]:
+def write_tables(
+    rows: list[tuple[str, int, dict[str, float]]], titles: dict[str, str], folder: Path
+) -> dict[str, list]:
     """Write all runs and the means of each variant; return the variants' bands by metric."""
     with open(folder / "runs.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["variant", "seed", *rows[0][2]])
         writer.writerows([[variant, seed, *found.values()] for variant, seed, found in rows])
-    bands: dict[str, list] = {metric: [] for metric in METRICS}
-    lines = ["| variant | runs | " + " | ".join(METRICS.values()) + " |"]
-    lines.append("|---" * (2 + len(METRICS)) + "|")
+    bands: dict[str, list] = {metric: [] for metric in titles}
+    lines = ["| variant | runs | " + " | ".join(titles.values()) + " |"]
+    lines.append("|---" * (2 + len(titles)) + "|")
     for variant in VARIANTS:
         found = [row[2] for row in rows if row[0] == variant]
         if not found:
             continue
         cells = []
-        for metric in METRICS:
+        for metric in titles:
             band = studies.mean_band(np.array([run[metric] for run in found]))
             bands[metric].append((variant, *map(float, band)))
             mean, low, high = band
@@ -119,6 +162,11 @@ def write_tables(rows: list[tuple[str, int, dict[str, float]]], folder: Path) ->
     return bands
 
 
+def of_images(variant: str) -> bool:
+    """Return whether a variant has no meaning for points."""
+    return "--augment" in VARIANTS[variant]
+
+
 def parse_arguments() -> argparse.Namespace:
     """Return the options: those given, then those of the study to be resumed, then defaults."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=Help)
@@ -126,6 +174,8 @@ def parse_arguments() -> argparse.Namespace:
     add = parser.add_argument
     names = ", ".join(VARIANTS).replace("%", "%%")
     add("--variants", nargs="+", choices=VARIANTS, metavar="NAME", help=f"default all: {names}")
+    text = "the data are its points instead of images"
+    add("--mixture", choices=MIXTURES, help=text)
     add("--rounds", type=COUNT, default=3000, metavar="N", help="of each run, default 3000")
     add("--runs", type=COUNT, default=3, metavar="N", help="of each variant, default 3")
     add("--processes", type=COUNT, metavar="N", help="runs at a time, default the number of cores")
@@ -138,12 +188,15 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     """Play all variants and compare them."""
     options = parse_arguments()
-    open_data(options)
-    kept = ("dataset", "grey", "output", "resume", *IMAGE_OPTIONS)
+    if not options.mixture:
+        open_data(options)
+    kept = ("mixture", "dataset", "grey", "output", "resume", *IMAGE_OPTIONS)
     source = {name: getattr(options, name) for name in kept}
-    _, judge = judged(**source)  # trained now, so that processes find it in the cache
-    print(f"the judge's accuracy on the test digits is {judge.accuracy:.2%}")
-    tasks = [(v, seed) for v in options.variants or VARIANTS for seed in range(options.runs)]
+    print(subject(**source).word)  # a judge is trained now, processes find it in the cache
+    variants = options.variants or [v for v in VARIANTS if not (options.mixture and of_images(v))]
+    if options.mixture and any(map(of_images, variants)):
+        raise WrongUsage("augmentation changes images, and --mixture has points: leave it out")
+    tasks = [(variant, seed) for variant in variants for seed in range(options.runs)]
     run = runs.open_run(options, "mode-collapse")
     folder = run.folder
     results = studies.repeat(
@@ -154,8 +207,9 @@ def main() -> None:
     )
     if results:
         rows = [(*task, found) for task, found in zip(tasks, results, strict=False)]
-        bands = write_tables(rows, folder)
-        panels = {title: bands[metric] for metric, title in METRICS.items()}
+        titles = PLANE_METRICS if options.mixture else METRICS
+        bands = write_tables(rows, titles, folder)
+        panels = {title: bands[metric] for metric, title in titles.items()}
         plots.plot_comparison(panels, folder / "comparison.png")
     print("the study's files:", *run.files, sep="\n  ")
     if len(results) < len(tasks):

@@ -3,11 +3,16 @@
     python examples/xor.py
     python examples/xor.py --structure 2-2-2-1 --runs 100
     python examples/xor.py --structure 2-4-1 --learning-rates 0.003 0.03 0.3
+    python examples/xor.py --structure 2-2-2-1 --starts 1 --first-layer axes
 
 A point (x, y) of the square [-1, 1]² belongs to class 1 where x and y differ in sign, else to
 class -1. 2-2-1 learns the four corners, other structures the whole square. Each structure is
 trained many times with different seeds. The pictures show the mean success with its 95% confidence
 band, and decision maps of single networks. Ctrl-C draws the finished runs.
+
+From some initial weights 2-2-2-1 ends in a local minimum. A run of it therefore has several starts:
+its steps are divided among them, and a start whose loss is high at its end is followed by one from
+weights drawn anew. The starts of all runs are counted.
 """
 
 from __future__ import annotations
@@ -15,6 +20,7 @@ from __future__ import annotations
 import argparse
 import csv
 import sys
+from collections import deque
 from functools import partial
 from pathlib import Path
 
@@ -22,6 +28,7 @@ import numpy as np
 
 import salamandre as sal
 from salamandre import plots, runs, studies
+from salamandre.checks import one_of
 from salamandre.program import INTERRUPTED, Help, run_program, usage
 from salamandre.texts import counted
 
@@ -29,7 +36,15 @@ CORNERS = np.array([[-1, -1], [-1, 1], [1, -1], [1, 1]], dtype=np.float32)
 # The centres of 50 × 50 cells of the square: none is on a border between the classes.
 GRID = np.stack(np.meshgrid(*2 * [np.linspace(-0.98, 0.98, 50)]), axis=-1).reshape(-1, 2)
 STRUCTURES = ("2-2-1", "2-4-1", "2-2-2-1")
-RATES = {"2-2-1": 0.03, "2-2-2-1": 0.03}  # others: 0.3
+RATES = {"2-2-1": 0.03}  # others: 0.3
+STARTS = {"2-2-2-1": 8}  # others: 1
+# A start is given up if the mean loss of its last batches is larger. A constant 0 has the loss 1.
+GIVEN_UP, LAST = 0.25, 100
+FIRST_LAYERS = {  # initial weights of the first layer of 2-2-2-1
+    "rotated": sal.initializers.Orthogonal(gain=30),  # two steep steps in a random direction
+    "axes": sal.initializers.Identity(gain=30),  # along the axes, as in the solution
+    "xavier": sal.initializers.Xavier(),
+}
 STEPS, TESTS, BATCH = 8000, 80, 64
 SUCCESS = 0.95
 
@@ -45,13 +60,19 @@ def mirrored(points: np.ndarray) -> np.ndarray:
 
 
 def build_network(
-    structure: str, rate: float, steps: int, seed: int, backend: str | None
+    structure: str,
+    rate: float,
+    steps: int,
+    seed: int,
+    backend: str | None,
+    first_layer: str = "rotated",
 ) -> sal.Network:
     """Return a network with the settings that make its structure reliable; class 1 is y > 0.
 
     With orthogonal weights no two neurons start alike. A layer of two neurons needs batch-norm, the
     smooth SoftPlus and least squares, and the first layer of 2-2-2-1 initial weights that are two
-    steep steps along the axes. With more neurons, cross-entropy is more precise.
+    steep steps: small weights first learn a stripe along a diagonal, and stay there. With more
+    neurons, cross-entropy is more precise.
     """
     sizes = [int(size) if size.isdecimal() else 0 for size in structure.split("-")]
     if len(sizes) < 3 or sizes[0] != 2 or sizes[-1] != 1 or 0 in sizes:
@@ -60,8 +81,7 @@ def build_network(
     layers: list[sal.Layer] = []
     for size in sizes[1:-1]:
         if structure == "2-2-2-1" and not layers:
-            steep = sal.initializers.Identity(gain=30)
-            layers.append(sal.NeuronLayer(size, sal.Tanh(), initializer=steep))
+            layers.append(sal.NeuronLayer(size, sal.Tanh(), initializer=FIRST_LAYERS[first_layer]))
         elif size == 2:
             layers += [sal.NeuronLayer(size, initializer=orthogonal)]
             layers += [sal.BatchNorm(), sal.SoftPlus()]
@@ -76,23 +96,37 @@ def build_network(
 
 
 def learn(
-    seed: int, structure: str, rate: float, steps: int, backend: str | None
-) -> tuple[list[float], dict[str, np.ndarray]]:
-    """Return the success at ``TESTS`` steps of a run, and the final weights."""
-    network = build_network(structure, rate, steps, seed, backend)
-    random = np.random.default_rng([seed, 1])
+    seed: int,
+    structure: str,
+    rate: float,
+    steps: int,
+    starts: int | None,
+    first_layer: str,
+    backend: str | None,
+) -> tuple[list[float], int, dict[str, np.ndarray]]:
+    """Return the success at ``TESTS`` steps of a run, its number of starts, the last weights."""
+    starts = starts or STARTS.get(structure, 1)
     corners = structure == "2-2-1"
-    least_squares = isinstance(network.loss, sal.MeanSquaredError)
     test_points = CORNERS if corners else GRID
-    classes, few, curve = truth(test_points), (BATCH // 4, 2), []
-    for step in range(1, steps + 1):
-        points = mirrored(np.ones(few) if corners else random.uniform(-1, 1, few))
-        target = truth(points)
-        network.learn(points, target if least_squares else (target + 1) / 2)
-        if step * TESTS // steps > len(curve):
-            outputs = network.backend.to_numpy(network.predict(test_points, len(test_points)))
-            curve.append(float(((outputs > 0) == (classes > 0)).mean()))
-    return curve, network.tensors()
+    classes, few, curve = truth(test_points) > 0, (BATCH // 4, 2), []
+    random = np.random.default_rng([seed, 1])
+    for start in range(starts):
+        first, end = steps * start // starts, steps * (start + 1) // starts
+        network = build_network(
+            structure, rate, end - first, seed + 1_000_000 * start, backend, first_layer
+        )
+        least_squares = isinstance(network.loss, sal.MeanSquaredError)
+        losses: deque[float] = deque(maxlen=LAST)
+        for step in range(first + 1, end + 1):
+            points = mirrored(np.ones(few) if corners else random.uniform(-1, 1, few))
+            target = truth(points)
+            losses.append(network.learn(points, target if least_squares else (target + 1) / 2))
+            if step * TESTS // steps > len(curve):
+                outputs = network.backend.to_numpy(network.predict(test_points, len(test_points)))
+                curve.append(float(((outputs > 0) == classes).mean()))
+        if np.mean([float(loss) for loss in losses]) < GIVEN_UP:
+            break
+    return curve + curve[-1:] * (TESTS - len(curve)), start + 1, network.tensors()
 
 
 def success(
@@ -100,19 +134,32 @@ def success(
     structure: str = "2-2-1",
     learning_rate: float | None = None,
     steps: int = STEPS,
+    starts: int | None = None,
+    first_layer: str = "rotated",
     backend: str | None = None,
 ) -> dict[str, list[float]]:
     """Return the success of a run over its steps; the base of studies/xor.toml."""
     rate = RATES.get(structure, 0.3) if learning_rate is None else learning_rate
-    curve, _ = learn(seed, structure, rate, steps, backend)
+    curve, _, _ = learn(seed, structure, rate, steps, starts, first_layer, backend)
     return {"success": curve}
 
 
-def check(seed: int, structure: str, learning_rate: float | None, steps: int, **_: object) -> None:
+def check(
+    seed: int,
+    structure: str,
+    learning_rate: float | None,
+    steps: int,
+    starts: int | None,
+    first_layer: str,
+    **_: object,
+) -> None:
     """Raise ValueError for options that do not fit."""
     if steps < TESTS:
         raise ValueError(f"steps must be at least {TESTS}, got {steps}")
-    build_network(structure, learning_rate or 0.1, steps, seed, None)
+    if starts is not None and not 1 <= starts <= steps:
+        raise ValueError(f"starts must be 1 to the number of steps, {steps}, got {starts}")
+    one_of("first_layer", first_layer, FIRST_LAYERS)
+    build_network(structure, learning_rate or 0.1, steps, seed, None, first_layer)
 
 
 BASE = studies.Base.of(success, check)
@@ -125,29 +172,32 @@ def study(structure: str, options: argparse.Namespace, folder: Path) -> list[lis
     bands = {}
     for rate in rates:
         settings = {"structure": structure, "rate": rate, "steps": options.steps}
+        settings["first_layer"] = options.first_layer
         results = studies.repeat(
-            partial(learn, **settings, backend=options.backend),
+            partial(learn, **settings, starts=options.starts, backend=options.backend),
             range(options.seed, options.seed + options.runs),
             options.processes,
             f"{structure}, learning rate {rate}",
         )
         if not results:
             break
-        curves = np.array([curve for curve, _ in results])
+        curves = np.array([curve for curve, _, _ in results])
+        starts = [count for _, count, _ in results]
         ends = curves[:, -1]
         good = int((ends > SUCCESS).sum())
         print(
             f"{structure}, learning rate {rate}: {good} of {counted(len(results), 'run')} above "
-            f"{SUCCESS:.0%}, mean success {ends.mean():.2%}, least {ends.min():.2%}",
+            f"{SUCCESS:.0%}, mean success {ends.mean():.2%}, least {ends.min():.2%}; "
+            f"{counted(sum(starts), 'start')}, at most {max(starts)} of a run",
             flush=True,
         )
         bands[f"learning rate {rate} ({good} of {len(results)})"] = studies.mean_band(curves)
         rows += [
-            [structure, rate, options.seed + i, options.steps, f"{curve[-1]:.4f}"]
+            [structure, rate, options.seed + i, options.steps, f"{curve[-1]:.4f}", starts[i]]
             for i, curve in enumerate(curves)
         ]
         networks = {}
-        for i, (curve, tensors) in enumerate(results[:10]):
+        for i, (curve, _, tensors) in enumerate(results[:10]):
             network = build_network(**settings, seed=options.seed + i, backend=None)
             network.load_tensors(tensors)
             networks[f"seed {options.seed + i}: {curve[-1]:.1%}"] = network
@@ -194,6 +244,10 @@ def parse_arguments() -> argparse.Namespace:
         metavar="RATE",
         help="one band each; default: the rate that suits the structure",
     )
+    text = "of each run, among which its steps are divided, default 8 of 2-2-2-1, else 1"
+    add("--starts", type=runs.AtLeast(1), metavar="N", help=text)
+    text = "initial weights of 2-2-2-1: steep steps in a random direction (default) or along the "
+    add("--first-layer", choices=FIRST_LAYERS, default="rotated", help=f"{text}axes, or Xavier's")
     add("--seed", type=runs.AtLeast(0), default=0, metavar="N", help="of the first run, default 0")
     add("--processes", type=count, metavar="N", help="runs at a time, default the number of cores")
     add("--backend", metavar="NAME", help="numpy or cupy, default $SALAMANDRE_BACKEND or numpy")
@@ -207,7 +261,7 @@ def main() -> None:
     with usage():  # wrong options are refused before the first run
         for structure in structures:
             for rate in options.learning_rates or [0.1]:
-                build_network(structure, rate, options.steps, 0, options.backend)
+                check(0, structure, rate, options.steps, options.starts, options.first_layer)
     rows: list[list[object]] = []
     run = runs.open_run(options, "xor")
     folder = run.folder
@@ -219,7 +273,8 @@ def main() -> None:
             break
     with open(folder / "runs.csv", "w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
-        writer.writerows([["structure", "learning rate", "seed", "steps", "success"], *rows])
+        writer.writerow(["structure", "learning rate", "seed", "steps", "success", "starts"])
+        writer.writerows(rows)
     print("the study's files:", *run.files, sep="\n  ")
     if len(rows) < each * len(structures):
         print("interrupted: the pictures show the finished runs")

@@ -1,11 +1,17 @@
-"""Mixtures of Gaussians in the plane, on which mode collapse can be measured."""
+"""Data whose modes can be counted: mixtures of Gaussians in the plane, and stacks of digits."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
+
+from salamandre.checks import whole
+from salamandre.data.images import MOST, Images
+
+CHANNELS = 3  # of a stack
 
 
 @dataclass(frozen=True)
@@ -39,3 +45,38 @@ def grid(side: int = 5, step: float = 2.0, std: float = 0.05) -> GaussianMixture
     """Gaussians on a square grid (Srivastava et al. 2017, section 4.1: 5 × 5, step 2, std 0.05)."""
     line = step * (np.arange(side) - (side - 1) / 2)
     return GaussianMixture("grid", np.stack(np.meshgrid(line, line), -1).reshape(-1, 2), std)
+
+
+def stacked(images: Images, count: int = 128_000, seed: int = 0) -> Images:
+    """Three grey images, drawn at random, as the channels of each image.
+
+    Of ten digits 1,000 modes (Metz et al. 2017, "Unrolled generative adversarial networks", section
+    3.3.1); Lin et al. 2018, section 4.2, draw 128,000.
+
+    Args:
+        images: grey ones (N, 1, H, W) of at most 40 classes.
+        count: of the stacks. Default 128,000.
+        seed: of the choice. Default 0.
+
+    Returns:
+        Images (count, 3, H, W). The label of a stack of the classes a, b and c among k is
+        (a k + b) k + c, its name that of the three.
+
+    Raises:
+        ValueError: colour images, or more classes.
+    """
+    classes = len(images.classes)
+    if images.shape[0] != 1 or classes**CHANNELS > MOST:
+        raise ValueError(
+            f"stacked takes grey images of at most {int(MOST ** (1 / CHANNELS))} classes, got "
+            f"{classes} classes of images of shape {images.shape}"
+        )
+    chosen = np.random.default_rng(seed).integers(0, len(images), (whole("count", count), CHANNELS))
+    labels = images.labels[chosen] @ (classes ** np.arange(CHANNELS)[::-1])
+    return replace(
+        images,
+        images=images.images[:, 0][chosen],
+        labels=labels.astype(np.uint16),
+        classes=tuple(map(" ".join, product(images.classes, repeat=CHANNELS))),
+        name=f"{images.name}-stacked",
+    )

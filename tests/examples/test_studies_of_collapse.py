@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+import pytest
 from command import call, table
-from small_runs import DIGITS, files_of, only_folder, run
+from small_runs import DIGITS, EXAMPLES, FILES, files_of, only_folder, run
 
 import salamandre as sal
 
@@ -36,3 +38,51 @@ def test_the_study_of_collapse_compares_and_continues(tmp_path):
     before = table(folder / "runs.csv")
     run("mode_collapse_study.py", "--resume", "latest", "--seeds", "2", cwd=tmp_path)
     assert table(folder / "runs.csv") == before
+
+
+def test_the_study_of_collapse_counts_modes_of_a_mixture(tmp_path):
+    options = ("--mixture", "ring", "--rounds", "20", "--runs", "1", "--processes", "1")
+    done = run("mode_collapse_study.py", *options, "--variants", "packs of 2", cwd=tmp_path)
+    assert "8 modes are counted in 2500 samples" in done.stdout
+    (row,) = table(only_folder(tmp_path) / "runs.csv")
+    assert {"modes", "quality", "divergence"} < set(row)
+    done = run(
+        "mode_collapse_study.py", *options, "--variants", "augmentation", cwd=tmp_path, code=2
+    )
+    assert "leave it out" in done.stderr.splitlines()[-1]
+
+
+def test_stacks_are_played_and_their_modes_counted(tmp_path):
+    options = ("--players", "quarter", "--stacks", "64", "--batch-size", "8", "--evaluate", "4")
+    done = run("stacked_mnist.py", *DIGITS, *options, "--rounds", "4", cwd=tmp_path)
+    assert "of 1000 modes" in done.stdout
+    folder = only_folder(tmp_path)
+    assert files_of(folder) == FILES - {"nearest.png"} | {"metrics.csv"}
+    assert 1 <= float(table(folder / "metrics.csv")[-1]["modes"]) <= 1000
+    plain = ("--players", "dcgan", "--penalty", "0", "--pack", "2", "--evaluate", "0")
+    plain = (*options, *plain, "--output", "plain", "--rounds", "1")
+    assert "modes" not in run("stacked_mnist.py", *DIGITS, *plain, cwd=tmp_path).stdout
+
+
+def test_modes_of_stacks_are_those_of_their_channels(monkeypatch):
+    """Against stacks of known digits: ln(1000 / m) is the reverse KL of m equal modes."""
+    monkeypatch.syspath_prepend(EXAMPLES)
+    from stacked_mnist import modes
+
+    class Stacks:
+        """Five modes; each channel of an image is 0.1 times its digit."""
+
+        backend, value_range = sal.get_backend("numpy"), (0, 1)
+
+        def generate(self, count, seed):
+            digits = np.array([[0, 0, 0], [0, 0, 7], [9, 9, 9], [3, 1, 4], [4, 1, 3]])
+            return np.tile(digits / 10, (count // 5, 1))[:, :, None, None] * np.ones((2, 2))
+
+    class Reader:
+        classes = tuple("0123456789")
+
+        def classify(self, images, value_range):
+            return np.eye(10)[np.rint(10 * images[:, 0, 0, 0]).astype(int)]
+
+    found = modes(Stacks(), Reader(), 100)
+    assert found == {"modes": 5, "divergence": pytest.approx(np.log(1000 / 5))}

@@ -20,12 +20,13 @@ import salamandre as sal
 def test_xor_draws_its_study(tmp_path):
     done = run("xor.py", "--runs", "2", cwd=tmp_path)
     folder = only_folder(tmp_path)
-    for structure, rate in (("2-2-1", "0.03"), ("2-4-1", "0.3"), ("2-2-2-1", "0.03")):
+    for structure, rate in (("2-2-1", "0.03"), ("2-4-1", "0.3"), ("2-2-2-1", "0.3")):
         assert f"{structure}, learning rate {rate}: 2 of 2 runs above 95%" in done.stdout
         assert (folder / f"maps-{structure}-{rate}.png").stat().st_size > 5_000
         assert (folder / f"success-{structure}.png").stat().st_size > 5_000
     rows = table(folder / "runs.csv")
     assert [row["seed"] for row in rows] == ["0", "1"] * 3
+    assert {row["starts"] for row in rows[:4]} == {"1"}
     # The saved network is what the table says: count its successes on the grid anew.
     network = sal.Network.load(folder / "network-2-4-1-0.3.safetensors")
     axis = -0.98 + 0.04 * np.arange(50)
@@ -42,6 +43,21 @@ def test_xor_compares_learning_rates(tmp_path):
     done = run("xor.py", *options, *rates, cwd=tmp_path)
     assert "learning rate 0.0001: 0 of 2" in done.stdout
     assert len(list(only_folder(tmp_path).glob("maps-*.png"))) == 2
+
+
+def test_a_start_of_high_loss_is_followed_by_another_until_none_is_left(tmp_path):
+    few = ("--structure", "2-2-2-1", "--runs", "2", "--steps", "80", "--processes", "1")
+    done = run("xor.py", *few, "--starts", "5", "--learning-rates", "0.0001", cwd=tmp_path)
+    assert "0 of 2 runs above 95%" in done.stdout
+    assert "10 starts, at most 5 of a run" in done.stdout
+
+
+def test_a_start_along_the_axes_is_the_solution_but_for_the_next_layers(tmp_path):
+    one = ("--structure", "2-2-2-1", "--runs", "2", "--steps", "2000", "--starts", "1")
+    slow = ("--learning-rates", "0.03", "--processes", "1")
+    done = run("xor.py", *one, *slow, "--first-layer", "axes", cwd=tmp_path)
+    assert "2 of 2 runs above 95%" in done.stdout
+    assert "2 starts, at most 1 of a run" in done.stdout
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="needs SIGINT for one process")

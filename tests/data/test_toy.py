@@ -1,0 +1,47 @@
+"""Stacks of digits: each channel is one of the images, and the label is that of the channels."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from salamandre import data
+from salamandre.data import toy
+
+
+def test_a_stack_is_three_of_the_images_and_its_label_their_digits():
+    digits, _ = data.load("digits")
+    stacks = toy.stacked(digits, 200, seed=3)
+    assert stacks.images.shape == (200, 3, 8, 8) and len(stacks.classes) == 1000
+    known = {image.tobytes(): int(label) for image, label in zip(*parts(digits), strict=True)}
+    for image, label in zip(*parts(stacks), strict=True):
+        a, b, c = (known[channel.tobytes()] for channel in image)
+        assert label == 100 * a + 10 * b + c
+        assert stacks.classes[label] == f"{a} {b} {c}"
+
+
+def test_stacks_depend_on_the_seed_alone_and_are_drawn_evenly():
+    digits, _ = data.load("digits")
+    stacks = toy.stacked(digits, 20_000)
+    assert (stacks.images == toy.stacked(digits, 20_000).images).all()
+    assert (stacks.images != toy.stacked(digits, 20_000, seed=1).images).any()
+    shares = np.bincount(stacks.labels, minlength=1000) / len(stacks)
+    expected = np.bincount(digits.labels, minlength=10) / len(digits)
+    for axis in range(3):
+        others = tuple({0, 1, 2} - {axis})
+        assert shares.reshape(10, 10, 10).sum(axis=others) == pytest.approx(expected, abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "images, classes",
+    [(np.zeros((4, 3, 5, 5), np.uint8), 2), (np.zeros((4, 1, 5, 5), np.uint8), 41)],
+)
+def test_stacks_of_colours_or_of_too_many_classes_are_refused(images, classes):
+    names = tuple(map(str, range(classes)))
+    given = data.Images(images, np.zeros(4, np.uint8), names, "these", "train")
+    with pytest.raises(ValueError, match="grey images of at most 40 classes, got"):
+        toy.stacked(given, 10)
+
+
+def parts(images):
+    return images.images, images.labels

@@ -22,6 +22,8 @@ from salamandre.checks import nearest
 NAMED = {
     "train": "salamandre.cli.train_base:BASE",
     "classifier": "salamandre.studies.classifier:BASE",
+    "game": "salamandre.studies.game:BASE",
+    "autoencoder": "salamandre.studies.autoencoder:BASE",
 }
 FOLDER = "folder"  # the parameter that gets the folder of the run
 
@@ -133,9 +135,10 @@ def find_base(what: str | Base | Callable[..., Any], place: str = "") -> Base:
     """Return the base of a name or a function.
 
     Args:
-        what: ``"train"``: what ``salamandre train`` does; ``"classifier"``: see
-            :mod:`salamandre.studies.classifier`; ``"package.module:function"`` or
-            ``"file.py:function"``, a function (or a :class:`Base`) of your own; or that itself.
+        what: ``"train"``: what ``salamandre train`` does, games with conditions; ``"game"``,
+            ``"classifier"``, ``"autoencoder"``: see the modules of these names in
+            ``salamandre.studies``; ``"package.module:function"`` or ``"file.py:function"``, a
+            function (or a :class:`Base`) of your own; or that itself.
         place: the folder where modules are looked for first, and that paths start from. Default:
             the current one.
 

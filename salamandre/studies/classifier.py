@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,13 +11,10 @@ from msgspec import Meta
 from salamandre.losses import CrossEntropy
 from salamandre.models.perceptrons import layer_sizes, new_optimizer, perceptron
 from salamandre.network import Network
-from salamandre.runs import open_images
-from salamandre.runs.run import CHECKPOINT
-from salamandre.runs.settings import FILE, LearnedImages, read_settings
 from salamandre.studies.bases import Base
-from salamandre.training import Callback, Checkpoint, Curves, Engine, Seconds, Steps
+from salamandre.studies.continuing import continued, images_of, trained
+from salamandre.training import Callback, Engine
 
-TEST_SHARE = 0.1  # of a data set without test images
 Count = Annotated[int, Meta(ge=1)]
 Rate = Annotated[float, Meta(gt=0)]
 Share = Annotated[float, Meta(ge=0, lt=1)]
@@ -92,30 +88,9 @@ def learn(
     """
     options = {name: value for name, value in locals().items() if name != "folder"}
     engine, images = _engine(options)
-    settings = read_settings(folder) if (folder / FILE).is_file() else None
-    if settings is not None and not settings.images.count:
-        settings.images = LearnedImages.of(images, engine.steps_per_epoch)
-        settings.write(folder)
-    checkpoint = folder / CHECKPOINT
-    if checkpoint.exists():
-        engine.resume(checkpoint)
-    callbacks: list[Callback] = [_Tables(folder, Steps(1000)), Checkpoint(checkpoint, Seconds(30))]
-    engine.callbacks = (*([_Limit(seconds)] if seconds else ()), *callbacks)
-    if engine.step < epochs * engine.steps_per_epoch:
-        engine.run(epochs)
-    if engine.interrupted:
-        raise KeyboardInterrupt
-    engine.network.save(folder / "model.safetensors")
-    return engine.history.metrics()
-
-
-class _Tables(Curves):
-    """Writes the tables, but draws no picture: of thousands of runs, few are looked at."""
-
-    recorded = ()
-
-    def _draw(self, run: Any) -> None:
-        pass
+    limits = [_Limit(seconds)] if seconds else []
+    engine.callbacks = (*limits, *continued(engine, images, folder))
+    return trained(engine, epochs, folder).history.metrics()
 
 
 def check(**options: Any) -> None:
@@ -125,8 +100,7 @@ def check(**options: Any) -> None:
 
 def _engine(options: dict[str, Any]) -> tuple[Engine, Any]:
     """Return the engine of the options, and its training images."""
-    names = ("dataset", "test_share", "grey", "image_size")
-    train, test = _images(**{name: options[name] for name in names})
+    train, test = images_of(options)
     if options["examples"] is not None:
         train = train[: options["examples"]]
     sizes, classes = layer_sizes(options["layers"], "layers"), len(train.classes)
@@ -154,13 +128,6 @@ def _engine(options: dict[str, Any]) -> tuple[Engine, Any]:
     )
     batch, seed = options["batch_size"], options["seed"]
     return Engine(network, train, test, batch_size=batch, seed=seed), train
-
-
-@lru_cache(1)
-def _images(dataset: str, test_share: float, **others: Any) -> Any:
-    """Return training and test images; each process opens them once."""
-    train, test = open_images(dataset, {**others, "test_share": test_share})
-    return (train, test) if test is not None else train.train_test_split(TEST_SHARE, 0)
 
 
 BASE = Base.of(learn, check, "classifier")

@@ -17,6 +17,7 @@ from salamandre.studies.plan import COLUMNS
 
 RESULT = "result.json"
 PLANNED = "planned"
+DURATION = "duration"  # of a run, which is shown and drawn as a metric is
 
 
 class Result(Struct, forbid_unknown_fields=True):
@@ -33,6 +34,12 @@ class Result(Struct, forbid_unknown_fields=True):
     metrics: dict[str, float] = {}
     duration: float = 0.0
     message: str = ""
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """The metrics, and the duration of a run that has finished, under its name."""
+        time = {DURATION: self.duration} if self.state == "finished" else {}
+        return {**time, **self.metrics}
 
 
 class Row(Struct):

@@ -72,7 +72,7 @@ def summarize(
 
     Args:
         rows: of a study.
-        metric: its name.
+        metric: its name; also ``"duration"``, in seconds.
         baseline: values of axes that are those of one point, with which all others are compared.
             Default: no comparison.
 
@@ -84,7 +84,7 @@ def summarize(
     for row in rows:
         groups[tuple(row.point.values())].append(row)
     values = [
-        {r.seed: r.result.metrics[metric] for r in group if r.result and metric in r.result.metrics}
+        {r.seed: r.result.numbers[metric] for r in group if r.result and metric in r.result.numbers}
         for group in groups.values()
     ]
     found = [

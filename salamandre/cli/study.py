@@ -115,7 +115,7 @@ def run(
         click.echo("interrupted; what has ended is saved: the same line plays the rest", err=True)
         ctx.exit(INTERRUPTED)
     states = [row.state for row in rows]
-    others = [f"{states.count(s)} {s}" for s in ("diverged", "failed") if s in states]
+    others = [f"{states.count(s)} {s}" for s in ("pruned", "diverged", "failed") if s in states]
     lost = f" ({', '.join(others)})" if others else ""
     click.echo(f"{counted(len(rows), 'run')}{lost}: {one.folder}")
     for row in [row for row in rows if row.state == "failed"][:3]:

@@ -19,8 +19,9 @@ from salamandre.layers.normalization import BatchNorm
 from salamandre.losses import BinaryCrossEntropy, Loss, MeanAbsoluteError, MeanSquaredError
 from salamandre.models.perceptrons import ACTIVATIONS, layer_sizes, new_optimizer
 from salamandre.network import Network
-from salamandre.studies.bases import Base
+from salamandre.studies.bases import GIVEN, Base
 from salamandre.studies.continuing import continued, images_of, trained
+from salamandre.studies.pruning import Reports
 from salamandre.training import Engine
 
 LOSSES: dict[str, type[Loss]] = {
@@ -35,6 +36,7 @@ Share = Annotated[float, Meta(ge=0, lt=1)]
 
 def learn(
     folder: Path,
+    report: Reports | None = None,
     seed: int = 0,
     dataset: str = "digits",
     hidden: str = "512-256",
@@ -63,6 +65,7 @@ def learn(
     Args:
         folder: gets the tables, the checkpoint and ``model.safetensors``, with the parts
             ``encoder`` and ``decoder``.
+        report: takes the metrics of each record, see :class:`salamandre.studies.pruning.Reports`.
         seed: of weights and batches.
         dataset: a name or a path, for :func:`salamandre.data.open`.
         hidden: the neurons of the encoder's hidden layers; the decoder has them in reverse order.
@@ -84,9 +87,9 @@ def learn(
         image_size: height and width. Default: those of the data set.
         backend: default ``SALAMANDRE_BACKEND``, else NumPy.
     """
-    options = {name: value for name, value in locals().items() if name != "folder"}
+    options = {name: value for name, value in locals().items() if name not in GIVEN}
     engine, images = _engine(options)
-    engine.callbacks = tuple(continued(engine, images, folder))
+    engine.callbacks = tuple(continued(engine, images, folder, report))
     return trained(engine, epochs, folder).history.metrics()
 
 

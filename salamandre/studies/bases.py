@@ -25,7 +25,8 @@ NAMED = {
     "game": "salamandre.studies.game:BASE",
     "autoencoder": "salamandre.studies.autoencoder:BASE",
 }
-FOLDER = "folder"  # the parameter that gets the folder of the run
+#: Parameters of a function that are no options.
+GIVEN = (FOLDER, REPORT) = ("folder", "report")
 
 
 @dataclass(frozen=True)
@@ -36,7 +37,8 @@ class Base:
         function: keyword arguments in, a mapping of metrics out: numbers by name, or lists of
             them, the metric over the run, whose last one counts. A parameter ``folder`` gets the
             folder of the run, which may hold what a run that was killed has left. A parameter
-            ``seed`` gets the seed.
+            ``seed`` gets the seed. A parameter ``report`` gets a function that takes metrics while
+            the run lasts, and ends it by an exception if the study prunes it.
         options: a struct with the types and defaults of its options.
         name: for messages.
         check: a function of the same options that raises ValueError for those that do not fit.
@@ -77,7 +79,7 @@ class Base:
                     f"{name} has the parameter {parameter}: that of a study needs parameters with "
                     f"names, which are its options"
                 )
-            if parameter.name == FOLDER:
+            if parameter.name in GIVEN:
                 continue
             kind = hints.get(parameter.name, Any)
             usual = parameter.default
@@ -123,12 +125,21 @@ class Base:
         }
         return {name: value for name, value in options.items() if value != defaults[name]}
 
-    def __call__(self, folder: Path, options: Mapping[str, Any]) -> Mapping[str, Any]:
+    @property
+    def reports(self) -> bool:
+        """Whether its runs report metrics while they last."""
+        return REPORT in inspect.signature(self.function).parameters
+
+    def __call__(
+        self,
+        folder: Path,
+        options: Mapping[str, Any],
+        report: Callable[[Mapping[str, float]], None],
+    ) -> Mapping[str, Any]:
         """Play a run."""
-        given = dict(options)
-        if FOLDER in inspect.signature(self.function).parameters:
-            given[FOLDER] = folder
-        return self.function(**given)
+        given = {FOLDER: folder, REPORT: report}
+        taken = inspect.signature(self.function).parameters
+        return self.function(**options, **{n: v for n, v in given.items() if n in taken})
 
 
 def find_base(what: str | Base | Callable[..., Any], place: str = "") -> Base:

@@ -11,8 +11,9 @@ from msgspec import Meta
 from salamandre.losses import CrossEntropy
 from salamandre.models.perceptrons import layer_sizes, new_optimizer, perceptron
 from salamandre.network import Network
-from salamandre.studies.bases import Base
+from salamandre.studies.bases import GIVEN, Base
 from salamandre.studies.continuing import continued, images_of, trained
+from salamandre.studies.pruning import Reports
 from salamandre.training import Callback, Engine
 
 Count = Annotated[int, Meta(ge=1)]
@@ -37,6 +38,7 @@ class _Limit(Callback):
 
 def learn(
     folder: Path,
+    report: Reports | None = None,
     seed: int = 0,
     dataset: str = "digits",
     layers: str = "100-10",
@@ -63,6 +65,7 @@ def learn(
 
     Args:
         folder: gets the tables, the checkpoint and ``model.safetensors``.
+        report: takes the metrics of each record, see :class:`salamandre.studies.pruning.Reports`.
         seed: of weights and batches.
         dataset: a name or a path, for :func:`salamandre.data.open`.
         layers: the neurons of each layer, such as ``"300-100-10"``; the last one those of the
@@ -86,10 +89,10 @@ def learn(
         image_size: height and width. Default: those of the data set.
         backend: default ``SALAMANDRE_BACKEND``, else NumPy.
     """
-    options = {name: value for name, value in locals().items() if name != "folder"}
+    options = {name: value for name, value in locals().items() if name not in GIVEN}
     engine, images = _engine(options)
     limits = [_Limit(seconds)] if seconds else []
-    engine.callbacks = (*limits, *continued(engine, images, folder))
+    engine.callbacks = (*limits, *continued(engine, images, folder, report))
     return trained(engine, epochs, folder).history.metrics()
 
 

@@ -10,6 +10,7 @@ from salamandre.data import Images
 from salamandre.runs import open_images
 from salamandre.runs.run import CHECKPOINT
 from salamandre.runs.settings import FILE, LearnedImages, read_settings
+from salamandre.studies.pruning import Reporting, Reports
 from salamandre.training import Callback, Checkpoint, Curves, Engine, Seconds, Steps
 from salamandre.training.loop import Loop
 
@@ -29,8 +30,10 @@ def _opened(dataset: str, test_share: float, **others: Any) -> tuple[Images, Ima
     return (train, test) if test is not None else train.train_test_split(TEST_SHARE, 0)
 
 
-def continued(run: Loop, images: Images, folder: Path) -> list[Callback]:
-    """Resume a run where it was stopped in its folder, and return what keeps it there."""
+def continued(
+    run: Loop, images: Images, folder: Path, report: Reports | None = None
+) -> list[Callback]:
+    """Resume a run where it was stopped in its folder; return what keeps it there and reports."""
     settings = read_settings(folder) if (folder / FILE).is_file() else None
     if settings is not None and not settings.images.count:
         settings.images = LearnedImages.of(images, run.steps_per_epoch)
@@ -38,7 +41,8 @@ def continued(run: Loop, images: Images, folder: Path) -> list[Callback]:
     checkpoint = folder / CHECKPOINT
     if checkpoint.exists():
         run.resume(checkpoint)
-    return [_Tables(folder, Steps(1000)), Checkpoint(checkpoint, Seconds(30))]
+    reporting = [] if report is None else [Reporting(report)]
+    return [_Tables(folder, Steps(1000)), Checkpoint(checkpoint, Seconds(30)), *reporting]
 
 
 def trained(engine: Engine, epochs: int, folder: Path) -> Engine:

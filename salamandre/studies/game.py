@@ -28,9 +28,10 @@ from salamandre.games import (
 )
 from salamandre.network import Network
 from salamandre.plots import save_grid
-from salamandre.studies.bases import Base
+from salamandre.studies.bases import GIVEN, Base
 from salamandre.studies.continuing import continued, images_of
 from salamandre.studies.players import constraint, optimizer, players
+from salamandre.studies.pruning import Reports
 from salamandre.training import Steps
 
 EXAMPLES = 3000  # that the judge sees
@@ -45,6 +46,7 @@ Strength = Annotated[float, Meta(ge=0)]
 
 def play(
     folder: Path,
+    report: Reports | None = None,
     seed: int = 0,
     dataset: str = "digits",
     classes: list[str] | None = None,
@@ -92,6 +94,7 @@ def play(
     Args:
         folder: gets the tables, samples, the checkpoint, both networks and, of perceptrons,
             ``bias.png``: the biases of the generator's last layer.
+        report: takes the metrics of each record, see :class:`salamandre.studies.pruning.Reports`.
         seed: of the networks and the game.
         dataset: a name or a path, for :func:`salamandre.data.open`.
         classes: the names of those that are learned, such as ``["7", "8"]``. Default: all.
@@ -132,11 +135,11 @@ def play(
         evaluate: rounds between two pictures and evaluations. Default 0: at the end alone.
         backend: default ``SALAMANDRE_BACKEND``, else NumPy.
     """
-    options = {name: value for name, value in locals().items() if name != "folder"}
+    options = {name: value for name, value in locals().items() if name not in GIVEN}
     images, judge = _judged(options)
     game = _game(options, images)
     often = Steps(evaluate or rounds)
-    callbacks = [*continued(game, images, folder), SampleGrids(folder, often, SHOWN)]
+    callbacks = [*continued(game, images, folder, report), SampleGrids(folder, often, SHOWN)]
     if judge is not None:
         callbacks.insert(0, Evaluation({"judge": _metric(judge, classes)}, often))
     if game.rounds < rounds:

@@ -47,7 +47,7 @@ class Summary:
     Attributes:
         point: the values of the axes.
         runs: with a value of the metric.
-        lost: runs that have ended without one: they failed or diverged.
+        lost: runs that have ended without one: they failed, diverged or were pruned.
         mean: NaN without runs.
         deviation: the standard deviation over the runs (n - 1); NaN of fewer than two.
         low: the lower end of the band of the mean, see :func:`mean_band`; NaN of fewer than two.

@@ -18,7 +18,7 @@ from salamandre.plots.studies import (
     plot_parallel,
     plot_pictures,
 )
-from salamandre.runs.run import METRICS, TABLE, TIMES, Run, read_rows
+from salamandre.runs.run import METRICS, TABLE, Run, read_rows
 from salamandre.studies.results import Row
 from salamandre.studies.statistics import mean_band
 from salamandre.texts import file_name
@@ -78,15 +78,13 @@ def plot_study(
 
 
 def _by(axes: Sequence[str], rows: Sequence[Row], metric: str) -> Groups:
-    """Return the values of a metric by the values of axes, which are in order."""
+    """Return the values of a metric by those of axes: numbers sorted, texts as in the plan."""
     found: Groups = defaultdict(list)
     for row in rows:
         assert row.result is not None
         found[tuple(row.point[name] for name in axes)].append(row.result.numbers[metric])
-    try:
-        return dict(sorted(found.items()))
-    except TypeError:  # numbers and texts
-        return dict(found)
+    numbers = all(isinstance(value, (int, float)) for key in found for value in key)
+    return dict(sorted(found.items()) if numbers else found)
 
 
 def _panels(rows: Sequence[Row], axes: Sequence[str], metric: str) -> dict[str, dict[str, Curve]]:
@@ -144,7 +142,7 @@ def _over_runs(
         values = np.array([curve[:length] for curve in curves])
         if length < 2 or not np.isfinite(values).all():
             continue
-        steps = [next(one[name] for name in TIMES if name in one) for one in tables[0][:length]]
+        steps = [one["round" if "round" in one else "step"] for one in tables[0][:length]]
         found[panel][label] = np.array(steps), mean_band(values, resamples=1000)
     return {panel: lines for panel, lines in found.items() if lines}
 

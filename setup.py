@@ -25,6 +25,7 @@ TEST = [
     "optuna>=4",
     "pytest>=9",
     "pytest-xdist>=3.6",
+    "ray>=2.9; python_version < '3.14'",
     "ruff>=0.6",
     "scikit-image>=0.22",
     "torch==2.13.0",  # one version: trajectories are compared to the last digits

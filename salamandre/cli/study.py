@@ -115,7 +115,7 @@ def run(
         click.echo("interrupted; what has ended is saved: the same line plays the rest", err=True)
         ctx.exit(INTERRUPTED)
     states = [row.state for row in rows]
-    others = [f"{states.count(s)} {s}" for s in ("diverged", "failed") if s in states]
+    others = [f"{states.count(s)} {s}" for s in ("pruned", "diverged", "failed") if s in states]
     lost = f" ({', '.join(others)})" if others else ""
     click.echo(f"{counted(len(rows), 'run')}{lost}: {one.folder}")
     for row in [row for row in rows if row.state == "failed"][:3]:
@@ -143,6 +143,7 @@ def _changed(plan: Plan, sampler: str | None, points: int | None) -> Plan:
 
 def _opened(name: str, output: Path, given: tuple[str, ...]) -> tuple[Path, Plan, list[Row], Any]:
     """Return the folder, the plan and the rows of a study, and the names of metrics to show."""
+    from salamandre.studies.results import DURATION
     from salamandre.studies.study import plan_in, read_rows
 
     own = output / name / STUDY  # the name of its file is enough
@@ -158,12 +159,13 @@ def _opened(name: str, output: Path, given: tuple[str, ...]) -> tuple[Path, Plan
             f"{found} has no run with a metric, but {_states(rows)} ({told}): mend that, then play "
             f"it with --retry"
         )
-    wanted = list(given) or [name for name in plan.metrics if name in known] or known
+    planned = [name for name in plan.metrics if name in (*known, DURATION)]
+    wanted = list(given) or planned or known
     with kinds.usage():
         from salamandre.checks import one_of
 
         for metric in wanted:
-            one_of("metric", metric, known)
+            one_of("metric", metric, [*known, DURATION])
     return found, plan, rows, wanted
 
 
@@ -179,7 +181,7 @@ metric_option = click.option(
     "metrics",
     multiple=True,
     metavar="NAME",
-    help="One of the metrics; may be repeated. Default: those of the plan, else all.",
+    help="One of the metrics, or duration; may be repeated. Default: those of the plan, else all.",
 )
 
 

@@ -14,12 +14,18 @@ from salamandre.runs import LearnedImages, Run
 from salamandre.runs.run import CHECKPOINT
 from salamandre.runs.settings import COMMAND
 from salamandre.studies import Base
+from salamandre.studies.pruning import Reporting, Reports
 
 OF_SETS = (*DATA, "dataset", "architecture", "pairs", "jitter")
 
 
-def learn(folder: Path, **options: Any) -> dict[str, float]:
+def learn(folder: Path, report: Reports | None = None, **options: Any) -> dict[str, float]:
     """Play a run of ``salamandre train``, or go on with one, in a folder.
+
+    Args:
+        folder: of the run.
+        report: takes the metrics of each record.
+        options: those of the command.
 
     Returns:
         The means of losses and scores over the last rounds, and the last metrics.
@@ -35,7 +41,8 @@ def learn(folder: Path, **options: Any) -> dict[str, float]:
         run.change_options(**chosen)
     if (folder / CHECKPOINT).exists():
         game.resume(folder / CHECKPOINT)
-    training.learn(run, game, sets, quiet=True)
+    more = [] if report is None else [Reporting(report)]
+    training.learn(run, game, sets, quiet=True, more=more)
     if game.interrupted:
         raise KeyboardInterrupt
     return {**run.losses(), **run.metrics()}

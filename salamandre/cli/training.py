@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from salamandre.data import Images, Pairs
     from salamandre.games import GanGame
     from salamandre.runs import Run
+    from salamandre.training import Callback
 
     Sets = tuple[Images, Images | None]
     PairSets = tuple[Pairs, Pairs | None]
@@ -138,15 +139,17 @@ def play(run: Run, game: GanGame, sets: Sets | PairSets, quiet: bool) -> None:
         click.echo(f"draw its classes:\n  {pasteable(*command)}")
 
 
-def learn(run: Run, game: GanGame, sets: Sets | PairSets, quiet: bool) -> None:
-    """Do what :func:`play` does, but tell nothing of its end."""
+def learn(
+    run: Run, game: GanGame, sets: Sets | PairSets, quiet: bool, more: Sequence[Callback] = ()
+) -> None:
+    """Do what :func:`play` does, with more callbacks, but tell nothing of its end."""
     from salamandre.atomic import write_atomically
 
     players = {"generator": game.generator, "discriminator": game.discriminator}
     text = "".join(f"{name}\n{network.summary()}\n\n" for name, network in players.items())
     write_atomically(run.folder / "networks.txt", text.encode())
     rounds = run.options["epochs"] * run.images.rounds_per_epoch
-    game.play(rounds, _callbacks(run, game, sets, quiet))
+    game.play(rounds, [*_callbacks(run, game, sets, quiet), *more])
 
 
 def _callbacks(run: Run, game: GanGame, sets: Sets | PairSets, quiet: bool) -> list[Any]:

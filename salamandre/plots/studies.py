@@ -138,7 +138,9 @@ def plot_pictures(tiles: Mapping[str, PathLike], path: PathLike) -> None:
     """
     from PIL import Image
 
-    figure, axes = new_figure(2.6, 2.9, len(tiles), min(6, len(tiles)))
+    lines = max(label.count("\n") for label in tiles)
+    figure, axes = new_figure(2.6, 2.9 + 0.12 * lines, len(tiles), min(6, len(tiles)))
+    figure.get_layout_engine().set(h_pad=0.08)  # the layout is computed before pictures are square
     for ax, (label, file) in zip(axes, tiles.items(), strict=True):
         with Image.open(file) as picture:
             ax.imshow(np.asarray(picture), cmap="gray", vmin=0, vmax=255)

@@ -22,8 +22,11 @@ from salamandre.checks import nearest
 NAMED = {
     "train": "salamandre.cli.train_base:BASE",
     "classifier": "salamandre.studies.classifier:BASE",
+    "game": "salamandre.studies.game:BASE",
+    "autoencoder": "salamandre.studies.autoencoder:BASE",
 }
-FOLDER = "folder"  # the parameter that gets the folder of the run
+#: Parameters of a function that are no options.
+GIVEN = (FOLDER, REPORT) = ("folder", "report")
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,8 @@ class Base:
         function: keyword arguments in, a mapping of metrics out: numbers by name, or lists of
             them, the metric over the run, whose last one counts. A parameter ``folder`` gets the
             folder of the run, which may hold what a run that was killed has left. A parameter
-            ``seed`` gets the seed.
+            ``seed`` gets the seed. A parameter ``report`` gets a function that takes metrics while
+            the run lasts, and ends it by an exception if the study prunes it.
         options: a struct with the types and defaults of its options.
         name: for messages.
         check: a function of the same options that raises ValueError for those that do not fit.
@@ -75,7 +79,7 @@ class Base:
                     f"{name} has the parameter {parameter}: that of a study needs parameters with "
                     f"names, which are its options"
                 )
-            if parameter.name == FOLDER:
+            if parameter.name in GIVEN:
                 continue
             kind = hints.get(parameter.name, Any)
             usual = parameter.default
@@ -121,21 +125,31 @@ class Base:
         }
         return {name: value for name, value in options.items() if value != defaults[name]}
 
-    def __call__(self, folder: Path, options: Mapping[str, Any]) -> Mapping[str, Any]:
+    @property
+    def reports(self) -> bool:
+        """Whether its runs report metrics while they last."""
+        return REPORT in inspect.signature(self.function).parameters
+
+    def __call__(
+        self,
+        folder: Path,
+        options: Mapping[str, Any],
+        report: Callable[[Mapping[str, float]], None],
+    ) -> Mapping[str, Any]:
         """Play a run."""
-        given = dict(options)
-        if FOLDER in inspect.signature(self.function).parameters:
-            given[FOLDER] = folder
-        return self.function(**given)
+        given = {FOLDER: folder, REPORT: report}
+        taken = inspect.signature(self.function).parameters
+        return self.function(**options, **{n: v for n, v in given.items() if n in taken})
 
 
 def find_base(what: str | Base | Callable[..., Any], place: str = "") -> Base:
     """Return the base of a name or a function.
 
     Args:
-        what: ``"train"``: what ``salamandre train`` does; ``"classifier"``: see
-            :mod:`salamandre.studies.classifier`; ``"package.module:function"`` or
-            ``"file.py:function"``, a function (or a :class:`Base`) of your own; or that itself.
+        what: ``"train"``: what ``salamandre train`` does, games with conditions; ``"game"``,
+            ``"classifier"``, ``"autoencoder"``: see the modules of these names in
+            ``salamandre.studies``; ``"package.module:function"`` or ``"file.py:function"``, a
+            function (or a :class:`Base`) of your own; or that itself.
         place: the folder where modules are looked for first, and that paths start from. Default:
             the current one.
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -12,13 +11,11 @@ from msgspec import Meta
 from salamandre.losses import CrossEntropy
 from salamandre.models.perceptrons import layer_sizes, new_optimizer, perceptron
 from salamandre.network import Network
-from salamandre.runs import open_images
-from salamandre.runs.run import CHECKPOINT
-from salamandre.runs.settings import FILE, LearnedImages, read_settings
-from salamandre.studies.bases import Base
-from salamandre.training import Callback, Checkpoint, Curves, Engine, Seconds, Steps
+from salamandre.studies.bases import GIVEN, Base
+from salamandre.studies.continuing import continued, images_of, trained
+from salamandre.studies.pruning import Reports
+from salamandre.training import Callback, Engine
 
-TEST_SHARE = 0.1  # of a data set without test images
 Count = Annotated[int, Meta(ge=1)]
 Rate = Annotated[float, Meta(gt=0)]
 Share = Annotated[float, Meta(ge=0, lt=1)]
@@ -41,6 +38,7 @@ class _Limit(Callback):
 
 def learn(
     folder: Path,
+    report: Reports | None = None,
     seed: int = 0,
     dataset: str = "digits",
     layers: str = "100-10",
@@ -67,6 +65,7 @@ def learn(
 
     Args:
         folder: gets the tables, the checkpoint and ``model.safetensors``.
+        report: takes the metrics of each record, see :class:`salamandre.studies.pruning.Reports`.
         seed: of weights and batches.
         dataset: a name or a path, for :func:`salamandre.data.open`.
         layers: the neurons of each layer, such as ``"300-100-10"``; the last one those of the
@@ -90,32 +89,11 @@ def learn(
         image_size: height and width. Default: those of the data set.
         backend: default ``SALAMANDRE_BACKEND``, else NumPy.
     """
-    options = {name: value for name, value in locals().items() if name != "folder"}
+    options = {name: value for name, value in locals().items() if name not in GIVEN}
     engine, images = _engine(options)
-    settings = read_settings(folder) if (folder / FILE).is_file() else None
-    if settings is not None and not settings.images.count:
-        settings.images = LearnedImages.of(images, engine.steps_per_epoch)
-        settings.write(folder)
-    checkpoint = folder / CHECKPOINT
-    if checkpoint.exists():
-        engine.resume(checkpoint)
-    callbacks: list[Callback] = [_Tables(folder, Steps(1000)), Checkpoint(checkpoint, Seconds(30))]
-    engine.callbacks = (*([_Limit(seconds)] if seconds else ()), *callbacks)
-    if engine.step < epochs * engine.steps_per_epoch:
-        engine.run(epochs)
-    if engine.interrupted:
-        raise KeyboardInterrupt
-    engine.network.save(folder / "model.safetensors")
-    return engine.history.metrics()
-
-
-class _Tables(Curves):
-    """Writes the tables, but draws no picture: of thousands of runs, few are looked at."""
-
-    recorded = ()
-
-    def _draw(self, run: Any) -> None:
-        pass
+    limits = [_Limit(seconds)] if seconds else []
+    engine.callbacks = (*limits, *continued(engine, images, folder, report))
+    return trained(engine, epochs, folder).history.metrics()
 
 
 def check(**options: Any) -> None:
@@ -125,8 +103,7 @@ def check(**options: Any) -> None:
 
 def _engine(options: dict[str, Any]) -> tuple[Engine, Any]:
     """Return the engine of the options, and its training images."""
-    names = ("dataset", "test_share", "grey", "image_size")
-    train, test = _images(**{name: options[name] for name in names})
+    train, test = images_of(options)
     if options["examples"] is not None:
         train = train[: options["examples"]]
     sizes, classes = layer_sizes(options["layers"], "layers"), len(train.classes)
@@ -154,13 +131,6 @@ def _engine(options: dict[str, Any]) -> tuple[Engine, Any]:
     )
     batch, seed = options["batch_size"], options["seed"]
     return Engine(network, train, test, batch_size=batch, seed=seed), train
-
-
-@lru_cache(1)
-def _images(dataset: str, test_share: float, **others: Any) -> Any:
-    """Return training and test images; each process opens them once."""
-    train, test = open_images(dataset, {**others, "test_share": test_share})
-    return (train, test) if test is not None else train.train_test_split(TEST_SHARE, 0)
 
 
 BASE = Base.of(learn, check, "classifier")

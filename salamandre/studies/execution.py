@@ -1,4 +1,4 @@
-"""Tasks over processes and clusters by joblib, whatever becomes of a worker."""
+"""Tasks over processes and clusters by joblib and Ray, whatever becomes of a worker."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -27,6 +27,8 @@ PATIENCE = 10  # seconds for a cluster to answer
 WAIT = 0.5  # seconds between two looks at runs that other processes play
 TABLE = 10.0  # seconds between two tables
 KILLED = "its process was killed, such as for lack of memory"
+#: Errors that say so, of loky, Dask and Ray.
+BROKEN = ("BrokenProcessPool", "TerminatedWorkerError", "KilledWorker", "WorkerCrashedError")
 
 
 @dataclass
@@ -56,9 +58,13 @@ class Workers:
 
     @contextmanager
     def open(self, count: int) -> Iterator[Callable[..., Any] | None]:
-        """Return joblib's Parallel for so many processes; ``None``: this process is enough."""
+        """Return what performs tasks in so many processes; ``None``: this process is enough."""
         if self.cluster is None and count == 1:
             yield None
+            return
+        if self.cluster is not None and self.cluster.startswith("ray"):
+            ray = _connected_ray(self.cluster)
+            yield lambda tasks: _over_ray(ray, tasks)
             return
         try:
             import joblib
@@ -69,12 +75,9 @@ class Workers:
                 begin: dict[str, Any] = {"initializer": _begin, "initargs": (os.getpid(),)}
                 one = joblib.parallel_config("loky", n_jobs=count, inner_max_num_threads=1, **begin)
                 stack.enter_context(one)
-            elif self.cluster.startswith("dask"):
+            else:
                 client = stack.enter_context(_dask(self.cluster.removeprefix("dask://")))
                 stack.enter_context(joblib.parallel_config("dask", n_jobs=-1, client=client))
-            else:
-                _connect_ray(self.cluster)
-                stack.enter_context(joblib.parallel_config("ray", n_jobs=-1))
             yield lambda tasks: joblib.Parallel(
                 return_as="generator_unordered", batch_size=1, pre_dispatch="n_jobs"
             )(joblib.delayed(_performed)(number, task) for number, task in tasks)
@@ -111,10 +114,10 @@ def _dask(address: str) -> Any:
         ) from None
 
 
-def _connect_ray(address: str) -> None:
+def _connected_ray(address: str) -> Any:
+    """Return Ray's module, connected to a cluster."""
     try:
         import ray
-        from ray.util.joblib import register_ray
     except ImportError:
         raise missing("Ray", "clusters of Ray", "ray") from None
     if not ray.is_initialized():
@@ -124,7 +127,34 @@ def _connect_ray(address: str) -> None:
             raise RuntimeError(
                 f"the cluster {address} does not answer: start it with ray start --head"
             ) from None
-    register_ray()
+    return ray
+
+
+def _over_ray(ray: Any, tasks: Iterable[tuple[int, Task]]) -> Iterator[tuple[int, Result | None]]:
+    """Perform tasks on a cluster of Ray, and yield each result as it comes.
+
+    Ray's own backend of joblib returns results only when all are there.
+    """
+    remote = ray.remote(num_cpus=1, max_retries=0)(_performed)
+    count = max(1, int(ray.cluster_resources().get("CPU", 1)))
+    running: list[Any] = []
+
+    def next_result() -> tuple[int, Result | None]:
+        (ended, *_), _ = ray.wait(running)
+        running.remove(ended)
+        found: tuple[int, Result | None] = ray.get(ended)
+        return found
+
+    try:
+        for number, task in tasks:
+            if len(running) == count:
+                yield next_result()
+            running.append(remote.remote(number, task))
+        while running:
+            yield next_result()
+    finally:
+        for left in running:
+            ray.cancel(left)
 
 
 def perform_all(
@@ -231,7 +261,4 @@ class _Work:
 
 def _is_broken(error: Exception) -> bool:
     """Return whether an error says that a worker was killed, in the words of any cluster."""
-    return any(
-        kind.__name__ in ("BrokenProcessPool", "TerminatedWorkerError", "KilledWorker")
-        for kind in type(error).__mro__
-    )
+    return any(kind.__name__ in BROKEN for kind in type(error).__mro__)

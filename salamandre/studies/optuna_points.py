@@ -19,7 +19,8 @@ def suggested(plan: Plan) -> Iterator[tuple[list[dict[str, Any]], Tell]]:
     """Return batches of points, each with the function to be told their results.
 
     The sampler is the tree-structured Parzen estimator (Bergstra et al. 2011), with the seed 0.
-    A point's value is the mean of the first metric over its seeds.
+    A point's value is the mean of the first metric over its seeds. Optuna ranks points with a run
+    that was pruned by how far it came, after all that finished.
 
     Raises:
         RuntimeError: Optuna is missing.
@@ -53,8 +54,13 @@ def suggested(plan: Plan) -> Iterator[tuple[list[dict[str, Any]], Tell]]:
         ) -> None:
             for trial, point in zip(trials, points, strict=True):
                 ends = [results.get(run.key) for run in runs if run.point == point]
+                pruned = [end.reported for end in ends if end and end.state == "pruned"]
                 values = [end.metrics[metric] for end in ends if end and metric in end.metrics]
-                if values and len(values) == len(ends):
+                if pruned:
+                    shortest = min(pruned, key=len)
+                    trial.report(shortest[-1], len(shortest))
+                    study.tell(trial, state=optuna.trial.TrialState.PRUNED)
+                elif values and len(values) == len(ends):
                     study.tell(trial, sum(values) / len(values))
                 else:
                     study.tell(trial, state=optuna.trial.TrialState.FAIL)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -17,12 +18,13 @@ from salamandre.plots.studies import (
     plot_parallel,
     plot_pictures,
 )
-from salamandre.runs.run import METRICS, TIMES, Run, read_rows
+from salamandre.runs.run import METRICS, TABLE, Run, read_rows
 from salamandre.studies.results import Row
 from salamandre.studies.statistics import mean_band
 from salamandre.texts import file_name
 
 MOST = 10  # lines of a picture, and tables of runs that are read for one
+DRAWN = 100  # points of a curve over the steps of a run
 TILES = 24  # samples in a picture
 Groups = dict[tuple[Any, ...], list[float]]  # values of a metric by those of axes
 Curve = tuple[list[Any], list[float], list[float], list[float]]
@@ -55,7 +57,7 @@ def plot_study(
     varied = [name for name in axes if len({row.point[name] for row in rows}) > 1]
     for metric in metrics:
         stem = file_name(metric)
-        ended = [row for row in rows if row.result and metric in row.result.metrics]
+        ended = [row for row in rows if row.result and metric in row.result.numbers]
         if not ended:
             continue
         if varied:
@@ -76,15 +78,13 @@ def plot_study(
 
 
 def _by(axes: Sequence[str], rows: Sequence[Row], metric: str) -> Groups:
-    """Return the values of a metric by the values of axes, which are in order."""
+    """Return the values of a metric by those of axes: numbers sorted, texts as in the plan."""
     found: Groups = defaultdict(list)
     for row in rows:
         assert row.result is not None
-        found[tuple(row.point[name] for name in axes)].append(row.result.metrics[metric])
-    try:
-        return dict(sorted(found.items()))
-    except TypeError:  # numbers and texts
-        return dict(found)
+        found[tuple(row.point[name] for name in axes)].append(row.result.numbers[metric])
+    numbers = all(isinstance(value, (int, float)) for key in found for value in key)
+    return dict(sorted(found.items()) if numbers else found)
 
 
 def _panels(rows: Sequence[Row], axes: Sequence[str], metric: str) -> dict[str, dict[str, Curve]]:
@@ -136,15 +136,29 @@ def _over_runs(
     for (panel, label), members in points.items():
         if len(found[panel]) >= MOST or len(found) > MOST:
             continue
-        tables = [read_rows(folder / row.run / METRICS) for row in members]
-        curves = [[one.get(metric, np.nan) for one in table] for table in tables]
+        tables = [_table(folder / row.run, metric) for row in members]
+        curves = [[one[metric] for one in table] for table in tables]
         length = min(map(len, curves))
         values = np.array([curve[:length] for curve in curves])
         if length < 2 or not np.isfinite(values).all():
             continue
-        steps = [next(one[name] for name in TIMES if name in one) for one in tables[0][:length]]
+        steps = [one["round" if "round" in one else "step"] for one in tables[0][:length]]
         found[panel][label] = np.array(steps), mean_band(values, resamples=1000)
     return {panel: lines for panel, lines in found.items() if lines}
+
+
+def _table(run: Path, metric: str) -> list[dict[str, float]]:
+    """Return the rows of a run's records that have a metric, else means over its steps."""
+    records = [row for row in read_rows(run / METRICS) if metric in row]
+    if records:
+        return records
+    steps = [row for row in read_rows(run / TABLE) if metric in row]
+    part = math.ceil(len(steps) / DRAWN)
+    found = []
+    for first in range(0, len(steps), part or 1):
+        rows = steps[first : first + part]
+        found.append({**rows[-1], metric: math.fsum(row[metric] for row in rows) / len(rows)})
+    return found
 
 
 def _label(row: Row, axes: Sequence[str], between: str = ", ") -> str:

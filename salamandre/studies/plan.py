@@ -40,6 +40,9 @@ class Plan(Struct, forbid_unknown_fields=True, omit_defaults=True):
         points: of a sampler other than the grid.
         metrics: shown and drawn; Optuna optimizes the first. Default: all that runs return.
         mode: ``"min"`` or ``"max"``: what is better in the first metric. Default: as known of it.
+        pruner: ``"median"``: a run that Optuna has suggested ends early where the first metric is
+            worse than the median of those before (see :class:`salamandre.studies.pruning.Reports`).
+            Default ``"none"``.
     """
 
     base: str
@@ -50,6 +53,7 @@ class Plan(Struct, forbid_unknown_fields=True, omit_defaults=True):
     points: Count | None = None
     metrics: list[str] = []
     mode: Literal["min", "max"] | None = None
+    pruner: Literal["none", "median"] = "none"
 
     def __post_init__(self) -> None:
         self.options = normalized(self.options)
@@ -59,6 +63,11 @@ class Plan(Struct, forbid_unknown_fields=True, omit_defaults=True):
             raise ValueError(f"the sampler {self.sampler} {given}")
         if self.sampler == "optuna" and not self.metrics:
             raise ValueError("the sampler optuna needs metrics, the first of which it optimizes")
+        if self.pruner != "none" and self.sampler != "optuna":
+            raise ValueError(
+                f"the pruner {self.pruner} is for the sampler optuna, which compares runs with "
+                f"those of earlier points"
+            )
         if not self.seed_list or len(set(self.seed_list)) < len(self.seed_list):
             raise ValueError(f"seeds must be one or more different numbers, got {self.seeds}")
         _ = self.ways  # checks the axes
@@ -139,6 +148,10 @@ class Plan(Struct, forbid_unknown_fields=True, omit_defaults=True):
         for way in self.ways:
             for name in set().union(*way.choices.values()):
                 one_of(f"option of {base.name}", name, known)
+        if self.pruner != "none" and not base.reports:
+            raise ValueError(
+                f"{base.name} reports nothing to be pruned by: give it a parameter report"
+            )
         if not base.seeded and len(self.seed_list) > 1:
             raise ValueError(f"{base.name} takes no seed: give it a parameter seed, or seeds = 1")
 

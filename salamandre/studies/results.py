@@ -17,22 +17,34 @@ from salamandre.studies.plan import COLUMNS
 
 RESULT = "result.json"
 PLANNED = "planned"
+LOST = ("diverged", "failed")  # states of runs that are played again if that is asked for
+DURATION = "duration"  # of a run, which is shown and drawn as a metric is
 
 
-class Result(Struct, forbid_unknown_fields=True):
+class Result(Struct, forbid_unknown_fields=True, omit_defaults=True):
     """The end of a run.
 
     Attributes:
-        state: ``"finished"``; ``"diverged"``: NaN or infinity; ``"failed"``: an error.
-        metrics: numbers by name; those that are not finite are left out.
+        state: ``"finished"``; ``"pruned"``: ended early; ``"diverged"``: NaN or infinity;
+            ``"failed"``: an error.
+        metrics: numbers by name; those that are not finite are left out. Of a run that was pruned,
+            those at its end.
         duration: in seconds.
-        message: why it diverged or failed.
+        message: why it was pruned, diverged or failed.
+        reported: in a study that prunes, the metric that it compares, over the run.
     """
 
-    state: Literal["finished", "diverged", "failed"]
+    state: Literal["finished", "pruned", "diverged", "failed"]
     metrics: dict[str, float] = {}
     duration: float = 0.0
     message: str = ""
+    reported: list[float] = []
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """The metrics of a whole run, and its duration under this name."""
+        time = {DURATION: self.duration} if self.state == "finished" else {}
+        return {} if self.state == "pruned" else {**time, **self.metrics}
 
 
 class Row(Struct):

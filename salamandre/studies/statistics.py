@@ -47,7 +47,7 @@ class Summary:
     Attributes:
         point: the values of the axes.
         runs: with a value of the metric.
-        lost: runs that have ended without one: they failed or diverged.
+        lost: runs that have ended without one: they failed, diverged or were pruned.
         mean: NaN without runs.
         deviation: the standard deviation over the runs (n - 1); NaN of fewer than two.
         low: the lower end of the band of the mean, see :func:`mean_band`; NaN of fewer than two.
@@ -72,7 +72,7 @@ def summarize(
 
     Args:
         rows: of a study.
-        metric: its name.
+        metric: its name; also ``"duration"``, in seconds.
         baseline: values of axes that are those of one point, with which all others are compared.
             Default: no comparison.
 
@@ -84,7 +84,7 @@ def summarize(
     for row in rows:
         groups[tuple(row.point.values())].append(row)
     values = [
-        {r.seed: r.result.metrics[metric] for r in group if r.result and metric in r.result.metrics}
+        {r.seed: r.result.numbers[metric] for r in group if r.result and metric in r.result.numbers}
         for group in groups.values()
     ]
     found = [

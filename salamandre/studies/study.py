@@ -20,7 +20,9 @@ from salamandre.studies.bases import Base, find_base
 from salamandre.studies.execution import Workers, perform_all
 from salamandre.studies.optuna_points import suggested
 from salamandre.studies.plan import Plan, Planned
+from salamandre.studies.pruning import Pruning
 from salamandre.studies.results import (
+    LOST,
     PLANNED,
     Result,
     Row,
@@ -31,6 +33,7 @@ from salamandre.studies.results import (
 )
 from salamandre.studies.work import Task
 from salamandre.texts import counted, folder_of
+from salamandre.training.metrics import direction
 
 PROGRAM = "salamandre study"
 SHOWN = 4  # changes of a plan in a message
@@ -130,9 +133,9 @@ class Study:
                 f"none of the new plan ({told}): give another --folder"
             )
 
-    def task(self, run: Planned, again: bool = False) -> Task:
+    def task(self, run: Planned, again: bool = False, pruning: Pruning | None = None) -> Task:
         """Return the task of a run."""
-        return Task(self._reference, self.place, self.folder / run.key, run, again)
+        return Task(self._reference, self.place, self.folder / run.key, run, again, pruning)
 
     def results(self) -> dict[str, Result]:
         """Return the results there are, by the keys of their runs."""
@@ -199,20 +202,35 @@ class Study:
     def _play_suggested(self, workers: Workers, retry: bool, bar: Any) -> None:
         for points, tell in suggested(self.plan):
             batch = self.plan.runs(points, self._base)
+            pruning = self._pruning()
             known = {run.key for run in self.planned}
             self.planned += [run for run in batch if run.key not in known]
-            self._play(batch, workers, retry, bar)
+            self._play(batch, workers, retry, bar, pruning)
             tell(batch, self.results())
         self._earlier = []
 
-    def _play(self, runs: Sequence[Planned], workers: Workers, retry: bool, bar: Any) -> None:
+    def _pruning(self) -> Pruning | None:
+        """Return by what the next runs may end early: what those so far have reported."""
+        if self.plan.pruner == "none":
+            return None
+        ended = [result for result in self.results().values() if result.state == "finished"]
+        metric = self.plan.metrics[0]
+        goal = direction(metric, self.plan.mode)
+        return Pruning(metric, goal, [result.reported for result in ended])
+
+    def _play(
+        self,
+        runs: Sequence[Planned],
+        workers: Workers,
+        retry: bool,
+        bar: Any,
+        pruning: Pruning | None = None,
+    ) -> None:
         done = self.results()
         missing = [
-            run
-            for run in runs
-            if run.key not in done or (retry and done[run.key].state != "finished")
+            run for run in runs if run.key not in done or (retry and done[run.key].state in LOST)
         ]
-        tasks = [self.task(run, retry) for run in missing]
+        tasks = [self.task(run, retry, pruning) for run in missing]
         bar.update(len(runs) - len(missing))
         bar.initial = bar.n  # of which no pace is told
         perform_all(tasks, workers, bar, self.write_table)

@@ -26,7 +26,8 @@ from salamandre.runs.run import METRICS
 from salamandre.runs.settings import FILE, LearnedImages, Settings
 from salamandre.studies.bases import Base, find_base
 from salamandre.studies.plan import Planned
-from salamandre.studies.results import RESULT, Result, metrics_of, read_result
+from salamandre.studies.pruning import Pruned, Pruning, Reports
+from salamandre.studies.results import LOST, RESULT, Result, metrics_of, read_result
 
 LOG = "log.txt"
 ALONE = threading.RLock()  # what a run prints is caught from its whole process
@@ -42,6 +43,7 @@ class Task(NamedTuple):
         folder: of the run.
         planned: the run.
         again: whether a run that has failed is played again.
+        pruning: by what it may end early.
         version: of the Salamandre that asks.
     """
 
@@ -50,6 +52,7 @@ class Task(NamedTuple):
     folder: Path
     planned: Planned
     again: bool = False
+    pruning: Pruning | None = None
     version: str = __version__
 
 
@@ -72,7 +75,7 @@ def perform(task: Task) -> Result | None:
     try:
         with ALONE, locked(task.folder):
             result = read_result(task.folder)
-            if result is None or (task.again and result.state != "finished"):
+            if result is None or (task.again and result.state in LOST):
                 result = _played(task)
                 write_atomically(task.folder / RESULT, msgspec.json.encode(result))
             return result
@@ -86,12 +89,15 @@ def _played(task: Task) -> Result:
         Settings.new(base.name, options, LearnedImages()).write(task.folder)
     state, message = "finished", ""
     metrics: dict[str, float] = {}
-    log, began = io.StringIO(), time.perf_counter()
+    log, began, reports = io.StringIO(), time.perf_counter(), Reports(task.pruning)
     try:
         with contextlib.redirect_stdout(log), contextlib.redirect_stderr(log):
-            metrics, curves = metrics_of(base(task.folder, options))
+            metrics, curves = metrics_of(base(task.folder, options, reports))
         if curves:
             _write_curves(curves, task.folder / METRICS)
+    except Pruned as end:
+        state, message = "pruned", str(end)
+        metrics, _ = metrics_of(reports.metrics)
     except (Diverged, FloatingPointError) as error:
         state, message = "diverged", shortened(error)
     except OSError as error:
@@ -108,7 +114,8 @@ def _played(task: Task) -> Result:
         state, message = "diverged", ", ".join(lost)
     if text := log.getvalue():
         write_atomically(task.folder / LOG, text.encode(errors="replace"))
-    return Result(state, finite, round(time.perf_counter() - began, 3), message)  # type: ignore[arg-type]
+    duration = round(time.perf_counter() - began, 3)
+    return Result(state, finite, duration, message, reports.values)  # type: ignore[arg-type]
 
 
 def _told(error: Exception) -> str:

@@ -122,6 +122,31 @@ def test_a_dask_cluster_gives_the_same_table(tmp_path, start):
     assert table(tmp_path / "it") == table(tmp_path / "expected")
 
 
+RAY = f"""
+import sys
+sys.path.insert(0, {str(HERE)!r})
+import ray
+from salamandre import studies
+if __name__ == "__main__":
+    ray.init(num_cpus=2, include_dashboard=False, log_to_driver=False)
+    plan = {{"base": "small_study:BASE", "axes": {{"rate": [1, 2, 13, 15]}}}}
+    studies.Study(plan, "it").run(cluster="ray")
+"""
+
+
+@pytest.mark.slow
+def test_a_ray_cluster_gives_the_same_table(tmp_path, start):
+    pytest.importorskip("ray", reason="Ray is not installed: pip install 'salamandre[ray]'")
+    (tmp_path / "program.py").write_text(RAY)
+    process = start()
+    _, text = process.communicate(timeout=300)
+    assert process.returncode == 0, text
+    study(tmp_path / "expected", axes={"rate": [1, 2, 13]}).run(1)
+    *rows, died = table(tmp_path / "it")
+    assert rows == table(tmp_path / "expected")
+    assert died["state"] == "failed" and "was killed" in died["message"]
+
+
 def test_a_cluster_that_does_not_answer_is_told(tmp_path, monkeypatch):
     pytest.importorskip("distributed")
     monkeypatch.setattr("salamandre.studies.execution.PATIENCE", 0.2)

@@ -41,6 +41,6 @@ def test_curves_stand_at_the_values_of_the_axis(tmp_path, monkeypatch):
     rate, kind = shown[0].axes
     assert rate.get_xscale() == "log" and len(rate.get_lines()) == 2
     assert rate.get_lines()[0].get_ydata() == pytest.approx([1.1, 10.1, 100.1])
-    assert [label.get_text() for label in kind.get_xticklabels()] == ["better", "plain"]
+    assert [label.get_text() for label in kind.get_xticklabels()] == ["plain", "better"]
     heat = shown[1].axes[0].get_images()[0].get_array()
-    assert np.allclose(heat, [[101.1, 110.1, 200.1], [1.1, 10.1, 100.1]])
+    assert np.allclose(heat, [[1.1, 10.1, 100.1], [101.1, 110.1, 200.1]])

@@ -13,21 +13,25 @@ DATA = ["pyarrow>=15"]  # files of Parquet
 INSPECTION = ["scikit-learn>=1.4"]  # the linear SVM of transfer learning
 EVALUATION = ["scipy>=1.11"]  # exact Wasserstein distances
 STUDIES = ["joblib>=1.4", "scipy>=1.15"]  # several processes, Sobol's points, permutation tests
+ONNX = ["onnx>=1.16"]  # files for other runtimes
 TEST = [
     *EXAMPLES,
     *DATA,
     *INSPECTION,
     *EVALUATION,
     *STUDIES,
+    *ONNX,
     "distributed>=2024.1",
     "hypothesis>=6.100",
     "mypy>=1.11",
+    "onnxruntime>=1.18",
     "optuna>=4",
     "pytest>=9",
     "pytest-xdist>=3.6",
     "ray>=2.9; python_version < '3.14'",
     "ruff>=0.6",
     "scikit-image>=0.22",
+    "skl2onnx>=1.18",
     "torch==2.13.0",  # one version: trajectories are compared to the last digits
 ]
 
@@ -72,6 +76,7 @@ setup(
         "studies": STUDIES,
         "dask": [*STUDIES, "distributed>=2024.1"],
         "ray": [*STUDIES, "ray>=2.9"],
+        "onnx": ONNX,
         "optuna": [*STUDIES, "optuna>=4"],
         "test": TEST,
         "benchmarks": [*TEST, "jax[cpu]>=0.6", "thinc>=9"],

@@ -66,12 +66,14 @@ if TYPE_CHECKING:
         games,
         inspection,
         models,
+        onnx,
         plots,
         runs,
         studies,
         training,
     )
     from salamandre.games import *
+    from salamandre.onnx import *
     from salamandre.training import *
 
 __version__ = "0.2.0"
@@ -79,10 +81,10 @@ __version__ = "0.2.0"
 # What a first look at a network does not need is imported when it is first used: these rooms, and
 # the classes and functions of those that come second.
 _ROOMS = (
-    *("data", "evaluation", "games", "inspection", "models", "plots"),
+    *("data", "evaluation", "games", "inspection", "models", "onnx", "plots"),
     *("runs", "studies", "training"),
 )
-_FACES = ("training", "games")
+_FACES = ("training", "games", "onnx")
 
 
 def __getattr__(name: str) -> Any:

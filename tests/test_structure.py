@@ -37,7 +37,7 @@ ROOMS = """
     shared_batches
     network
     gradient_mistakes
-    gradient_checking pytorch
+    gradient_checking pytorch onnx
     plots
     data
     training

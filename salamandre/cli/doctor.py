@@ -19,6 +19,7 @@ OPTIONAL = {
     "scikit-learn": ("inspection", "the support vector machine of transfer learning"),
     "pyarrow": ("data", "files of Parquet"),
     "scipy": ("evaluation", "exact Wasserstein distances"),
+    "onnx": ("onnx", "ONNX files and pages in the browser"),
     "joblib": ("studies", "studies of many runs (with SciPy)"),
     "optuna": ("optuna", "studies that search"),
     "distributed": ("dask", "studies on several machines, by Dask"),

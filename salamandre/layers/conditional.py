@@ -43,18 +43,18 @@ class _Appending(Conditional, abstract=True):
 
     weights: Array
     d_weights: Array
-    _extra: Shape  # of what is learned for a class
+    extra: Shape  # of what is learned for a class
 
     @property
     def learning_outputs(self) -> slice:
         """The numbers of the class, which are the last ones."""
-        return slice(-self._extra[0], None)
+        return slice(-self.extra[0], None)
 
     def compute(self, x: Array, ctx: Context) -> Array:
         """Return x with the class's numbers beside it."""
         ctx.chosen = self._choice(x, ctx)
         learned = ctx.xp.dot(ctx.chosen, self.weights)
-        return ctx.xp.concatenate([x, learned.reshape(len(x), *self._extra)], axis=1)
+        return ctx.xp.concatenate([x, learned.reshape(len(x), *self.extra)], axis=1)
 
     def backprop(self, dy: Array, ctx: Context) -> Array:
         """dE[k] = Σ dy over the examples of class k; the rest is dx."""
@@ -65,7 +65,7 @@ class _Appending(Conditional, abstract=True):
 
     def compute_tangent(self, x_dot: Array, ctx: Context) -> Array:
         """Return x_dot with zeros beside it: labels stay as they are."""
-        zeros = ctx.xp.zeros((len(x_dot), *self._extra), dtype=x_dot.dtype)
+        zeros = ctx.xp.zeros((len(x_dot), *self.extra), dtype=x_dot.dtype)
         return ctx.xp.concatenate([x_dot, zeros], axis=1)
 
     def backprop_tangent(
@@ -80,7 +80,7 @@ class _Appending(Conditional, abstract=True):
         return None, dx_dot
 
     def _parts(self, dy: Array) -> tuple[Array, Array]:
-        own = -self._extra[0]
+        own = -self.extra[0]
         return dy[:, :own], dy[:, own:].reshape(len(dy), -1)
 
 
@@ -105,7 +105,7 @@ class Embedding(_Appending):
     def build(self, input_shape: Shape) -> Shape:
         """Declare E for inputs of shape (inputs,)."""
         require_vectors("Embedding", input_shape, "use a LabelMap() for images")
-        self._extra = (self.size,)
+        self.extra = (self.size,)
         self.declare("weights", (self.classes, self.size), self.initializer or Gaussian())
         return (input_shape[0] + self.size,)
 
@@ -128,7 +128,7 @@ class LabelMap(_Appending):
         """Declare the weights for inputs of shape (channels, H, W)."""
         require_images("LabelMap", input_shape, "use an Embedding() for vectors")
         channels, height, width = input_shape
-        self._extra = (1, height, width)
+        self.extra = (1, height, width)
         self.declare("weights", (self.classes, height * width), self.initializer or Gaussian())
         return (channels + 1, height, width)
 
@@ -164,7 +164,7 @@ class ConditionalBatchNorm(Conditional):
         shape = (self.classes, input_shape[0])
         self.declare("gamma", shape, Constant(1))
         self.declare("beta", shape, Zeros())
-        self._row = (-1, input_shape[0]) + (1,) * (len(input_shape) - 1)
+        self.row = (-1, input_shape[0]) + (1,) * (len(input_shape) - 1)
         self._pixels = tuple(range(2, len(input_shape) + 1))
         return self._norm.build(input_shape)
 
@@ -173,8 +173,8 @@ class ConditionalBatchNorm(Conditional):
         xp = ctx.xp
         ctx.chosen = self._choice(x, ctx)
         ctx.x_hat = self._norm.compute(x, ctx.parts[0])
-        ctx.gamma = xp.dot(ctx.chosen, self.gamma).reshape(self._row)
-        beta = xp.dot(ctx.chosen, self.beta).reshape(self._row)
+        ctx.gamma = xp.dot(ctx.chosen, self.gamma).reshape(self.row)
+        beta = xp.dot(ctx.chosen, self.beta).reshape(self.row)
         return ctx.gamma * ctx.x_hat + beta
 
     def backprop(self, dy: Array, ctx: Context) -> Array:

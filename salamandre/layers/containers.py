@@ -283,7 +283,7 @@ class Parallel(Container):
         super().__init__(branches, names)
         if not self.children:
             raise ValueError("Parallel needs at least one branch, got none")
-        self._join = Join(join)
+        self.join = Join(join)
         self.note = f", {join}"
 
     def build(self, input_shape: Any) -> Shape:
@@ -294,34 +294,34 @@ class Parallel(Container):
         if len(inputs) != count:
             raise ValueError(f"Parallel has {count} branches, got {len(inputs)} inputs")
         outputs = [self.build_child(index, tuple(shape)) for index, shape in enumerate(inputs)]
-        return self._join.build("Parallel", outputs)
+        return self.join.build("Parallel", outputs)
 
     def plan(self, ctx: Context) -> None:
         """As the base; the pass keeps who computes each branch."""
         for part in ctx.parts:
-            part.may_overwrite_gradient = self._join.copies
+            part.may_overwrite_gradient = self.join.copies
         super().plan(ctx)
         ctx.pairs = tuple(zip(self.children, ctx.parts, strict=True))
 
     def compute(self, x: Any, ctx: Context) -> Array:
         """Return the joined outputs of the branches."""
         branches = zip(ctx.pairs, self._inputs(x), strict=True)
-        return self._join.join([layer.compute(x, part) for (layer, part), x in branches], ctx, "y")
+        return self.join.join([layer.compute(x, part) for (layer, part), x in branches], ctx, "y")
 
     def backprop(self, dy: Array, ctx: Context) -> Any:
         """Return the sum of the branches' dE/dx, or a tuple of them."""
-        branches = zip(ctx.pairs, self._join.split(dy, ctx, "dy"), strict=True)
+        branches = zip(ctx.pairs, self.join.split(dy, ctx, "dy"), strict=True)
         return self._sum([layer.backprop(dy, part) for (layer, part), dy in branches], ctx, "dx")
 
     def compute_tangent(self, x_dot: Any, ctx: Context) -> Array:
         """Return the joined derivatives of the branches."""
         branches = zip(self.children, self._inputs(x_dot), ctx.parts, strict=True)
         y_dots = [layer.compute_tangent(x_dot, part) for layer, x_dot, part in branches]
-        return self._join.join(y_dots, ctx, "y_dot")
+        return self.join.join(y_dots, ctx, "y_dot")
 
     def backprop_tangent(self, dy: Array | None, dy_dot: Array, ctx: Context) -> tuple[Any, Any]:
         """Return the sums of the branches' dE/dx and dE/dx_dot, or tuples of them."""
-        count, split = len(self.children), self._join.split
+        count, split = len(self.children), self.join.split
         dys = [None] * count if dy is None else split(dy, ctx, "dy")
         branches = zip(self.children, dys, split(dy_dot, ctx, "dy_dot"), ctx.parts, strict=True)
         found = [layer.backprop_tangent(dy, dy_dot, part) for layer, dy, dy_dot, part in branches]
@@ -355,12 +355,12 @@ class Skip(Sequential):
         self, layers: Layers, join: str = "concatenate", names: Sequence[str] | None = None
     ) -> None:
         super().__init__(layers, names)
-        self._join = Join(join)
+        self.join = Join(join)
         self.note = f", {join}"
 
     def build(self, input_shape: Shape) -> Shape:
         """Build the layers in a row; join the input and their output."""
-        return self._join.build("Skip", [input_shape, super().build(input_shape)])
+        return self.join.build("Skip", [input_shape, super().build(input_shape)])
 
     def plan(self, ctx: Context) -> None:
         """Ask for all of dE/dx where a part of it is wanted."""
@@ -374,24 +374,24 @@ class Skip(Sequential):
 
     def compute(self, x: Array, ctx: Context) -> Array:
         """Return x joined with f(x)."""
-        return self._join.join([x, super().compute(x, ctx)], ctx, "y")
+        return self.join.join([x, super().compute(x, ctx)], ctx, "y")
 
     def backprop(self, dy: Array, ctx: Context) -> Array:
         """Return the sum of dE/dx past f and through it."""
-        past, through = self._join.split(dy, ctx, "dy")
+        past, through = self.join.split(dy, ctx, "dy")
         dx = super().backprop(through, ctx)
         return add([past, dx], ctx, "dx") if ctx.input_gradient else None
 
     def compute_tangent(self, x_dot: Array, ctx: Context) -> Array:
         """Return x_dot joined with f's derivative along it."""
-        return self._join.join([x_dot, super().compute_tangent(x_dot, ctx)], ctx, "y_dot")
+        return self.join.join([x_dot, super().compute_tangent(x_dot, ctx)], ctx, "y_dot")
 
     def backprop_tangent(
         self, dy: Array | None, dy_dot: Array, ctx: Context
     ) -> tuple[Array | None, Array]:
         """Return the sums of the gradients past f and through it."""
-        past, through = (None, None) if dy is None else self._join.split(dy, ctx, "dy")
-        past_dot, through_dot = self._join.split(dy_dot, ctx, "dy_dot")
+        past, through = (None, None) if dy is None else self.join.split(dy, ctx, "dy")
+        past_dot, through_dot = self.join.split(dy_dot, ctx, "dy_dot")
         dx, dx_dot = super().backprop_tangent(through, through_dot, ctx)
         if not ctx.input_gradient:
             return None, None

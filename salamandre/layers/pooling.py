@@ -175,16 +175,16 @@ class AdaptiveAveragePool(Linear):
     def build(self, input_shape: Shape) -> Shape:
         """Give images (C, H, W) the size."""
         require_images("AdaptiveAveragePool", input_shape)
-        self._rows, self._columns = map(_means, input_shape[1:], self.size)
+        self.rows, self.columns = map(_means, input_shape[1:], self.size)
         return (input_shape[0], *self.size)
 
     def apply(self, x: Array, ctx: Context, name: str = "y") -> Array:
         """Return the means."""
-        return self._product(x, self._rows, self._columns, ctx)
+        return self._product(x, self.rows, self.columns, ctx)
 
     def adjoint(self, dy: Array, ctx: Context, name: str = "dx") -> Array:
         """Return Aᵀ dy B."""
-        return self._product(dy, self._rows.T, self._columns.T, ctx)
+        return self._product(dy, self.rows.T, self.columns.T, ctx)
 
     def _product(self, x: Array, rows: np.ndarray, columns: np.ndarray, ctx: Context) -> Array:
         left, right = (ctx.backend.asarray(a.astype(ctx.dtype)) for a in (rows, columns))

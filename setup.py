@@ -26,6 +26,7 @@ TEST = [
     "mypy>=1.11",
     "onnxruntime>=1.18",
     "optuna>=4",
+    "pandas>=2",
     "pytest>=9",
     "pytest-xdist>=3.6",
     "ray>=2.9; python_version < '3.14'",

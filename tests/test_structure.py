@@ -16,7 +16,7 @@ PACKAGE = Path(sal.__file__).parent
 # A room may import from those above it; rooms of a line may not know each other.
 ROOMS = """
     checks progress texts program
-    class_names
+    class_names other_names later
     component
     parts
     backend

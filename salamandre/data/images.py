@@ -6,7 +6,7 @@ import zlib
 from collections import Counter
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,13 +15,14 @@ from salamandre.checks import array as as_array
 from salamandre.checks import whole
 from salamandre.class_names import composed, listed
 from salamandre.data.splitting import chosen_rows
+from salamandre.other_names import Told
 
 LABEL_TYPES = (np.uint8, np.uint16)
 MOST = 1 << 16  # classes, since a label has at most 16 bits
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Images:
+class Images(Told):
     """Labelled images.
 
     Attributes:
@@ -45,6 +46,12 @@ class Images:
     name: str
     split: str
     white: int = 255
+
+    ways: ClassVar[dict[str, str]] = {
+        **dict.fromkeys(("x", "data", "inputs"), "it is images"),
+        **dict.fromkeys(("y", "target", "targets"), "it is labels"),
+        "class_names": "it is classes",
+    }
 
     def __post_init__(self) -> None:
         for what, types, dimensions in (

@@ -6,6 +6,7 @@ import io
 import math
 import os
 from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -13,46 +14,52 @@ from salamandre.atomic import write_atomically
 from salamandre.checks import real
 from salamandre.plots.figure import new_figure, save_figure
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 ROUNDING = 1e-3  # by which values may lie outside of their range
 
 
 def plot_images(
     images: np.ndarray,
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | None = None,
     *,
     captions: Sequence[str] | None = None,
     columns: int | None = None,
     title: str = "",
     ink: bool = False,
     white: float = 255,
-) -> None:
+    axes: Any = None,
+) -> Figure:
     """Draw images in a grid.
 
     Args:
         images: (N, 1, H, W) grey or (N, 3, H, W) colour: bytes from 0 to ``white``, or floats from
             0 to 1, or from -1 to 1 if one is below 0.
-        path: of the PNG file.
+        path: of a PNG file. Default: none is written.
         captions: one above each image. Default none.
         columns: of the grid. Default: about as many as rows.
         title: above the grid.
         ink: draw grey values dark on white instead of light on black. Default False.
         white: the value of white in bytes, such as that of :class:`salamandre.data.Images`.
             Default 255.
+        axes: to draw into, one for each image. Default: a new figure.
 
     Raises:
         ValueError: another shape, type or range of values, or no images.
     """
     images = _shades(images, white)
     columns = columns or math.ceil(math.sqrt(len(images)))
-    figure, axes = new_figure(1.05, 1.35 if captions else 1.1, len(images), columns)
+    figure, axes = new_figure(1.05, 1.35 if captions else 1.1, len(images), columns, axes)
     for index, (ax, image) in enumerate(zip(axes, images, strict=True)):
         ax.axis("off")
         picture = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
         ax.imshow(picture, cmap="gray_r" if ink else "gray", vmin=0, vmax=1)
         if captions:
             ax.set_title(captions[index], fontsize=7, pad=2, parse_math=False)
-    figure.suptitle(title, fontsize=10, parse_math=False)
-    save_figure(figure, path)
+    if title:
+        figure.suptitle(title, fontsize=10, parse_math=False)
+    return save_figure(figure, path)
 
 
 def save_grid(
@@ -117,13 +124,25 @@ def _shades(images: np.ndarray, white: float) -> np.ndarray:
 
 
 def plot_confusion(
-    counts: np.ndarray, classes: Sequence[str], path: str | os.PathLike[str], title: str = ""
-) -> None:
-    """Draw a confusion matrix (row the true class, column the guess), shaded by row shares."""
+    counts: np.ndarray,
+    classes: Sequence[str],
+    path: str | os.PathLike[str] | None = None,
+    title: str = "",
+    axes: Any = None,
+) -> Figure:
+    """Draw a confusion matrix (row the true class, column the guess), shaded by row shares.
+
+    Args:
+        counts: (classes, classes), whole numbers.
+        classes: their names.
+        path: of a PNG file. Default: none is written.
+        title: above the picture.
+        axes: to draw into. Default: a new figure.
+    """
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     mistakes = np.where(np.eye(len(classes), dtype=bool), 0, shares)
     size = 2.5 + 0.5 * len(classes)
-    figure, (ax,) = new_figure(size, size)
+    figure, (ax,) = new_figure(size, size, axes=axes)
     ax.imshow(mistakes, cmap="Reds", vmin=0, vmax=max(mistakes.max(), 1e-9))
     for row, column in np.ndindex(*counts.shape):
         right = row == column
@@ -142,7 +161,7 @@ def plot_confusion(
     ax.set_xticks(range(len(classes)), classes, rotation=angle, ha="right" if angle else "center")
     ax.set_yticks(range(len(classes)), classes)
     ax.set(xlabel="guessed", ylabel="true", title=title)
-    save_figure(figure, path)
+    return save_figure(figure, path)
 
 
 def animate(pictures: Sequence[str | os.PathLike[str]], path: str | os.PathLike[str]) -> None:

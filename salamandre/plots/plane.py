@@ -4,36 +4,42 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from salamandre.network import Network
 from salamandre.plots.figure import COLOURS, new_figure, save_figure
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 COLUMNS = 5  # panels in a row
 
 
 def plot_decision_maps(
     networks: Mapping[str, Network],
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | None = None,
     *,
     points: np.ndarray | None = None,
     resolution: int = 101,
-) -> None:
+    axes: Any = None,
+) -> Figure:
     """Draw the output of networks with inputs (2,) and one output over the square from -1 to 1.
 
     A line is drawn where the output is 0.
 
     Args:
         networks: by the caption of their panels.
-        path: of the PNG file.
+        path: of a PNG file. Default: none is written.
         points: (N, 2), drawn as dots.
         resolution: points computed along an axis.
+        axes: to draw into, one for each network. Default: a new figure.
     """
     pictures = [_outputs(network, 1, resolution) for network in networks.values()]
     largest = max(np.abs(picture).max() for picture in pictures)
     place = {"origin": "lower", "extent": (-1, 1, -1, 1)}
-    figure, axes = new_figure(2.4, 2.5, len(networks), min(COLUMNS, len(networks)))
+    figure, axes = new_figure(2.4, 2.5, len(networks), min(COLUMNS, len(networks)), axes)
     for ax, name, picture in zip(axes, networks, pictures, strict=True):
         ax.imshow(picture, cmap="RdBu_r", vmin=-largest, vmax=largest, **place)
         if picture.min() < 0 < picture.max():
@@ -42,7 +48,7 @@ def plot_decision_maps(
             ax.plot(*points.T, "k.", markersize=4)
         ax.set_title(name, fontsize=8)
         ax.set(xticks=[-1, 1], yticks=[-1, 1])
-    save_figure(figure, path)
+    return save_figure(figure, path)
 
 
 def _outputs(network: Network, reach: float, resolution: int) -> np.ndarray:
@@ -55,24 +61,26 @@ def _outputs(network: Network, reach: float, resolution: int) -> np.ndarray:
 
 def plot_points(
     points: Mapping[str, np.ndarray],
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | None = None,
     *,
     modes: np.ndarray | None = None,
     field: Network | None = None,
     reach: float = 1.5,
-) -> None:
+    axes: Any = None,
+) -> Figure:
     """Draw sets of points (N, 2), a panel each.
 
     Args:
         points: by the caption of their panels.
-        path: of the PNG file.
+        path: of a PNG file. Default: none is written.
         modes: (M, 2), the modes of the real points, drawn as circles.
         field: a discriminator of points (2,): its scores colour the plane of each panel, from the
             colour of fake points (low) to that of real ones (high).
         reach: both axes run from -reach to reach. Default 1.5.
+        axes: to draw into, one for each set. Default: a new figure.
     """
     size = 4.0 if len(points) == 1 else 2.4
-    figure, axes = new_figure(size, size + 0.2, len(points), min(COLUMNS, len(points)))
+    figure, axes = new_figure(size, size + 0.2, len(points), min(COLUMNS, len(points)), axes)
     real, fake = COLOURS["real"], COLOURS["fake"]
     if field is not None:
         from matplotlib.colors import LinearSegmentedColormap
@@ -90,4 +98,4 @@ def plot_points(
         ax.plot(*drawn.T, ".", color=fake, markersize=1.5)
         ax.set(xlim=(-reach, reach), ylim=(-reach, reach), xticks=[], yticks=[], aspect="equal")
         ax.set_title(caption, fontsize=8)
-    save_figure(figure, path)
+    return save_figure(figure, path)

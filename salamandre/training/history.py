@@ -5,17 +5,25 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Mapping
-from typing import Any
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from salamandre.checks import one_of
+from salamandre.other_names import Told
 from salamandre.texts import counted
 from salamandre.training.divergence import NotFinite
 from salamandre.training.metrics import direction
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 #: The entries of a record that are no metrics.
 NOT_METRICS = ("epoch", "step", "round", "learning_rate", "loss", "seconds")
+#: Values and metrics that are drawn together.
+PANELS = (("loss", "test_loss"), ("d_real", "d_fake"), ("d_loss", "g_loss"))
 
 
 def _listed(values: Mapping[str, float]) -> str:
@@ -44,7 +52,7 @@ class Records(list[dict[str, float]]):
         )
 
 
-class History:
+class History(Told):
     """The values of all steps by name, and a record of each test or evaluation.
 
     Args:
@@ -58,6 +66,11 @@ class History:
             also ``epoch`` (a fraction counts steps), ``learning_rate`` and ``loss`` (the mean
             training loss since the record before).
     """
+
+    ways = {
+        "history": "history['loss'] has a number for each step, history['test_loss'] of each test",
+        **dict.fromkeys(("predict", "score", "transform"), "it is the network that has learned"),
+    }
 
     def __init__(
         self,
@@ -97,6 +110,12 @@ class History:
         """
         self.read()
         return self._steps
+
+    def __getitem__(self, name: str) -> list[float]:
+        """Return the values of all steps under a name, else those of all records."""
+        known = dict.fromkeys(name for record in self.records for name in record)
+        one_of("entry of the history", name, {**self.steps, **known})
+        return self.steps[name] if name in self.steps else self.column(name)
 
     def read(self) -> None:
         """Read the new values from the device.
@@ -168,6 +187,29 @@ class History:
         if not records:
             raise ValueError(f"no record has a value of {metric!r} yet")
         return min(records, key=lambda record: sign * record[metric])
+
+    def plot(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        panels: Sequence[Sequence[str]] = PANELS,
+        axes: Any = None,
+    ) -> Figure:
+        """Draw the values of all steps and the metrics of the records; notebooks show the figure.
+
+        Args:
+            path: of a PNG file. Default: none is written.
+            panels: names that share a panel; each other name has its own.
+            axes: see :func:`salamandre.plots.plot_curves`.
+        """
+        from salamandre.plots import plot_curves
+
+        if not len(self):
+            raise ValueError("the history has no steps yet: there is nothing to draw")
+        metrics = {
+            name: [(r[self.unit], r[name]) for r in self.records if name in r]
+            for name in self.metrics()
+        }
+        return plot_curves(self.arrays(), metrics, path, unit=self.unit, panels=panels, axes=axes)
 
     def to_csv(self, start: int = 0) -> str:
         """Return a table of the steps after the first ``start``, with a header if that is 0."""

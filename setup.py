@@ -14,6 +14,16 @@ INSPECTION = ["scikit-learn>=1.4"]  # the linear SVM of transfer learning
 EVALUATION = ["scipy>=1.11"]  # exact Wasserstein distances
 STUDIES = ["joblib>=1.4", "scipy>=1.15"]  # several processes, Sobol's points, permutation tests
 ONNX = ["onnx>=1.16"]  # files for other runtimes
+DOCS = [
+    *INSPECTION,
+    *STUDIES,
+    "furo>=2024.8",
+    "jupytext>=1.16",
+    "myst-parser>=4",
+    "sphinx>=8",
+    "sphinx-copybutton>=0.5",
+    "sphinx-gallery>=0.18",
+]
 TEST = [
     *EXAMPLES,
     *DATA,
@@ -81,6 +91,6 @@ setup(
         "optuna": [*STUDIES, "optuna>=4"],
         "test": TEST,
         "benchmarks": [*TEST, "jax[cpu]>=0.6", "thinc>=9"],
-        "docs": ["mkdocs>=1.6", "mkdocstrings[python]>=0.26"],
+        "docs": DOCS,
     },
 )

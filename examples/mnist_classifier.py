@@ -190,9 +190,9 @@ def draw_results(network: sal.Network, test: data.Images, folder: Path) -> None:
     title = f"{test.name}, test set: {100 * right:.2f}% right"
     plots.plot_confusion(counts, test.classes, folder / "confusion.png", title)
     wrong = np.flatnonzero(guesses != labels)
-    worst = wrong[np.argsort(y[wrong, labels[wrong]])][:40]  # least sure of the truth
+    worst = wrong[np.argsort(y[wrong, labels[wrong]])][:24]  # least sure of the truth
     captions = [
-        f"{test.classes[labels[i]]}, not {test.classes[guesses[i]]} ({100 * y[i, guesses[i]]:.0f}%)"
+        f"{test.classes[labels[i]]} read as {test.classes[guesses[i]]}, {y[i, guesses[i]]:.0%}"
         for i in worst
     ]
     if len(worst):
@@ -200,8 +200,8 @@ def draw_results(network: sal.Network, test: data.Images, folder: Path) -> None:
             pixels[worst],
             folder / "mistakes.png",
             captions=captions,
-            columns=8,
-            title=f"{test.name}: the worst of {counted(len(wrong), 'mistake')} in {len(test):,}",
+            title=f"{test.name}: the worst of {counted(len(wrong), 'mistake')} in {len(test):,}, "
+            "with the network's confidence",
             ink=True,
         )
 

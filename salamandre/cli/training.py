@@ -189,21 +189,29 @@ def _samples(run: Run, sets: Sets | PairSets) -> Any:
 
         return SampleGrids(run.folder, often, PAIRS, draw, shown)
     columns = count = len(run.images.classes)
+    captions: Sequence[str] = run.images.classes
     if count <= MANY:
         count *= ROWS
     else:
-        columns = math.ceil(math.sqrt(count))
-    return SampleGrids(run.folder, often, count, drawer(run.images.shape, columns))
+        columns, captions = math.ceil(math.sqrt(count)), ()
+    return SampleGrids(run.folder, often, count, drawer(run.images.shape, columns, captions))
 
 
-def drawer(shape: tuple[int, ...], columns: int) -> Callable[[np.ndarray, Path], None]:
-    """Return ``draw(examples, path)`` for examples (N, ...) with values in -1..1."""
+def drawer(
+    shape: tuple[int, ...], columns: int, captions: Sequence[str] | None = None
+) -> Callable[[np.ndarray, Path], None]:
+    """Return ``draw(examples, path)`` for examples (N, ...) with values in -1..1.
+
+    With captions, which are those of the columns, the name of the file is the round.
+    """
 
     def draw(examples: np.ndarray, path: Path) -> None:
         from salamandre.plots import save_grid
 
         zoom = max(1, round(48 / shape[1]))  # small images are enlarged
-        save_grid((examples.reshape(-1, *shape) + 1) / 2, path, columns, zoom)
+        title = "" if captions is None else f"round {int(path.stem):,}"
+        images = (examples.reshape(-1, *shape) + 1) / 2
+        save_grid(images, path, columns, zoom, captions=captions or (), title=title)
 
     return draw
 

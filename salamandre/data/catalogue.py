@@ -154,6 +154,7 @@ class DataSet(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return self.shape[1]
 
 
+#: The published data sets by name.
 CATALOGUE: dict[str, DataSet] = {
     entry.name: entry
     for entry in msgspec.json.decode(

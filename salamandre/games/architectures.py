@@ -40,6 +40,7 @@ from salamandre.optimizers import Adam
 Players = tuple[list[Layer], list[Layer]]
 LEAKY = LeakyReLU(0.2)
 LEAST = 8  # height and width of a picture that patches of 16×16 make sense for
+#: The objectives by the names that the command knows.
 OBJECTIVES: dict[str, type[Objective]] = {
     "non-saturating": NonSaturating,
     "minimax": Minimax,
@@ -245,6 +246,7 @@ class Architecture(NamedTuple):
 
 
 PAIRS: dict[str, Any] = {"pairs": True, "latent": 0, "remedies": [Reconstruction(100)]}
+#: What :func:`new_game` makes by name.
 ARCHITECTURES = {
     "cgan": Architecture(_cgan, 0.999, GanGame, {"objective": LeastSquares()}, least=2),
     "cdcgan": Architecture(_cdcgan, 0.999, GanGame, {"objective": NonSaturating()}),

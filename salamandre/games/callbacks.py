@@ -18,6 +18,7 @@ import numpy as np
 from salamandre.atomic import numbered, write_atomically
 from salamandre.checks import whole
 from salamandre.data.paired_images import Pairs
+from salamandre.games.dashboard import draw_game
 from salamandre.games.game import GanGame
 from salamandre.texts import path_of
 from salamandre.training.loop import Callback
@@ -30,8 +31,10 @@ Draw = Callable[[np.ndarray, Path], None]
 class SampleGrids(Callback):
     """Draws the generator's images of the same latent vectors, and at the end an animation.
 
-    The pictures are ``samples/ROUND.png`` in the folder, the animation is ``animation.gif``. Of a
-    game with conditions they show in turns condition, the generator's picture, and the true one.
+    The pictures are ``samples/ROUND.png`` in the folder, the animation is ``animation.gif``;
+    ``dashboard.png`` has the final examples above the curves of the game. Of a game with
+    conditions the pictures show in turns condition, the generator's picture, and the true one; it
+    has no dashboard.
 
     Args:
         folder: made if it does not exist.
@@ -103,8 +106,13 @@ class SampleGrids(Callback):
         else:
             low, high = game.value_range
             shape = examples.shape[1:] if game.pairing.shape else game.image_shape
-            # Of a game with labels, each column is a class.
-            save_grid((examples.reshape(-1, *shape) - low) / (high - low), path, columns)
+            save_grid(
+                (examples.reshape(-1, *shape) - low) / (high - low),
+                path,
+                columns,  # of a game with labels each is a class
+                captions=game.generator.class_names or () if columns else (),
+                title=f"round {game.rounds:,}",
+            )
         self._latest = game.rounds
 
     def _triples(self, game: GanGame) -> np.ndarray:
@@ -133,6 +141,8 @@ class SampleGrids(Callback):
             pictures = list(numbered(self.folder / "samples", "", ".png").values())
             if len(pictures) > 1:
                 animate(pictures, self.folder / "animation.gif")
+            if game.pairing.shape is None:
+                draw_game(game, self.folder / "dashboard.png")
 
 
 class Evaluation(Callback):

@@ -8,12 +8,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from salamandre.plots.figure import new_figure, save_figure
+from salamandre.plots.figure import WIDTH, new_figure, save_figure, styled
 from salamandre.plots.images import save_grid
 
 Path = str | os.PathLike[str]
 
 
+@styled
 def draw_maps(
     pictures: np.ndarray,
     maps: dict[str, np.ndarray],
@@ -32,14 +33,15 @@ def draw_maps(
         captions: one above each picture. Default none.
     """
     columns = 1 + len(maps)
-    figure, axes = new_figure(1.9, 2.05, len(pictures) * columns, columns)
+    width = max(1.2, WIDTH / columns)
+    figure, axes = new_figure(width, width + 0.2, len(pictures) * columns, columns)
     for row, picture in enumerate(pictures):
         own = axes[row * columns : (row + 1) * columns]
         shown = [picture, *(values[row] for values in maps.values())]
         titles = [captions[row] if captions else "", *maps]
         for ax, image, title in zip(own, shown, titles, strict=True):
             ax.axis("off")
-            ax.set_title(title, fontsize=7, pad=2)
+            ax.set_title(title, size=10, pad=2)
             if image is picture:
                 _show(ax, picture)
                 continue
@@ -52,6 +54,7 @@ def draw_maps(
     save_figure(figure, path)
 
 
+@styled
 def draw_adversarial(
     before: np.ndarray,
     after: np.ndarray,
@@ -69,26 +72,27 @@ def draw_adversarial(
         path: of the PNG file.
         captions: above each image and its adversarial one. Default none.
     """
-    figure, axes = new_figure(1.9, 2.05, 4 * len(before), 4)
+    figure, axes = new_figure(1.9, 2.1, 4 * len(before), 4)
     for row, (image, changed) in enumerate(zip(before, after, strict=True)):
         difference = changed - image
         own, other = captions[row] if captions else ("", "")
         largest = float(np.abs(difference).max())
         times = int(np.clip(0.5 / max(largest, 1e-6), 1, 10))
-        size = f"difference, at most {255 * largest:.3g}/255"
+        size = f"change, ≤ {255 * largest:.3g}/255"
         panels = (
             (image, own),
             (changed, other),
             (0.5 + difference, size),
-            (0.5 + times * difference, f"difference × {times}"),
+            (0.5 + times * difference, f"change × {times}"),
         )
         for ax, (shown, title) in zip(axes[4 * row : 4 * row + 4], panels, strict=True):
             ax.axis("off")
-            ax.set_title(title, fontsize=7, pad=2)
+            ax.set_title(title, size=10, pad=2)
             _show(ax, np.clip(shown, 0, 1))
     save_figure(figure, path)
 
 
+@styled
 def draw_images(images: np.ndarray, path: Path, *, captions: Sequence[str]) -> None:
     """Draw images with captions, each on its own scale, such as what a class looks like.
 
@@ -97,11 +101,11 @@ def draw_images(images: np.ndarray, path: Path, *, captions: Sequence[str]) -> N
         path: of the PNG file.
         captions: one above each.
     """
-    rows = math.ceil(len(images) / 4)
-    figure, axes = new_figure(2.6, 2.75, len(images), math.ceil(len(images) / rows))
+    rows = math.ceil(len(images) / 3)
+    figure, axes = new_figure(WIDTH / 3, 2.3, len(images), math.ceil(len(images) / rows))
     for ax, image, caption in zip(axes, images, captions, strict=True):
         ax.axis("off")
-        ax.set_title(caption, fontsize=8, pad=2)
+        ax.set_title(caption, size=10, pad=2)
         _show(ax, stretched(image))
     save_figure(figure, path)
 

@@ -47,6 +47,7 @@ class Known(NamedTuple):
 
 
 _vgg = "Simonyan and Zisserman 2015, Very Deep Convolutional Networks, arXiv:1409.1556"
+#: The known networks by name.
 KNOWN = {
     "lenet5": Known(
         architectures.lenet5,

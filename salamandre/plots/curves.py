@@ -8,15 +8,26 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from salamandre.plots.figure import COLOURS, new_figure, plot_means, save_figure
+from salamandre.plots.figure import (
+    COLOURS,
+    WIDTH,
+    new_figure,
+    plain_ticks,
+    plot_means,
+    save_figure,
+    styled,
+)
+from salamandre.recorded import RECORDED, Recorded, panel, words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-#: The role that a value of a game belongs to, which has a colour of its own.
-ROLES = {"d_loss": "discriminator", "g_loss": "generator", "d_real": "real", "d_fake": "fake"}
+OTHERS = ("tab:red", "tab:cyan", "tab:olive", "tab:brown")  # colours of values without a role
+ROW = 2.1  # inches: the height of a panel
+ARROWS = {"min": "↓ better", "max": "↑ better", "": ""}
 
 
+@styled
 def plot_curves(
     steps: Mapping[str, np.ndarray],
     metrics: Mapping[str, Sequence[tuple[float, float]]],
@@ -36,32 +47,59 @@ def plot_curves(
         panels: names that share a panel; each other name has its own panel.
         axes: to draw into, one for each panel. Default: a new figure.
     """
-    known = {**steps, **metrics}
-    alone = [[name] for name in known if not any(name in panel for panel in panels)]
-    groups = [panel for panel in (*panels, *alone) if any(name in known for name in panel)]
-    last = max(
-        [len(values) for values in steps.values()]
-        + [records[-1][0] for records in metrics.values() if records]
-    )
-    figure, axes = new_figure(5.5, 3.2, len(groups), 2, axes)
-    for ax, group in zip(axes, groups, strict=True):
-        for name in group:
-            if name in steps:
-                x, colour = range(1, len(steps[name]) + 1), COLOURS.get(ROLES.get(name, ""))
-                plot_means(ax, x, steps[name], label=name, color=colour)
-            if name in metrics:
-                label = f"{name} (last {metrics[name][-1][1]:.4g})"
-                ax.plot(*zip(*metrics[name], strict=True), marker=".", label=label)
-        values = np.concatenate([line.get_ydata() for line in ax.get_lines()])
-        if values.min() > 0 and values.max() > 100 * values.min():
-            ax.set_yscale("log")
-        ax.set(xlabel=unit, xlim=(0, 1.02 * last))  # metrics are beside the losses of their time
-        ax.xaxis.get_major_locator().set_params(integer=True)
-        ax.legend()
-        ax.grid(alpha=0.3)
+    groups = grouped([*steps, *(name for name in metrics if name not in steps)], panels)
+    columns = min(2, len(groups))
+    figure, axes = new_figure(WIDTH / columns, ROW, len(groups), columns, axes=axes)
+    for ax, (title, names) in zip(axes, groups.items(), strict=True):
+        draw_panel(ax, title, names, steps, metrics)
+        ax.set_xlabel(unit)
     return save_figure(figure, path)
 
 
+def draw_panel(
+    ax: Any,
+    title: str,
+    names: Sequence[str],
+    steps: Mapping[str, np.ndarray],
+    metrics: Mapping[str, Sequence[tuple[float, float]]],
+) -> None:
+    """Draw the values of some names into one panel; see :func:`plot_curves`."""
+    others = iter(OTHERS * len(names))
+    for name in names:
+        colour = COLOURS.get(RECORDED.get(name, Recorded("")).role) or next(others)
+        if name in steps:
+            x = range(1, len(steps[name]) + 1)
+            plot_means(ax, x, steps[name], label=words(name), color=colour)
+        if name in metrics:
+            last = f"{words(name) if len(names) > 1 else 'last'}: {metrics[name][-1][1]:.3g}"
+            ax.plot(*zip(*metrics[name], strict=True), marker="o", label=last, color=colour)
+    values = np.concatenate([line.get_ydata() for line in ax.get_lines()])
+    if values.min() > 0 and values.max() > 100 * values.min():
+        ax.set_yscale("log")
+        plain_ticks(ax.yaxis)
+    lengths = [len(steps[name]) for name in steps]
+    ends = [records[-1][0] for records in metrics.values() if records]
+    ax.set(xlim=(0, 1.02 * max(lengths + ends)))  # metrics are beside the losses of their time
+    ax.xaxis.get_major_locator().set_params(integer=True, nbins=4)
+    better = {RECORDED[name].better if name in RECORDED else "" for name in names}
+    ax.set_title(f"{title}  {ARROWS[better.pop()]}" if len(better) == 1 else title, loc="left")
+    if len(names) > 1 or names[0] in metrics:
+        ax.legend()
+    ax.grid()
+
+
+def grouped(names: Sequence[str], panels: Sequence[Sequence[str]] = ()) -> dict[str, list[str]]:
+    """Return the names of each panel by its title."""
+    groups: dict[str, list[str]] = {}
+    for name in names:
+        mates = next((mates for mates in panels if name in mates), (name,))
+        known = [mate for mate in mates if mate in names]
+        titles = dict.fromkeys(panel(mate) for mate in known)
+        groups.setdefault(" and ".join(titles), []).append(name)
+    return groups
+
+
+@styled
 def plot_bands(
     x: Sequence[float] | np.ndarray,
     bands: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]],
@@ -83,16 +121,34 @@ def plot_bands(
         title: above the picture.
         axes: to draw into. Default: a new figure.
     """
-    figure, (ax,) = new_figure(7, 4.5, axes=axes)
+    figure, (ax,) = new_figure(WIDTH, 4, axes=axes)
     for label, (mean, low, high) in bands.items():
         (line,) = ax.plot(x, mean, label=label)
         ax.fill_between(x, low, high, color=line.get_color(), alpha=0.25, linewidth=0)
     ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
-    ax.grid(alpha=0.3)
+    if all(float(value).is_integer() for value in x):
+        ax.xaxis.get_major_locator().set_params(integer=True)
+    ax.grid()
     ax.legend()
     return save_figure(figure, path)
 
 
+@styled
+def plot_rates(
+    rates: np.ndarray, losses: np.ndarray, suggestion: float, path: str | os.PathLike[str]
+) -> None:
+    """Draw losses against learning rates, and the rate that is suggested."""
+    figure, (ax,) = new_figure(WIDTH, 4)
+    ax.semilogx(rates, losses)
+    plain_ticks(ax.xaxis)
+    ax.axvline(suggestion, color="0.5", linestyle=":", label=f"suggested: {suggestion:.2g}")
+    ax.set(xlabel="learning rate", ylabel="loss")
+    ax.legend()
+    ax.grid()
+    save_figure(figure, path)
+
+
+@styled
 def plot_comparison(
     panels: Mapping[str, Sequence[tuple[str, float, float, float]]],
     path: str | os.PathLike[str] | None = None,
@@ -106,14 +162,14 @@ def plot_comparison(
         axes: to draw into, one for each panel. Default: a new figure.
     """
     count = max(len(rows) for rows in panels.values())
-    width = 2.6 + 2 / len(panels)
-    figure, axes = new_figure(width, 1 + 0.3 * count, len(panels), len(panels), axes)
+    columns = min(2, len(panels))
+    figure, axes = new_figure(WIDTH / columns, 1 + 0.3 * count, len(panels), columns, axes=axes)
     for index, (ax, (title, rows)) in enumerate(zip(axes, panels.items(), strict=True)):
         names, mean, low, high = (np.array(column) for column in zip(*rows, strict=True))
         heights = -np.arange(len(rows))
         ax.errorbar(mean, heights, xerr=[mean - low, high - mean], fmt="o", ms=5, capsize=3)
         ax.axvline(mean[0], color="0.7", lw=0.8, ls="--")
-        ax.set_yticks(heights, names if index == 0 else [""] * len(rows), fontsize=8)
-        ax.set_title(title, fontsize=9)
-        ax.grid(alpha=0.3)
+        ax.set_yticks(heights, names if index % columns == 0 else [""] * len(rows))
+        ax.set(title=title, ylim=(0.5 - len(rows), 0.5))
+        ax.grid()
     return save_figure(figure, path)

@@ -1,4 +1,4 @@
-"""What all pictures share: colours, and Matplotlib figures that are written to files."""
+"""What all pictures share: one style, light or dark, and figures that are written to files."""
 
 from __future__ import annotations
 
@@ -6,11 +6,15 @@ import functools
 import io
 import os
 import warnings
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from salamandre.atomic import write_atomically
+from salamandre.checks import one_of
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -24,6 +28,76 @@ COLOURS = {
     "fake": "tab:purple",
     "gradient": "tab:pink",
 }
+
+
+WIDTH = 6.4  # inches of a picture: at 400 pixels, letters of 11 points are 9 pixels high
+INK = {"light": ("#222222", "white"), "dark": ("#dddddd", "#131416")}  # letters and paper
+_theme: ContextVar[str] = ContextVar("theme", default="light")
+Plot = TypeVar("Plot", bound=Callable[..., Any])
+
+
+@contextmanager
+def theme(name: str) -> Iterator[None]:
+    """Draw the pictures of a block ``"light"``, which is the default, or ``"dark"``."""
+    token = _theme.set(one_of("theme", name, INK))
+    try:
+        yield
+    finally:
+        _theme.reset(token)
+
+
+def styled(plot: Plot) -> Plot:
+    """Let a function draw in the style of all pictures."""
+
+    @functools.wraps(plot)
+    def drawn(*args: Any, **options: Any) -> Any:
+        from matplotlib import rc_context
+
+        with rc_context(_style()):
+            return plot(*args, **options)
+
+    return drawn  # type: ignore[return-value]
+
+
+def _style() -> dict[str, Any]:
+    ink, paper = INK[_theme.get()]
+    inked = ("axes.edgecolor", "axes.labelcolor", "text.color", "xtick.color", "ytick.color")
+    papered = ("figure.facecolor", "axes.facecolor", "savefig.facecolor", "legend.facecolor")
+    return {
+        **dict.fromkeys(inked, ink),
+        **dict.fromkeys(papered, paper),
+        "font.size": 11,
+        "axes.titlesize": 10,
+        "axes.labelsize": 11,
+        "xtick.labelsize": 10,
+        "ytick.labelsize": 10,
+        "legend.fontsize": 10,
+        "legend.framealpha": 0.7,
+        "legend.edgecolor": "none",
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "grid.color": ink,
+        "grid.alpha": 0.15,
+        "lines.linewidth": 1.5,
+        "lines.markersize": 4,
+    }
+
+
+def columns_for(captions: Sequence[str], most: int = 5) -> int:
+    """Return how many panels below such captions fit side by side."""
+    longest = max(len(line) for caption in captions for line in caption.split("\n") or [""])
+    return max(1, min(most, len(captions), int(WIDTH / (0.085 * max(1, longest)))))
+
+
+def plain_ticks(axis: Any) -> None:
+    """Write 0.6 instead of 6 × 10⁻¹ at the marks of a logarithmic axis."""
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+    low, high = sorted(axis.get_view_interval())
+    if high < 100 * low:  # else a mark for each power of ten is enough
+        axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_formatter(NullFormatter())
 
 
 def new_figure(

@@ -12,14 +12,17 @@ import numpy as np
 
 from salamandre.atomic import write_atomically
 from salamandre.checks import real
-from salamandre.plots.figure import new_figure, save_figure
+from salamandre.plots.figure import WIDTH, columns_for, new_figure, save_figure, styled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+LETTER = 16  # pixels: the height of letters above a grid
+SEEN = 400  # pixels: so wide is a grid of small images at least
 ROUNDING = 1e-3  # by which values may lie outside of their range
 
 
+@styled
 def plot_images(
     images: np.ndarray,
     path: str | os.PathLike[str] | None = None,
@@ -38,7 +41,7 @@ def plot_images(
             0 to 1, or from -1 to 1 if one is below 0.
         path: of a PNG file. Default: none is written.
         captions: one above each image. Default none.
-        columns: of the grid. Default: about as many as rows.
+        columns: of the grid. Default: about as many as rows, fewer if captions are long.
         title: above the grid.
         ink: draw grey values dark on white instead of light on black. Default False.
         white: the value of white in bytes, such as that of :class:`salamandre.data.Images`.
@@ -49,30 +52,40 @@ def plot_images(
         ValueError: another shape, type or range of values, or no images.
     """
     images = _shades(images, white)
-    columns = columns or math.ceil(math.sqrt(len(images)))
-    figure, axes = new_figure(1.05, 1.35 if captions else 1.1, len(images), columns, axes)
+    square = math.ceil(math.sqrt(len(images)))
+    columns = columns or (columns_for(captions, square) if captions else square)
+    width = WIDTH / max(5, columns)
+    figure, axes = new_figure(width, width + 0.25 * bool(captions), len(images), columns, axes=axes)
     for index, (ax, image) in enumerate(zip(axes, images, strict=True)):
         ax.axis("off")
         picture = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
         ax.imshow(picture, cmap="gray_r" if ink else "gray", vmin=0, vmax=1)
         if captions:
-            ax.set_title(captions[index], fontsize=7, pad=2, parse_math=False)
-    if title:
-        figure.suptitle(title, fontsize=10, parse_math=False)
+            ax.set_title(captions[index], size=10, pad=2, parse_math=False)
+    figure.suptitle(title, parse_math=False)
     return save_figure(figure, path)
 
 
 def save_grid(
-    images: np.ndarray, path: str | os.PathLike[str], columns: int | None = None, zoom: int = 2
+    images: np.ndarray,
+    path: str | os.PathLike[str],
+    columns: int | None = None,
+    zoom: int | None = None,
+    *,
+    captions: Sequence[str] = (),
+    title: str = "",
 ) -> None:
-    """Write images side by side as a PNG file.
+    """Write images side by side as a PNG file, pixel by pixel.
 
     Args:
         images: (N, 1, H, W) grey or (N, 3, H, W) colour: bytes from 0 to 255, or floats from 0 to
             1, which others are clipped to.
         path: of the file.
         columns: of the grid. Default: about as many as rows.
-        zoom: pixels of the file for each pixel of an image, along each axis. Default 2.
+        zoom: pixels of the file for each pixel of an image, along each axis. Default: at least 2,
+            and as many as make the grid 400 pixels wide.
+        captions: one above each column.
+        title: above the grid.
     """
     from PIL import Image
 
@@ -87,10 +100,33 @@ def save_grid(
     sheet[:count, 1:-1, 1:-1] = 1 - values if channels == 1 else values  # grey: dark on white
     sheet = sheet.reshape(rows, columns, height + 2, width + 2, channels)
     picture = sheet.transpose(0, 2, 1, 3, 4).reshape(rows * (height + 2), -1, channels)
+    zoom = zoom or max(2, -(-SEEN // picture.shape[1]))
     pixels = np.rint(255 * picture).astype(np.uint8).repeat(zoom, axis=0).repeat(zoom, axis=1)
+    drawn = Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels)
+    if captions or title:
+        drawn = _captioned(drawn, captions, columns, title)
     data = io.BytesIO()
-    Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels).save(data, format="PNG")
+    drawn.save(data, format="PNG")
     write_atomically(path, data.getvalue())
+
+
+def _captioned(grid: Any, captions: Sequence[str], columns: int, title: str) -> Any:
+    """Return a grid of columns with a line for its title and one for its captions above it."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    font = ImageFont.load_default(LETTER)
+    lines = bool(title) + bool(captions)
+    height = LETTER + 6
+    sheet = Image.new(grid.mode, (grid.width, grid.height + lines * height), "white")
+    sheet.paste(grid, (0, lines * height))
+    draw = ImageDraw.Draw(sheet)
+    draw.text((3, height / 2), title, "black", font, anchor="lm")
+    width = grid.width / columns
+    for column, caption in enumerate(captions):
+        room = max(1, int(1.7 * width / LETTER))  # letters that fit
+        place = (column + 0.5) * width, (lines - 0.5) * height
+        draw.text(place, caption[:room], "black", font, anchor="mm")
+    return sheet
 
 
 def _pictures(images: np.ndarray) -> np.ndarray:
@@ -123,6 +159,7 @@ def _shades(images: np.ndarray, white: float) -> np.ndarray:
     return np.clip(images, 0, 1)
 
 
+@styled
 def plot_confusion(
     counts: np.ndarray,
     classes: Sequence[str],
@@ -141,8 +178,8 @@ def plot_confusion(
     """
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     mistakes = np.where(np.eye(len(classes), dtype=bool), 0, shares)
-    size = 2.5 + 0.5 * len(classes)
-    figure, (ax,) = new_figure(size, size, axes=axes)
+    size = min(2 * WIDTH, max(WIDTH, 0.5 * len(classes)))
+    figure, (ax,) = new_figure(size, 0.95 * size, axes=axes)
     ax.imshow(mistakes, cmap="Reds", vmin=0, vmax=max(mistakes.max(), 1e-9))
     for row, column in np.ndindex(*counts.shape):
         right = row == column
@@ -153,14 +190,14 @@ def plot_confusion(
             f"{counts[row, column]}",
             ha="center",
             va="center",
-            fontsize=9,
             color="tab:green" if right else "white" if dark else "black",
             fontweight="bold" if right else "normal",
+            alpha=1 if counts[row, column] else 0.3,
         )
     angle = 45 if max(map(len, classes)) > 2 else 0
     ax.set_xticks(range(len(classes)), classes, rotation=angle, ha="right" if angle else "center")
     ax.set_yticks(range(len(classes)), classes)
-    ax.set(xlabel="guessed", ylabel="true", title=title)
+    ax.set(xlabel="guessed class", ylabel="true class", title=title)
     return save_figure(figure, path)
 
 
@@ -178,7 +215,10 @@ def animate(pictures: Sequence[str | os.PathLike[str]], path: str | os.PathLike[
     images = []
     for index in chosen:
         with Image.open(pictures[index]) as image:
-            images.append(image.convert("P", palette=Image.Palette.ADAPTIVE))
+            last = image.convert("RGB")
+            if images and last.size != images[0].size:  # an earlier version drew them smaller
+                last = last.resize(images[0].size, Image.Resampling.NEAREST)
+            images.append(last.convert("P", palette=Image.Palette.ADAPTIVE))
     each = int(1000 * min(0.5, 10 / len(images)))
     data = io.BytesIO()
     durations = [each] * (len(images) - 1) + [2000]

@@ -9,14 +9,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from salamandre.network import Network
-from salamandre.plots.figure import COLOURS, new_figure, save_figure
+from salamandre.plots.figure import (
+    COLOURS,
+    WIDTH,
+    columns_for,
+    new_figure,
+    save_figure,
+    styled,
+)
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-COLUMNS = 5  # panels in a row
 
-
+@styled
 def plot_decision_maps(
     networks: Mapping[str, Network],
     path: str | os.PathLike[str] | None = None,
@@ -27,7 +33,7 @@ def plot_decision_maps(
 ) -> Figure:
     """Draw the output of networks with inputs (2,) and one output over the square from -1 to 1.
 
-    A line is drawn where the output is 0.
+    Outputs above 0 are red, those below blue; a line is drawn where the output is 0.
 
     Args:
         networks: by the caption of their panels.
@@ -39,14 +45,16 @@ def plot_decision_maps(
     pictures = [_outputs(network, 1, resolution) for network in networks.values()]
     largest = max(np.abs(picture).max() for picture in pictures)
     place = {"origin": "lower", "extent": (-1, 1, -1, 1)}
-    figure, axes = new_figure(2.4, 2.5, len(networks), min(COLUMNS, len(networks)), axes)
+    columns = columns_for([*networks])
+    width = WIDTH / max(2, columns)
+    figure, axes = new_figure(width, width + 0.1, len(networks), columns, axes=axes)
     for ax, name, picture in zip(axes, networks, pictures, strict=True):
         ax.imshow(picture, cmap="RdBu_r", vmin=-largest, vmax=largest, **place)
         if picture.min() < 0 < picture.max():
             ax.contour(picture, levels=[0], colors="black", linewidths=1, **place)
         if points is not None:
             ax.plot(*points.T, "k.", markersize=4)
-        ax.set_title(name, fontsize=8)
+        ax.set_title(name)
         ax.set(xticks=[-1, 1], yticks=[-1, 1])
     return save_figure(figure, path)
 
@@ -59,6 +67,7 @@ def _outputs(network: Network, reach: float, resolution: int) -> np.ndarray:
     return outputs.reshape(resolution, resolution)
 
 
+@styled
 def plot_points(
     points: Mapping[str, np.ndarray],
     path: str | os.PathLike[str] | None = None,
@@ -79,8 +88,9 @@ def plot_points(
         reach: both axes run from -reach to reach. Default 1.5.
         axes: to draw into, one for each set. Default: a new figure.
     """
-    size = 4.0 if len(points) == 1 else 2.4
-    figure, axes = new_figure(size, size + 0.2, len(points), min(COLUMNS, len(points)), axes)
+    columns = columns_for([*points])
+    width = WIDTH / max(1.5, columns)
+    figure, axes = new_figure(width, width + 0.2, len(points), columns, axes=axes)
     real, fake = COLOURS["real"], COLOURS["fake"]
     if field is not None:
         from matplotlib.colors import LinearSegmentedColormap
@@ -97,5 +107,5 @@ def plot_points(
             ax.plot(*modes.T, "o", mfc="none", mec=real, ms=8, mew=0.7, ls="none")
         ax.plot(*drawn.T, ".", color=fake, markersize=1.5)
         ax.set(xlim=(-reach, reach), ylim=(-reach, reach), xticks=[], yticks=[], aspect="equal")
-        ax.set_title(caption, fontsize=8)
+        ax.set_title(caption)
     return save_figure(figure, path)

@@ -8,13 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from salamandre.plots.figure import new_figure, save_figure
+from salamandre.plots.figure import WIDTH, new_figure, plain_ticks, save_figure, styled
 
 PathLike = str | os.PathLike[str]
 LOG = 8  # times the smallest positive value of an axis, from which on it is logarithmic
-SIZE = 7  # of small letters
+SIZE = 9  # of small letters
 
 
+@styled
 def plot_axes(panels: Mapping[str, Mapping[str, Any]], metric: str, path: PathLike) -> None:
     """Draw a metric against each axis, with bands.
 
@@ -24,7 +25,7 @@ def plot_axes(panels: Mapping[str, Mapping[str, Any]], metric: str, path: PathLi
         metric: its name.
         path: of the PNG file.
     """
-    figure, axes = new_figure(5, 3.6, len(panels), min(3, len(panels)))
+    figure, axes = new_figure(*_panel(len(panels)), len(panels), min(2, len(panels)))
     for ax, (axis, curves) in zip(axes, panels.items(), strict=True):
         values = list(dict.fromkeys(value for curve in curves.values() for value in curve[0]))
         places = _places(ax, values)
@@ -37,12 +38,13 @@ def plot_axes(panels: Mapping[str, Mapping[str, Any]], metric: str, path: PathLi
                 ends = np.abs(np.array([low, high]) - mean)
                 ax.errorbar(x, mean, yerr=ends, fmt="o", ms=4, capsize=3, label=label)
         ax.set(xlabel=axis.replace("_", " "), ylabel=metric.replace("_", " "))
-        ax.grid(alpha=0.3)
+        ax.grid()
         if any(curves):
             ax.legend(fontsize=SIZE)
     save_figure(figure, path)
 
 
+@styled
 def plot_heat_maps(maps: Mapping[tuple[str, str], Any], metric: str, path: PathLike) -> None:
     """Draw the mean of a metric over pairs of axes, all in the same colours.
 
@@ -52,7 +54,7 @@ def plot_heat_maps(maps: Mapping[tuple[str, str], Any], metric: str, path: PathL
         metric: its name.
         path: of the PNG file.
     """
-    figure, axes = new_figure(5, 4, len(maps), min(3, len(maps)))
+    figure, axes = new_figure(*_panel(len(maps)), len(maps), min(2, len(maps)))
     means = np.concatenate([grid.ravel() for _, _, grid in maps.values()])
     low, high = np.nanmin(means), np.nanmax(means)
     for ax, ((one, other), (xs, ys, grid)) in zip(axes, maps.items(), strict=True):
@@ -70,6 +72,7 @@ def plot_heat_maps(maps: Mapping[tuple[str, str], Any], metric: str, path: PathL
     save_figure(figure, path)
 
 
+@styled
 def plot_parallel(
     axes: Sequence[str], points: Sequence[Sequence[Any]], metric: str, path: PathLike
 ) -> None:
@@ -109,6 +112,7 @@ def plot_parallel(
     save_figure(figure, path)
 
 
+@styled
 def plot_over_runs(panels: Mapping[str, Mapping[str, Any]], metric: str, path: PathLike) -> None:
     """Draw a metric over the steps of runs, with bands.
 
@@ -117,18 +121,19 @@ def plot_over_runs(panels: Mapping[str, Mapping[str, Any]], metric: str, path: P
         metric: its name.
         path: of the PNG file.
     """
-    figure, axes = new_figure(5, 3.6, len(panels), min(3, len(panels)))
+    figure, axes = new_figure(*_panel(len(panels)), len(panels), min(2, len(panels)))
     for ax, (title, lines) in zip(axes, panels.items(), strict=True):
         for label, (steps, (mean, low, high)) in lines.items():
             (line,) = ax.plot(steps, mean, label=label)
             ax.fill_between(steps, low, high, color=line.get_color(), alpha=0.25, linewidth=0)
         ax.set(xlabel="step", ylabel=metric.replace("_", " "), title=title)
-        ax.grid(alpha=0.3)
+        ax.grid()
         if any(lines):
             ax.legend(fontsize=SIZE)
     save_figure(figure, path)
 
 
+@styled
 def plot_pictures(tiles: Mapping[str, PathLike], path: PathLike) -> None:
     """Draw pictures side by side, each below its label.
 
@@ -139,7 +144,7 @@ def plot_pictures(tiles: Mapping[str, PathLike], path: PathLike) -> None:
     from PIL import Image
 
     lines = max(label.count("\n") for label in tiles)
-    figure, axes = new_figure(2.6, 2.9 + 0.12 * lines, len(tiles), min(6, len(tiles)))
+    figure, axes = new_figure(2.1, 2.4 + 0.15 * lines, len(tiles), min(3, len(tiles)))
     figure.get_layout_engine().set(h_pad=0.08)  # the layout is computed before pictures are square
     for ax, (label, file) in zip(axes, tiles.items(), strict=True):
         with Image.open(file) as picture:
@@ -147,6 +152,11 @@ def plot_pictures(tiles: Mapping[str, PathLike], path: PathLike) -> None:
         ax.set_title(label, size=SIZE)
         ax.axis("off")
     save_figure(figure, path)
+
+
+def _panel(count: int) -> tuple[float, float]:
+    """Return the width and height of each of some panels."""
+    return (WIDTH, 4.0) if count == 1 else (WIDTH / 2, 2.8)
 
 
 def _places(ax: Any, values: Sequence[Any]) -> dict[Any, float]:
@@ -157,6 +167,8 @@ def _places(ax: Any, values: Sequence[Any]) -> dict[Any, float]:
         return {value: float(number) for number, value in enumerate(values)}
     if min(values) > 0 and max(values) > LOG * min(values):
         ax.set_xscale("log")
+        ax.set_xlim(min(values) / 1.2, max(values) * 1.2)
+        plain_ticks(ax.xaxis)
     return {value: float(value) for value in values}
 
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from salamandre.plots.figure import plot_means, save_figure
+from salamandre.plots.figure import WIDTH, plot_means, save_figure, styled
 from salamandre.runs.run import METRICS, TABLE, Run, read_rows
 
 PANELS = {
@@ -19,6 +19,7 @@ PANELS = {
 }
 
 
+@styled
 def compare_runs(runs: Sequence[Run], path: str | os.PathLike[str]) -> None:
     """Draw the curves that all runs have, and below them their latest samples.
 
@@ -40,7 +41,7 @@ def compare_runs(runs: Sequence[Run], path: str | os.PathLike[str]) -> None:
             f"games, classifiers with classifiers"
         )
     columns = max(2, len(runs))
-    figure = Figure(figsize=(4 * columns, 8), layout="constrained")
+    figure = Figure(figsize=(max(WIDTH, 2.6 * columns), 6), layout="constrained")
     above, below = figure.subfigures(2, 1, squeeze=False)[:, 0]
     panels = above.subplots(1, len(names), squeeze=False)[0]
     units = " or ".join(dict.fromkeys(run.unit for run in runs))
@@ -48,13 +49,13 @@ def compare_runs(runs: Sequence[Run], path: str | os.PathLike[str]) -> None:
         for run, curves in zip(runs, found, strict=True):
             plot_means(ax, *curves[name], label=run.name)
         ax.set(xlabel=units, title=PANELS[name])
-        ax.grid(alpha=0.3)
-        ax.legend(fontsize=7)
+        ax.grid()
+        ax.legend(fontsize=9)
     for ax, run in zip(below.subplots(1, columns, squeeze=False)[0], runs, strict=False):
         if run.samples:
             with Image.open(run.samples[-1]) as picture:
                 ax.imshow(np.asarray(picture), cmap="gray", vmin=0, vmax=255)
-        ax.set_title(f"{run.name}\n{run.played():.4g} {run.unit}", size=8)
+        ax.set_title(f"{run.name}\n{run.played():.4g} {run.unit}", size=9)
     for ax in below.axes:
         ax.axis("off")
     save_figure(figure, path)

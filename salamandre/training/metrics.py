@@ -8,18 +8,13 @@ from typing import Any
 
 from salamandre.backend import Array
 from salamandre.checks import one_of
+from salamandre.recorded import LARGER, RECORDED, SMALLER
 
 Metric = Callable[[Array, Array], float]
 
-MODES = ("min", "max")
+MODES = (SMALLER, LARGER)
 #: Whether smaller (``"min"``) or larger (``"max"``) values of a metric are better.
-DIRECTIONS = {
-    **dict.fromkeys(("loss", "test_loss", "error_rate", "mse", "mae"), "min"),
-    **dict.fromkeys(("frechet", "divergence", "l1", "kid", "intra", "critic_gap"), "min"),
-    **dict.fromkeys(("accuracy", "precision", "recall", "coverage", "density", "right"), "max"),
-    **dict.fromkeys(("psnr", "ssim"), "max"),
-    **dict.fromkeys(("modes", "quality", "balance", "classes", "confident", "score"), "max"),
-}
+DIRECTIONS = {name: value.better for name, value in RECORDED.items() if value.better}
 
 
 def direction(metric: str, mode: str | None = None) -> str:

@@ -86,16 +86,7 @@ def lr_find(
         raise ValueError(f"the loss is no number with the learning rate {low:g}: scale the inputs")
     found = Rates(np.array(rates), np.array(losses), rates[int(np.argmin(losses))] / 10)
     if path is not None:
-        _draw(found, path)
+        from salamandre.plots.curves import plot_rates
+
+        plot_rates(*found, path)
     return found
-
-
-def _draw(found: Rates, path: str | os.PathLike[str]) -> None:
-    from salamandre.plots.figure import new_figure, save_figure
-
-    figure, (ax,) = new_figure(5, 3.5)
-    ax.semilogx(found.rates, found.losses)
-    ax.axvline(found.suggestion, color="0.5", linestyle=":", label=f"{found.suggestion:.2g}")
-    ax.set(xlabel="learning rate", ylabel="loss")
-    ax.legend(title="suggested")
-    save_figure(figure, path)

@@ -1,0 +1,73 @@
+"""The picture of a game: its latest examples, and below them its curves."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from salamandre.plots.curves import ROW, draw_panel, grouped
+from salamandre.plots.figure import COLOURS, WIDTH, save_figure, styled
+
+
+@styled
+def plot_game(
+    examples: np.ndarray,
+    steps: Mapping[str, np.ndarray],
+    metrics: Mapping[str, Sequence[tuple[float, float]]],
+    path: str | os.PathLike[str],
+    *,
+    title: str = "",
+    columns: int = 12,
+    real: np.ndarray | None = None,
+) -> None:
+    """Draw examples of a generator above the curves of its game.
+
+    Args:
+        examples: images (N, 1 or 3, H, W) with values from 0 to 1, points (N, 2), or others, which
+            are not drawn.
+        steps: the values of every round by name.
+        metrics: (round, value) of each evaluation by name.
+        path: of the PNG file.
+        title: above the examples.
+        columns: images side by side. Default 12.
+        real: points (N, 2), drawn below the others. Default none.
+    """
+    from matplotlib.figure import Figure
+
+    groups = grouped([*steps, *(name for name in metrics if name not in steps)])
+    rows = -(-len(groups) // 2)
+    images = examples.ndim == 4
+    tall = 0.6 + WIDTH * -(-len(examples) // columns) / columns if images else 4.0
+    figure = Figure(figsize=(WIDTH, tall + ROW * rows), layout="constrained")
+    above, below = figure.subfigures(2, 1, height_ratios=[tall, ROW * rows])
+    ax = above.subplots()
+    ax.set_title(title, loc="left")
+    ax.set(xticks=[], yticks=[], aspect="equal")
+    if images:
+        ax.axis("off")
+        ax.imshow(_tiled(examples, columns), cmap="gray_r", vmin=0, vmax=1)
+    elif examples.shape[1:] == (2,):
+        for points, who in ((real, "real"), (examples, "fake")):
+            if points is not None:
+                ax.plot(*points.T, ".", ms=2, color=COLOURS[who], label=who)
+        ax.legend(loc="upper right", markerscale=4)
+    panels = below.subplots(rows, 2, squeeze=False).ravel()
+    for panel, (name, names) in zip(panels, groups.items(), strict=False):
+        draw_panel(panel, name, names, steps, metrics)
+        panel.set_xlabel("round")
+    for panel in panels[len(groups) :]:
+        panel.axis("off")
+    save_figure(figure, path)
+
+
+def _tiled(images: np.ndarray, columns: int) -> np.ndarray:
+    """Return images (N, C, H, W) side by side, with a margin of paper."""
+    count, channels, height, width = images.shape
+    rows = -(-count // columns)
+    paper = 0.0 if channels == 1 else 1.0  # of grey images, which are drawn as ink
+    sheet = np.full((rows * columns, height + 2, width + 2, channels), paper)
+    sheet[:count, 1:-1, 1:-1] = images.transpose(0, 2, 3, 1).clip(0, 1)
+    sheet = sheet.reshape(rows, columns, height + 2, width + 2, channels).transpose(0, 2, 1, 3, 4)
+    return sheet.reshape(rows * (height + 2), columns * (width + 2), channels).squeeze()

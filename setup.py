@@ -12,12 +12,14 @@ EXAMPLES = ["numba>=0.60"]
 DATA = ["pyarrow>=15"]  # files of Parquet
 INSPECTION = ["scikit-learn>=1.4"]  # the linear SVM of transfer learning
 EVALUATION = ["scipy>=1.11"]  # exact Wasserstein distances
+MPI = ["mpi4py>=4", "openmpi>=5; sys_platform == 'linux' or sys_platform == 'darwin'"]
 STUDIES = ["joblib>=1.4", "scipy>=1.15"]  # several processes, Sobol's points, permutation tests
 TEST = [
     *EXAMPLES,
     *DATA,
     *INSPECTION,
     *EVALUATION,
+    *MPI,
     *STUDIES,
     "distributed>=2024.1",
     "hypothesis>=6.100",
@@ -68,6 +70,7 @@ setup(
         "examples": EXAMPLES,
         "inspection": INSPECTION,
         "evaluation": EVALUATION,
+        "mpi": MPI,
         "studies": STUDIES,
         "dask": [*STUDIES, "distributed>=2024.1"],
         "ray": [*STUDIES, "ray>=2.9"],

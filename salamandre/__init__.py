@@ -66,6 +66,7 @@ if TYPE_CHECKING:
         games,
         inspection,
         models,
+        parallel,
         plots,
         runs,
         studies,
@@ -79,8 +80,8 @@ __version__ = "0.2.0"
 # What a first look at a network does not need is imported when it is first used: these rooms, and
 # the classes and functions of those that come second.
 _ROOMS = (
-    *("data", "evaluation", "games", "inspection", "models", "plots"),
-    *("runs", "studies", "training"),
+    *("data", "evaluation", "games", "inspection", "models", "parallel"),
+    *("plots", "runs", "studies", "training"),
 )
 _FACES = ("training", "games")
 

@@ -12,6 +12,7 @@ EXAMPLES = ["numba>=0.60"]
 DATA = ["pyarrow>=15"]  # files of Parquet
 INSPECTION = ["scikit-learn>=1.4"]  # the linear SVM of transfer learning
 EVALUATION = ["scipy>=1.11"]  # exact Wasserstein distances
+MPI = ["mpi4py>=4", "openmpi>=5; sys_platform == 'linux' or sys_platform == 'darwin'"]
 STUDIES = ["joblib>=1.4", "scipy>=1.15"]  # several processes, Sobol's points, permutation tests
 ONNX = ["onnx>=1.16"]  # files for other runtimes
 DOCS = [
@@ -29,6 +30,7 @@ TEST = [
     *DATA,
     *INSPECTION,
     *EVALUATION,
+    *MPI,
     *STUDIES,
     *ONNX,
     "distributed>=2024.1",
@@ -84,6 +86,7 @@ setup(
         "examples": EXAMPLES,
         "inspection": INSPECTION,
         "evaluation": EVALUATION,
+        "mpi": MPI,
         "studies": STUDIES,
         "dask": [*STUDIES, "distributed>=2024.1"],
         "ray": [*STUDIES, "ray>=2.9"],

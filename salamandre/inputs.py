@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from salamandre.backend import Array, Backend
+from salamandre.backend.group import ALONE, Group
 from salamandre.checks import array, real, whole
 from salamandre.class_names import Names, by_name, checked_names
 from salamandre.layer import Shape
@@ -233,8 +234,10 @@ def checked_gradient(dy: Any, shape: Shape | None, dtype: Any, backend: Backend)
     return dy
 
 
-def checked_weights(weights: Any, count: int, dtype: Any, backend: Backend) -> Array:
-    """Return the weights (count,) of examples, divided by their mean.
+def checked_weights(
+    weights: Any, count: int, dtype: Any, backend: Backend, group: Group = ALONE
+) -> Array:
+    """Return the weights (count,) of examples, divided by their mean over all shares of a batch.
 
     Where all of them are zero they stay zero.
 
@@ -250,5 +253,8 @@ def checked_weights(weights: Any, count: int, dtype: Any, backend: Backend) -> A
     if not backend.all_finite(weights) or not backend.all_true(lambda: weights >= 0):
         raise ValueError("weights must be finite numbers of at least 0")
     least = float(np.finfo(dtype).tiny)
+    if group.size > 1:
+        mean = group.all_reduce(weights.mean()) / group.size
+        return weights / backend.xp.maximum(mean, least).astype(dtype)
     weights = weights / backend.xp.maximum(weights.max(), least)  # whose sum cannot overflow
     return weights / backend.xp.maximum(weights.mean(), least)

@@ -286,6 +286,8 @@ class Network(SharedBatches, Meaning):
     def learn(self, x: Any, target: Any, labels: Any = None, weights: Any = None) -> Any:
         """Take one step on a batch: compute, loss, backprop, optimizer.
 
+        In a group of processes (:meth:`join`) each gives its share of the batch.
+
         Args:
             x: (N, *input_shape), see :meth:`predict`.
             target: what the loss compares with: labels (N,), whole numbers or names of classes, or
@@ -315,9 +317,9 @@ class Network(SharedBatches, Meaning):
         labels = self.as_labels(labels, count)
         if weights is not None:
             self.loss.require_weights()
-            weights = checked_weights(weights, count, self.dtype, self.backend)
+            weights = checked_weights(weights, count, self.dtype, self.backend, self.group)
         batch = x, target, labels, weights
-        key = Component.changes, self.loss, self.optimizer
+        key = Component.changes, self.loss, self.optimizer, self.group
         with self.sharing(count):
             found = self.backend.repeat(self._learn, batch, key, [self.gate])
         if self._latest is not None:  # its backprop would mix old outputs with new parameters
@@ -332,12 +334,15 @@ class Network(SharedBatches, Meaning):
         of_logits = self.loss.on_logits(self._activation)
         try:
             run.draw_from(self.random)
-            unseen = not (self.written or self.watched)  # then a step needs no gradients as such
+            # Then a step needs no gradients as such.
+            unseen = not (self.written or self.watched) and self.group.size == 1
             few = count <= self.backend.few and not self.shares(count)
             direct = unseen and few and self.optimizer.descends
             run.want(input_gradient=False, logits=of_logits is not None, postpones=direct)
             y = self._forward(x, count, run, True, labels)
             value, dy = (of_logits or self.loss).evaluate(y, target, self.backend, weights)
+            if self.group.size > 1:
+                value = self.group.all_reduce(value) / self.group.size
             value = self.backend.scalar(value)
             if isinstance(value, float) and not math.isfinite(value):
                 step, cure = self.optimizer.steps + 1, advice({"network": self.optimizer})
@@ -360,7 +365,7 @@ class Network(SharedBatches, Meaning):
         """Apply the optimizer to ``gradients``."""
         if self.optimizer is None:
             raise ValueError("step needs a Network with an optimizer")
-        self.settle()
+        self.average_gradients()
         with self.changing():
             self.optimizer.step(self.parameters, self.__dict__["gradients"], self.learning)
 

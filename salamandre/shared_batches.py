@@ -14,13 +14,21 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from salamandre.backend import Array, Backend
-from salamandre.backend.group import ALONE, Group
+from salamandre.backend.group import ALONE, Group, Nested
 from salamandre.backend.team import allowed_threads, in_share, one_blas_thread, team
 from salamandre.checks import whole
 from salamandre.inputs import example_count
 from salamandre.layers.containers import Pairs, Sequential
 from salamandre.passes import Context, Pass
-from salamandre.shares import Replica, Seed, cut, joined, share_slices, window_work
+from salamandre.shares import (
+    Replica,
+    Seed,
+    cut,
+    joined,
+    share_slices,
+    stream_of_rank,
+    window_work,
+)
 from salamandre.vectors import FlatVectors
 
 # A share with less work than that, in multiply-adds of a forward pass, or than that for each
@@ -36,6 +44,31 @@ class SharedBatches(FlatVectors, abstract=True):
     """Flat vectors with passes that may share their batches among threads."""
 
     _threads: int | None = None
+    #: The processes of which each has a share of every batch.
+    group: Group = ALONE
+
+    def join(self, group: Group) -> None:
+        """Let the steps of this network be those of several processes, see :meth:`Network.learn`.
+
+        Each computes a share of the batch, all of equal size; the losses and gradients of a step
+        are then means over the ranks. The networks must be equal on all of them.
+
+        Args:
+            group: see :func:`salamandre.parallel.world`; a group of one leaves the others.
+        """
+        self._require_vectors()
+        self.group = group
+        self.random = stream_of_rank(self.random, group, self.backend)
+
+    @property
+    def _coupled(self) -> Group:
+        """What layers that couple the examples of a training batch see."""
+        return self.group if self.group.coupled else ALONE
+
+    def average_gradients(self) -> None:
+        """Let ``gradients`` be those of all ranks; a step begins with it."""
+        self.settle()
+        self.group.average(vars(self)["gradients"])
 
     def hand_out_views(self) -> None:
         """As the base; passes and replicas are made anew, which no copy takes along."""
@@ -153,6 +186,8 @@ class SharedBatches(FlatVectors, abstract=True):
         may = ctx.shared and ctx.is_training and not alone
         size = self._share_count(count) if may else 1
         ctx.shares, ctx.group = share_slices(count, size), ALONE
+        if ctx.is_training:
+            ctx.group = self._coupled
         if not ctx.shares:
             return super()._through(x, pairs, ctx)
         stream = ctx.random
@@ -176,7 +211,7 @@ class SharedBatches(FlatVectors, abstract=True):
             if ctx.left_out and run is not ctx:  # whose gradients nobody writes
                 vars(run.network)["gradients"][...] = 0
             dx = Sequential._back(run.network, cut(dy, share), run.needed[ctx.left_out :], run)
-            self._add_gradients(ctx, run.group)
+            self._add_gradients(ctx, run.group.threads)
             return dx
 
         return joined(self._together(ctx, work), "dx", ctx)
@@ -201,7 +236,7 @@ class SharedBatches(FlatVectors, abstract=True):
         def work(run: Pass, share: slice) -> tuple[Array | None, Array]:
             gradients = cut(dy, share), cut(dy_dot, share)
             found = Sequential.backprop_tangent(run.network, *gradients, run)
-            self._add_gradients(ctx, run.group)
+            self._add_gradients(ctx, run.group.threads)
             return found
 
         dx, dx_dot = zip(*self._together(ctx, work), strict=True)
@@ -213,7 +248,7 @@ class SharedBatches(FlatVectors, abstract=True):
 
         def task(group: Group) -> Any:
             run = runs[group.rank]
-            run.group = group
+            run.group = Nested(self._coupled, group) if self._coupled.size > 1 else group
             run.batch_labels = None if labels is None else labels[ctx.shares[group.rank]]
             if run is not ctx:
                 self._replicas[group.rank - 1].follow()

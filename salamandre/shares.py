@@ -8,7 +8,8 @@ import threading
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from salamandre.backend import Backend, RandomStream
+from salamandre.backend import Array, Backend, RandomStream
+from salamandre.backend.group import Group
 from salamandre.layer import Layer
 from salamandre.layers.containers import Container
 from salamandre.passes import Pass
@@ -92,6 +93,48 @@ class Seed:
     def _words(self) -> list[int]:
         drawn = self._backend.to_numpy(self._stream.uniform((2,), "float64"))
         return [int(word * 2**32) for word in drawn]
+
+
+class RankStream:
+    """The random numbers of one of several processes, whose streams are always in one state.
+
+    Each draw takes two numbers of the stream, the same on all ranks, as the seed of the rank's own
+    numbers. So one state stands for all ranks in a checkpoint.
+
+    Args:
+        shared: the stream.
+        rank: of the process.
+        backend: of the numbers.
+    """
+
+    def __init__(self, shared: RandomStream, rank: int, backend: Backend) -> None:
+        self.shared, self._rank, self._backend = shared, rank, backend
+
+    @property
+    def state(self) -> Any:
+        """That of the stream."""
+        return self.shared.state
+
+    @state.setter
+    def state(self, state: Any) -> None:
+        self.shared.state = state
+
+    def normal(self, shape: tuple[int, ...], dtype: Any) -> Array:
+        """Return standard Gaussian numbers."""
+        return self._own().normal(shape, dtype)
+
+    def uniform(self, shape: tuple[int, ...], dtype: Any) -> Array:
+        """Return numbers uniform in [0, 1)."""
+        return self._own().uniform(shape, dtype)
+
+    def _own(self) -> RandomStream:
+        return self._backend.stream(Seed(self.shared, self._backend).of(self._rank))
+
+
+def stream_of_rank(stream: Any, group: Group, backend: Backend) -> RandomStream:
+    """Return a stream, which may be a :class:`RankStream`, for a rank of a group."""
+    shared = stream.shared if isinstance(stream, RankStream) else stream
+    return shared if group.size == 1 else RankStream(shared, group.rank, backend)
 
 
 def share_slices(count: int, size: int) -> list[slice]:

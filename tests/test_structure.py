@@ -20,7 +20,7 @@ ROOMS = """
     component
     parts
     backend
-    initializers schedules
+    parallel initializers schedules
     passes
     layer
     stable

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -50,8 +51,11 @@ def train(
 ) -> None:
     """Train a generator of the classes of a data set, or of pictures from pictures.
 
-    On a terminal, without --dataset and --yes, it asks for the most important options.
+    On a terminal, without --dataset and --yes, it asks for the most important options. Under
+    mpirun all processes train one run together.
     """
+    from salamandre.parallel import world
+
     given = {
         name: value
         for name, value in values.items()
@@ -61,21 +65,29 @@ def train(
         from salamandre.progress import silent
 
         ctx.with_resource(silent())
-    if resume is not None:
-        _resume(resume, output, quiet, given)
-        return
+    group = world()
+    with group.guard(click.exceptions.Exit):  # after Ctrl-C
+        if resume is not None:
+            _resume(resume, output, quiet, given)
+        else:
+            asks = not yes and "dataset" not in given and kinds.on_terminal() and group.size == 1
+            _begin(output, quiet, given, asks)
+
+
+def _begin(output: Path, quiet: bool, given: dict[str, Any], asks: bool) -> None:
+    from salamandre.parallel import world
     from salamandre.runs import LearnedImages, Settings, new_run
     from salamandre.runs.lock import locked
     from salamandre.runs.settings import COMMAND
 
     check_kind(given)
-    asks = not yes and "dataset" not in given and kinds.on_terminal()
     sets = _opened(given, asks, output)
     options = complete(given, LearnedImages.of(sets[0]), asks)
     if options["image_size"] not in (None, sets[0].shape[-1]):  # it was asked for
         sets = training.open_sets(options["dataset"], options)
     images, test = sets
-    game = training.new_game(options, images)
+    group = world(options["synchronised"])
+    game = training.new_game(options, images, group)
     if options["evaluate"] and test is None:
         raise click.UsageError(
             f"--evaluate needs test images, which {images.name} has not: --test-share 0.1 keeps "
@@ -83,6 +95,9 @@ def train(
         )
     options["backend"] = game.backend.name
     epoch = training.rounds_per_epoch(options["architecture"], len(images), game.batch_size)
+    if group.rank:
+        training.follow(game, options["epochs"] * epoch)
+        return
     settings = Settings.new(COMMAND, options, LearnedImages.of(images, epoch))
     run = new_run(output, images.name, settings)
     what = "image" if settings.images.classes else "pair"
@@ -115,6 +130,7 @@ def _opened(given: dict[str, Any], asks: bool, output: Path) -> training.Sets | 
 
 
 def _resume(name: str, output: Path, quiet: bool, given: dict[str, Any]) -> None:
+    from salamandre.parallel import world
     from salamandre.runs import LearnedImages
     from salamandre.runs.lock import locked
     from salamandre.runs.run import CHECKPOINT
@@ -128,7 +144,8 @@ def _resume(name: str, output: Path, quiet: bool, given: dict[str, Any]) -> None
         if option not in AT_RESUME and value != run.options[option]:
             raise click.UsageError(run.stays(option))
     changes = {option: value for option, value in given.items() if option in AT_RESUME}
-    with locked(run.folder):
+    group = world(run.options["synchronised"])
+    with nullcontext() if group.rank else locked(run.folder):
         options = {**run.options, **changes}
         sets = training.open_sets(options["dataset"], options)
         if (classes := LearnedImages.of(sets[0]).classes) != run.images.classes:
@@ -136,7 +153,7 @@ def _resume(name: str, output: Path, quiet: bool, given: dict[str, Any]) -> None
                 f"{options['dataset']} has other classes now ({', '.join(classes)}) "
                 f"than when {run.name} began ({', '.join(run.images.classes)}): start a new run"
             )
-        game = training.new_game(options, sets[0])
+        game = training.new_game(options, sets[0], group)
         if (run.folder / CHECKPOINT).exists():
             game.resume(run.folder / CHECKPOINT)
         played = game.rounds / run.images.rounds_per_epoch
@@ -145,6 +162,9 @@ def _resume(name: str, output: Path, quiet: bool, given: dict[str, Any]) -> None
                 f"{run.name} has played {played:.4g} epochs already: give --epochs of more, not "
                 f"{options['epochs']}"
             )
+        if group.rank:
+            training.follow(game, options["epochs"] * run.images.rounds_per_epoch)
+            return
         if changes:
             run.change_options(**changes)
         training.play(run, game, sets, quiet)

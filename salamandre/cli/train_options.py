@@ -134,6 +134,8 @@ OPTIONS = (
     Option("threads", Count, None,
            "Among how many the batch of a step is shared. Default: as many as pay.",
            at_resume=True),
+    Option("synchronised", bool, False,
+           "Under mpirun: normalise by the whole batch, not by each process's share."),
     Option("data_dir", str, None,
            "A folder with the data set's files. Default: SALAMANDRE_DATA, the cache, the internet.",
            "DIR", kinds.FILE, at_resume=True),

@@ -17,6 +17,7 @@ from salamandre.texts import counted, pasteable, readable_name
 if TYPE_CHECKING:
     import numpy as np
 
+    from salamandre.backend.group import Group
     from salamandre.data import Images, Pairs
     from salamandre.games import GanGame
     from salamandre.runs import Run
@@ -66,22 +67,29 @@ def keep_apart(output: Path, dataset: str) -> None:
         keep_apart(output / readable_name(Path(dataset).name), dataset)
 
 
-def new_game(options: Mapping[str, Any], images: Images | Pairs) -> GanGame:
+def new_game(
+    options: Mapping[str, Any], images: Images | Pairs, group: Group | None = None
+) -> GanGame:
     """Return the game of the options.
+
+    Args:
+        options: of the command.
+        images: what it learns.
+        group: the processes that play it. Default: this one.
 
     Raises:
         UsageError: the options do not fit the images.
     """
     from salamandre import games
+    from salamandre.backend.group import ALONE
 
     names = (
         *("latent", "batch_size", "objective", "penalty", "augment"),
         *("unconditional_discriminator", "seed", "backend", "threads"),
     )
     with kinds.usage():
-        return games.new_game(
-            options["architecture"], images, **{name: options[name] for name in names}
-        )
+        chosen = {name: options[name] for name in names}
+        return games.new_game(options["architecture"], images, group=group or ALONE, **chosen)
 
 
 def check_shape(architecture: str, shape: tuple[int, ...]) -> None:
@@ -137,6 +145,16 @@ def play(run: Run, game: GanGame, sets: Sets | PairSets, quiet: bool) -> None:
         click.echo(f"draw with it:\n  {word}")
     else:
         click.echo(f"draw its classes:\n  {pasteable(*command)}")
+
+
+def follow(game: GanGame, rounds: int) -> None:
+    """Play a game in the other ranks of a group, of which the first one does what is told of it."""
+    from salamandre.network import Diverged
+
+    try:
+        game.play(rounds)
+    except Diverged as error:  # which rank 0 reports
+        raise click.exceptions.Exit(1) from error
 
 
 def learn(

@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from salamandre.backend import Array
+from salamandre.backend.group import ALONE, Group
 from salamandre.checks import whole
 from salamandre.class_names import Names
 from salamandre.data.arrays import Data, are_one_hot, examples
@@ -171,21 +172,24 @@ class Source:
         return x, x if self.reconstructed else targets
 
     def batches(
-        self, batch_size: int, seed: int, epoch: int, first: int = 0
+        self, batch_size: int, seed: int, epoch: int, first: int = 0, group: Group = ALONE
     ) -> Iterator[tuple[Array, ...]]:
         """Yield the shuffled batches of an epoch, starting with number ``first``.
 
         A batch is (inputs, targets), or (inputs, targets, weights) if the examples have weights. A
-        last batch smaller than the others is left out, unless there is no other.
+        last batch smaller than the others is left out, unless there is no other. Of each batch the
+        share of this rank of a group is yielded.
         """
         order = np.random.default_rng([seed, epoch]).permutation(len(self))
         rows = order if self._transform else self._backend.asarray(order)
         for index in range(first, self.batch_count(batch_size)):
             part = rows[index * batch_size : (index + 1) * batch_size]
+            part = part[group.rows(len(part))]
             x, targets = self._inputs.take(part, axis=0), self._targets.take(part, axis=0)
             if self._transform is not None:
                 transform = visiting(self._transform, part, epoch)
-                x = transform(x, np.random.default_rng([seed, epoch, index]))
+                own = (group.rank,) * (group.rank > 0)
+                x = transform(x, np.random.default_rng([seed, epoch, index, *own]))
             batch = self._as_batch(x, targets, self._transformed_pixels)
             if self._weights is None:
                 yield batch
@@ -239,10 +243,19 @@ class EndlessBatches:
         batch_size: see :meth:`Source.batches`.
         seed: see :meth:`Source.batches`.
         drawn: the number of batches drawn before. Default 0.
+        group: see :meth:`Source.batches`.
     """
 
-    def __init__(self, source: Source, batch_size: int, seed: int, drawn: int = 0) -> None:
-        self.source, self.batch_size, self.seed, self.drawn = source, batch_size, seed, drawn
+    def __init__(
+        self,
+        source: Source,
+        batch_size: int,
+        seed: int,
+        drawn: int = 0,
+        group: Group = ALONE,
+    ) -> None:
+        self.source, self.batch_size, self.seed, self.group = source, batch_size, seed, group
+        self.drawn = drawn
 
     @property
     def drawn(self) -> int:
@@ -258,13 +271,13 @@ class EndlessBatches:
         batch = next(self._epoch, None)
         if batch is None:
             epoch, first = divmod(self._drawn, self.source.batch_count(self.batch_size))
-            self._epoch = self.source.batches(self.batch_size, self.seed, epoch, first)
+            self._epoch = self.source.batches(self.batch_size, self.seed, epoch, first, self.group)
             batch = next(self._epoch)
         self._drawn += 1
         return batch
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return type(self), (self.source, self.batch_size, self.seed, self.drawn)
+        return type(self), (self.source, self.batch_size, self.seed, self.drawn, self.group)
 
 
 def prefetch(items: Iterable[Item], depth: int = 2) -> Iterator[Item]:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from salamandre.activations import LeakyReLU, ReLU, Tanh
+from salamandre.backend.group import ALONE, Group
 from salamandre.checks import one_of, whole
 from salamandre.data.images import Images
 from salamandre.data.paired_images import Pairs
@@ -65,6 +66,7 @@ def new_game(
     seed: int = 0,
     backend: str | None = None,
     threads: int | None = None,
+    group: Group = ALONE,
 ) -> GanGame:
     """Return a conditional game: on labelled images, or on pairs of images.
 
@@ -94,6 +96,7 @@ def new_game(
         seed: of the networks and the game. Default 0.
         backend: of both networks.
         threads: among how many a batch is shared. Default: as many as pay.
+        group: see :class:`GanGame`.
 
     Raises:
         ValueError: an unknown name, images of a size that the architecture cannot make or without
@@ -152,6 +155,7 @@ def new_game(
         batch_size=batch_size,
         remedies=[*architecture.remedies, *[MovingAverage(average)] * (average > 0)],
         seed=seed,
+        group=group,
         **options,
     )
 

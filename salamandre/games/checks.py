@@ -105,6 +105,13 @@ def output_range(generator: Network) -> tuple[float, float]:
     return (-last.k, last.k) if isinstance(last, Tanh) else (-1.0, 1.0)
 
 
+def batch(player: Network, count: int) -> None:
+    """Refuse a batch of so many examples, of one process, that a player cannot compute."""
+    player.check_threads(count)
+    for _, layer in player.walk():
+        require_packs(layer, count)
+
+
 def examples(
     generator: Network,
     discriminator: Network,
@@ -113,8 +120,6 @@ def examples(
     batch_size: int,
 ) -> Source:
     """Return the real examples in the discriminator's shape and the generator's value range."""
-    for _, layer in discriminator.walk():
-        require_packs(layer, batch_size)
     low, high = output_range(generator)
     pixels = discriminator.pixels._replace(low=low, high=high)
     names = _class_names(generator, discriminator)

@@ -265,6 +265,7 @@ class SpectralNorm(Lipschitz):
     def step(self) -> None:
         """Step with the free weights, then normalise them."""
         critic, xp = self.critic, self.critic.backend.xp
+        critic.average_gradients()
         for name, part in self._matrices:
             if not critic.learns(part):
                 continue

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from salamandre.backend import Array
+from salamandre.backend.group import ALONE, Group
 from salamandre.checks import whole
 from salamandre.component import Component, encode
 from salamandre.data.batches import EndlessBatches
@@ -25,6 +26,7 @@ from salamandre.games.samples import Samples
 from salamandre.inputs import Pixels
 from salamandre.network import Network
 from salamandre.parts import checked_part
+from salamandre.shares import stream_of_rank
 from salamandre.training.checkpoint import State
 from salamandre.training.divergence import NotFinite
 from salamandre.training.history import History
@@ -60,6 +62,8 @@ class GanGame(Samples, Loop):
             and picture together (C' + C, H, W). A fake batch has the conditions of the real
             batch. Default ``None``.
         seed: of latent vectors, order and labels. Default 0.
+        group: the processes that play together, :func:`salamandre.parallel.world`; each has its
+            share of every batch, and rank 0 alone calls the callbacks. Default: this one.
 
     Attributes:
         classes: the number of classes of conditional players, else ``None``.
@@ -93,6 +97,7 @@ class GanGame(Samples, Loop):
         labels: bool | np.ndarray | None = None,
         conditions: np.ndarray | None = None,
         seed: int = 0,
+        group: Group = ALONE,
     ) -> None:
         super().__init__()
         checked_part("generator", generator, Network)
@@ -115,21 +120,24 @@ class GanGame(Samples, Loop):
         images, condition_shape = paired(images, conditions)
         self.pairing = Pairing(latent, condition_shape)
         checks.players(generator, discriminator, self.pairing)
+        self._share = group.equal_share(self.batch_size)
         for player in (generator, discriminator):
-            player.check_threads(self.batch_size)
+            checks.batch(player, self._share)
         self.classes = checks.classes(generator, discriminator, images, labels)
         self.backend = generator.backend
         self.value_range = checks.output_range(generator)
         source = checks.examples(generator, discriminator, images, labels, self.batch_size)
         for player in (generator, discriminator):
+            player.join(group)
             if player.classes:
                 player.class_names = source.class_names
         discriminator.pixels = source.pixels or discriminator.pixels
         if condition_shape:
             generator.pixels = source.pixels or Pixels(255, *self.value_range)
         self.image_shape = self.pairing.picture_shape(source.example_shape)
-        self.batches = EndlessBatches(source, self.batch_size, self.seed)
-        self.random = self.backend.stream([self.seed, 2])
+        self.group = group
+        self.batches = EndlessBatches(source, self.batch_size, self.seed, group=group)
+        self.random = stream_of_rank(self.backend.stream([self.seed, 2]), group, self.backend)
         self.lipschitz.attach(discriminator)
         for remedy in self.remedies:
             remedy.attach(self)
@@ -144,11 +152,11 @@ class GanGame(Samples, Loop):
         players = self.generator, self.discriminator
         parts = self.objective, self.lipschitz, self.latent, self.remedies, *self.remedies
         optimizers = [player.optimizer for player in players]
-        key = Component.changes, self.generator_steps, *players, *optimizers, *parts
+        key = Component.changes, self.generator_steps, self.group, *players, *optimizers, *parts
         gates = [player.gate for player in players]
-        with self.generator.sharing(self.batch_size), self._duel.sharing(self.batch_size):
+        with self.generator.sharing(self._share), self._duel.sharing(self._share):
             values = self.backend.repeat(self._play_round, examples, key, gates)
-        self.history.append(**{name: self.backend.scalar(v) for name, v in values.items()})
+        self._note({name: self.backend.scalar(v) for name, v in values.items()})
 
     def _play_round(self, *examples: tuple[Array, Array | None]) -> dict[str, Any]:
         """Learn from real examples with their labels; return the values of the history."""
@@ -202,7 +210,7 @@ class GanGame(Samples, Loop):
         real, fake, labels = batch or self.draw()
         xp, objective = self.backend.xp, self.objective
         real, fake = self._shown(real), self._shown(fake)
-        targets = self._target(True), self._target(False)
+        targets = self._target(True, len(real)), self._target(False, len(real))
         scores = self._duel.scores(real, fake, labels)
         found = objective.discriminator(*scores, *targets, xp)
         loss, d_real, d_fake = objective.checked("discriminator", found, scores)
@@ -258,10 +266,10 @@ class GanGame(Samples, Loop):
                 x = remedy.show(self.backend.xp.array(x), self.random)
         return x
 
-    def _target(self, is_real: bool) -> Any:
+    def _target(self, is_real: bool, count: int) -> Any:
         target: Any = int(is_real)
         for remedy in self.remedies:
-            target = remedy.target(target, is_real, self.batch_size, self)
+            target = remedy.target(target, is_real, count, self)
         return target
 
     # -- the loop ------------------------------------------------------------------------------

@@ -62,5 +62,7 @@ def play(
         callbacks.append(Evaluation(metrics, Steps(evaluate_every)))
     callbacks += [Curves(folder), Checkpoint(checkpoint, Steps(every))]
     game.play(rounds, callbacks)
+    if game.group.rank:
+        return
     game.save_generator(folder / "generator.safetensors")
     game.discriminator.save(folder / "discriminator.safetensors")

@@ -39,7 +39,8 @@ class Accumulation:
             raise ValueError(f"{self.parts} parts need as many examples, the batch has {count}")
         target = loss.check(target, (count, *network.output_shape), network.dtype, backend)
         if weights is not None:
-            weights = checked_weights(weights, count, network.dtype, backend)
+            weights = checked_weights(weights, count, network.dtype, backend, network.group)
+        run.draw_from(network.random)
         run.want(input_gradient=False, logits=self.of_logits is not None)
         total: Any = 0.0
         with network.sharing(count // self.parts):
@@ -56,6 +57,8 @@ class Accumulation:
                 value, dy = (self.of_logits or loss).evaluate(y, target[part], backend, own)
                 total = total + share * value
                 network.backprop((share * dy).astype(network.dtype), run)
+        if network.group.size > 1:
+            total = network.group.all_reduce(total) / network.group.size
         total = backend.scalar(total)
         if isinstance(total, float) and not math.isfinite(total):
             raise Diverged(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from salamandre.backend import Array
+from salamandre.backend.group import ALONE, Group
 from salamandre.checks import whole
 from salamandre.class_names import listed
 from salamandre.component import encode
@@ -59,6 +60,8 @@ class Engine(Loop):
             needs the memory of a small one, see :class:`Accumulation`. Default 1.
         sample_weights: in the training loss, of each training example (N,); they multiply
             ``class_weights``. Default none. The loss of a step divides by the sum of its weights.
+        group: the processes that learn together, :func:`salamandre.parallel.world`; each takes its
+            share of every batch, and rank 0 alone tests and calls the callbacks. Default: this one.
 
     Attributes:
         history: its ``steps["loss"]`` are the training losses, its ``records`` the tests.
@@ -80,6 +83,7 @@ class Engine(Loop):
         class_weights: Mapping[Any, float] | Sequence[float] | str | None = None,
         sample_weights: Any = None,
         accumulate: int = 1,
+        group: Group = ALONE,
     ) -> None:
         super().__init__()
         if network.loss is None or network.optimizer is None:
@@ -89,14 +93,15 @@ class Engine(Loop):
             )
         self.network = network
         self.batch_size = whole("batch_size", batch_size)
-        network.check_threads(self.batch_size)
+        share = group.equal_share(self.batch_size)
+        network.check_threads(share)
         self.callbacks = checked_callbacks(callbacks)
         self.seed = whole("seed", seed, least=0)
         self.attack = attack
         self.accumulate = whole("accumulate", accumulate)
-        if self.accumulate > self.batch_size:
+        if self.accumulate > share:
             raise ValueError(
-                f"a batch of {self.batch_size} cannot be learned in {accumulate} parts: make "
+                f"a batch of {share} cannot be learned in {accumulate} parts: make "
                 f"accumulate smaller"
             )
         self._learner = network if accumulate == 1 else Accumulation(network, self.accumulate)
@@ -120,9 +125,12 @@ class Engine(Loop):
             )
         for source in filter(None, (self.train, self.test_set)):
             check_targets(network, source)  # refused here, not by a step
-        self.batches = EndlessBatches(self.train, self.batch_size, self.seed)
+        group.equal_share(min(self.batch_size, len(self.train)))
+        self.group = group
+        self.batches = EndlessBatches(self.train, self.batch_size, self.seed, group=group)
         self.metrics = checked_metrics(metrics, network, self.train.has_labels)
         self._tests = _Tests(test_every)
+        network.join(group)
         network.class_names = names
         if self.train.pixels is not None:
             network.pixels = self.train.pixels
@@ -158,7 +166,8 @@ class Engine(Loop):
         x, targets, *weights = next(self.batches)
         given = {"weights": weights[0]} if weights else {}
         if self.attack is not None:
-            x = self.attack(self.network, x, targets, seed=(self.seed, self.step))
+            seed = self.seed, self.step, *(self.group.rank,) * (self.group.rank > 0)
+            x = self.attack(self.network, x, targets, seed=seed)
         try:
             loss = self._learner.learn(x, targets, **given)
         except Diverged as error:

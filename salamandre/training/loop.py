@@ -12,7 +12,11 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import ExitStack, contextmanager
 from typing import Any, ClassVar
 
+import numpy as np
+
+from salamandre.backend.group import ALONE, Group
 from salamandre.data.batches import EndlessBatches
+from salamandre.data.images import checksum
 from salamandre.network import Network
 from salamandre.optimizer import advice
 from salamandre.other_names import Told
@@ -125,12 +129,14 @@ class Loop(Told):
         history: see :class:`History`.
         planned: the total number of steps at the end of the latest run, earlier runs included.
         seconds: the duration of all runs, those before a resume included.
+        group: the processes that take each step together; callbacks are called in rank 0 alone.
         interrupted: whether Ctrl-C ended the latest run.
         error: the exception that ended the latest run, or ``None``.
     """
 
     unit: ClassVar[str] = "step"
     batches: EndlessBatches
+    group: Group = ALONE
     ways = {
         "fit": "an Engine has run(epochs=10), a game play(rounds=10_000)",
         "predict": "its networks have predict(x)",
@@ -217,27 +223,64 @@ class Loop(Told):
         """
         if self._watchers:
             raise RuntimeError(f"{self!r} is running: a callback cannot start it again")
-        callbacks = checked_callbacks(callbacks)
+        callbacks = () if self.group.rank else checked_callbacks(callbacks)
         self.planned = planned
         self.interrupted, self.error = False, None
         self._stopping = self._resumed = False
         started = time.perf_counter() - self.seconds
         latest = [self.seconds] * len(callbacks)  # of the latest ``on_step`` of each
         per_epoch = self.steps_per_epoch
-        with self._interruptible(), self._watched(callbacks):
+        with self._interruptible(), self.group.guard(NotFinite), self._watched(callbacks):
             try:
-                while self.step < planned and not self._stopping:
+                self._require_equal()
+                while self.step < planned and not self._ends():
                     self._take_step()
                     self.seconds = time.perf_counter() - started
                     for index, callback in enumerate(callbacks):
                         if callback.every.due(self.step, per_epoch, self.seconds - latest[index]):
-                            callback.on_step(self)
+                            with self.group.guard():
+                                callback.on_step(self)
                             latest[index] = time.perf_counter() - started
                 self.history.read()  # on a GPU the last values are checked only here
             except NotFinite as error:
                 error.args = (f"{error}: {self._reason(error)}",)
                 raise
         return self.history
+
+    def _require_equal(self) -> None:
+        """Refuse networks that differ between ranks, which steps would not make equal."""
+        if self.group.size == 1:
+            return
+        for who, network in self._networks.items():
+            sums = np.zeros(self.group.size)
+            sums[self.group.rank] = checksum(network.backend.to_numpy(network.parameters))
+            if len(set(self.group.all_reduce(sums))) > 1:
+                raise ValueError(
+                    f"the parameters of the {who} differ between the ranks of the group: make it "
+                    f"from the same seed in each, and resume from the same checkpoint in each"
+                )
+
+    def _ends(self) -> bool:
+        """Whether one of the ranks wants to stop; the learning rates of rank 0 hold for all."""
+        group = self.group
+        if group.size > 1:
+            optimizers = [n.optimizer for n in self._networks.values() if n.optimizer]
+            rates = [0.0 if group.rank else optimizer.learning_rate for optimizer in optimizers]
+            said = np.array([self._stopping, self.interrupted, *rates], np.float64)
+            stopping, interrupted, *rates = group.all_reduce(said).tolist()
+            self._stopping, self.interrupted = stopping > 0, interrupted > 0
+            for optimizer, rate in zip(optimizers, rates, strict=True):
+                if optimizer.learning_rate != rate:  # a callback has set it
+                    optimizer.learning_rate = rate
+        return self._stopping
+
+    def _note(self, values: Mapping[str, Any]) -> None:
+        """Append the values of a step to the history: their means over all ranks."""
+        if self.group.size > 1:
+            means = np.array([float(value) for value in values.values()])
+            self.group.average(means)
+            values = dict(zip(values, means.tolist(), strict=True))
+        self.history.append(**values)
 
     def _reason(self, error: NotFinite) -> str:
         """Return why a run diverged, and what to do about it."""

@@ -24,7 +24,7 @@ from salamandre.layers.conditional import Conditional
 from salamandre.layers.containers import Layers
 from salamandre.losses import Loss
 from salamandre.optimizer import Optimizer, advice
-from salamandre.other_names import NETWORK
+from salamandre.other_names import NEEDS, NETWORK
 from salamandre.parts import given_part
 from salamandre.passes import Context, Pass
 from salamandre.shared_batches import SharedBatches, checked_threads
@@ -305,10 +305,7 @@ class Network(SharedBatches, Meaning):
         """
         x = self.as_inputs(x)
         if self.loss is None or self.optimizer is None:
-            raise ValueError(
-                "learn needs a Network with a loss and an optimizer, such as Network(layers, "
-                "input_shape, loss='mse', optimizer='adam')"
-            )
+            raise ValueError(f"learn needs a Network with {NEEDS}")
         count = example_count(x)
         self.check_threads(count)
         if self.loss.takes_labels:  # to others -1 and 1 are values

@@ -135,6 +135,11 @@ WITHOUT = {
 }
 
 
+#: What a network that learns is made with.
+NEEDS = (
+    "a loss and an optimizer, such as Network(layers, input_shape, loss='mse', optimizer='adam')"
+)
+
 #: What to do instead of using methods that a network has not.
 NETWORK = {
     **dict.fromkeys(

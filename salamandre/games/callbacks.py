@@ -21,7 +21,7 @@ from salamandre.data.paired_images import Pairs
 from salamandre.games.dashboard import draw_game
 from salamandre.games.game import GanGame
 from salamandre.texts import path_of
-from salamandre.training.loop import Callback
+from salamandre.training.callback import Callback
 from salamandre.training.triggers import Epochs, Steps, Trigger, trigger
 
 Metric = Callable[[GanGame], float | Mapping[str, float]]

@@ -27,10 +27,11 @@ from salamandre.inputs import Pixels
 from salamandre.network import Network
 from salamandre.parts import checked_part
 from salamandre.shares import stream_of_rank
+from salamandre.training.callback import Callback
 from salamandre.training.checkpoint import State
 from salamandre.training.divergence import NotFinite
 from salamandre.training.history import History
-from salamandre.training.loop import Callback, Loop
+from salamandre.training.loop import Loop
 
 
 class GanGame(Samples, Loop):

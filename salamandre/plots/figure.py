@@ -59,7 +59,7 @@ def styled(plot: Plot) -> Plot:
     return drawn  # type: ignore[return-value]
 
 
-def _style() -> dict[str, Any]:
+def _style() -> Any:
     ink, paper = INK[_theme.get()]
     inked = ("axes.edgecolor", "axes.labelcolor", "text.color", "xtick.color", "ytick.color")
     papered = ("figure.facecolor", "axes.facecolor", "savefig.facecolor", "legend.facecolor")

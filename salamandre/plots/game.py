@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -40,7 +41,7 @@ def plot_game(
     rows = -(-len(groups) // 2)
     images = examples.ndim == 4
     tall = 0.6 + WIDTH * -(-len(examples) // columns) / columns if images else 4.0
-    figure = Figure(figsize=(WIDTH, tall + ROW * rows), layout="constrained")
+    figure: Any = Figure(figsize=(WIDTH, tall + ROW * rows), layout="constrained")
     above, below = figure.subfigures(2, 1, height_ratios=[tall, ROW * rows])
     ax = above.subplots()
     ax.set_title(title, loc="left")

@@ -212,7 +212,7 @@ def animate(pictures: Sequence[str | os.PathLike[str]], path: str | os.PathLike[
     from PIL import Image
 
     chosen = np.unique(np.linspace(0, len(pictures) - 1, min(100, len(pictures))).astype(int))
-    images = []
+    images: list[Image.Image] = []
     for index in chosen:
         with Image.open(pictures[index]) as image:
             last = image.convert("RGB")

@@ -13,7 +13,8 @@ from typing import Any
 from salamandre.atomic import write_atomically
 from salamandre.checks import whole
 from salamandre.texts import path_of
-from salamandre.training.loop import Callback, Loop
+from salamandre.training.callback import Callback
+from salamandre.training.loop import Loop
 from salamandre.training.metrics import direction
 from salamandre.training.triggers import Epochs, Seconds, Steps, Trigger, trigger
 

@@ -17,11 +17,13 @@ from salamandre.data.images import Images, checksum
 from salamandre.data.transforms import Transform
 from salamandre.inputs import BYTES
 from salamandre.network import Diverged, Network
+from salamandre.other_names import NEEDS
 from salamandre.training.accumulation import Accumulation
+from salamandre.training.callback import Callback, Callbacks, checked_callbacks
 from salamandre.training.checkpoint import State
 from salamandre.training.divergence import HUGE, NotFinite
 from salamandre.training.history import History
-from salamandre.training.loop import Callback, Callbacks, Loop, checked_callbacks
+from salamandre.training.loop import Loop
 from salamandre.training.testing import Metrics, check_targets, checked_metrics, tested
 from salamandre.training.triggers import Epochs, Trigger, trigger
 
@@ -87,10 +89,7 @@ class Engine(Loop):
     ) -> None:
         super().__init__()
         if network.loss is None or network.optimizer is None:
-            raise ValueError(
-                "an Engine needs a Network with a loss and an optimizer, such as Network(layers, "
-                "input_shape, loss='mse', optimizer='adam')"
-            )
+            raise ValueError(f"an Engine needs a Network with {NEEDS}")
         self.network = network
         self.batch_size = whole("batch_size", batch_size)
         share = group.equal_share(self.batch_size)

@@ -9,10 +9,10 @@ from typing import Any
 from salamandre.checks import nearest
 from salamandre.data.arrays import Data, split
 from salamandre.network import Network
+from salamandre.training.callback import Callback, checked_callbacks
 from salamandre.training.callbacks import ProgressBar
 from salamandre.training.engine import Engine
 from salamandre.training.history import History
-from salamandre.training.loop import Callback, checked_callbacks
 from salamandre.training.testing import as_data
 
 

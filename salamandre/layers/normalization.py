@@ -32,8 +32,8 @@ class BatchNorm(Layer):
         momentum: the weight of the newest batch in the running statistics. Default 0.1.
         eps: added to the variance. Default 1e-5.
         affine: whether gamma and beta are learned; otherwise they stay 1 and 0. Default True.
-        shift_rate: multiple of the learning rate that beta learns by (Page 2019, "How to train your
-            ResNet 8": 64). Default 1.
+        shift_rate: multiple of the learning rate that beta learns by (Jordan 2024, "94% on CIFAR-10
+            in 3.29 seconds on a single GPU", section 3.4: 64). Default 1.
     """
 
     couples_examples = fresh_output = fresh_gradient = True

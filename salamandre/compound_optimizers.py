@@ -7,7 +7,7 @@ from typing import Any
 
 from salamandre.backend import Array, Backend
 from salamandre.checks import real, whole
-from salamandre.optimizer import Optimizer
+from salamandre.optimizer import Optimizer, divided
 from salamandre.optimizers import AdamW
 from salamandre.parts import given_part
 from salamandre.schedules import Schedule
@@ -49,7 +49,7 @@ class Muon(Optimizer):
         self.beta = real("beta", beta, 0, 1, below=True)
         self.decay = real("decay", decay, 0)
         self.others = given_part(self, "others", others or AdamW(0.001), Optimizer)
-        self._matrices: list[tuple[slice, int]] = []
+        self._matrices: list[tuple[slice, tuple[int, float]]] = []
 
     def require_free(self) -> None:
         """Refuse others that a network has already."""
@@ -63,7 +63,7 @@ class Muon(Optimizer):
     def attach(self, backend: Backend, parameters: Array, declarations: Iterable[Any] = ()) -> None:
         """Allocate the memory; note which parameters are matrices of hidden layers."""
         super().attach(backend, parameters)
-        self.others.attach(backend, parameters)
+        self.others.attach(backend, parameters, declarations := list(declarations))
         self.memory |= {f"others/{name}": array for name, array in self.others.memory.items()}
         last = None  # of the layer that makes the scores, which may be a single row
         for _, part, layer, declared in declarations:
@@ -71,7 +71,7 @@ class Muon(Optimizer):
                 continue
             last, rows = part, declared.shape[0]
             if not hasattr(layer, "classes") and min(rows, declared.size // rows) > 1:
-                self._matrices.append((part, rows))
+                self._matrices.append((part, (rows, declared.rate)))
         if len(self._matrices) > 1:
             self._matrices = [matrix for matrix in self._matrices if matrix[0] != last]
 
@@ -81,30 +81,27 @@ class Muon(Optimizer):
         """Change the matrices, then the other parameters."""
         if self._backend is None:
             raise ValueError("this Muon is not attached to a network yet")
-        xp, rate = self._backend.xp, self.learning_rate
+        xp = self._backend.xp
         self.clip(gradients)
         rest = []
-        for part in parts:
-            start, stop, _ = part.indices(parameters.size)
-            for matrix, rows in self._matrices:
-                if not start <= matrix.start < matrix.stop <= stop:
-                    continue
-                rest.append(slice(start, matrix.start))
-                start = matrix.stop
-                p, g, v = (x[matrix] for x in (parameters, gradients, self.memory["velocity"]))
-                g += self.weight_decay * p
-                v *= self.beta
-                v += g
-                flat = orthogonal(xp, (g + self.beta * v).reshape(rows, -1))
-                scale = max(1.0, rows / flat.shape[1]) ** 0.5
-                p *= 1 - rate * self.decay
-                p -= (rate * scale) * flat.reshape(-1)
-                if self.clip_weights is not None:
-                    xp.minimum(p, self.clip_weights, out=p)
-                    xp.maximum(p, -self.clip_weights, out=p)
-            rest.append(slice(start, stop))
+        for part, matrix in divided(parts, self._matrices, parameters.size):
+            if matrix is None:
+                rest.append(part)
+                continue
+            rows, rate = matrix[0], matrix[1] * self.learning_rate
+            p, g, v = (x[part] for x in (parameters, gradients, self.memory["velocity"]))
+            g += self.weight_decay * p
+            v *= self.beta
+            v += g
+            flat = orthogonal(xp, (g + self.beta * v).reshape(rows, -1))
+            scale = max(1.0, rows / flat.shape[1]) ** 0.5
+            p *= 1 - rate * self.decay
+            p -= (rate * scale) * flat.reshape(-1)
+            if self.clip_weights is not None:
+                xp.minimum(p, self.clip_weights, out=p)
+                xp.maximum(p, -self.clip_weights, out=p)
         self.others.steps = self.steps
-        self.others.step(parameters, gradients, [part for part in rest if part.start < part.stop])
+        self.others.step(parameters, gradients, rest)
         self.steps += 1
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import functools
 import math
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Real
 from typing import Any, ClassVar
 
 from salamandre.backend import Array
-from salamandre.checks import whole
+from salamandre.checks import real, whole
 from salamandre.component import Component
 from salamandre.initializers import Initializer
 from salamandre.parts import checked_part
@@ -23,13 +23,15 @@ Shape = tuple[int, ...]
 class Declared:
     """A parameter or a state array that a layer asks for: its name, shape and first value.
 
-    ``memory`` is the order of its axes in the flat vector, if not their own.
+    ``memory`` is the order of its axes in the flat vector, if not their own; ``rate`` the multiple
+    of the learning rate that it learns by.
     """
 
     name: str
     shape: Shape
     initializer: Initializer
     memory: Shape = ()
+    rate: float = 1.0
 
     @property
     def size(self) -> int:
@@ -151,14 +153,21 @@ class Layer(Component, abstract=True):
         raise NotImplementedError
 
     def declare(
-        self, name: str, shape: Shape, initializer: Initializer, memory: Shape = ()
+        self,
+        name: str,
+        shape: Shape,
+        initializer: Initializer,
+        memory: Shape = (),
+        rate: float = 1.0,
     ) -> None:
         """Ask for a parameter; it becomes ``self.<name>``, its gradient ``self.d_<name>``.
 
         ``memory`` is the order of its axes in the flat vector, the slowest first; by default the
-        order of ``shape``.
+        order of ``shape``. Optimizers multiply their learning rate by ``rate`` for it.
         """
-        self.declared.append(self._checked(name, shape, initializer, memory))
+        declared = self._checked(name, shape, initializer, memory)
+        rate = real(f"the rate of {type(self).__name__}'s {name}", rate, 0, above=True)
+        self.declared.append(replace(declared, rate=rate))
 
     def declare_state(self, name: str, shape: Shape, initializer: Initializer) -> None:
         """Ask for an array that is saved with the network but that no optimizer touches.

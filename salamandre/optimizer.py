@@ -9,8 +9,9 @@ and returns them; its scalars come in as arguments, already of the right precisi
 
 from __future__ import annotations
 
+import functools
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
@@ -22,6 +23,8 @@ from salamandre.component import Component
 from salamandre.other_names import argument
 from salamandre.parts import checked_part, takes
 from salamandre.schedules import Constant, Schedule
+
+Marked = Sequence[tuple[slice, Any]]
 
 
 class Optimizer(Component, abstract=True):
@@ -47,6 +50,8 @@ class Optimizer(Component, abstract=True):
         steps: how many steps were taken, one number for all parameters: parts that were frozen
             in some of them have the corrections of :class:`Adam` for all.
         memory: the remembered vectors by name.
+
+    A parameter that its layer has declared with a ``rate`` learns by that multiple of the rate.
     """
 
     kind = "optimizers"
@@ -80,6 +85,7 @@ class Optimizer(Component, abstract=True):
         self.clip_value = _positive("clip_value", options.get("clip_value"))
         self.clip_weights = _positive("clip_weights", options.get("clip_weights"))
         self._backend: Backend | None = None
+        self._rates: Marked = []  # the multiples that are not 1
         self.steps = 0
         self.memory: dict[str, Array] = {}
 
@@ -130,11 +136,12 @@ class Optimizer(Component, abstract=True):
         Args:
             backend: of the parameters.
             parameters: the flat vector.
-            declarations: of the arrays in it, see :meth:`FlatVectors.declarations`, for
-                optimizers that ask for their shapes.
+            declarations: of the arrays in it, see :meth:`FlatVectors.declarations`: their multiples
+                of the rate and, for optimizers that ask for them, their shapes.
         """
         self.require_free()
         self._backend = backend
+        self._rates = [(part, d.rate) for _, part, _, d in declarations if d.rate != 1]
         self.memory = {name: backend.xp.zeros_like(parameters) for name in self.slots}
 
     def check_rule(self) -> None:
@@ -176,12 +183,15 @@ class Optimizer(Component, abstract=True):
             raise ValueError(f"this {type(self).__name__} is not attached to a network yet")
         backend, xp = self._backend, self._backend.xp
         self.clip(gradients)
-        scalars, memory = backend.numbers(self.scalars, gradients.dtype), list(self.memory.values())
-        for part in parts:
+        memory, scalars = list(self.memory.values()), {}
+        for rate in {1.0, *(rate for _, rate in self._rates)}:
+            ask = self.scalars if rate == 1 else functools.partial(self._multiple, rate)
+            scalars[rate] = backend.numbers(ask, gradients.dtype)
+        for part, rate in divided(parts, self._rates, parameters.size, 1.0):
             p, g = parameters[part], gradients[part]
             if self.weight_decay:
                 update(backend, _decay, g, p, (), (self.weight_decay,))
-            update(backend, self.rule, p, g, [vector[part] for vector in memory], scalars)
+            update(backend, self.rule, p, g, [vector[part] for vector in memory], scalars[rate])
             if self.clip_weights is not None:
                 xp.minimum(p, self.clip_weights, out=p)
                 xp.maximum(p, -self.clip_weights, out=p)
@@ -219,10 +229,41 @@ class Optimizer(Component, abstract=True):
         """Return the numbers of the next step that :meth:`rule` takes last."""
         return (self.learning_rate,)
 
+    def _multiple(self, rate: float) -> tuple[float, ...]:
+        """Return :meth:`scalars` of a multiple of the learning rate."""
+        schedule, self.schedule = self.schedule, Constant(rate * self.learning_rate)
+        try:
+            return self.scalars()
+        finally:
+            self.schedule = schedule
+
     @staticmethod
     def rule(p: Any, g: Any, *arguments: Any) -> tuple[Any, ...]:
         """Return p and the slots after a step, from p, g, the slots and the scalars."""
         raise NotImplementedError
+
+
+def divided(
+    parts: Iterable[slice], marked: Marked, size: int, other: Any = None
+) -> Iterator[tuple[slice, Any]]:
+    """Yield parts of a vector, cut at the marked slices in them, each with its mark.
+
+    Args:
+        parts: in order.
+        marked: slices in order, which lie in a part or in none, and their marks.
+        size: of the vector.
+        other: the mark of what is not marked. Default ``None``.
+    """
+    for part in parts:
+        start, stop, _ = part.indices(size)
+        for piece, mark in marked:
+            if start <= piece.start < piece.stop <= stop:
+                if start < piece.start:
+                    yield slice(start, piece.start), other
+                yield piece, mark
+                start = piece.stop
+        if start < stop:
+            yield slice(start, stop), other
 
 
 def advice(optimizers: Mapping[str, Optimizer | None]) -> str:

@@ -31,8 +31,8 @@ class SGD(Optimizer):
 
     @property
     def descends(self) -> bool:
-        """Whether there is no decay and no clipping."""
-        options = self.weight_decay, self.clip_norm, self.clip_value, self.clip_weights
+        """Whether there is no decay, no clipping and one rate."""
+        options = self.weight_decay, self.clip_norm, self.clip_value, self.clip_weights, self._rates
         return type(self) is SGD and not any(options)
 
     @staticmethod

@@ -32,6 +32,8 @@ class BatchNorm(Layer):
         momentum: the weight of the newest batch in the running statistics. Default 0.1.
         eps: added to the variance. Default 1e-5.
         affine: whether gamma and beta are learned; otherwise they stay 1 and 0. Default True.
+        shift_rate: multiple of the learning rate that beta learns by (Jordan 2024, "94% on CIFAR-10
+            in 3.29 seconds on a single GPU", section 3.4: 64). Default 1.
     """
 
     couples_examples = fresh_output = fresh_gradient = True
@@ -43,9 +45,16 @@ class BatchNorm(Layer):
     running_mean: Array
     running_variance: Array
 
-    def __init__(self, momentum: float = 0.1, eps: float = 1e-5, affine: bool = True) -> None:
+    def __init__(
+        self,
+        momentum: float = 0.1,
+        eps: float = 1e-5,
+        affine: bool = True,
+        shift_rate: float = 1.0,
+    ) -> None:
         super().__init__()
         self.momentum = real("BatchNorm momentum", momentum, 0, 1)
+        self.shift_rate = real("BatchNorm shift_rate", shift_rate, 0, above=True)
         self.eps = real("BatchNorm eps", eps, 0, above=True)
         self.affine = bool(affine)
 
@@ -59,7 +68,7 @@ class BatchNorm(Layer):
         features = (input_shape[0],)
         if self.affine:
             self.declare("gamma", features, Constant(1))
-            self.declare("beta", features, Zeros())
+            self.declare("beta", features, Zeros(), rate=self.shift_rate)
         self.declare_state("running_mean", features, Zeros())
         self.declare_state("running_variance", features, Constant(1))
         return input_shape

@@ -13,5 +13,5 @@ from salamandre.models.known import (
 )
 from salamandre.models.model import Model, of_network
 from salamandre.models.preprocessing import Preprocessing
-from salamandre.models.recipes import averaged_predictions, whiten
+from salamandre.models.recipes import averaged_predictions, quick_classifier, whiten
 from salamandre.models.state_dicts import read_weights

@@ -1,18 +1,64 @@
-"""Parts of recipes that let classifiers learn in few epochs: whitening, averaged predictions."""
+"""Recipes that let classifiers learn in few epochs: layers, whitening, averaged predictions."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
+from salamandre.activations import ReLU, Softmax
 from salamandre.backend import Array
 from salamandre.checks import real, whole
+from salamandre.layer import Layer
 from salamandre.layers.convolution import ConvolutionalLayer
+from salamandre.layers.neuron import NeuronLayer
+from salamandre.layers.normalization import BatchNorm
+from salamandre.layers.pooling import MaxPool
+from salamandre.layers.shape import Flatten
 from salamandre.network import Network
 
 PATCHES = 200_000
+
+
+def quick_classifier(
+    classes: int,
+    channels: int,
+    widths: Sequence[int],
+    window: int = 2,
+    stride: int = 1,
+    padding: int = 0,
+    shift_rate: float = 1.0,
+) -> list[Layer]:
+    """Return the layers of a classifier of small pictures that learns in few epochs.
+
+    A first layer for :func:`whiten`, then for each width a block: a 3×3 convolution, max-pooling,
+    and a 3×3 convolution on the smaller image, both with batch-norm and a rectifier (Jordan 2024,
+    section 3.1, whose widths are 64, 256, 256). All features go to the last layer, where his are
+    pooled again.
+
+    Args:
+        classes: the outputs, which have Softmax.
+        channels: of the pictures: 3 of coloured, 1 of grey ones.
+        widths: channels of each block. Products of 3×3 windows are quick from 16 on.
+        window: side of the first layer's windows, which makes 2 · channels · window² channels.
+            Default 2.
+        stride: of the first layer. Default 1.
+        padding: of the first layer. Default 0.
+        shift_rate: of batch-norm, see :class:`BatchNorm`. Default 1.
+    """
+    patches = 2 * whole("channels", channels) * whole("window", window) ** 2
+    layers: list[Layer] = [ConvolutionalLayer(patches, window, stride, padding), ReLU()]
+    for width in widths:
+        for pooled in (True, False):
+            layers += [
+                ConvolutionalLayer(width, 3, padding=1, bias=False),
+                *([MaxPool(2)] if pooled else []),
+                BatchNorm(momentum=0.2, shift_rate=shift_rate),
+                ReLU(),
+            ]
+    return [*layers, Flatten(), NeuronLayer(classes, Softmax())]
 
 
 def whiten(network: Network, images: Any, eps: float = 5e-4, seed: int = 0) -> None:

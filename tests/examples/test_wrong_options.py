@@ -9,6 +9,8 @@ from small_runs import DIGITS, run
 @pytest.mark.parametrize(
     "example, arguments, message",
     [
+        ("speedrun.py", (*DIGITS, "--budget", "31"), "--budget: invalid choice"),
+        ("speedrun.py", (*DIGITS, "--without", "luck"), "--without: invalid choice"),
         ("mnist_classifier.py", (*DIGITS, "--structure", "784-10"), "must begin with 64"),
         ("mnist_classifier.py", (*DIGITS, "--structure", "64-x-10"), "numbers such as"),
         ("mnist_classifier.py", (*DIGITS, "--epochs", "0"), "--epochs: must be a whole number"),

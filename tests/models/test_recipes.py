@@ -83,3 +83,29 @@ def test_bytes_are_scaled_as_in_predictions():
 def test_networks_of_vectors_are_refused():
     with pytest.raises(ValueError, match=r"of a network of images \(C, H, W\), got one of \(4,\)"):
         models.averaged_predictions(sal.Network([sal.NeuronLayer(2)], 4), np.zeros((2, 4)))
+
+
+@pytest.mark.parametrize(
+    ("shape", "first", "widths"),
+    [((3, 32, 32), (2, 1, 0), (16, 32, 32)), ((1, 28, 28), (4, 2, 1), (16, 32))],
+)
+def test_the_quick_classifier_is_that_of_pytorch(shape, first, widths):
+    torch = pytest.importorskip("torch")
+    nn = torch.nn
+    window, stride, padding = first
+    inputs = 2 * shape[0] * window**2
+    parts = [nn.Conv2d(shape[0], inputs, window, stride, padding), nn.ReLU()]
+    for width in widths:
+        parts += [nn.Conv2d(inputs, width, 3, padding=1, bias=False), nn.MaxPool2d(2)]
+        parts += [nn.BatchNorm2d(width), nn.ReLU()]
+        parts += [nn.Conv2d(width, width, 3, padding=1, bias=False), nn.BatchNorm2d(width)]
+        parts += [nn.ReLU()]
+        inputs = width
+    module = nn.Sequential(*parts, nn.Flatten(), nn.Linear(9 * inputs, 10), nn.Softmax(1))
+    layers = models.quick_classifier(10, shape[0], widths, *first)
+    net = sal.Network(layers, shape, sal.CrossEntropy())
+    sal.from_pytorch(net, module.state_dict())
+    x = np.random.default_rng(0).normal(size=(4, *shape)).astype(np.float32)
+    y = module.eval()(torch.tensor(x)).detach().numpy()
+    assert np.allclose(net.predict(x), y, atol=1e-5)
+    models.whiten(net, x)

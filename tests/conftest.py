@@ -16,6 +16,7 @@ from strict_backend import StrictBackend
 
 import salamandre as sal
 from salamandre.backend.cpu import NumpyBackend
+from salamandre.backend.operations.tile_products import TileProducts, WinogradProducts
 
 # A shell starts what runs in the background deaf to Ctrl-C, and all that it starts itself.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -59,6 +60,13 @@ def host(backend):
         return array if isinstance(array, (np.ndarray, float)) else to_numpy(array)
 
     return copy
+
+
+@pytest.fixture
+def tiles_of_any_batch(monkeypatch):
+    """Let convolutions be computed by tiles where windows allow it, also for few examples."""
+    for kind in (TileProducts, WinogradProducts):
+        monkeypatch.setattr(kind, "least", 1)
 
 
 @pytest.fixture(autouse=True)

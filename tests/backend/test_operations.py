@@ -94,9 +94,13 @@ class Sizes:
     def image_tiles(self) -> np.ndarray:
         return self.tiles(self.stride[0], self.stride[1] * self.channels)
 
+    @property
+    def step(self) -> int:
+        return 3 + self.count % 2
+
     def winograd(self, image: tuple[int, int]) -> np.ndarray:
-        """Return tiles of 4 x 4 pixels each."""
-        rows, columns = (-(-pixels // 4) for pixels in image)
+        """Return tiles of so many pixels as a step, in either direction."""
+        rows, columns = (-(-pixels // self.step) for pixels in image)
         return self.array(36, self.count, rows, columns, self.channels)
 
     def rows(self) -> np.ndarray:
@@ -152,10 +156,11 @@ CASES: dict[str, Any] = {
     "image_to_winograd": lambda s: (
         s.x(),
         s.winograd(s.outputs),
-        int(s.random.choice([4, 6])),
+        int(s.random.choice([s.step, 6])),
+        s.step,
         s.padding,
     ),
-    "winograd_to_image": lambda s: (s.winograd(s.image), s.x()),
+    "winograd_to_image": lambda s: (s.winograd(s.image), s.x(), s.step),
     "max_pool": lambda s: (s.x(), s.y(), s.chosen(), *s.place),
     "take_chosen": lambda s: (s.x(), s.y(), s.chosen(), *s.place),
     "add_chosen": lambda s: (s.y(), s.x(), s.chosen(), *s.place),
@@ -307,18 +312,19 @@ def test_tiles_give_the_product_of_windows(s):
 @settings(max_examples=40, deadline=None)
 @given(SIZES)
 def test_winograds_tiles_give_the_product_of_windows(s):
-    """Outputs, and the gradient of the weights, with 36 products for 16 outputs."""
-    s = replace(s, dtype="float64", kernel=(3, 3), stride=(1, 1))
-    x, y, weights = s.x(), s.array(s.count, *s.outputs, 2), s.array(2, 3, 3, s.channels)
-    tiles = s.winograd(s.outputs)
-    image_to_winograd(PLAIN, x, tiles, 6, s.padding)
-    matrices = np.einsum("kq,pqc->kcp", winograd.G, weights.reshape(2, 9, s.channels))
+    """Outputs, and the gradient of the weights, with 36 products for 144."""
+    size, step = 7 - s.step, s.step
+    s = replace(s, dtype="float64", kernel=(size, size), stride=(1, 1))
+    x, y, weights = s.x(), s.array(s.count, *s.outputs, 2), s.array(2, size, size, s.channels)
+    tiles, matrix = s.winograd(s.outputs), winograd.WINDOWS[size]
+    image_to_winograd(PLAIN, x, tiles, 6, step, s.padding)
+    matrices = np.einsum("kq,pqc->kcp", matrix, weights.reshape(2, -1, s.channels))
     found = np.einsum("kntuc,kcp->kntup", tiles, matrices)
-    winograd_to_image(PLAIN, found, y)
-    seen, tolerance = windows(s, x), {"rtol": 1e-5, "atol": 1e-4}  # G is in float32
+    winograd_to_image(PLAIN, found, y, step)
+    seen, tolerance = windows(s, x), {"rtol": 1e-5, "atol": 1e-4}  # the matrix is in float32
     assert np.allclose(y, np.einsum("nabijc,pijc->nabp", seen, weights), **tolerance)
-    image_to_winograd(PLAIN, y, found, 4, (0, 0))
-    gradient = np.einsum("kntup,kntuc,kq->pqc", found, tiles, winograd.G)
+    image_to_winograd(PLAIN, y, found, step, step, (0, 0))
+    gradient = np.einsum("kntup,kntuc,kq->pqc", found, tiles, matrix)
     exact = np.einsum("nabijc,nabp->pijc", seen, y)
     assert np.allclose(gradient.reshape(exact.shape), exact, rtol=1e-5, atol=1e-4)
 

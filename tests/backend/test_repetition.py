@@ -87,6 +87,7 @@ LAYERS = {
 }
 
 
+@pytest.mark.usefixtures("tiles_of_any_batch")
 @pytest.mark.parametrize("name", LAYERS)
 def test_a_network_learns_alike(sides, name):
     make, shape = LAYERS[name]

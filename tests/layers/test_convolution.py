@@ -44,6 +44,7 @@ def test_convolutions_against_pytorch(kernel, stride, padding, image, backend, h
 
 @pytest.mark.parametrize("block", [1, 3000])
 @pytest.mark.parametrize("window", [(3, 1, 1), (4, 2, 1), (1, 1, 0)])
+@pytest.mark.usefixtures("tiles_of_any_batch")
 def test_a_batch_in_blocks_against_pytorch(window, block, monkeypatch, backend, host):
     """By columns, by tiles and pixel by pixel; image by image and a few at a time."""
     monkeypatch.setattr("salamandre.backend.operations.products.BLOCK", block)
@@ -74,6 +75,7 @@ TILES = [
 
 
 @pytest.mark.parametrize("kernel, stride, padding, image", TILES)
+@pytest.mark.usefixtures("tiles_of_any_batch")
 def test_convolutions_by_tiles_against_pytorch(kernel, stride, padding, image, backend, host):
     layer = sal.ConvolutionalLayer(17, kernel, stride, padding)
     agrees([layer], nn.Conv2d(16, 17, kernel, stride, padding), (16, *image), backend, host)
@@ -83,6 +85,7 @@ def test_convolutions_by_tiles_against_pytorch(kernel, stride, padding, image, b
     agrees([layer], module, (17, *places), backend, host)
 
 
+@pytest.mark.usefixtures("tiles_of_any_batch")
 def test_tiles_are_as_accurate_as_columns_in_float32(random):
     x = random.normal(size=(4, 64, 16, 16))
     layer = sal.ConvolutionalLayer(32, 4, 2, 1)

@@ -114,6 +114,7 @@ def critic_of(name, backend):
     return sal.Network(layers, shape, optimizer=sal.SGD(0.1), backend=backend, dtype="float64")
 
 
+@pytest.mark.usefixtures("tiles_of_any_batch")
 @pytest.mark.parametrize("name", CRITICS)
 def test_the_gradient_of_the_gradient_penalty(name, backend, host, random):
     """Against centred differences along random directions."""

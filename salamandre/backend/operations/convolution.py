@@ -161,32 +161,35 @@ def _turned(weights: Array) -> Array:
     return weights[:, :, ::-1, ::-1].transpose(1, 0, 2, 3)
 
 
-# Output positions of a batch from which on it pays to transform the weights for Winograd's tiles.
-MANY = 512
-
-
 def products(
     ctx: Any, count: int, kernel: Pair, stride: Pair, padding: Pair, image: Shape, outputs: Shape
 ) -> Products:
     """Return the fastest kind for a batch of ``count`` images; see :class:`Products`."""
     fast = ctx.backend.compiled and ctx.dtype.itemsize == 4
-    many = count * outputs[1] * outputs[2] >= MANY
-    return _made(fast, many, kernel, stride, padding, image, outputs)
+    positions = count * outputs[1] * outputs[2]
+    tiled = tuple(kind for kind in (WinogradProducts, TileProducts) if positions >= kind.least)
+    return _made(fast, tiled, kernel, stride, padding, image, outputs)
 
 
 @functools.cache
 def _made(
-    fast: bool, many: bool, kernel: Pair, stride: Pair, padding: Pair, image: Shape, outputs: Shape
+    fast: bool,
+    tiled: tuple[type[Products], ...],
+    kernel: Pair,
+    stride: Pair,
+    padding: Pair,
+    image: Shape,
+    outputs: Shape,
 ) -> Products:
-    """Return the same, in compiled float32 code (``fast``) or not."""
+    """Return the same; compiled float32 code is ``fast``, ``tiled`` are worth the batch's size."""
     place = kernel, stride, padding, image, outputs
     kind: type[Products] = ColumnProducts
     if padding == (0, 0) and WholeProducts.fits(kernel, stride, image, outputs):
         kind = WholeProducts
-    elif fast and many and WinogradProducts.pays(*place):
+    elif fast and WinogradProducts in tiled and WinogradProducts.pays(*place):
         kind = WinogradProducts
     elif fast and TurnedProducts.pays(*place):
         kind = TurnedProducts
-    elif TileProducts.pays(kernel, stride, image, outputs):
+    elif TileProducts in tiled and TileProducts.pays(kernel, stride, image, outputs):
         kind = TileProducts
     return kind(*place)

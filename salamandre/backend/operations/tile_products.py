@@ -7,7 +7,7 @@ from typing import Any
 
 from salamandre.backend.operations.products import Array, Pair, Products, Shape, finish
 from salamandre.backend.operations.tiles import contract, expand, image_to_tiles, tiles_to_image
-from salamandre.backend.operations.winograd import STEP, G, image_to_winograd, winograd_to_image
+from salamandre.backend.operations.winograd import WINDOWS, image_to_winograd, winograd_to_image
 
 
 class TileProducts(Products):
@@ -16,6 +16,9 @@ class TileProducts(Products):
     The operation :func:`image_to_tiles` has the formula. DCGAN's 4 x 4 windows with stride 2 are
     such.
     """
+
+    #: Output positions of a batch from which on it pays to transform the weights.
+    least = 128
 
     def __init__(
         self, kernel: Pair, stride: Pair, padding: Pair, image: Shape, outputs: Shape
@@ -108,50 +111,63 @@ class TileProducts(Products):
 
 
 class WinogradProducts(Products):
-    """For windows of 3 x 3 at stride 1 in compiled code: 36 products of tiles in place of 144.
+    """For windows of 3 x 3 or 4 x 4 at stride 1 in compiled code: 36 products of tiles for 144.
 
-    The operation :func:`image_to_winograd` has the formula. What ``transpose`` writes is what the
-    turned windows find in the outputs.
+    The module :mod:`salamandre.backend.operations.winograd` has the formulas. What ``transpose``
+    writes is what the turned windows find in the outputs.
     """
+
+    least = 512  # as above
+
+    def __init__(
+        self, kernel: Pair, stride: Pair, padding: Pair, image: Shape, outputs: Shape
+    ) -> None:
+        super().__init__(kernel, stride, padding, image, outputs)
+        self._size = kernel[0]
+        self._step = 7 - kernel[0]  # outputs of a tile, in each direction
 
     @staticmethod
     def pays(kernel: Pair, stride: Pair, padding: Pair, image: Shape, outputs: Shape) -> bool:
         """Whether the tiles save more than they cost."""
-        fits = kernel == (3, 3) and stride == (1, 1) and max(padding) <= 2
-        fewer = 36 * math.prod(_grid(outputs[1:], STEP)) < 0.75 * 9 * outputs[1] * outputs[2]
-        return fits and fewer and min(image[0], outputs[0]) >= 16
+        size = kernel[0]
+        fits = kernel in ((3, 3), (4, 4)) and stride == (1, 1) and max(padding) < size
+        tiles, windows = math.prod(_grid(outputs[1:], 7 - size)), outputs[1] * outputs[2]
+        return fits and 36 * tiles < 0.75 * size**2 * windows and min(image[0], outputs[0]) >= 16
 
     def correlate(
         self, ctx: Any, image: Array, out: Array, bias: Array | None = None, slope: float = 1.0
     ) -> None:
-        """Aᵀ (transformed weights · transformed image) A."""
-        self._convolve(ctx, image, G, (1, 2, 0), self.padding, out, bias, slope)
+        """Transform (transformed weights · transformed image) back."""
+        matrix = WINDOWS[self._size]
+        self._convolve(ctx, image, matrix, (1, 2, 0), self.padding, out, bias, slope)
 
     def transpose(
         self, ctx: Any, outputs: Array, out: Array, bias: Array | None = None, slope: float = 1.0
     ) -> None:
         """Do the same with the outputs and the turned weights."""
-        padding = (2 - self.padding[0], 2 - self.padding[1])
-        self._convolve(ctx, outputs, G[:, ::-1], (1, 0, 2), padding, out, bias, slope)
+        last, turned = self._size - 1, WINDOWS[self._size][:, ::-1]
+        padding = (last - self.padding[0], last - self.padding[1])
+        self._convolve(ctx, outputs, turned, (1, 0, 2), padding, out, bias, slope)
 
     def weight_gradient(
         self, ctx: Any, image: Array, outputs: Array, out: Array, add: bool = False
     ) -> None:
-        """Gᵀ (transformed outputsᵀ · transformed image) G, summed over the blocks."""
-        space, xp = ctx.backend.workspace, ctx.xp
+        """Transform (transformed outputsᵀ · transformed image) back, summed over the blocks."""
+        space, xp, step = ctx.backend.workspace, ctx.xp, self._step
         total = space("d_weights", (36, self.outputs, self.channels), ctx.dtype)
         for block in self._cut(ctx, outputs):
             seen = self._tiles(ctx, "columns", image[block], outputs)
-            image_to_winograd(ctx.backend, image[block], seen, 6, self.padding)
+            image_to_winograd(ctx.backend, image[block], seen, 6, step, self.padding)
             given = self._tiles(ctx, "tiles", outputs[block], outputs)
-            image_to_winograd(ctx.backend, outputs[block], given, 4, (0, 0))
+            image_to_winograd(ctx.backend, outputs[block], given, step, step, (0, 0))
             rows, columns = _rows(given).transpose(0, 2, 1), _rows(seen)
             if block.start == 0:
                 xp.matmul(rows, columns, out=total)
             else:
                 total += xp.matmul(rows, columns, out=space("more", total.shape, ctx.dtype))
-        found = space("more", (9, self.outputs, self.channels), ctx.dtype)
-        xp.dot(G.T, total.reshape(36, -1), out=found.reshape(9, -1))
+        matrix = WINDOWS[self._size].T
+        found = space("more", (len(matrix), self.outputs, self.channels), ctx.dtype)
+        xp.dot(matrix, total.reshape(36, -1), out=found.reshape(len(matrix), -1))
         out = out.transpose(2, 3, 0, 1)
         found = found.reshape(out.shape)
         if add:
@@ -172,30 +188,30 @@ class WinogradProducts(Products):
     ) -> None:
         """Write what windows see in x, the weights transformed by a matrix.
 
-        ``order`` brings the axes of the weights (P, 9, C) to (9, channels of x, those of out).
+        ``order`` brings the axes of the weights (P, kh kw, C) to (kh kw, channels of x, of out).
         """
-        space = ctx.backend.workspace
-        windows = ctx.matrix.reshape(self.outputs, 9, self.channels).transpose(order)
+        space, pixels = ctx.backend.workspace, matrix.shape[1]
+        windows = ctx.matrix.reshape(self.outputs, pixels, self.channels).transpose(order)
         copied = space("windows", windows.shape, ctx.dtype)
         copied[...] = windows
         weights = space("weights", (36, *windows.shape[1:]), ctx.dtype)
-        ctx.xp.dot(matrix, copied.reshape(9, -1), out=weights.reshape(36, -1))
+        ctx.xp.dot(matrix, copied.reshape(pixels, -1), out=weights.reshape(36, -1))
         for block in self._cut(ctx, out):
             seen = self._tiles(ctx, "columns", x[block], out)
-            image_to_winograd(ctx.backend, x[block], seen, 6, padding)
+            image_to_winograd(ctx.backend, x[block], seen, 6, self._step, padding)
             found = self._tiles(ctx, "tiles", out[block], out)
             ctx.xp.matmul(_rows(seen), weights, out=_rows(found))
-            winograd_to_image(ctx.backend, found, out[block])
+            winograd_to_image(ctx.backend, found, out[block], self._step)
             finish(ctx, out[block], bias, slope)
 
     def _cut(self, ctx: Any, out: Array) -> list[slice]:
         """Cut a batch so that a block's tiles stay in the second level of the cache, or near."""
-        tiles = 36 * math.prod(_grid(out.shape[1:3], STEP))
+        tiles = 36 * math.prod(_grid(out.shape[1:3], self._step))
         return self._blocks(ctx, len(out), 8 * tiles * max(self.channels, self.outputs))
 
     def _tiles(self, ctx: Any, name: str, x: Array, out: Array) -> Array:
         """Return memory for the tiles of images x that belong to the pixels of ``out``."""
-        shape = (36, len(x), *_grid(out.shape[1:3], STEP), x.shape[3])
+        shape = (36, len(x), *_grid(out.shape[1:3], self._step), x.shape[3])
         return ctx.backend.workspace(name, shape, ctx.dtype)
 
 

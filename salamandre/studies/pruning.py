@@ -46,7 +46,7 @@ class Reports:
         self.pruning = pruning
         self.metrics: dict[str, float] = {}
         self.values: list[float] = []
-        self._trial = None if pruning is None else _trial(pruning)
+        self._trial: Any = None if pruning is None else _trial(pruning)
 
     def __call__(self, metrics: Mapping[str, float], last: bool = False) -> None:
         """Take the metrics at some moment of a run.
@@ -77,7 +77,7 @@ def _trial(pruning: Pruning) -> Any:
     except ImportError:
         raise missing("Optuna", "the pruner median", "optuna") from None
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    goal = f"{pruning.goal}imize"
+    goal: Any = f"{pruning.goal}imize"
     study = optuna.create_study(direction=goal, pruner=optuna.pruners.MedianPruner())
     for curve in filter(None, pruning.curves):
         values = dict(enumerate(map(float, curve), 1))

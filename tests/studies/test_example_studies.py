@@ -31,10 +31,12 @@ def stand_in(name: str, size: int | None):
     entry = data.CATALOGUE[name]
     channels, height, width = entry.shape
     random = np.random.default_rng(0)
-    shape = (256, channels, size or height, size or width)
-    images, labels = random.integers(0, 256, shape, np.uint8), np.arange(256) % len(entry.classes)
-    train = data.Images(images, labels.astype(np.uint8), entry.classes, name, "train")
-    return train, train[:128]
+    labels = np.repeat(np.arange(len(entry.classes), dtype=np.uint8), 70)  # more than a batch
+    shape = (len(labels), channels, size or height, size or width)
+    train = data.Images(
+        random.integers(0, 256, shape, np.uint8), labels, entry.classes, name, "train"
+    )
+    return train, train[::7]
 
 
 @pytest.fixture

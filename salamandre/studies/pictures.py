@@ -24,7 +24,7 @@ from salamandre.studies.statistics import mean_band
 from salamandre.texts import file_name
 
 MOST = 10  # lines of a picture, and tables of runs that are read for one
-DRAWN = 100  # points of a curve over the steps of a run
+DRAWN = 40  # points of a curve over the steps of a run
 TILES = 24  # samples in a picture
 Groups = dict[tuple[Any, ...], list[float]]  # values of a metric by those of axes
 Curve = tuple[list[Any], list[float], list[float], list[float]]

@@ -56,7 +56,7 @@ def cgan_round() -> Step:
     return _round(games.new_game("cgan", images, average=0))
 
 
-def dcgan_game(images=None, seed: int = 0, backend: str = "numpy") -> sal.GanGame:
+def dcgan_game(images=None, seed: int = 0, backend: str = "numpy", **more) -> sal.GanGame:
     """Return a DCGAN at 32×32; a round is a step of the discriminator and one of the generator."""
     start = {"initializer": sal.initializers.Gaussian(0.02)}
 
@@ -91,7 +91,7 @@ def dcgan_game(images=None, seed: int = 0, backend: str = "numpy") -> sal.GanGam
     )
     images = pictures(1, 32, 32) if images is None else images
     options = {"latent": sal.Gaussian(100), "batch_size": BATCH, "seed": seed}
-    return sal.GanGame(generator, discriminator, images, **options)
+    return sal.GanGame(generator, discriminator, images, **options, **more)
 
 
 def dcgan_round(backend: str = "numpy") -> Step:

@@ -9,6 +9,7 @@ from salamandre.data.loading import at_hand, load
 from salamandre.data.opening import open
 from salamandre.data.paired_images import Pairs
 from salamandre.data.pairing import pairs
+from salamandre.data.sharding import Shards, shards
 from salamandre.data.transforms import (
     AlternatingFlip,
     Binarise,

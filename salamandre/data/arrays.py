@@ -12,6 +12,7 @@ from salamandre.checks import array
 from salamandre.class_names import Names, by_name, matched, names_within, whole_labels
 from salamandre.data.images import Images, checksum
 from salamandre.data.paired_images import Pairs
+from salamandre.data.rows import BLOCK, sampled
 from salamandre.data.splitting import chosen_rows
 from salamandre.inputs import Pixels, are_bytes
 from salamandre.network import Network
@@ -72,14 +73,15 @@ def examples(
         for what, values in (("inputs", inputs), ("targets", given)):
             if values.dtype.kind not in ("fiub" if what == "inputs" else "fiubU"):
                 raise ValueError(f"the {what} must be real numbers, got dtype {values.dtype}")
-            if values.dtype.kind == "f" and not np.isfinite(values).all():
+            if values.dtype.kind == "f" and not _finite(sampled(values)):
                 raise ValueError(f"the {what} of the data set hold NaN or infinity")
         targets, own = named_labels(given, names, labelled)
         if labelled and network.output_shape[-1] > 1:
             targets = whole_labels(targets)
         scaled = inputs.ndim > 0 and are_bytes(inputs)
         kept = targets if given.dtype.kind == "U" else given
-        name = f"{'images' if scaled else 'arrays'} {checksum(inputs, kept):08x}"
+        content = checksum(sampled(inputs), sampled(kept))
+        name = f"{'images' if scaled else 'arrays'} {content:08x}"
         name += ", reconstructed" * reconstructed
         found = Examples(inputs, targets, own, pixels if scaled else None, name, reconstructed)
         _warn_of_pixels(found)
@@ -103,6 +105,13 @@ def _pair(data: Any) -> tuple[np.ndarray, np.ndarray]:
             f"got {inputs_given} inputs and {given} targets"
         )
     return inputs, targets
+
+
+def _finite(values: np.ndarray) -> bool:
+    """Return whether there is no NaN or infinity, with little memory: values may be mapped."""
+    step = max(1, BLOCK // max(1, values[:1].nbytes))
+    blocks = (values[first : first + step] for first in range(0, len(values), step))
+    return all(np.isfinite(block).all() for block in blocks)
 
 
 def named_labels(
@@ -131,7 +140,7 @@ def named_labels(
 
 def _warn_of_pixels(found: Examples) -> None:
     """Warn of arrays that look like pixels with another value range than is expected."""
-    inputs, targets, pixels = found.inputs, found.targets, found.pixels
+    inputs, targets, pixels = sampled(found.inputs), sampled(found.targets), found.pixels
     if not inputs.size or inputs.dtype.kind not in "fiu":
         return
     low, high, warning = inputs.min(), inputs.max(), ""

@@ -18,6 +18,7 @@ from salamandre.class_names import Names
 from salamandre.data.arrays import Data, are_one_hot, examples
 from salamandre.data.code import code_checksum
 from salamandre.data.images import Images
+from salamandre.data.rows import Rows, mapped
 from salamandre.data.transforms import Transform, visiting
 from salamandre.data.weights import example_weights
 from salamandre.inputs import Pixels, fits, shape_hint
@@ -36,8 +37,8 @@ class Source:
     Args:
         data: :class:`Images`, whose pixels are scaled batch by batch, or a pair (inputs, targets)
             with one row for each example: arrays, lists, tables of pandas, tensors of PyTorch on a
-            CPU. Arrays of images of unsigned bytes are scaled too. Targets ``None`` are the
-            inputs, scaled and transformed.
+            CPU, files mapped by NumPy, :func:`salamandre.data.shards`. Arrays of images of
+            unsigned bytes are scaled too. Targets ``None`` are the inputs, scaled and transformed.
         network: whose backend keeps the arrays and whose ``input_shape`` the inputs must fit;
             images may be flattened for it.
         transform: a random change of the inputs, ``transform(x, random) -> x``, such as
@@ -101,16 +102,19 @@ class Source:
         labels = (targets.dtype.kind in "iu" and targets.ndim == 1) or are_one_hot(targets)
         self.has_labels = labels and not self.reconstructed
         self._backend, self._dtype, self._input_shape = network.backend, network.dtype, wanted
-        self._transform = transform
+        self._transform, self._in_files = transform, isinstance(inputs, Rows)
         self.weights = example_weights(
             found, network.output_shape[-1], class_weights, sample_weights
         )
-        if self.pixels is None:
+        if self.pixels is None and not mapped(inputs):
             inputs = inputs.astype(self._dtype, copy=False)
         # Transforms run on the host; without one the data goes to the device once.
-        keep = np.asarray if transform else self._backend.asarray
-        self._inputs = keep(inputs)
-        self._targets = self._inputs if self.reconstructed else keep(targets)
+        self._on_host = transform is not None or self._in_files
+        keep = np.asarray if self._on_host else self._backend.asarray
+        self._inputs: Any = inputs if self._in_files else keep(inputs)
+        if self.reconstructed:
+            targets = self._inputs
+        self._targets = targets if isinstance(targets, Rows) else keep(targets)
         self._weights = None if self.weights is None else keep(self.weights.astype(self._dtype))
 
     def _tried(self, transform: Transform, inputs: np.ndarray) -> np.ndarray:
@@ -164,10 +168,12 @@ class Source:
     def _as_batch(self, x: Array, targets: Array, pixels: Pixels | None) -> tuple[Array, Array]:
         """Return scaled inputs of the network's input shape, and targets, on its backend."""
         backend = self._backend
-        if self._transform is not None:
+        if self._on_host:
             x, targets = backend.asarray(x), backend.asarray(targets)
         if pixels is not None:
             x = pixels.scaled(x, self._dtype, backend.xp)
+        else:
+            x = x.astype(self._dtype, copy=False)
         x = x.reshape(-1, *self._input_shape)
         return x, x if self.reconstructed else targets
 
@@ -180,8 +186,18 @@ class Source:
         last batch smaller than the others is left out, unless there is no other. Of each batch the
         share of this rank of a group is yielded.
         """
-        order = np.random.default_rng([seed, epoch]).permutation(len(self))
-        rows = order if self._transform else self._backend.asarray(order)
+        taken = self._taken(batch_size, seed, epoch, first, group)
+        for x, targets, *weights in prefetch(taken) if self._in_files else taken:
+            weights = [self._backend.asarray(own) for own in weights]
+            yield *self._as_batch(x, targets, self._transformed_pixels), *weights
+
+    def _taken(
+        self, batch_size: int, seed: int, epoch: int, first: int, group: Group
+    ) -> Iterator[tuple[Array, ...]]:
+        """Yield what :meth:`batches` makes batches of."""
+        random = np.random.default_rng([seed, epoch])
+        order = self._inputs.order(random) if self._in_files else random.permutation(len(self))
+        rows = order if self._on_host else self._backend.asarray(order)
         for index in range(first, self.batch_count(batch_size)):
             part = rows[index * batch_size : (index + 1) * batch_size]
             part = part[group.rows(len(part))]
@@ -190,11 +206,10 @@ class Source:
                 transform = visiting(self._transform, part, epoch)
                 own = (group.rank,) * (group.rank > 0)
                 x = transform(x, np.random.default_rng([seed, epoch, index, *own]))
-            batch = self._as_batch(x, targets, self._transformed_pixels)
             if self._weights is None:
-                yield batch
+                yield x, targets
             else:
-                yield *batch, self._weights.take(part, axis=0)
+                yield x, targets, self._weights.take(part, axis=0)
 
     def targets_in_order(self, batch_size: int) -> Iterator[Array]:
         """Yield all targets in order, without reading the inputs where they are others."""
@@ -218,7 +233,7 @@ class Source:
         """Return so many examples, or all, in equal steps; transformed as :meth:`in_order`."""
         count = min(whole("count", count), len(self))
         rows = np.arange(count) * len(self) // count
-        part = rows if self._transform else self._backend.asarray(rows)
+        part = rows if self._on_host else self._backend.asarray(rows)
         return self._plain(part, np.random.default_rng(0))
 
     def _plain(self, part: Any, random: np.random.Generator) -> tuple[Array, Array]:

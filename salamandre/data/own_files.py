@@ -86,7 +86,7 @@ def sort_out(named: Iterable[tuple[str, str, Load]]) -> Found:
     names = []
     for file, name, load in named:
         names.append(name or file)
-        split, kind = split_of(name) or split_of(file), _first(("labels", "images"), names[-1])
+        split, kind = split_of(name) or split_of(file), first_of(("labels", "images"), names[-1])
         if not kind:
             continue
         if (split, kind) in places:
@@ -108,10 +108,11 @@ def sort_out(named: Iterable[tuple[str, str, Load]]) -> Found:
 
 def split_of(name: str) -> str:
     """Return ``"train"``, ``"test"`` or ``"val"`` if a name has such a word, else nothing."""
-    return _first(("train", "test", "val"), name)
+    return first_of(("train", "test", "val"), name)
 
 
-def _first(wanted: Iterable[str], name: str) -> str:
+def first_of(wanted: Iterable[str], name: str) -> str:
+    """Return the first kind of :data:`WORDS` that a name has a word of, or nothing."""
     words = {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+", name)}
     return next((key for key in wanted if not words.isdisjoint(WORDS[key])), "")
 

@@ -14,6 +14,7 @@ from salamandre.data.arrays import named_labels
 from salamandre.data.batches import Source
 from salamandre.data.images import Images
 from salamandre.data.paired_images import Pairs
+from salamandre.data.rows import sampled
 from salamandre.games.conditions import Pairing
 from salamandre.layer import Layer
 from salamandre.layers.minibatch import require_packs
@@ -133,7 +134,8 @@ def examples(
         source = Source((values, labels), discriminator, transform, pixels, names, labelled=True)
         bounded = isinstance(_last_activation(generator), (Sigmoid, Tanh, CenteredSigmoid))
         if source.pixels is None and bounded:  # or else they are scaled, or any can be reached
-            _warn_of_other_range(float(values.min()), float(values.max()), low, high)
+            seen = sampled(values)
+            _warn_of_other_range(float(seen.min()), float(seen.max()), low, high)
     if len(source) < batch_size:
         raise ValueError(
             f"a batch of {batch_size} needs at least as many images, got {len(source)}"

@@ -67,6 +67,7 @@ if TYPE_CHECKING:
         inspection,
         models,
         onnx,
+        pages,
         plots,
         runs,
         studies,
@@ -81,7 +82,7 @@ __version__ = "0.2.0"
 # What a first look at a network does not need is imported when it is first used: these rooms, and
 # the classes and functions of those that come second.
 _ROOMS = (
-    *("data", "evaluation", "games", "inspection", "models", "onnx", "plots"),
+    *("data", "evaluation", "games", "inspection", "models", "onnx", "pages", "plots"),
     *("runs", "studies", "training"),
 )
 _FACES = ("training", "games", "onnx")

@@ -61,6 +61,7 @@ setup(
         "salamandre": ["py.typed"],
         "salamandre.data": ["*.json", "*.npz", "*.md"],
         "salamandre.models": ["*.txt", "*.md"],
+        "salamandre.pages": ["*.html"],
     },
     install_requires=[
         "numpy>=2.0",

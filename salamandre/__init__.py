@@ -72,6 +72,7 @@ if TYPE_CHECKING:
         inspection,
         models,
         onnx,
+        pages,
         parallel,
         plots,
         runs,
@@ -91,7 +92,7 @@ Network.evaluate = Later("salamandre.training", "evaluate")  # type: ignore[assi
 # What a first look at a network does not need is imported when it is first used: these rooms, and
 # the classes and functions of those that come second.
 _ROOMS = (
-    *("data", "evaluation", "games", "inspection", "models", "onnx", "parallel"),
+    *("data", "evaluation", "games", "inspection", "models", "onnx", "pages", "parallel"),
     *("plots", "runs", "studies", "training"),
 )
 _FACES = ("training", "games", "onnx")

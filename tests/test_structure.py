@@ -46,7 +46,7 @@ ROOMS = """
     models
     inspection
     runs
-    studies
+    studies pages
     cli
 """
 RANK = {room: n for n, line in enumerate(ROOMS.strip().splitlines()) for room in line.split()}

@@ -85,7 +85,8 @@ def generate(
     """Draw a word and a grid of all classes, or samples of a game that has none."""
     import numpy as np
 
-    from salamandre.games import Gaussian, truncated
+    from salamandre.games import truncated
+    from salamandre.games.latent import of_seed
     from salamandre.network import Network
 
     found = the_run(run, output)
@@ -98,7 +99,7 @@ def generate(
         )
     names = (generator.class_names or found.images.classes) if generator.classes else ()
     word_labels = _labels(names, word, classes, single)
-    shape = found.images.shape or _shape(generator.output_shape)
+    shape = found.images.shape or image_shape(generator.output_shape)
     folder = to or found.folder / "generated"
     cut = "" if truncation is None else f"-{truncation:g}"
     suffix = f"{noise}-{seed}{cut}" + (f"-{checkpoint:04d}" if checkpoint else "")
@@ -108,8 +109,7 @@ def generate(
             with kinds.usage():
                 z = truncated(count, generator.input_shape[0], truncation, seed)
             return generator.backend.asarray(z, dtype=generator.dtype)
-        stream = generator.backend.stream([seed, 5])
-        return Gaussian(*generator.input_shape).draw(stream, count, generator.dtype)
+        return of_seed(generator, count, seed)
 
     def draw(what: str, latent: Any, labels: Any, columns: int) -> None:
         path = folder / f"{what}-{suffix}.png"
@@ -147,7 +147,7 @@ def generate(
     draw("classes", latent, labels.ravel(), labels.shape[1])
 
 
-def _shape(output: tuple[int, ...]) -> tuple[int, ...]:
+def image_shape(output: tuple[int, ...]) -> tuple[int, ...]:
     """Return the shape (C, H, W) of images, for runs whose settings do not say it."""
     side = math.isqrt(output[0])
     if len(output) == 3:

@@ -7,6 +7,7 @@ from typing import Any
 from salamandre.backend import Array, RandomStream
 from salamandre.checks import whole
 from salamandre.component import Component
+from salamandre.network import Network
 
 
 class Latent(Component, abstract=True):
@@ -42,3 +43,12 @@ class Uniform(Latent):
     def draw(self, random: RandomStream, count: int, dtype: Any) -> Array:
         """Return uniform vectors."""
         return random.uniform((count, self.size), dtype) * 2 - 1
+
+
+def of_seed(generator: Network, count: int, seed: int) -> Array:
+    """Return the Gaussian latent vectors (count, size) that a seed stands for, its handwriting.
+
+    More of them begin with the same ones.
+    """
+    stream = generator.backend.stream([seed, 5])
+    return Gaussian(*generator.input_shape).draw(stream, count, generator.dtype)

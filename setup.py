@@ -12,13 +12,17 @@ EXAMPLES = ["numba>=0.60"]
 DATA = ["pyarrow>=15"]  # files of Parquet
 INSPECTION = ["scikit-learn>=1.4"]  # the linear SVM of transfer learning
 EVALUATION = ["scipy>=1.11"]  # exact Wasserstein distances
+SKLEARN = ["scikit-learn>=1.6"]  # estimators for its pipelines and searches
 STUDIES = ["joblib>=1.4", "scipy>=1.15"]  # several processes, Sobol's points, permutation tests
+TENSORBOARD = ["tensorboardX>=2.6"]
 TEST = [
     *EXAMPLES,
     *DATA,
     *INSPECTION,
     *EVALUATION,
+    *SKLEARN,
     *STUDIES,
+    *TENSORBOARD,
     "distributed>=2024.1",
     "hypothesis>=6.100",
     "mypy>=1.11",
@@ -69,7 +73,9 @@ setup(
         "examples": EXAMPLES,
         "inspection": INSPECTION,
         "evaluation": EVALUATION,
+        "sklearn": SKLEARN,
         "studies": STUDIES,
+        "tensorboard": TENSORBOARD,
         "dask": [*STUDIES, "distributed>=2024.1"],
         "ray": [*STUDIES, "ray>=2.9"],
         "optuna": [*STUDIES, "optuna>=4"],

@@ -12,5 +12,6 @@ from salamandre.training.fitting import fit
 from salamandre.training.history import History
 from salamandre.training.loop import Callback, Loop
 from salamandre.training.rates import lr_find
+from salamandre.training.tensorboard import TensorBoard, run_settings
 from salamandre.training.testing import evaluate
 from salamandre.training.triggers import Epochs, Seconds, Steps

@@ -12,6 +12,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import ExitStack, contextmanager
 from typing import Any, ClassVar
 
+from salamandre.backend import Array
 from salamandre.data.batches import EndlessBatches
 from salamandre.network import Network
 from salamandre.optimizer import advice
@@ -172,9 +173,18 @@ class Loop(Told):
         return (self.planned - self.step) * self.seconds / self.step if self.step else float("nan")
 
     @property
-    def _networks(self) -> dict[str, Network]:
+    def networks(self) -> dict[str, Network]:
         """The networks that learn, by name."""
         return {}
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The settings that a checkpoint must share, in values of JSON."""
+        return self._state().identity
+
+    def samples(self, count: int) -> Array | None:
+        """Return images (count, C, H, W) in 0..1 on the host that show what is learned, if any."""
+        return None
 
     @property
     def recorded(self) -> list[str] | None:
@@ -255,7 +265,7 @@ class Loop(Told):
         """
         if error.cure and not found:
             return error.cure
-        return advice({who: network.optimizer for who, network in self._networks.items()})
+        return advice({who: network.optimizer for who, network in self.networks.items()})
 
     def _tell_if_done(self, what: str, count: int, steps: int) -> None:
         """Warn if so many epochs or rounds, of so many steps each, are done already.

@@ -25,6 +25,9 @@ DOCS = [
     "sphinx-copybutton>=0.5",
     "sphinx-gallery>=0.18",
 ]
+SKLEARN = ["scikit-learn>=1.6"]  # estimators for its pipelines and searches
+STUDIES = ["joblib>=1.4", "scipy>=1.15"]  # several processes, Sobol's points, permutation tests
+TENSORBOARD = ["tensorboardX>=2.6"]
 TEST = [
     *EXAMPLES,
     *DATA,
@@ -33,6 +36,9 @@ TEST = [
     *MPI,
     *STUDIES,
     *ONNX,
+    *SKLEARN,
+    *STUDIES,
+    *TENSORBOARD,
     "distributed>=2024.1",
     "hypothesis>=6.100",
     "mypy>=1.11",
@@ -88,7 +94,9 @@ setup(
         "inspection": INSPECTION,
         "evaluation": EVALUATION,
         "mpi": MPI,
+        "sklearn": SKLEARN,
         "studies": STUDIES,
+        "tensorboard": TENSORBOARD,
         "dask": [*STUDIES, "distributed>=2024.1"],
         "ray": [*STUDIES, "ray>=2.9"],
         "onnx": ONNX,

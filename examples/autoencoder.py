@@ -128,7 +128,8 @@ def parse_arguments() -> argparse.Namespace:
     add("--learning-rate", type=float, metavar="RATE", help="falls to 0")
     add("--seed", type=AMOUNT, default=0, metavar="N", help="of all random numbers, default 0")
     add("--backend", metavar="NAME", help="numpy or cupy, default $SALAMANDRE_BACKEND or numpy")
-    options = runs.parse_options(parser, may_change=("data_dir", "backend"))
+    add("--tensorboard", **runs.TENSORBOARD)
+    options = runs.parse_options(parser, may_change=("data_dir", "backend", "tensorboard"))
     for name, value in PRESETS[options.preset].items():
         if getattr(options, name) is None:
             setattr(options, name, value)
@@ -346,6 +347,7 @@ def main() -> None:
             pictures,
             sal.Curves(folder),
             sal.Checkpoint(folder / "checkpoint.safetensors", every=sal.Epochs(1)),
+            *([sal.TensorBoard(folder / "tensorboard")] if options.tensorboard else []),
         )
         engine.run(options.epochs)
         end_if_interrupted(engine, run.folder)

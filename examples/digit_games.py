@@ -110,7 +110,8 @@ def parse(
 ) -> argparse.Namespace:
     """Return the options: those given, then those of the run to be resumed, then defaults."""
     runs.earlier_names(parser, every="sample_every")
-    may_change = ("rounds", "sample_every", "evaluate", "data_dir", "backend")
+    parser.add_argument("--tensorboard", **runs.TENSORBOARD)
+    may_change = ("rounds", "sample_every", "evaluate", "data_dir", "backend", "tensorboard")
     return runs.parse_options(parser, given, may_change)
 
 
@@ -234,6 +235,7 @@ def run(
         every=options.sample_every,
         metrics={"judge": judge.of_game()} if judge else None,
         evaluate_every=max(1, options.evaluate),
+        tensorboard=options.tensorboard,
     )
     draw_nearest(game, images, folder / "nearest.png")
     if judge and game.history.records:

@@ -91,7 +91,8 @@ def parse_arguments() -> argparse.Namespace:
 
     add("--backend", metavar="NAME", help="numpy or cupy, default $SALAMANDRE_BACKEND or numpy")
     # The schedule depends on the number of epochs, which therefore may not change.
-    return runs.parse_options(parser, may_change=("data_dir", "backend"))
+    add("--tensorboard", **runs.TENSORBOARD)
+    return runs.parse_options(parser, may_change=("data_dir", "backend", "tensorboard"))
 
 
 def lenet(classes: int, channels: int) -> list[sal.Layer]:
@@ -237,6 +238,7 @@ def main() -> None:
         PrintEpochs(),
         sal.Curves(folder),
         sal.Checkpoint(folder / "checkpoint.safetensors", every=sal.Epochs(1)),
+        *([sal.TensorBoard(folder / "tensorboard")] if options.tensorboard else []),
     )
     print(
         f"data set {train.name}: {len(train):,} images for training and {len(test):,} for testing"

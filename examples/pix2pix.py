@@ -210,6 +210,7 @@ def main() -> None:
         evaluate_every=max(1, options.evaluate),
         count=20,
         pairs=test,
+        tensorboard=options.tensorboard,
     )
     if metrics and game.history.records:
         print("test pairs:", listed(game.history.records[-1]))

@@ -21,7 +21,6 @@ from salamandre.backend import Backend, get_backend, register_backend
 from salamandre.component import Component
 from salamandre.compound_optimizers import Lookahead, Muon
 from salamandre.gradient_checking import gradient_check
-from salamandre.later import Later
 from salamandre.layer import Layer
 from salamandre.layers.augmentation import Augmentation
 from salamandre.layers.conditional import ConditionalBatchNorm, Embedding, LabelMap, Projection
@@ -67,6 +66,7 @@ from salamandre.variational import GaussianSample, VariationalBound
 if TYPE_CHECKING:
     from salamandre import (
         data,
+        estimators,
         evaluation,
         games,
         inspection,
@@ -85,15 +85,29 @@ if TYPE_CHECKING:
 
 __version__ = "0.2.0"
 
-# What a network can do by rooms that it does not know itself.
-Network.fit = Later("salamandre.training", "fit")  # type: ignore[assignment]
-Network.evaluate = Later("salamandre.training", "evaluate")  # type: ignore[assignment]
+
+class _Later:
+    """A method that is a function of a room which the class's own room does not know.
+
+    The room is imported when the method is used.
+    """
+
+    def __init__(self, room: str, name: str) -> None:
+        self._room, self._name = room, name
+
+    def __get__(self, owner: Any, cls: type | None = None) -> Any:
+        function = getattr(import_module(self._room), self._name)
+        return function if owner is None else function.__get__(owner, cls)
+
+
+Network.fit = _Later("salamandre.training", "fit")  # type: ignore[assignment]
+Network.evaluate = _Later("salamandre.training", "evaluate")  # type: ignore[assignment]
 
 # What a first look at a network does not need is imported when it is first used: these rooms, and
 # the classes and functions of those that come second.
 _ROOMS = (
-    *("data", "evaluation", "games", "inspection", "models", "onnx", "pages", "parallel"),
-    *("plots", "runs", "studies", "training"),
+    *("data", "estimators", "evaluation", "games", "inspection", "models", "onnx", "pages"),
+    *("parallel", "plots", "runs", "studies", "training"),
 )
 _FACES = ("training", "games", "onnx")
 

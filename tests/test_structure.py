@@ -16,7 +16,7 @@ PACKAGE = Path(sal.__file__).parent
 # A room may import from those above it; rooms of a line may not know each other.
 ROOMS = """
     checks progress recorded texts program
-    class_names other_names later
+    class_names other_names
     component
     parts
     backend
@@ -45,6 +45,7 @@ ROOMS = """
     evaluation
     models
     inspection
+    estimators
     runs
     studies pages
     cli

@@ -139,6 +139,9 @@ OPTIONS = (
     Option("data_dir", str, None,
            "A folder with the data set's files. Default: SALAMANDRE_DATA, the cache, the internet.",
            "DIR", kinds.FILE, at_resume=True),
+    Option("tensorboard", bool, False,
+           "Write the run for TensorBoard too, to the folder tensorboard in its own. Needs "
+           "tensorboardX.", at_resume=True),
     Option("checkpoint_every", Seconds, 30.0, "Time between checkpoints. Default: 30.",
            "SECONDS", at_resume=True),
 )

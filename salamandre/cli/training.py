@@ -186,6 +186,8 @@ def _callbacks(run: Run, game: GanGame, sets: Sets | PairSets, quiet: bool) -> l
         callbacks.append(Evaluation({"judge": _metric(sets, options["backend"], quiet)}, every))
     keep = None if options["keep"] == "all" else int(options["keep"])
     callbacks.append(training.Curves(folder, training.Steps(min(100, images.rounds_per_epoch))))
+    if options["tensorboard"]:
+        callbacks.append(training.TensorBoard(folder / "tensorboard"))
     callbacks.append(EpochNetworks(folder, keep))
     seconds = training.Seconds(options["checkpoint_every"])
     callbacks.append(training.Checkpoint(folder / CHECKPOINT, seconds))

@@ -309,7 +309,8 @@ class GanGame(Samples, Loop):
         return f"{super()._cure(error, found)}{first * bool(more)}{more}"
 
     @property
-    def _networks(self) -> dict[str, Network]:
+    def networks(self) -> dict[str, Network]:
+        """The networks that learn, by name."""
         return {"generator": self.generator, "discriminator": self.discriminator}
 
     def _take_step(self) -> None:
@@ -336,4 +337,4 @@ class GanGame(Samples, Loop):
         for remedy in self.remedies:
             prefix = remedy.prefix or type(remedy).__name__
             arrays |= {f"{prefix}/{name}": array for name, array in remedy.state().items()}
-        return State(identity, self._networks, arrays, {"game": self.random})
+        return State(identity, self.networks, arrays, {"game": self.random})

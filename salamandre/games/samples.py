@@ -9,6 +9,7 @@ import numpy as np
 
 from salamandre.backend import Array, Backend
 from salamandre.checks import whole
+from salamandre.data.batches import EndlessBatches
 from salamandre.data.paired_images import Pairs
 from salamandre.games.conditions import Pairing
 from salamandre.games.latent import Latent
@@ -28,6 +29,9 @@ class Samples:
     batch_size: int
     seed: int
     backend: Backend
+    image_shape: tuple[int, ...]
+    value_range: tuple[float, float]
+    batches: EndlessBatches
 
     @property
     def average(self) -> MovingAverage | None:
@@ -91,6 +95,21 @@ class Samples:
         inputs = self.pairing.of_generator(latent, conditions)
         block = 256 if conditions is None else self.batch_size  # pictures take much memory
         return self.best_generator.predict(inputs, block, labels, [self.seed, 4, seed])
+
+    def samples(self, count: int) -> np.ndarray | None:
+        """Return images (count, C, H, W) in 0..1 of the same latent vectors or conditions.
+
+        Of examples that are no images, ``None``.
+        """
+        if len(self.image_shape) != 3 or self.image_shape[0] not in (1, 3):
+            return None
+        conditions = None
+        if self.pairing.shape is not None:
+            examples, _ = next(self.batches.source.in_order(count))
+            conditions, count = self.pairing.condition(examples), len(examples)
+        made = self.backend.to_numpy(self.generate(count, conditions=conditions))
+        low, high = self.value_range
+        return np.clip((made.reshape(-1, *self.image_shape) - low) / (high - low), 0, 1)
 
     walk = walk_through
 

@@ -23,6 +23,11 @@ if TYPE_CHECKING:
     from salamandre.data import Images
     from salamandre.training import Loop
 
+#: Of the option ``--tensorboard`` of a program.
+TENSORBOARD: dict[str, Any] = {
+    "action": "store_true",
+    "help": "write the run for TensorBoard too, to the folder tensorboard in its own",
+}
 OF_THE_FOLDER = ("help", "output", "resume", "program")  # not kept in it
 
 

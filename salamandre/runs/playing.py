@@ -10,7 +10,7 @@ from salamandre.games.callbacks import Draw, Evaluation, Metric, SampleGrids
 from salamandre.games.game import GanGame
 from salamandre.runs.run import CHECKPOINT
 from salamandre.texts import path_of
-from salamandre.training import Callback, Checkpoint, Curves, ProgressBar, Steps
+from salamandre.training import Callback, Checkpoint, Curves, ProgressBar, Steps, TensorBoard
 
 
 def play(
@@ -25,6 +25,7 @@ def play(
     count: int = 64,
     pairs: Pairs | None = None,
     quiet: bool = False,
+    tensorboard: bool = False,
 ) -> None:
     """Play until ``rounds`` rounds are done, with all results in one folder.
 
@@ -47,6 +48,7 @@ def play(
         count: examples in a picture. Default 64.
         pairs: those in the pictures of a game with conditions. Default training pairs.
         quiet: show no progress bar. Default False.
+        tensorboard: write the run for TensorBoard too, to ``tensorboard/``. Default False.
 
     Raises:
         ValueError: the folder holds a checkpoint of another game; nothing is changed.
@@ -60,6 +62,8 @@ def play(
     callbacks.append(SampleGrids(folder, Steps(every), count, draw, pairs))
     if metrics:
         callbacks.append(Evaluation(metrics, Steps(evaluate_every)))
+    if tensorboard:
+        callbacks.append(TensorBoard(folder / "tensorboard", details=Steps(every)))
     callbacks += [Curves(folder), Checkpoint(checkpoint, Steps(every))]
     game.play(rounds, callbacks)
     if game.group.rank:

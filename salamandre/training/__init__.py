@@ -13,5 +13,6 @@ from salamandre.training.fitting import fit
 from salamandre.training.history import History
 from salamandre.training.loop import Loop
 from salamandre.training.rates import lr_find
+from salamandre.training.tensorboard import TensorBoard, run_settings
 from salamandre.training.testing import evaluate
 from salamandre.training.triggers import Epochs, Seconds, Steps

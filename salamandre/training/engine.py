@@ -193,7 +193,8 @@ class Engine(Loop):
         return found, cure
 
     @property
-    def _networks(self) -> dict[str, Network]:
+    def networks(self) -> dict[str, Network]:
+        """The networks that learn, by name."""
         return {"network": self.network}
 
     def test(self) -> dict[str, float]:
@@ -244,7 +245,7 @@ class Engine(Loop):
             identity["weights"] = checksum(self.train.weights)
         if self.train.pixels is not None and self.train.pixels[1:] != BYTES[1:]:
             identity["pixels"] = list(self.train.pixels)
-        return State(identity, self._networks)
+        return State(identity, self.networks)
 
 
 class _Tests(Callback):

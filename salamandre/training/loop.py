@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from salamandre.backend import Array
 from salamandre.backend.group import ALONE, Group
 from salamandre.data.batches import EndlessBatches
 from salamandre.data.images import checksum
@@ -86,9 +87,18 @@ class Loop(Told):
         return (self.planned - self.step) * self.seconds / self.step if self.step else float("nan")
 
     @property
-    def _networks(self) -> dict[str, Network]:
+    def networks(self) -> dict[str, Network]:
         """The networks that learn, by name."""
         return {}
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """The settings that a checkpoint must share, in values of JSON."""
+        return self._state().identity
+
+    def samples(self, count: int) -> Array | None:
+        """Return images (count, C, H, W) in 0..1 on the host that show what is learned, if any."""
+        return None
 
     @property
     def recorded(self) -> list[str] | None:
@@ -159,7 +169,7 @@ class Loop(Told):
         """Refuse networks that differ between ranks, which steps would not make equal."""
         if self.group.size == 1:
             return
-        for who, network in self._networks.items():
+        for who, network in self.networks.items():
             sums = np.zeros(self.group.size)
             sums[self.group.rank] = checksum(network.backend.to_numpy(network.parameters))
             if len(set(self.group.all_reduce(sums))) > 1:
@@ -172,7 +182,7 @@ class Loop(Told):
         """Whether one of the ranks wants to stop; the learning rates of rank 0 hold for all."""
         group = self.group
         if group.size > 1:
-            optimizers = [n.optimizer for n in self._networks.values() if n.optimizer]
+            optimizers = [n.optimizer for n in self.networks.values() if n.optimizer]
             rates = [0.0 if group.rank else optimizer.learning_rate for optimizer in optimizers]
             said = np.array([self._stopping, self.interrupted, *rates], np.float64)
             stopping, interrupted, *rates = group.all_reduce(said).tolist()
@@ -206,7 +216,7 @@ class Loop(Told):
         """
         if error.cure and not found:
             return error.cure
-        return advice({who: network.optimizer for who, network in self._networks.items()})
+        return advice({who: network.optimizer for who, network in self.networks.items()})
 
     def _tell_if_done(self, what: str, count: int, steps: int) -> None:
         """Warn if so many epochs or rounds, of so many steps each, are done already.

@@ -106,7 +106,8 @@ def test_images_are_resized_and_the_label_can_be_left_out(place):
 
 def test_a_relativistic_game_with_a_penalty_is_trained_and_continued(place):
     call("train", *FAST, "--epochs", 1, "--objective", "relativistic", "--penalty", 1)
-    call("train", "--resume", "latest", "--epochs", 2)
+    call("train", "--resume", "latest", "--epochs", 2, "--tensorboard")
+    assert list((only("runs") / "tensorboard").glob("events.*"))
     rows = table(only("runs") / "curves.csv")
     assert all(float(row["penalty"]) > 0 for row in rows) and len(rows) > 2
 

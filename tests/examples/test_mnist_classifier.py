@@ -51,8 +51,10 @@ def test_options_of_the_classifier(tmp_path, options):
     assert "digits: test accuracy" in done.stdout
 
 
-def test_the_learning_rate_is_looked_for(tmp_path):
-    done = run("mnist_classifier.py", *DIGITS, "--epochs", "1", "--find-rate", cwd=tmp_path)
+def test_the_learning_rate_is_looked_for_and_the_run_watched(tmp_path):
+    options = "--epochs", "1", "--find-rate", "--tensorboard"
+    done = run("mnist_classifier.py", *DIGITS, *options, cwd=tmp_path)
+    assert list(tmp_path.rglob("tensorboard/events.*"))
     rate = float(re.search(r"suggested learning rate is (\S+)", done.stdout)[1])
     assert 1e-5 < rate < 0.1 and "rates.png" in files_of(only_folder(tmp_path))
 

@@ -65,7 +65,7 @@ def test_rounds_are_those_of_the_whole_batch(middle, options, threads):
             play.play_and_learn()
     for name, values in one.history.steps.items():
         np.testing.assert_allclose(shared.history.steps[name], values, rtol=0, atol=1e-12)
-    for found, expected in zip(shared._networks.values(), one._networks.values(), strict=True):
+    for found, expected in zip(shared.networks.values(), one.networks.values(), strict=True):
         np.testing.assert_allclose(found.parameters, expected.parameters, rtol=0, atol=1e-12)
         np.testing.assert_allclose(found.state, expected.state, rtol=0, atol=1e-12)
     assert len(shared._fakes.shares) == threads

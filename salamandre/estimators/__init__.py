@@ -1,0 +1,12 @@
+"""Networks as estimators of scikit-learn; they need the extra ``sklearn``."""
+
+try:
+    import sklearn.utils.validation
+except ImportError:
+    raise ImportError(
+        "the estimators need scikit-learn 1.6 or later: pip install 'salamandre[sklearn]'"
+    ) from None
+
+from salamandre.estimators.autoencoder import SalamandreAutoencoder
+from salamandre.estimators.classifier import SalamandreClassifier
+from salamandre.estimators.regressor import SalamandreRegressor

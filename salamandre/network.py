@@ -101,7 +101,6 @@ class Network(SharedBatches, Meaning):
     fit: ClassVar[Callable[..., Any]]
     #: Tests it on arrays, see :func:`salamandre.training.evaluate`.
     evaluate: ClassVar[Callable[..., dict[str, float]]]
-
     ways = NETWORK
 
     def hand_out_views(self) -> None:

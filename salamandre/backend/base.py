@@ -105,6 +105,10 @@ class Backend:
         """Call a function that changes what is on the host; at each replay of a recording, too."""
         function()
 
+    def in_slices(self, count: int, work: Callable[[slice], None]) -> None:
+        """Call ``work`` on all of ``count`` numbers, or on slices of them at the same time."""
+        work(slice(None))
+
     def scalar(self, value: Array) -> Any:
         """Return a single number as a float; on a GPU, as an array that ``float`` waits for."""
         return float(value)

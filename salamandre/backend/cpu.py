@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.util import find_spec
 from typing import Any
 
@@ -13,6 +13,11 @@ from numpy import ndarray
 from salamandre.backend.base import Array, Backend, RandomStream
 from salamandre.backend.operation import Operation, in_order
 from salamandre.backend.random import NumpyStream
+from salamandre.backend.team import free_threads, team
+
+# Numbers of a slice that pay for a thread, and those that one slice begins after another at a
+# multiple of: a loop takes as many at a time at most, and so computes each as in one slice of all.
+LEAST, GRAIN = 2**18, 2**10
 
 
 class NumpyBackend(Backend):
@@ -49,6 +54,15 @@ class NumpyBackend(Backend):
     def stream(self, seed: int | Sequence[int]) -> RandomStream:
         """Return a PCG64 stream."""
         return NumpyStream(seed)
+
+    def in_slices(self, count: int, work: Callable[[slice], None]) -> None:
+        """As the base; in a step whose batch is shared among threads, a slice for each of them."""
+        threads = min(free_threads(), count // LEAST) if count >= 2 * LEAST else 1
+        if threads < 2:
+            work(slice(None))
+            return
+        size = -(-count // (threads * GRAIN)) * GRAIN
+        team(threads).run(lambda group: work(slice(group.rank * size, (group.rank + 1) * size)))
 
     def run(self, operation: Operation, arguments: tuple[Any, ...]) -> None:
         """Run the compiled loop where it pays and the arrays' memory allows it, or array code."""

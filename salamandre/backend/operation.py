@@ -16,6 +16,9 @@ class Runner(Protocol):
     def run(self, operation: Operation, arguments: tuple[Any, ...]) -> None:
         """Run the operation on arrays of this backend."""
 
+    def in_slices(self, count: int, work: Callable[[slice], None]) -> None:
+        """Call ``work`` on all of ``count`` numbers, or on slices of them at the same time."""
+
 
 class Operation:
     """A function ``operation(backend, *arguments)`` that writes into arrays it is given.

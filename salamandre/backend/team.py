@@ -108,6 +108,7 @@ class _Blas:
         self.busy = threading.RLock()  # one batch at a time is shared
         self.changes = threading.Lock()  # of what follows, and of the libraries' threads
         self.depth, self.allowed = 0, 1
+        self.owner: int | None = None  # the thread in a block of one_blas_thread
 
     @functools.cached_property
     def libraries(self) -> list[Any]:
@@ -139,6 +140,15 @@ def allowed_threads() -> int:
         return min(_blas.allowed if _blas.depth else _blas_threads(), _cores())
 
 
+def free_threads() -> int:
+    """Return how many threads the caller may let work at once: 1 outside of `one_blas_thread`.
+
+    There, BLAS's own threads may be awake.
+    """
+    mine = _blas.owner == threading.get_ident() and not in_share()
+    return allowed_threads() if mine else 1
+
+
 def _blas_threads() -> int:
     return max((library.get_num_threads() for library in _blas.libraries), default=1)
 
@@ -158,7 +168,7 @@ def one_blas_thread() -> Iterator[None]:
             with _blas.changes:
                 if outer:
                     before = [library.get_num_threads() for library in _blas.libraries]
-                    _blas.allowed = max(before, default=1)
+                    _blas.allowed, _blas.owner = max(before, default=1), threading.get_ident()
                 _blas.depth += 1
                 if outer:
                     for library in _blas.libraries:
@@ -171,6 +181,7 @@ def one_blas_thread() -> Iterator[None]:
                 ):  # none of an inner block
                     library.set_num_threads(number)
                 _blas.depth = 0 if outer else _blas.depth - 1
+                _blas.owner = _blas.owner if _blas.depth else None
 
 
 def _forget() -> None:

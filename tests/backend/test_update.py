@@ -150,3 +150,19 @@ def test_rules_in_cuda():
     assert np.array_equal(p, [0.5, 0.5, -0.5])
     if cuda_on_cpu.NVCC is not None:
         cuda_on_cpu.translate(cuda._kernels.values())
+
+
+@pytest.mark.parametrize("compiled", [False, pytest.param(True, id="loop")])
+def test_a_step_in_slices_has_the_bits_of_one(compiled, monkeypatch):
+    """Also where the numbers are no multiple of what a loop takes at a time."""
+    backend, optimizer, size = NumpyBackend(compiled), sal.Adam(), 5 * 2**10 + 77
+    p, g, *state = np.random.default_rng(0).uniform(1, 2, (4, size)).astype("float32")
+    whole = stepped(backend, optimizer.rule, p, g, state, optimizer.scalars())
+    monkeypatch.setattr("salamandre.backend.cpu.LEAST", 2**10)
+    monkeypatch.setattr("salamandre.backend.cpu.free_threads", lambda: 3)
+    slices = []
+    backend.in_slices(size, slices.append)
+    slices.sort(key=lambda part: part.start)
+    assert len(slices) == 3 and np.array_equal(np.concatenate([p[part] for part in slices]), p)
+    found = stepped(backend, optimizer.rule, p, g, state, optimizer.scalars())
+    assert all(np.array_equal(a, b) for a, b in zip(found, whole, strict=True))

@@ -38,8 +38,11 @@ def update(
     turned into numbers of their precision; arrays of no dimensions have it.
     """
     step = operation(rule, len(state), len(scalars))
-    numbers = (s if isinstance(s, type(parameters)) else float(s) for s in scalars)
-    backend.run(step, (parameters, gradients, *state, *numbers))
+    numbers = [s if isinstance(s, type(parameters)) else float(s) for s in scalars]
+    arrays = parameters, gradients, *state
+    backend.in_slices(
+        parameters.size, lambda part: backend.run(step, (*(a[part] for a in arrays), *numbers))
+    )
 
 
 @functools.cache

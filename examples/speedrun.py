@@ -59,8 +59,8 @@ class Recipe(NamedTuple):
 GREY = Recipe((4, 2, 1), (32, 64), 1e-2, 3, 0.9, 5e-4, 0.1, 1.0)
 # For 30 minutes, with a third of the multiplications of the work's network, and for 90.
 COLOURED = {
-    30: Recipe((2, 1, 0), (64, 128, 128), 5e-4, 10, 0.85, 1e-3, 0.2, 16.0),
-    90: Recipe((2, 1, 0), (64, 256, 256), 5e-4, 11, 0.85, 1e-3, 0.2, 16.0),
+    30: Recipe((2, 1, 0), (64, 128, 128), 5e-4, 16, 0.85, 1e-3, 0.2, 16.0),
+    90: Recipe((2, 1, 0), (64, 256, 256), 5e-4, 16, 0.85, 1e-3, 0.2, 16.0),
 }
 
 

@@ -172,6 +172,6 @@ def test_what_is_not_installed_is_named(tmp_path, monkeypatch):
     with pytest.raises(RuntimeError, match=r"need joblib: pip install 'salamandre\[studies\]'"):
         study(tmp_path, axes={"rate": [1, 2]}).run(2)
     monkeypatch.setitem(sys.modules, "ray", None)
-    for address in ("ray", "dask://127.0.0.1:9"):
-        with pytest.raises(RuntimeError, match="need joblib"):
+    for address, library in (("ray", "Ray"), ("dask://127.0.0.1:9", "joblib")):
+        with pytest.raises(RuntimeError, match=f"need {library}: pip install"):
             study(tmp_path, axes={"rate": [1, 2]}).run(cluster=address)

@@ -33,6 +33,7 @@ TEST = [
     "hypothesis>=6.100",
     "mypy>=1.11",
     "optuna>=4",
+    "pandas>=2",
     "pytest>=9",
     "pytest-xdist>=3.6",
     "ruff>=0.6",

@@ -1,6 +1,7 @@
 """Salamandre: neural networks and adversarial games from scratch, on NumPy and CuPy."""
 
 from importlib import import_module
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from salamandre import initializers, schedules
@@ -17,8 +18,10 @@ from salamandre.activations import (
     Tanh,
 )
 from salamandre.backend import Backend, get_backend, register_backend
+from salamandre.component import Component
 from salamandre.compound_optimizers import Lookahead, Muon
 from salamandre.gradient_checking import gradient_check
+from salamandre.later import Later
 from salamandre.layer import Layer
 from salamandre.layers.augmentation import Augmentation
 from salamandre.layers.conditional import ConditionalBatchNorm, Embedding, LabelMap, Projection
@@ -56,6 +59,8 @@ from salamandre.optimizers import (
     Optimizer,
     RMSProp,
 )
+from salamandre.other_names import instead
+from salamandre.parts import call
 from salamandre.pytorch import from_pytorch, to_pytorch
 from salamandre.variational import GaussianSample, VariationalBound
 
@@ -76,6 +81,10 @@ if TYPE_CHECKING:
 
 __version__ = "0.2.0"
 
+# What a network can do by rooms that it does not know itself.
+Network.fit = Later("salamandre.training", "fit")  # type: ignore[assignment]
+Network.evaluate = Later("salamandre.training", "evaluate")  # type: ignore[assignment]
+
 # What a first look at a network does not need is imported when it is first used: these rooms, and
 # the classes and functions of those that come second.
 _ROOMS = (
@@ -93,7 +102,15 @@ def __getattr__(name: str) -> Any:
         if callable(found):
             globals()[name] = found
             return found
-    raise AttributeError(f"module 'salamandre' has no attribute {name!r}")
+    told = "" if name.startswith("_") else _told(name)
+    raise AttributeError(f"module 'salamandre' has no attribute {name!r}{told}")
+
+
+def _told(name: str) -> str:
+    """Return what a name of another library is called here, the end of a sentence; or ""."""
+    calls = {cls.__name__: call(cls) for cls in Component._classes.values()}
+    ours = [n for n in __dir__() if n in _ROOMS or not isinstance(globals().get(n), ModuleType)]
+    return instead(name, {n: text for n, text in calls.items() if n in ours}, ours)
 
 
 def __dir__() -> list[str]:

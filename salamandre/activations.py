@@ -17,7 +17,7 @@ from salamandre.backend.operations.rectifier import leaky_relu, leaky_relu_gradi
 from salamandre.checks import real
 from salamandre.initializers import He, Initializer, Xavier
 from salamandre.layer import Layer, Shape
-from salamandre.parts import checked_part
+from salamandre.parts import given_part
 from salamandre.passes import Context
 
 
@@ -109,14 +109,15 @@ class ActivatedLayer(Layer, abstract=True):
     The activation is their only child; it may write over z.
 
     Args:
-        activation: f, of which the layer has an equal one of its own. Default :class:`Identity`.
+        activation: f, of which the layer has an equal one of its own; or its name, such as
+            ``"relu"``. Default :class:`Identity`.
     """
 
-    def __init__(self, activation: Activation | None) -> None:
+    def __init__(self, activation: Activation | str | None) -> None:
         super().__init__()
-        activation = Identity() if activation is None else activation
-        checked_part(f"{type(self).__name__} activation", activation, Activation)
-        self.activation = type(activation)(**activation.checked_config())
+        given = Identity() if activation is None else activation
+        part: Activation = given_part(self, "activation", given, Activation)
+        self.activation = type(part)(**part.checked_config())
         self.children = (self.activation,)
 
     @property

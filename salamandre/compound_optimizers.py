@@ -9,7 +9,7 @@ from salamandre.backend import Array, Backend
 from salamandre.checks import real, whole
 from salamandre.optimizer import Optimizer
 from salamandre.optimizers import AdamW
-from salamandre.parts import checked_part
+from salamandre.parts import given_part
 from salamandre.schedules import Schedule
 
 QUINTIC = 3.4445, -4.7750, 2.0315  # steepest at 0: small singular values grow fastest
@@ -48,7 +48,7 @@ class Muon(Optimizer):
         super().__init__(learning_rate, **options)
         self.beta = real("beta", beta, 0, 1, below=True)
         self.decay = real("decay", decay, 0)
-        self.others = checked_part("the others of a Muon", others or AdamW(0.001), Optimizer)
+        self.others = given_part(self, "others", others or AdamW(0.001), Optimizer)
         self._matrices: list[tuple[slice, int]] = []
 
     def require_free(self) -> None:
@@ -135,12 +135,12 @@ class Lookahead(Optimizer):
     repeats = False  # the host counts the steps
 
     def __init__(self, optimizer: Optimizer, every: int = 5, share: float = 0.5) -> None:
-        self.fast = checked_part("the optimizer of a Lookahead", optimizer, Optimizer)
-        super().__init__(optimizer.schedule)
+        self.fast = given_part(self, "optimizer", optimizer, Optimizer)
+        super().__init__(self.fast.schedule)
         self.every = whole("Lookahead every", every)
         self.share = real("Lookahead share", share, 0, 1, above=True)
-        self.clip_norm, self.clip_value = optimizer.clip_norm, optimizer.clip_value
-        self.proportional = optimizer.proportional  # type: ignore[misc]
+        self.clip_norm, self.clip_value = self.fast.clip_norm, self.fast.clip_value
+        self.proportional = self.fast.proportional  # type: ignore[misc]
 
     def require_free(self) -> None:
         """Refuse an optimizer that a network has already."""

@@ -166,7 +166,7 @@ def _checked_array(
         if not fits(x.shape, shape):
             raise ValueError(
                 f"expected a batch of shape (N, {str(shape)[1:].rstrip(',)')}), got {x.shape}"
-                + _hint(x.shape[1:], shape)
+                + shape_hint(x.shape, shape)
             )
         x = x.reshape(-1, *shape)
     if len(x) == 0:
@@ -193,10 +193,27 @@ def fits(batch: Shape, shape: Shape) -> bool:
     return batch[1:] == (shape[1:] if shape[0] == 1 and len(batch) in (1, 3) else shape)
 
 
-def _hint(example: Shape, shape: Shape) -> str:
-    """Return what to do with images whose channels come last."""
-    last = len(shape) == len(example) == 3 and (example[2], *example[:2]) == shape
-    return ": the channels come first here, give x.transpose(0, 3, 1, 2)" if last else ""
+def shape_hint(batch: Shape, shape: Shape) -> str:
+    """Return what to do with a batch whose examples nearly have a shape, the end of a sentence."""
+    example = batch[1:]
+    if len(shape) == len(example) == 3 and (example[2], *example[:2]) == shape:
+        return ": the channels come first here, give x.transpose(0, 3, 1, 2)"
+    if batch and fits((1, *batch), shape):
+        return ": one example is a batch of one, give x[None]"
+    if len(example) == 1 and example[0] == math.prod(shape):
+        return f": give x.reshape(-1, {', '.join(map(str, shape))})"
+    return ""
+
+
+def shape_advice(shape: Shape) -> str:
+    """Say so if the input_shape of images seems to have the channels last; "" if not."""
+    if len(shape) != 3 or shape[0] != shape[1] or shape[0] <= 4 or shape[2] not in (1, 3, 4):
+        return ""
+    height, width, channels = shape
+    return (
+        f"input_shape {shape} is {height} channels of {width}×{channels} pixels: the channels come "
+        f"first here, ({channels}, {height}, {width})"
+    )
 
 
 def example_count(x: Any) -> int:

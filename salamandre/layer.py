@@ -174,7 +174,7 @@ class Layer(Component, abstract=True):
         if not isinstance(shape, (tuple, list)):
             raise ValueError(f"the shape of {owner}'s {name} must be a tuple, got {shape!r}")
         sizes = tuple(whole(f"each number of the shape of {owner}'s {name}", n, 0) for n in shape)
-        checked_part(f"the initializer of {owner}'s {name}", initializer, Initializer)
+        initializer = checked_part(f"the initializer of {owner}'s {name}", initializer, Initializer)
         first = vars(self).get(name)  # an argument may be the first value, and have its name
         taken = first is not None and not isinstance(first, Real)
         if taken or name in dir(Layer) or name in self.views:

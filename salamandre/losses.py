@@ -18,9 +18,11 @@ from collections.abc import Callable
 from functools import cache, partial
 from typing import Any, ClassVar
 
+import numpy as np
+
 from salamandre import stable
 from salamandre.activations import Activation, Identity, Sigmoid, Softmax
-from salamandre.backend import Array, Backend
+from salamandre.backend import Array, Backend, get_backend
 from salamandre.backend.operations.cross_entropy import cross_entropy
 from salamandre.checks import array, real
 from salamandre.class_names import whole_labels
@@ -84,6 +86,12 @@ class Loss(Component, abstract=True):
             xp: the array namespace.
         """
         raise NotImplementedError
+
+    def __call__(self, y: Any, target: Any) -> float:
+        """Return the loss of outputs y (N, ...) on the host, as a number."""
+        backend = get_backend("numpy")
+        y = np.asarray(array("the outputs", y)) * np.float32(1)  # of whole numbers too
+        return float(self.evaluate(y, self.check(target, y.shape, y.dtype, backend), backend)[0])
 
     def evaluate(
         self, y: Array, target: Array, backend: Backend, weights: Array | None = None

@@ -5,9 +5,9 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from typing import Any
+from typing import Any, ClassVar
 
 from salamandre.backend import Array, Backend, get_backend
 from salamandre.checks import whole
@@ -24,7 +24,8 @@ from salamandre.layers.conditional import Conditional
 from salamandre.layers.containers import Layers
 from salamandre.losses import Loss
 from salamandre.optimizer import Optimizer, advice
-from salamandre.parts import checked_part
+from salamandre.other_names import NETWORK
+from salamandre.parts import given_part
 from salamandre.passes import Context, Pass
 from salamandre.shared_batches import SharedBatches, checked_threads
 
@@ -44,8 +45,9 @@ class Network(SharedBatches, Meaning):
             network.
         input_shape: of one example, such as ``784`` or ``(1, 28, 28)``; of several inputs a list
             of shapes, such as ``[(100,), (10,)]`` before a ``Parallel``.
-        loss: what :meth:`learn` minimises.
-        optimizer: how :meth:`learn` and :meth:`step` change the parameters.
+        loss: what :meth:`learn` minimises; or its name, such as ``"mse"``.
+        optimizer: how :meth:`learn` and :meth:`step` change the parameters; or its name, such as
+            ``"adam"``, with its defaults.
         seed: of the initial parameters, noise and dropout. Default 0.
         backend: a name or a Backend; default ``SALAMANDRE_BACKEND``, else ``"numpy"``.
         dtype: ``"float32"`` (default) or ``"float64"`` (for gradient checks).
@@ -68,8 +70,8 @@ class Network(SharedBatches, Meaning):
         self,
         layers: Layers,
         input_shape: int | Sequence[Any] | None = None,
-        loss: Loss | None = None,
-        optimizer: Optimizer | None = None,
+        loss: Loss | str | None = None,
+        optimizer: Optimizer | str | None = None,
         seed: int = 0,
         backend: str | Backend | None = None,
         dtype: str = "float32",
@@ -77,21 +79,30 @@ class Network(SharedBatches, Meaning):
         frozen: Sequence[str] = (),
         threads: int | None = None,
     ) -> None:
-        for what, value, base in (("loss", loss, Loss), ("optimizer", optimizer, Optimizer)):
-            if value is not None:
-                checked_part(what, value, base)
+        self.loss: Loss | None = None
+        if loss is not None:
+            self.loss = given_part(self, "loss", loss, Loss)
+        self.optimizer: Optimizer | None = None
         if optimizer is not None:
-            optimizer.require_free()
-            optimizer.check_rule()
+            self.optimizer = given_part(self, "optimizer", optimizer, Optimizer)
+            self.optimizer.require_free()
+            self.optimizer.check_rule()
         checked_threads(threads, None if input_shape is None else get_backend(backend))
         super().__init__(layers, input_shape, seed, backend, dtype, names, frozen)
-        self.loss, self.optimizer, self.threads = loss, optimizer, threads
+        self.threads = threads
         if not self.owns_vectors:
             return
-        if loss and (advice := loss.advice(self._activation, self.output_shape)):
+        if self.loss and (advice := self.loss.advice(self._activation, self.output_shape)):
             warnings.warn(advice, stacklevel=2)
-        if optimizer is not None:
-            optimizer.attach(self.backend, self.parameters, self.declarations())
+        if self.optimizer is not None:
+            self.optimizer.attach(self.backend, self.parameters, self.declarations())
+
+    #: Trains it on arrays, see :func:`salamandre.training.fit`.
+    fit: ClassVar[Callable[..., Any]]
+    #: Tests it on arrays, see :func:`salamandre.training.evaluate`.
+    evaluate: ClassVar[Callable[..., dict[str, float]]]
+
+    ways = NETWORK
 
     def hand_out_views(self) -> None:
         """As the base; make the passes too, which no copy takes along."""
@@ -216,6 +227,10 @@ class Network(SharedBatches, Meaning):
                 parts.append(self._copy(y))
         return parts[0] if len(parts) == 1 else self.backend.xp.concatenate(parts)
 
+    def __call__(self, x: Any, **options: Any) -> Array:
+        """Return :meth:`predict`."""
+        return self.predict(x, **options)
+
     def backprop(self, dy: Any, ctx: Context | None = None, *, update: bool = True) -> Any:
         """Carry dE/dy of the latest :meth:`compute` back through the layers.
 
@@ -288,7 +303,10 @@ class Network(SharedBatches, Meaning):
         """
         x = self.as_inputs(x)
         if self.loss is None or self.optimizer is None:
-            raise ValueError("learn needs a Network with a loss and an optimizer")
+            raise ValueError(
+                "learn needs a Network with a loss and an optimizer, such as Network(layers, "
+                "input_shape, loss='mse', optimizer='adam')"
+            )
         count = example_count(x)
         self.check_threads(count)
         if self.loss.takes_labels:  # to others -1 and 1 are values

@@ -19,6 +19,7 @@ from salamandre.backend import Array, Backend
 from salamandre.backend.operations.update import update
 from salamandre.checks import real
 from salamandre.component import Component
+from salamandre.other_names import argument
 from salamandre.parts import checked_part, takes
 from salamandre.schedules import Constant, Schedule
 
@@ -59,12 +60,19 @@ class Optimizer(Component, abstract=True):
     def __init__(self, learning_rate: float | Schedule, **options: float | None) -> None:
         unknown = set(options) - set(self._OPTIONS)
         if unknown:
+            name = sorted(unknown)[0]
+            known = [n for n in self._signature().parameters if n != "options"]
             raise TypeError(
-                f"{type(self).__name__} has no option {sorted(unknown)[0]!r} "
-                f"(options: {', '.join(self._OPTIONS)})"
+                f"{type(self).__name__} has no option {name!r}"
+                f"{argument(name, (*known, *self._OPTIONS))} (options: {', '.join(self._OPTIONS)})"
             )
         if isinstance(learning_rate, Schedule) or callable(learning_rate):
             self.schedule = checked_part("a learning_rate that changes", learning_rate, Schedule)
+        elif hasattr(learning_rate, "shape") and learning_rate.shape:
+            raise ValueError(
+                f"a learning rate must be a number, got an array: a {type(self).__name__} gets the "
+                f"parameters from its network"
+            )
         else:
             self.schedule = Constant(learning_rate)
         self.weight_decay = real("weight_decay", options.get("weight_decay") or 0.0, 0)

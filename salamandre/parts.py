@@ -7,17 +7,26 @@ import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from salamandre.checks import closest
+from salamandre.checks import nearest
 from salamandre.component import Component
+from salamandre.other_names import ALIASES, plain
+
+MOST = 15  # names in a message
 
 
 def checked_part(what: str, value: Any, base: type[Component]) -> Any:
     """Return ``value`` if it is a component of that base whose class is complete.
 
+    A name, such as ``"relu"`` or ``"mse"``, becomes an object with the defaults of its class.
+
     Raises:
-        TypeError: something else, such as a class, a name or a function; or a class that lacks a
-            method, takes other arguments, or does not call ``super().__init__()``.
+        TypeError: something else, such as a class, an unknown name or a function; or a class that
+            lacks a method, takes other arguments, or does not call ``super().__init__()``.
     """
+    if isinstance(value, str):
+        cls = _named(value, base)
+        if cls is not None and not _needed(cls):
+            value = cls()
     if not isinstance(value, base):
         raise TypeError(f"{what} must be a {_public(base)}, got {value!r}{_cure(value, base)}")
     cls = type(value)
@@ -30,6 +39,17 @@ def checked_part(what: str, value: Any, base: type[Component]) -> Any:
     return value
 
 
+def given_part(owner: Component, argument: str, given: Any, base: type[Component]) -> Any:
+    """Return :func:`checked_part` of a constructor's argument; it is noted as that object.
+
+    So a network of ``"relu"`` is one of ``ReLU()`` in files and comparisons.
+    """
+    part = checked_part(f"{type(owner).__name__} {argument}", given, base)
+    if owner._arguments.get(argument, owner) is given:
+        owner._arguments[argument] = part
+    return part
+
+
 def _public(base: type[Component]) -> str:
     """Return the name that users know a base by."""
     room = f"{base.kind}." if base.kind in ("initializers", "schedules") else ""
@@ -39,23 +59,46 @@ def _public(base: type[Component]) -> str:
 def _cure(value: Any, base: type[Component]) -> str:
     """Return what to write instead of a wrong value, if that is known."""
     if isinstance(value, type) and issubclass(value, base):
-        return f", a class: make an object of it, {_call(value)}"
+        return f", a class: make an object of it, {call(value)}"
     if isinstance(value, str):
-        known = {cls.__name__: cls for cls in Component._classes.values() if issubclass(cls, base)}
-        name = closest(value.replace("_", "").replace(" ", ""), known)
-        return f": give an object, {_call(known[name])}" if name else ": give an object"
+        if named := _named(value, base):
+            return f": give an object, {call(named)}"
+        known = [name for name, cls in _classes(base).items() if not _needed(cls)]
+        names = f", or one of {', '.join(known)}" if len(known) <= MOST else ""
+        return nearest(plain(value), known) or f": give an object{names}"
+    if base.__name__ == "Activation" and isinstance(value, int):
+        return ": a layer is given its outputs alone, its inputs follow from the input_shape"
+    other = getattr(value, "__name__", type(value).__name__)  # such as that of torch.relu
+    if not isinstance(value, Component) and (named := _named(other, base)):
+        return f": give one of this package, {call(named)}"
     if callable(value) and not isinstance(value, (type, Component)):
         methods = [_asked(owner, name) for owner, name in _missing(base)]
         return f": write a class derived from {base.__name__} with {' and '.join(methods)}"
     return ""
 
 
-def _call(cls: type[Component]) -> str:
-    """Return how an object of a class is made, with the arguments that have no default."""
+def _classes(base: type[Component]) -> dict[str, type[Component]]:
+    """Return the classes of a base by their names."""
+    return {cls.__name__: cls for cls in Component._classes.values() if issubclass(cls, base)}
+
+
+def _named(name: str, base: type[Component]) -> type[Component] | None:
+    """Return the class that a name of ours or of other libraries means, ``None`` if none."""
+    classes = {plain(cls): found for cls, found in _classes(base).items()}
+    wanted = ALIASES.get(base.__name__, {}).get(plain(name), name)
+    return classes.get(plain(wanted))
+
+
+def _needed(cls: type[Component]) -> list[str]:
+    """Return the constructor's arguments that have no default."""
     parameters = cls._signature().parameters.values()
     variable = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    wanted = [p.name for p in parameters if p.default is p.empty and p.kind not in variable]
-    return f"{cls.__name__}({', '.join(wanted)})"
+    return [p.name for p in parameters if p.default is p.empty and p.kind not in variable]
+
+
+def call(cls: type[Component]) -> str:
+    """Return how an object of a class is made, with the arguments that have no default."""
+    return f"{cls.__name__}({', '.join(_needed(cls))})"
 
 
 def _required(cls: type) -> Iterator[tuple[Any, str]]:

@@ -17,6 +17,13 @@ LONGEST = 40  # characters of a name; as UTF-8 at most 160 of the 255 bytes that
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\.|$)", re.IGNORECASE)
 
 
+class Text(str):
+    """A text of several lines, which prompts and notebooks show as it is."""
+
+    def __repr__(self) -> str:
+        return str(self)
+
+
 def path_of(path: str | os.PathLike[str], what: str = "a path") -> Path:
     """Return the path that a user has given; ``~`` stands for the home folder.
 

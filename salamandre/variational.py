@@ -31,7 +31,7 @@ from salamandre.checks import whole
 from salamandre.layer import Layer, Shape
 from salamandre.layers.shape import require_vectors
 from salamandre.losses import BinaryCrossEntropy, CrossEntropy, Loss
-from salamandre.parts import checked_part
+from salamandre.parts import given_part
 from salamandre.passes import Context
 
 
@@ -88,8 +88,8 @@ class VariationalBound(Loss):
         self.latent = whole("VariationalBound latent", latent)
         if reconstruction is None:
             reconstruction = BinaryCrossEntropy()
-        self.reconstruction: Loss = checked_part("reconstruction", reconstruction, Loss)
-        if isinstance(reconstruction, (CrossEntropy, VariationalBound)):
+        self.reconstruction: Loss = given_part(self, "reconstruction", reconstruction, Loss)
+        if isinstance(self.reconstruction, (CrossEntropy, VariationalBound)):
             raise ValueError(
                 f"the reconstruction must be a loss that is a mean over the features, such as "
                 f"BinaryCrossEntropy(), got {reconstruction!r}"

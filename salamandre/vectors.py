@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import os
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
 from typing import Any
 
 import numpy as np
 
+from salamandre import html
 from salamandre.backend import Array, Backend, get_backend
 from salamandre.checks import array as as_array
 from salamandre.checks import nearest, one_of, whole
-from salamandre.inputs import checked_shape
+from salamandre.graph import Graph, draw_graph
+from salamandre.inputs import checked_shape, shape_advice
 from salamandre.layer import Declared, Layer, Shape
 from salamandre.layers.containers import Layers, Parallel, Sequential, Skip
 from salamandre.passes import Gate, Pass
+from salamandre.texts import Text
 
 Declarations = list[tuple[str, slice, Layer, Declared]]
 
@@ -63,6 +68,8 @@ class FlatVectors(Sequential, abstract=True):
                 )
             return
         self.input_shape = checked_shape(input_shape)
+        if advice := shape_advice(self.input_shape):
+            warnings.warn(advice, stacklevel=3)
         if isinstance(self.input_shape[0], tuple) and not _takes_several(self):
             raise ValueError(
                 f"input_shape {self.input_shape} is of several inputs, which only a Parallel as "
@@ -324,7 +331,27 @@ class FlatVectors(Sequential, abstract=True):
         widths = [max(len(row[column]) for row in rows) for column in range(3)]
         lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}" for a, b, c in rows]
         rule = "-" * len(lines[0])
-        return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]])
+        return Text("\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]]))
+
+    def plot(self, path: str | os.PathLike[str] | None = None) -> Graph:
+        """Return a drawing of the layers, which notebooks show.
+
+        Args:
+            path: of an SVG file. Default: none is written.
+        """
+        self._require_vectors()
+        graph = draw_graph(self, self.input_shape)
+        if path is not None:
+            graph.save(path)
+        return graph
+
+    def _repr_html_(self) -> str:
+        if not self.owns_vectors:
+            return html.paragraph(repr(self))
+        rows = [("input", str(self.input_shape), ""), *self.summary_rows("")]
+        rows.append(("total", "", f"{self.parameter_count():,}"))
+        layers = html.table(("layer", "output", "parameters"), rows)
+        return html.beside(layers, self.plot().svg)
 
 
 def joined(parts: Iterable[slice]) -> list[slice]:

@@ -14,10 +14,10 @@ def bad_calls():
     yield lambda: sal.NeuronLayer(-3), "at least 1, got -3"
     yield lambda: sal.NeuronLayer(2.5), "got 2.5"
     yield lambda: sal.NeuronLayer(3, noise=-1), "noise must be a whole number of at least 0"
-    yield lambda: sal.NeuronLayer(3, "relu"), r"Activation, got 'relu': give an object, ReLU\(\)"
+    yield lambda: sal.NeuronLayer(3, "rleu"), "Activation, got 'rleu', did you mean 'ReLU'?"
     yield lambda: sal.NeuronLayer(3, sal.ReLU), r"a class: make an object of it, ReLU\(\)"
-    unfit = sal.NeuronLayer(3, initializer="he")
-    yield lambda: sal.Network([unfit], 4), "NeuronLayer's weights must be .*'he': give an object"
+    unfit = sal.NeuronLayer(3, initializer="hee")
+    yield lambda: sal.Network([unfit], 4), "NeuronLayer's weights must be .*'hee', did you mean"
     yield lambda: sal.Dropout(1), "below 1, got 1"
     yield lambda: sal.Dropout(float("nan")), "finite"
     yield lambda: sal.BatchNorm(eps=0), "above 0"

@@ -144,5 +144,6 @@ def test_an_optimizer_inside_belongs_to_one_network():
     for outer in (sal.Lookahead(inner), sal.Muon(others=inner)):
         with pytest.raises(ValueError, match="belongs to a network already"):
             networks(outer)
-    with pytest.raises(TypeError, match="the optimizer of a Lookahead must be"):
-        sal.Lookahead("adam")
+    with pytest.raises(TypeError, match=r"Lookahead optimizer must be .* did you mean 'Adam'"):
+        sal.Lookahead("adma")
+    assert repr(sal.Lookahead("adam")) == "Lookahead(optimizer=Adam())"

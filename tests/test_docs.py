@@ -26,6 +26,7 @@ PAGES = [
     "README.md",
     *(str(p.relative_to(ROOT)) for p in sorted(DOCS.rglob("*.md")) if p.name not in GENERATED),
 ]
+HELPERS = {f"salamandre.{name}" for name in ("component", "later", "other_names", "parts")}
 ROOMS = (
     *("backend", "data", "evaluation", "games", "initializers", "inspection", "models", "plots"),
     *("runs", "schedules", "studies", "training"),
@@ -114,6 +115,7 @@ def public_names() -> dict[str, object]:
             value = getattr(room, name)
             home = getattr(value, "__module__", place)
             own = home == place if "__path__" not in vars(room) else home.startswith("salamandre")
+            own = own and home not in HELPERS
             if name[0] != "_" and own and not isinstance(value, ModuleType | bool):
                 found[f"{place}.{name}"] = value
     return found

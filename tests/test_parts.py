@@ -113,18 +113,20 @@ def no_parts():
     yield lambda: learn(sal.NeuronLayer), r"a class: make an object of it, NeuronLayer\(outputs\)"
     yield lambda: learn("neuron_layer"), r"give an object, NeuronLayer\(outputs\)"
     yield (
-        lambda: learn(np.tanh),
+        lambda: learn(lambda x: x),
         r"derived from Layer with build\(input_shape\) and compute\(x, ctx",
     )
     yield lambda: sal.Network(Scale(), 4), r"must be a list, got Scale\(\): write \[Scale\(\)\]"
     yield lambda: sal.Network(None, 4), "must be a list, got None"
-    yield lambda: sal.NeuronLayer(3, np.tanh), r"Activation with function\(x, out, ctx\) and gradie"
-    yield lambda: sal.NeuronLayer(3, "leaky_relu"), r"give an object, LeakyReLU\(\)"
-    yield lambda: sal.NeuronLayer(3, "nothing of the sort"), "give an object$"
+    yield lambda: sal.NeuronLayer(3, max), r"Activation with function\(x, out, ctx\) and gradie"
+    yield lambda: sal.NeuronLayer(3, np.tanh), r"give one of this package, Tanh\(\)$"
+    yield lambda: sal.NeuronLayer(3, "leaky"), "did you mean 'LeakyReLU'"
+    yield lambda: sal.NeuronLayer(3, "nothing of the sort"), "give an object"
     yield lambda: learn(Scale(), optimizer=sal.Adam), r"a class: make an object of it, Adam\(\)"
-    yield lambda: learn(Scale(), optimizer="adam"), r"give an object, Adam\(\)"
+    yield lambda: learn(Scale(), optimizer="adma"), "did you mean 'Adam'"
+    yield lambda: learn(Scale(), optimizer="lookahead"), r"give an object, Lookahead\(optimizer\)"
     yield lambda: learn(Scale(), loss=sal.CrossEntropy), r"make an object of it, CrossEntropy\(\)"
-    yield lambda: learn(Scale(), loss="mean squared error"), r"give an object, MeanSquaredError\(\)"
+    yield lambda: learn(Scale(), loss="mean squared eror"), "did you mean 'MeanSquaredError'"
     yield lambda: learn(Scale(), loss=lambda y, t: 0), r"derived from Loss with compute\(y, target"
     yield lambda: sal.Adam(lambda step: 0.1), r"derived from Schedule with __call__\(step\)"
     yield lambda: sal.Adam(schedules.CosineDecay), r"make an object of it, CosineDecay\(rate, steps"

@@ -15,8 +15,8 @@ import salamandre as sal
 PACKAGE = Path(sal.__file__).parent
 # A room may import from those above it; rooms of a line may not know each other.
 ROOMS = """
-    checks progress recorded texts program
-    class_names
+    checks html progress recorded texts program
+    class_names other_names later
     component
     parts
     backend
@@ -28,6 +28,7 @@ ROOMS = """
     losses layers
     variational
     atomic
+    graph
     storage
     optimizer
     optimizers

@@ -92,6 +92,7 @@ def _pair(data: Any) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(
             f"a data set must be Images or a pair (inputs, targets), got {type(data).__name__}"
             + (f" of {len(data)}" if isinstance(data, (tuple, list)) else "")
+            + (": write (x, y)" if hasattr(data, "shape") else "")
         )
     inputs = array("the inputs", data[0])
     targets = inputs if data[1] is None else array("the targets", data[1])

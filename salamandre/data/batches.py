@@ -19,7 +19,7 @@ from salamandre.data.code import code_checksum
 from salamandre.data.images import Images
 from salamandre.data.transforms import Transform, visiting
 from salamandre.data.weights import example_weights
-from salamandre.inputs import Pixels, fits
+from salamandre.inputs import Pixels, fits, shape_hint
 from salamandre.network import Network
 
 PROBED = 64  # examples that a transform is tried on
@@ -93,6 +93,7 @@ class Source:
             raise ValueError(
                 f"the network takes examples of shape {wanted}, the data set has {inputs.shape[1:]}"
                 + (f", which the transform makes {shape}" if shape != inputs.shape[1:] else "")
+                + shape_hint((len(inputs), *shape), wanted)
             )
         self._reshapes = shape != self.example_shape
         self.reconstructed = found.reconstructed

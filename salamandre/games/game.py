@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from salamandre import html
 from salamandre.backend import Array
 from salamandre.checks import whole
 from salamandre.component import Component, encode
@@ -76,7 +77,6 @@ class GanGame(Samples, Loop):
     """
 
     unit = "round"
-    panels = (("d_real", "d_fake"), ("d_loss", "g_loss"))
 
     def __init__(
         self,
@@ -96,19 +96,17 @@ class GanGame(Samples, Loop):
         seed: int = 0,
     ) -> None:
         super().__init__()
-        for what, value, base in (
-            ("generator", generator, Network),
-            ("discriminator", discriminator, Network),
-            *[("latent", latent, Latent)] * (latent is not None),
-            ("objective", objective or NonSaturating(), Objective),
-            ("lipschitz", lipschitz or Lipschitz(), Lipschitz),
-            *(("each of the remedies", remedy, Remedy) for remedy in remedies),
-        ):
-            checked_part(what, value, base)
+        checked_part("generator", generator, Network)
+        checked_part("discriminator", discriminator, Network)
+        if latent is not None:
+            latent = checked_part("latent", latent, Latent)
+        objective = checked_part("objective", objective or NonSaturating(), Objective)
+        lipschitz = checked_part("lipschitz", lipschitz or Lipschitz(), Lipschitz)
+        remedies = [checked_part("each of the remedies", part, Remedy) for part in remedies]
         self.generator, self.discriminator, self.latent = generator, discriminator, latent
         self.batch_size = whole("batch_size", batch_size)
-        self.objective = objective or NonSaturating()
-        self.lipschitz = copy.copy(lipschitz or Lipschitz())
+        self.objective: Objective = objective
+        self.lipschitz = copy.copy(lipschitz)
         self.discriminator_steps = whole("discriminator_steps", discriminator_steps)
         self.generator_steps = whole("generator_steps", generator_steps)
         self.remedies = tuple(map(copy.copy, remedies))
@@ -292,6 +290,11 @@ class GanGame(Samples, Loop):
         """
         self._tell_if_done("rounds", whole("rounds", rounds), 1)
         return self._run(rounds, callbacks)
+
+    def _repr_html_(self) -> str:
+        if not self.step or self.pairing.shape:
+            return super()._repr_html_()
+        return html.paragraph(repr(self)) + html.figure(self.plot(), "examples and curves")
 
     def _cure(self, error: NotFinite, found: Collection[str]) -> str:
         more = self.lipschitz.advice(found if error.before else ("d_loss", "penalty"))

@@ -13,7 +13,7 @@ from typing import Any
 
 from salamandre.backend import Array
 from salamandre.games.objectives import NonSaturating, Objective
-from salamandre.parts import checked_part
+from salamandre.parts import given_part
 
 
 class _Relativistic(Objective, abstract=True):
@@ -26,7 +26,7 @@ class _Relativistic(Objective, abstract=True):
 
     def __init__(self, score: Objective | None = None) -> None:
         name = type(self).__name__
-        score = checked_part(f"the score of a {name}", score or NonSaturating(), Objective)
+        score = given_part(self, "score", score or NonSaturating(), Objective)
         if not score.bounded:
             raise ValueError(
                 f"{name} with a {type(score).__name__} score is {type(score).__name__} itself, in "

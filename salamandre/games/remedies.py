@@ -10,7 +10,7 @@ from salamandre.checks import real
 from salamandre.component import Component
 from salamandre.losses import Loss, MeanAbsoluteError
 from salamandre.network import Network
-from salamandre.parts import checked_part
+from salamandre.parts import given_part
 
 
 class Batch(NamedTuple):
@@ -207,7 +207,7 @@ class Reconstruction(Remedy):
 
     def __init__(self, weight: float = 100.0, loss: Loss | None = None) -> None:
         self.weight = real("Reconstruction weight", weight, 0)
-        self.loss = checked_part("the loss of a Reconstruction", loss or MeanAbsoluteError(), Loss)
+        self.loss = given_part(self, "loss", loss or MeanAbsoluteError(), Loss)
 
     def attach(self, game: Any) -> None:
         """Refuse a game whose real and fake examples are not pairs."""

@@ -21,13 +21,14 @@ def checked_output_shape(shape: Any) -> Shape:
     return tuple(whole("each number of the shape that its build returns", size) for size in shape)
 
 
-def check_children(layer: Layer) -> None:
-    """Check that the children of a layer of a user's own are layers."""
+def with_children(layer: Layer) -> Layer:
+    """Return a layer if the children of it, which may be a user's own, are layers."""
     children = layer.children
     if not (isinstance(children, Sequence) and all(isinstance(c, Layer) for c in children)):
         raise TypeError(
             f"{type(layer).__name__}.children must be a list of layers, got {children!r}"
         )
+    return layer
 
 
 def check_held(layer: Layer) -> None:

@@ -8,12 +8,8 @@ from typing import Any, ClassVar
 from salamandre.backend import Array
 from salamandre.checks import one_of
 from salamandre.layer import Layer, Shape
-from salamandre.layers.checks import (
-    check_children,
-    check_held,
-    checked_output_shape,
-    output_mistake,
-)
+from salamandre.layers.checks import check_held, checked_output_shape, output_mistake, with_children
+from salamandre.other_names import SEQUENTIAL, Told
 from salamandre.parts import checked_part
 from salamandre.passes import Context
 
@@ -40,9 +36,8 @@ class Container(Layer, abstract=True):
         if not isinstance(layers, Iterable):
             cure = f": write [{layers!r}]" if isinstance(layers, Layer) else ""
             raise TypeError(f"{owner} {self.argument} must be a list, got {layers!r}{cure}")
-        self.children = tuple(layers)
-        for layer in self.children:
-            check_children(checked_part(f"each of a {owner}'s {self.argument}", layer, Layer))
+        what = f"each of a {owner}'s {self.argument}"
+        self.children = tuple(with_children(checked_part(what, part, Layer)) for part in layers)
         if names is not None:
             texts = {name for name in names if isinstance(name, str) and name and "." not in name}
             if not len(texts) == len(names) == len(self.children):
@@ -105,13 +100,15 @@ class Container(Layer, abstract=True):
                     part.unbuild()
 
 
-class Sequential(Container):
+class Sequential(Container, Told):
     """Layers one after another: y = f_n(... f_2(f_1(x))). Without any, y = x.
 
     Args:
         layers: in the order of computation, in a row or by names.
         names: of the layers, if they are in a row. Default their numbers.
     """
+
+    ways = SEQUENTIAL
 
     def build(self, input_shape: Shape) -> Shape:
         """Build the layers in a row; return the shape of the last one's output."""

@@ -27,7 +27,7 @@ class NeuronLayer(ActivatedLayer):
 
     Args:
         outputs: the number of neurons.
-        activation: f. Default :class:`Identity`.
+        activation: f, or its name, such as ``"relu"``. Default :class:`Identity`.
         bias: whether there is a b. Default True.
         noise: concatenate this many fresh Gaussian inputs to x at every compute (Goodfellow et
             al. 2014 feed noise to their generators; here any layer may get some). Default 0.
@@ -48,7 +48,7 @@ class NeuronLayer(ActivatedLayer):
     def __init__(
         self,
         outputs: int,
-        activation: Activation | None = None,
+        activation: Activation | str | None = None,
         bias: bool = True,
         noise: int = 0,
         initializer: Initializer | None = None,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from salamandre.plots.figure import (
 )
 from salamandre.recorded import RECORDED, Recorded, panel, words
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 OTHERS = ("tab:red", "tab:cyan", "tab:olive", "tab:brown")  # colours of values without a role
 ROW = 2.1  # inches: the height of a panel
 ARROWS = {"min": "↓ better", "max": "↑ better", "": ""}
@@ -28,27 +31,29 @@ ARROWS = {"min": "↓ better", "max": "↑ better", "": ""}
 def plot_curves(
     steps: Mapping[str, np.ndarray],
     metrics: Mapping[str, Sequence[tuple[float, float]]],
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | None = None,
     *,
     unit: str = "step",
     panels: Sequence[Sequence[str]] = (),
-) -> None:
+    axes: Any = None,
+) -> Figure:
     """Draw the values of all steps of a run, as means over windows of 1% of them, and its metrics.
 
     Args:
         steps: the values of every step by name.
         metrics: (step, value) of each evaluation by name.
-        path: of the PNG file.
+        path: of a PNG file. Default: none is written.
         unit: what a step is called. Default ``"step"``.
         panels: names that share a panel; each other name has its own panel.
+        axes: to draw into, one for each panel. Default: a new figure.
     """
     groups = grouped([*steps, *(name for name in metrics if name not in steps)], panels)
     columns = min(2, len(groups))
-    figure, axes = new_figure(WIDTH / columns, ROW, len(groups), columns)
+    figure, axes = new_figure(WIDTH / columns, ROW, len(groups), columns, axes)
     for ax, (title, names) in zip(axes, groups.items(), strict=True):
         draw_panel(ax, title, names, steps, metrics)
         ax.set_xlabel(unit)
-    save_figure(figure, path)
+    return save_figure(figure, path)
 
 
 def draw_panel(
@@ -98,23 +103,25 @@ def grouped(names: Sequence[str], panels: Sequence[Sequence[str]] = ()) -> dict[
 def plot_bands(
     x: Sequence[float] | np.ndarray,
     bands: Mapping[str, tuple[np.ndarray, np.ndarray, np.ndarray]],
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | None = None,
     *,
     xlabel: str,
     ylabel: str,
     title: str = "",
-) -> None:
+    axes: Any = None,
+) -> Figure:
     """Draw mean curves with their confidence bands.
 
     Args:
         x: the horizontal axis of all curves.
         bands: (mean, low, high) by label, as :func:`salamandre.studies.mean_band` gives them.
-        path: of the PNG file.
+        path: of a PNG file. Default: none is written.
         xlabel: of the x axis.
         ylabel: of the y axis.
         title: above the picture.
+        axes: to draw into. Default: a new figure.
     """
-    figure, (ax,) = new_figure(WIDTH, 4)
+    figure, (ax,) = new_figure(WIDTH, 4, axes=axes)
     for label, (mean, low, high) in bands.items():
         (line,) = ax.plot(x, mean, label=label)
         ax.fill_between(x, low, high, color=line.get_color(), alpha=0.25, linewidth=0)
@@ -123,7 +130,7 @@ def plot_bands(
         ax.xaxis.get_major_locator().set_params(integer=True)
     ax.grid()
     ax.legend()
-    save_figure(figure, path)
+    return save_figure(figure, path)
 
 
 @styled
@@ -143,17 +150,20 @@ def plot_rates(
 
 @styled
 def plot_comparison(
-    panels: Mapping[str, Sequence[tuple[str, float, float, float]]], path: str | os.PathLike[str]
-) -> None:
+    panels: Mapping[str, Sequence[tuple[str, float, float, float]]],
+    path: str | os.PathLike[str] | None = None,
+    axes: Any = None,
+) -> Figure:
     """Draw metrics of several variants with their confidence bands, a panel for each metric.
 
     Args:
         panels: (variant, mean, low, high) of every variant, by the title of the panel.
-        path: of the PNG file.
+        path: of a PNG file. Default: none is written.
+        axes: to draw into, one for each panel. Default: a new figure.
     """
     count = max(len(rows) for rows in panels.values())
     columns = min(2, len(panels))
-    figure, axes = new_figure(WIDTH / columns, 1 + 0.3 * count, len(panels), columns)
+    figure, axes = new_figure(WIDTH / columns, 1 + 0.3 * count, len(panels), columns, axes)
     for index, (ax, (title, rows)) in enumerate(zip(axes, panels.items(), strict=True)):
         names, mean, low, high = (np.array(column) for column in zip(*rows, strict=True))
         heights = -np.arange(len(rows))
@@ -162,4 +172,4 @@ def plot_comparison(
         ax.set_yticks(heights, names if index % columns == 0 else [""] * len(rows))
         ax.set(title=title, ylim=(0.5 - len(rows), 0.5))
         ax.grid()
-    save_figure(figure, path)
+    return save_figure(figure, path)

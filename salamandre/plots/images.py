@@ -6,13 +6,16 @@ import io
 import math
 import os
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from salamandre.atomic import write_atomically
 from salamandre.checks import real
 from salamandre.plots.figure import WIDTH, columns_for, new_figure, save_figure, styled
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 LETTER = 16  # pixels: the height of letters above a grid
 SEEN = 400  # pixels: so wide is a grid of small images at least
@@ -22,26 +25,28 @@ ROUNDING = 1e-3  # by which values may lie outside of their range
 @styled
 def plot_images(
     images: np.ndarray,
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | None = None,
     *,
     captions: Sequence[str] | None = None,
     columns: int | None = None,
     title: str = "",
     ink: bool = False,
     white: float = 255,
-) -> None:
+    axes: Any = None,
+) -> Figure:
     """Draw images in a grid.
 
     Args:
         images: (N, 1, H, W) grey or (N, 3, H, W) colour: bytes from 0 to ``white``, or floats from
             0 to 1, or from -1 to 1 if one is below 0.
-        path: of the PNG file.
+        path: of a PNG file. Default: none is written.
         captions: one above each image. Default none.
         columns: of the grid. Default: about as many as rows, fewer if captions are long.
         title: above the grid.
         ink: draw grey values dark on white instead of light on black. Default False.
         white: the value of white in bytes, such as that of :class:`salamandre.data.Images`.
             Default 255.
+        axes: to draw into, one for each image. Default: a new figure.
 
     Raises:
         ValueError: another shape, type or range of values, or no images.
@@ -50,15 +55,16 @@ def plot_images(
     square = math.ceil(math.sqrt(len(images)))
     columns = columns or (columns_for(captions, square) if captions else square)
     width = WIDTH / max(5, columns)
-    figure, axes = new_figure(width, width + 0.25 * bool(captions), len(images), columns)
+    figure, axes = new_figure(width, width + 0.25 * bool(captions), len(images), columns, axes)
     for index, (ax, image) in enumerate(zip(axes, images, strict=True)):
         ax.axis("off")
         picture = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
         ax.imshow(picture, cmap="gray_r" if ink else "gray", vmin=0, vmax=1)
         if captions:
             ax.set_title(captions[index], size=10, pad=2, parse_math=False)
-    figure.suptitle(title, parse_math=False)
-    save_figure(figure, path)
+    if title:
+        figure.suptitle(title, parse_math=False)
+    return save_figure(figure, path)
 
 
 def save_grid(
@@ -72,6 +78,8 @@ def save_grid(
 ) -> None:
     """Write images side by side as a PNG file, pixel by pixel.
 
+    Grey images are drawn as ink: dark on white.
+
     Args:
         images: (N, 1, H, W) grey or (N, 3, H, W) colour: bytes from 0 to 255, or floats from 0 to
             1, which others are clipped to.
@@ -82,6 +90,17 @@ def save_grid(
         captions: one above each column.
         title: above the grid.
     """
+    write_atomically(path, grid_png(images, columns, zoom, captions, title))
+
+
+def grid_png(
+    images: np.ndarray,
+    columns: int | None = None,
+    zoom: int | None = None,
+    captions: Sequence[str] = (),
+    title: str = "",
+) -> bytes:
+    """Return what :func:`save_grid` writes."""
     from PIL import Image
 
     images = _pictures(images)
@@ -102,7 +121,7 @@ def save_grid(
         drawn = _captioned(drawn, captions, columns, title)
     data = io.BytesIO()
     drawn.save(data, format="PNG")
-    write_atomically(path, data.getvalue())
+    return data.getvalue()
 
 
 def _captioned(grid: Any, captions: Sequence[str], columns: int, title: str) -> Any:
@@ -156,13 +175,25 @@ def _shades(images: np.ndarray, white: float) -> np.ndarray:
 
 @styled
 def plot_confusion(
-    counts: np.ndarray, classes: Sequence[str], path: str | os.PathLike[str], title: str = ""
-) -> None:
-    """Draw a confusion matrix (row the true class, column the guess), shaded by row shares."""
+    counts: np.ndarray,
+    classes: Sequence[str],
+    path: str | os.PathLike[str] | None = None,
+    title: str = "",
+    axes: Any = None,
+) -> Figure:
+    """Draw a confusion matrix (row the true class, column the guess), shaded by row shares.
+
+    Args:
+        counts: (classes, classes), whole numbers.
+        classes: their names.
+        path: of a PNG file. Default: none is written.
+        title: above the picture.
+        axes: to draw into. Default: a new figure.
+    """
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     mistakes = np.where(np.eye(len(classes), dtype=bool), 0, shares)
     size = min(2 * WIDTH, max(WIDTH, 0.5 * len(classes)))
-    figure, (ax,) = new_figure(size, 0.95 * size)
+    figure, (ax,) = new_figure(size, 0.95 * size, axes=axes)
     ax.imshow(mistakes, cmap="Reds", vmin=0, vmax=max(mistakes.max(), 1e-9))
     for row, column in np.ndindex(*counts.shape):
         right = row == column
@@ -181,7 +212,7 @@ def plot_confusion(
     ax.set_xticks(range(len(classes)), classes, rotation=angle, ha="right" if angle else "center")
     ax.set_yticks(range(len(classes)), classes)
     ax.set(xlabel="guessed class", ylabel="true class", title=title)
-    save_figure(figure, path)
+    return save_figure(figure, path)
 
 
 def animate(pictures: Sequence[str | os.PathLike[str]], path: str | os.PathLike[str]) -> None:
@@ -195,7 +226,7 @@ def animate(pictures: Sequence[str | os.PathLike[str]], path: str | os.PathLike[
     from PIL import Image
 
     chosen = np.unique(np.linspace(0, len(pictures) - 1, min(100, len(pictures))).astype(int))
-    images = []
+    images: list[Any] = []
     for index in chosen:
         with Image.open(pictures[index]) as image:
             last = image.convert("RGB")

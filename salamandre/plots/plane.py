@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,31 +18,36 @@ from salamandre.plots.figure import (
     styled,
 )
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
 
 @styled
 def plot_decision_maps(
     networks: Mapping[str, Network],
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | None = None,
     *,
     points: np.ndarray | None = None,
     resolution: int = 101,
-) -> None:
+    axes: Any = None,
+) -> Figure:
     """Draw the output of networks with inputs (2,) and one output over the square from -1 to 1.
 
     Outputs above 0 are red, those below blue; a line is drawn where the output is 0.
 
     Args:
         networks: by the caption of their panels.
-        path: of the PNG file.
+        path: of a PNG file. Default: none is written.
         points: (N, 2), drawn as dots.
         resolution: points computed along an axis.
+        axes: to draw into, one for each network. Default: a new figure.
     """
     pictures = [_outputs(network, 1, resolution) for network in networks.values()]
     largest = max(np.abs(picture).max() for picture in pictures)
     place = {"origin": "lower", "extent": (-1, 1, -1, 1)}
     columns = columns_for([*networks])
     width = WIDTH / max(2, columns)
-    figure, axes = new_figure(width, width + 0.1, len(networks), columns)
+    figure, axes = new_figure(width, width + 0.1, len(networks), columns, axes)
     for ax, name, picture in zip(axes, networks, pictures, strict=True):
         ax.imshow(picture, cmap="RdBu_r", vmin=-largest, vmax=largest, **place)
         if picture.min() < 0 < picture.max():
@@ -50,7 +56,7 @@ def plot_decision_maps(
             ax.plot(*points.T, "k.", markersize=4)
         ax.set_title(name)
         ax.set(xticks=[-1, 1], yticks=[-1, 1])
-    save_figure(figure, path)
+    return save_figure(figure, path)
 
 
 def _outputs(network: Network, reach: float, resolution: int) -> np.ndarray:
@@ -64,25 +70,27 @@ def _outputs(network: Network, reach: float, resolution: int) -> np.ndarray:
 @styled
 def plot_points(
     points: Mapping[str, np.ndarray],
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | None = None,
     *,
     modes: np.ndarray | None = None,
     field: Network | None = None,
     reach: float = 1.5,
-) -> None:
+    axes: Any = None,
+) -> Figure:
     """Draw sets of points (N, 2), a panel each.
 
     Args:
         points: by the caption of their panels.
-        path: of the PNG file.
+        path: of a PNG file. Default: none is written.
         modes: (M, 2), the modes of the real points, drawn as circles.
         field: a discriminator of points (2,): its scores colour the plane of each panel, from the
             colour of fake points (low) to that of real ones (high).
         reach: both axes run from -reach to reach. Default 1.5.
+        axes: to draw into, one for each set. Default: a new figure.
     """
     columns = columns_for([*points])
     width = WIDTH / max(1.5, columns)
-    figure, axes = new_figure(width, width + 0.2, len(points), columns)
+    figure, axes = new_figure(width, width + 0.2, len(points), columns, axes)
     real, fake = COLOURS["real"], COLOURS["fake"]
     if field is not None:
         from matplotlib.colors import LinearSegmentedColormap
@@ -100,4 +108,4 @@ def plot_points(
         ax.plot(*drawn.T, ".", color=fake, markersize=1.5)
         ax.set(xlim=(-reach, reach), ylim=(-reach, reach), xticks=[], yticks=[], aspect="equal")
         ax.set_title(caption)
-    save_figure(figure, path)
+    return save_figure(figure, path)

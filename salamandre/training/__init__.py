@@ -8,7 +8,9 @@ from salamandre.training.callbacks import (
     ProgressBar,
 )
 from salamandre.training.engine import Engine
+from salamandre.training.fitting import fit
 from salamandre.training.history import History
 from salamandre.training.loop import Callback, Loop
 from salamandre.training.rates import lr_find
+from salamandre.training.testing import evaluate
 from salamandre.training.triggers import Epochs, Seconds, Steps

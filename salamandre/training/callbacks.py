@@ -125,15 +125,8 @@ class Curves(Callback):
         self._draw(run)
 
     def _draw(self, run: Loop) -> None:
-        from salamandre.plots import plot_curves
-
-        history, path = run.history, self.folder / "curves.png"
-        if len(history):
-            metrics = {
-                name: [(r[run.unit], r[name]) for r in history.records if name in r]
-                for name in history.metrics()
-            }
-            plot_curves(history.arrays(), metrics, path, unit=run.unit, panels=run.panels)
+        if len(run.history):
+            run.history.plot(self.folder / "curves.png")
 
 
 class Checkpoint(Callback):
@@ -199,9 +192,10 @@ class EarlyStopping(Callback):
         patience: records to wait for a better one. Default 5.
         mode: ``"min"`` or ``"max"``: which value is better. Default: that of a known metric, see
             :data:`salamandre.training.metrics.DIRECTIONS`.
-        best: a file for the run as it was at its best record, a checkpoint. Its networks are put
-            back at the end of the run, unless Ctrl-C ended it; the history stays. Default: none,
-            the last networks stay.
+        best: whether the networks of the best record are put back at the end of the run, unless
+            Ctrl-C ended it; the history stays. A path is a file for them, a checkpoint, so that
+            they outlive the program; otherwise they are kept in memory. With False the last
+            networks stay. Default True.
 
     Raises:
         ValueError: a metric whose direction is neither known nor given; and in a run, a metric
@@ -215,19 +209,23 @@ class EarlyStopping(Callback):
         metric: str = "test_loss",
         patience: int = 5,
         mode: str | None = None,
-        best: str | os.PathLike[str] | None = None,
+        best: bool | str | os.PathLike[str] = True,
     ) -> None:
         self.metric = metric
         self.patience = whole("EarlyStopping patience", patience)
         self.mode = direction(metric, mode)
-        self.best = None if best is None else path_of(best)
-        self._saved = self._doubted = False
+        self.best = bool(best) if best is None or isinstance(best, bool) else path_of(best)
+        self._saved: Any = None  # a snapshot, or the file
+        self._doubted = False
 
     def on_start(self, run: Loop) -> None:
         """Refuse a metric that the run does not record."""
         self._require_metric(run)
         self._doubted = False
-        self._saved = self.best is not None and run.step > 0 and self.best.exists()
+        if run.step == 0:
+            self._saved = None
+        elif not isinstance(self.best, bool) and self.best.exists():
+            self._saved = self.best
 
     def on_record(self, run: Loop) -> None:
         """Count the records since the best one, which is saved."""
@@ -243,9 +241,8 @@ class EarlyStopping(Callback):
         best = -1
         if not all(map(math.isnan, run.history.column(self.metric))):
             best = records.index(run.history.best(self.metric, self.mode))
-        if records[best] is latest and best >= 0 and self.best is not None:
-            run.save(self.best)
-            self._saved = True
+        if records[best] is latest and best >= 0:
+            self._save(run)
         if len(records) - 1 - best >= self.patience:
             run.stop()
 
@@ -255,15 +252,26 @@ class EarlyStopping(Callback):
             return
         if run.history.records and not run.history.column(self.metric):
             self._doubt(run.history.records[-1])
-        elif self.best is not None and run.history.records and not run.interrupted:
-            if self._saved:
-                run.restore(self.best)
+        elif self.best and run.history.records and not run.interrupted:
+            if self._saved is not None:
+                run.restore(self._saved)
             else:
+                why = f"are not in {self.best}: EarlyStopping had no better record since it was "
+                why += "given that file"
+                if self.best is True:
+                    why = "were of a program before: EarlyStopping keeps them in a file, best=..."
                 warnings.warn(
-                    f"the best networks are not in {self.best}: EarlyStopping had no better record "
-                    f"since it was given that file; the last networks stay",
+                    f"the best networks {why}; the last networks stay",
                     stacklevel=2,
                 )
+
+    def _save(self, run: Loop) -> None:
+        """Keep the networks as they are now."""
+        if isinstance(self.best, bool):
+            self._saved = run.snapshot() if self.best else None
+        else:
+            run.save(self.best)
+            self._saved = self.best
 
     def _require_metric(self, run: Loop) -> None:
         if run.recorded is not None and self.metric not in run.recorded:

@@ -61,6 +61,34 @@ class State:
         return {**{who: network.random for who, network in self.networks.items()}, **self.streams}
 
 
+class Snapshot:
+    """A copy of a state in memory, without its history.
+
+    Args:
+        state: of a run.
+    """
+
+    def __init__(self, state: State) -> None:
+        self._arrays = {name: array.copy() for name, array in state.all_arrays().items()}
+        self._streams = {name: stream.state for name, stream in state.all_streams().items()}
+        self._learned = {
+            who: (network.optimizer.steps, network.optimizer.schedule)
+            for who, network in state.networks.items()
+            if network.optimizer is not None
+        }
+
+    def restore(self, state: State) -> None:
+        """Put a state of the same run back as it was."""
+        for name, array in state.all_arrays().items():
+            array[...] = self._arrays[name]
+        for name, stream in state.all_streams().items():
+            stream.state = self._streams[name]
+        for who, (steps, schedule) in self._learned.items():
+            optimizer = state.networks[who].optimizer
+            assert optimizer is not None
+            optimizer.steps, optimizer.schedule = steps, schedule
+
+
 class _Description(Struct):
     """What a checkpoint holds beside its arrays; see :func:`write_checkpoint`."""
 

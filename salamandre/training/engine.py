@@ -19,12 +19,10 @@ from salamandre.network import Diverged, Network
 from salamandre.training.accumulation import Accumulation
 from salamandre.training.checkpoint import State
 from salamandre.training.divergence import HUGE, NotFinite
-from salamandre.training.history import NOT_METRICS, History, require_free
-from salamandre.training.loop import Callback, Loop, checked_callbacks
-from salamandre.training.metrics import accuracy
+from salamandre.training.history import History
+from salamandre.training.loop import Callback, Callbacks, Loop, checked_callbacks
+from salamandre.training.testing import Metrics, check_targets, checked_metrics, tested
 from salamandre.training.triggers import Epochs, Trigger, trigger
-
-Metric = Callable[[Array, Array], float]
 
 
 class Engine(Loop):
@@ -41,13 +39,15 @@ class Engine(Loop):
             targets are its inputs.
         test: likewise, or ``None``. Its labels are matched by name with those of ``train``.
         batch_size: examples a step. Default 64.
-        callbacks: see :mod:`salamandre.training.callbacks`. Default none.
+        callbacks: see :mod:`salamandre.training.callbacks`; one or several. A function of the
+            run is called after each epoch. Default none.
         seed: of the order of examples and of transforms. Default 0.
         transform: a random transform of the training inputs, such as
             ``salamandre.data.Shift(2)``. Default none.
         metrics: functions of (outputs, targets) by name, each given copies of those of the whole
-            test set; targets that are no labels have the outputs' shape. Default accuracy, where
-            the targets are labels or one-hot.
+            test set; targets that are no labels have the outputs' shape. Or a list of functions
+            and names of :data:`salamandre.training.metrics.METRICS`, such as ``["mae"]``. Default
+            accuracy, where the targets are labels or one-hot.
         test_every: how often to test. Default ``Epochs(1)``.
         attack: changes each batch before the network learns it: ``attack(network, x, targets,
             seed=...)``, such as ``functools.partial(salamandre.inspection.pgd, epsilon=0.3)`` for
@@ -64,8 +64,6 @@ class Engine(Loop):
         history: its ``steps["loss"]`` are the training losses, its ``records`` the tests.
     """
 
-    panels = (("loss", "test_loss"),)
-
     def __init__(
         self,
         network: Network,
@@ -73,10 +71,10 @@ class Engine(Loop):
         test: Data | None = None,
         *,
         batch_size: int = 64,
-        callbacks: Sequence[Callback] = (),
+        callbacks: Callbacks = (),
         seed: int = 0,
         transform: Transform | None = None,
-        metrics: Mapping[str, Metric] | None = None,
+        metrics: Metrics | None = None,
         test_every: Trigger = Epochs(1),
         attack: Callable[..., Array] | None = None,
         class_weights: Mapping[Any, float] | Sequence[float] | str | None = None,
@@ -85,7 +83,10 @@ class Engine(Loop):
     ) -> None:
         super().__init__()
         if network.loss is None or network.optimizer is None:
-            raise ValueError("an Engine needs a Network with a loss and an optimizer")
+            raise ValueError(
+                "an Engine needs a Network with a loss and an optimizer, such as Network(layers, "
+                "input_shape, loss='mse', optimizer='adam')"
+            )
         self.network = network
         self.batch_size = whole("batch_size", batch_size)
         network.check_threads(self.batch_size)
@@ -118,23 +119,13 @@ class Engine(Loop):
                 f"numbers without names: give both alike, or set network.class_names"
             )
         for source in filter(None, (self.train, self.test_set)):
-            for targets in source.targets_in_order(8192):  # refused here, not by a step
-                self._check(targets, (len(targets), *network.output_shape))
+            check_targets(network, source)  # refused here, not by a step
         self.batches = EndlessBatches(self.train, self.batch_size, self.seed)
-        if metrics is None:
-            classes = self.train.has_labels and network.output_shape[-1] > 1
-            metrics = {"accuracy": accuracy} if classes else {}
-        self.metrics = dict(metrics)
-        require_free(self.metrics, (*NOT_METRICS, "test_loss"))
+        self.metrics = checked_metrics(metrics, network, self.train.has_labels)
         self._tests = _Tests(test_every)
         network.class_names = names
         if self.train.pixels is not None:
             network.pixels = self.train.pixels
-
-    def _check(self, targets: Any, shape: tuple[int, ...]) -> Any:
-        network = self.network
-        assert network.loss is not None
-        return network.loss.check(targets, shape, network.dtype, network.backend)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -161,7 +152,7 @@ class Engine(Loop):
         self._tell_if_done("epochs", epochs, self.steps_per_epoch)
         if self.batches.drawn != self.step:  # the latest step failed
             self.batches.drawn = self.step
-        return self._run(planned, (self._tests, *self.callbacks))
+        return self._run(planned, (self._tests, *checked_callbacks(self.callbacks)))
 
     def _take_step(self) -> None:
         x, targets, *weights = next(self.batches)
@@ -215,26 +206,18 @@ class Engine(Loop):
         self.record(metrics, **before)
         return metrics
 
-    def evaluate(self, batch_size: int = 1000) -> dict[str, float]:
-        """Return ``test_loss`` and the metrics on the test set, which is read block by block."""
-        if self.test_set is None:
-            return {}
-        network, total, outputs, answers = self.network, 0.0, [], []
-        assert network.loss is not None
-        xp = network.backend.xp
-        for x, targets in self.test_set.in_order(batch_size):
-            y = network.predict(x)
-            wanted = self._check(targets, y.shape)
-            loss, _ = network.loss.evaluate(y, wanted, network.backend)
-            total += float(loss) * len(y)
-            if self.metrics:
-                outputs.append(y)
-                # Values (N,) for outputs (N, 1) would be compared each with each.
-                answers.append(targets if network.loss.takes_labels else wanted)
-        values = {"test_loss": total / len(self.test_set)}
-        for name, metric in self.metrics.items():  # each has arrays of its own to work on
-            values[name] = metric(xp.concatenate(outputs), xp.concatenate(answers))
-        return values
+    def evaluate(self, data: Data | None = None, batch_size: int = 1000) -> dict[str, float]:
+        """Return ``test_loss`` and the metrics on a data set, which is read block by block.
+
+        Args:
+            data: as ``test``. Default: the test set; without one the result is empty.
+            batch_size: examples computed at once. Default 1000.
+        """
+        source = self.test_set
+        if data is not None:
+            source = Source(data, self.network)
+            check_targets(self.network, source)
+        return {} if source is None else tested(self.network, source, self.metrics, batch_size)
 
     def _state(self) -> State:
         identity: dict[str, Any] = {

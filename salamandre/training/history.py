@@ -5,14 +5,21 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Mapping
-from typing import Any
+import os
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from salamandre import html
+from salamandre.checks import one_of
+from salamandre.other_names import Told
 from salamandre.texts import counted
 from salamandre.training.divergence import NotFinite
 from salamandre.training.metrics import direction
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 #: The entries of a record that are no metrics.
 NOT_METRICS = ("epoch", "step", "round", "learning_rate", "loss", "seconds")
@@ -44,7 +51,7 @@ class Records(list[dict[str, float]]):
         )
 
 
-class History:
+class History(Told):
     """The values of all steps by name, and a record of each test or evaluation.
 
     Args:
@@ -58,6 +65,11 @@ class History:
             also ``epoch`` (a fraction counts steps), ``learning_rate`` and ``loss`` (the mean
             training loss since the record before).
     """
+
+    ways = {
+        "history": "history['loss'] has a number for each step, history['test_loss'] of each test",
+        **dict.fromkeys(("predict", "score", "transform"), "it is the network that has learned"),
+    }
 
     def __init__(
         self,
@@ -75,6 +87,10 @@ class History:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self}>"
+
+    def _repr_html_(self) -> str:
+        curves = html.figure(self.plot(), "curves of the run") if len(self) else ""
+        return html.paragraph(str(self)) + curves
 
     def __str__(self) -> str:
         """Return the number of steps and records, and the latest of each."""
@@ -97,6 +113,12 @@ class History:
         """
         self.read()
         return self._steps
+
+    def __getitem__(self, name: str) -> list[float]:
+        """Return the values of all steps under a name, else those of all records."""
+        known = dict.fromkeys(name for record in self.records for name in record)
+        one_of("entry of the history", name, {**self.steps, **known})
+        return self.steps[name] if name in self.steps else self.column(name)
 
     def read(self) -> None:
         """Read the new values from the device.
@@ -168,6 +190,33 @@ class History:
         if not records:
             raise ValueError(f"no record has a value of {metric!r} yet")
         return min(records, key=lambda record: sign * record[metric])
+
+    def plot(
+        self,
+        path: str | os.PathLike[str] | None = None,
+        panels: Sequence[Sequence[str]] = (),
+        axes: Any = None,
+    ) -> Figure:
+        """Draw the values of all steps and the metrics of the records; notebooks show the figure.
+
+        Args:
+            path: of a PNG file. Default: none is written.
+            panels: names that share a panel, beside those that always do. Default none.
+            axes: see :func:`salamandre.plots.plot_curves`.
+        """
+        from salamandre.plots import plot_curves
+
+        if not len(self):
+            raise ValueError("the history has no steps yet: there is nothing to draw")
+        drawn = self.arrays(), self.metric_curves()
+        return plot_curves(*drawn, path, unit=self.unit, panels=panels, axes=axes)
+
+    def metric_curves(self) -> dict[str, list[tuple[float, float]]]:
+        """Return (step, value) of each record that has a metric, by its name."""
+        return {
+            name: [(r[self.unit], r[name]) for r in self.records if name in r]
+            for name in self.metrics()
+        }
 
     def to_csv(self, start: int = 0) -> str:
         """Return a table of the steps after the first ``start``, with a header if that is 0."""

@@ -8,20 +8,23 @@ import signal
 import threading
 import time
 import warnings
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any, ClassVar
 
+from salamandre import html
 from salamandre.data.batches import EndlessBatches
 from salamandre.network import Network
 from salamandre.optimizer import advice
-from salamandre.training.checkpoint import State, read_checkpoint, write_checkpoint
+from salamandre.other_names import Told
+from salamandre.parts import takes
+from salamandre.training.checkpoint import Snapshot, State, read_checkpoint, write_checkpoint
 from salamandre.training.divergence import NotFinite, grown, told
 from salamandre.training.history import History, require_free
-from salamandre.training.triggers import Steps, Trigger, trigger
+from salamandre.training.triggers import Epochs, Steps, Trigger, trigger
 
 
-class Callback:
+class Callback(Told):
     """Base of callbacks of engines and games: override the methods you need.
 
     Attributes:
@@ -56,22 +59,41 @@ class Callback:
         """Run at the end, also of a run that was interrupted or failed (``run.error``)."""
 
 
-def checked_callbacks(callbacks: Any) -> tuple[Callback, ...]:
-    """Return the callbacks as a tuple.
+class Called(Callback):
+    """Calls a function of the run after each epoch.
+
+    Args:
+        function: such as ``lambda run: print(run.history)``.
+    """
+
+    every = Epochs(1)
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self.function = function
+
+    def on_step(self, run: Any) -> None:
+        """Call the function."""
+        self.function(run)
+
+
+Callbacks = Iterable[Callback | Callable[[Any], Any]] | Callback | Callable[[Any], Any]
+
+
+def checked_callbacks(callbacks: Callbacks | None) -> tuple[Callback, ...]:
+    """Return callbacks as a tuple: one or several, or functions of the run (:class:`Called`).
 
     Raises:
-        TypeError: something else than Callback objects, or one whose ``every`` is no trigger.
+        TypeError: something else than Callback objects and functions, or one whose ``every`` is no
+            trigger.
     """
-    if isinstance(callbacks, Callback):
-        raise TypeError(f"callbacks must be a list, got {callbacks!r}: write [{callbacks!r}]")
-    for callback in callbacks:
-        if not isinstance(callback, Callback):
-            hint = ""
-            if isinstance(callback, type) and issubclass(callback, Callback):
-                hint = f": make one, {callback.__name__}()"
-            elif callable(callback):
-                hint = ": derive a class from salamandre.Callback, and call it in on_step"
-            raise TypeError(f"a callback must be a Callback object, got {callback!r}{hint}")
+    if not isinstance(callbacks, Iterable):
+        callbacks = () if callbacks is None else (callbacks,)
+    return tuple(map(_checked, callbacks))
+
+
+def _checked(callback: Any) -> Callback:
+    """Return a callback, or that of a function."""
+    if isinstance(callback, Callback):
         trigger(f"{type(callback).__name__} every", callback.every)
         for name in dir(callback):
             method = name.startswith("on_") and callable(getattr(callback, name))
@@ -79,12 +101,20 @@ def checked_callbacks(callbacks: Any) -> tuple[Callback, ...]:
                 warnings.warn(
                     f"{type(callback).__name__}.{name} is not called by a run, which calls "
                     f"on_start, on_step (as often as every says), on_record and on_end",
-                    stacklevel=3,
+                    stacklevel=4,
                 )
-    return tuple(callbacks)
+        return callback
+    if isinstance(callback, type) or not callable(callback) or not takes(callback, 1):
+        hint = ""
+        if isinstance(callback, type) and issubclass(callback, Callback):
+            hint = f": make one, {callback.__name__}()"
+        raise TypeError(
+            f"a callback must be a Callback object or a function of the run, got {callback!r}{hint}"
+        )
+    return Called(callback)
 
 
-class Loop:
+class Loop(Told):
     """Base of :class:`Engine` and :class:`GanGame`, which differ in what a step is.
 
     A subclass defines :meth:`_take_step`, which appends to ``history``; ``steps_per_epoch``; and
@@ -92,7 +122,6 @@ class Loop:
 
     Attributes:
         unit: the name of a step.
-        panels: the names of values that share a panel in pictures of the history.
         batches: of training examples.
         history: see :class:`History`.
         planned: the total number of steps at the end of the latest run, earlier runs included.
@@ -102,8 +131,11 @@ class Loop:
     """
 
     unit: ClassVar[str] = "step"
-    panels: ClassVar[Sequence[Sequence[str]]] = ()
     batches: EndlessBatches
+    ways = {
+        "fit": "an Engine has run(epochs=10), a game play(rounds=10_000)",
+        "predict": "its networks have predict(x)",
+    }
 
     def __init__(self) -> None:
         self.history = History(self.unit)
@@ -116,6 +148,9 @@ class Loop:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.history}>"
+
+    def _repr_html_(self) -> str:
+        return html.paragraph(repr(self)) + (self.history._repr_html_() if self.step else "")
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_watchers": ()}  # a copy is not running
@@ -176,7 +211,7 @@ class Loop:
         """Take a step and append its values to the history."""
         raise NotImplementedError
 
-    def _run(self, planned: int, callbacks: Sequence[Callback]) -> History:
+    def _run(self, planned: int, callbacks: Callbacks) -> History:
         """Take steps until ``planned`` are done in all, or :meth:`stop` is called.
 
         The first Ctrl-C ends the run after the current step; a second one ends the program.
@@ -296,15 +331,25 @@ class Loop:
         """
         write_checkpoint(path, self._state(), self.history, self.batches.drawn, self.seconds)
 
-    def restore(self, path: str | os.PathLike[str]) -> None:
-        """Put networks, optimizers and random streams back as they were in a checkpoint.
+    def snapshot(self) -> Snapshot:
+        """Return a copy of networks, optimizers and random streams for :meth:`restore`."""
+        return Snapshot(self._state())
+
+    def restore(self, saved: str | os.PathLike[str] | Snapshot) -> None:
+        """Put networks, optimizers and random streams back as they were.
 
         The history stays, and the next step takes the next batch.
+
+        Args:
+            saved: a snapshot of this run, or a checkpoint.
 
         Raises:
             FileNotFoundError, ValueError: see :meth:`resume`.
         """
-        read_checkpoint(path, self._state(), self.unit)
+        if isinstance(saved, Snapshot):
+            saved.restore(self._state())
+        else:
+            read_checkpoint(saved, self._state(), self.unit)
 
     def resume(self, path: str | os.PathLike[str]) -> None:
         """Restore the state that :meth:`save` wrote; this run must have the same settings.

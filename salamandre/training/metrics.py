@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
+from typing import Any
+
 from salamandre.backend import Array
 from salamandre.checks import one_of
 from salamandre.recorded import LARGER, RECORDED, SMALLER
+
+Metric = Callable[[Array, Array], float]
 
 MODES = (SMALLER, LARGER)
 #: Whether smaller (``"min"``) or larger (``"max"``) values of a metric are better.
@@ -23,6 +29,9 @@ def direction(metric: str, mode: str | None = None) -> str:
     """
     if mode is not None:
         return str(one_of("mode", mode, MODES))
+    if metric.startswith("val_"):
+        ours = metric.replace("val_loss", "test_loss").removeprefix("val_")
+        raise ValueError(f"the metric {metric!r} of the test set is called {ours!r} here")
     if metric not in DIRECTIONS:
         raise ValueError(
             f"whether a smaller or a larger {metric!r} is better is not known: "
@@ -31,18 +40,76 @@ def direction(metric: str, mode: str | None = None) -> str:
     return DIRECTIONS[metric]
 
 
-def accuracy(y: Array, targets: Array) -> float:
+def accuracy(y: Array, targets: Array, threshold: float = 0.5) -> float:
     """Return the share of rows of y (N, classes) whose largest output is that of the label.
 
     Args:
-        y: (N, classes).
+        y: (N, classes); (N, 1) of two classes.
         targets: labels (N,), or rows of numbers (N, classes), of which the largest counts.
+        threshold: of one output, above which the guess is class 1. Default 0.5.
     """
     guesses, labels = y.argmax(axis=1), targets
-    if targets.shape == y.shape:
+    if y.shape[1] == 1:
+        guesses = y[:, 0] > threshold
+        if not ((targets == 0) | (targets == 1)).all():
+            raise ValueError("accuracy of one output needs targets 0 and 1")
+    if targets.shape == y.shape and y.shape[1] > 1:
         labels = targets.argmax(axis=1)
     elif targets.shape == (len(y), 1):
         labels = targets.reshape(-1)
     if guesses.shape != labels.shape:
         raise ValueError(f"accuracy needs labels of shape {guesses.shape}, got {targets.shape}")
     return float((guesses == labels).mean())
+
+
+def mean_absolute_error(y: Array, targets: Array) -> float:
+    """Return the mean of |y - t| over examples and outputs, whatever the loss is."""
+    return float(abs(_errors("mae", y, targets)).mean())
+
+
+def mean_squared_error(y: Array, targets: Array) -> float:
+    """Return the mean of (y - t)² over examples and outputs, whatever the loss is."""
+    return float((_errors("mse", y, targets) ** 2).mean())
+
+
+def _errors(metric: str, y: Array, targets: Array) -> Array:
+    if targets.size != y.size:
+        raise ValueError(f"{metric} needs targets of shape {y.shape}, got {targets.shape}")
+    return y - targets.reshape(y.shape)
+
+
+#: The metrics that an engine takes by name.
+METRICS: dict[str, Metric] = {
+    "accuracy": accuracy,
+    "mae": mean_absolute_error,
+    "mse": mean_squared_error,
+}
+
+
+def named_metrics(metrics: Any, from_logits: bool = False) -> dict[str, Metric]:
+    """Return metrics by name.
+
+    Args:
+        metrics: functions or names of :data:`METRICS`, one or several; or a mapping of them.
+        from_logits: whether one output is a logit, which is 0 where a probability is ½.
+
+    Raises:
+        ValueError: an unknown name.
+        TypeError: no function.
+    """
+    if isinstance(metrics, str) or not isinstance(metrics, Iterable):
+        metrics = [metrics]
+    if not isinstance(metrics, Mapping):
+        metrics = {m if isinstance(m, str) else getattr(m, "__name__", repr(m)): m for m in metrics}
+    found: dict[str, Metric] = {}
+    for name, metric in metrics.items():
+        if isinstance(metric, str):
+            metric = METRICS[one_of("metric", metric, METRICS)]
+        if metric is accuracy and from_logits:
+            metric = partial(accuracy, threshold=0.0)
+        if not callable(metric):
+            raise TypeError(
+                f"metrics must be functions of (outputs, targets) or names, got {metric!r}"
+            )
+        found[name] = metric
+    return found

@@ -44,7 +44,8 @@ def test_callbacks_write_what_a_run_has_to_show(tmp_path, capsys):
     ]
     play.play(10, callbacks)
     names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == ["animation.gif", "curves.csv", "curves.png", "game", "metrics.csv", "samples"]
+    drawn = ["animation.gif", "curves.csv", "curves.png", "dashboard.png"]
+    assert names == [*drawn, "game", "metrics.csv", "samples"]
     pictures = sorted(path.name for path in (tmp_path / "samples").iterdir())
     assert pictures == [f"{n:08d}.png" for n in (0, 4, 8, 10)]
     rows = (tmp_path / "curves.csv").read_text().splitlines()

@@ -146,8 +146,8 @@ def test_what_is_refused(make, shape, message):
 
 
 def test_other_batches_are_refused():
-    with pytest.raises(TypeError, match="got 'relu': give an object"):
-        CONV(2, 3, activation="relu")
+    with pytest.raises(TypeError, match="got 'rleu', did you mean 'ReLU'"):
+        CONV(2, 3, activation="rleu")
     network = sal.Network([CONV(2, 3)], (3, 6, 6))
     for shape in ((2, 1, 6, 6), (2, 3, 6, 5), (2, 108), (3, 6, 6)):
         with pytest.raises(ValueError, match=r"expected a batch of shape \(N, 3, 6, 6\)"):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import pickle
+
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from matplotlib.image import imread
 
 import salamandre as sal
@@ -82,3 +85,34 @@ def test_curves_are_drawn_during_a_run_too(tmp_path, monkeypatch):
     curves = sal.Curves(tmp_path, sal.Steps(2))
     sal.Engine(network, train, batch_size=2, callbacks=[curves, Look()]).run(epochs=2)
     assert seen == [False, True, True, True]
+
+
+def test_a_picture_is_a_figure_that_need_not_be_a_file(tmp_path):
+    images = np.random.default_rng(0).random((4, 1, 4, 4))
+    figure = plots.plot_images(images, captions=list("abcd"))
+    assert isinstance(figure, Figure) and len(figure.axes) == 4
+    written = plots.plot_images(images, tmp_path / "x.png", captions=list("abcd"))
+    assert (tmp_path / "x.png").read_bytes() == written._repr_png_() == figure._repr_png_()
+    assert figure._repr_png_().startswith(b"\x89PNG")
+    assert len(pickle.loads(pickle.dumps(figure)).axes) == 4
+
+
+def test_pictures_are_drawn_into_given_axes():
+    figure = Figure()
+    axes = figure.subplots(2, 2)
+    band = np.arange(3.0), np.arange(3.0) - 1, np.arange(3.0) + 1
+    network = sal.Network([sal.NeuronLayer(1)], 2)
+    for draw in (
+        lambda: plots.plot_images(np.zeros((4, 1, 4, 4)), axes=axes),
+        lambda: plots.plot_confusion(np.eye(2, dtype=int), ["a", "b"], axes=axes[0, 0]),
+        lambda: plots.plot_bands([0, 1, 2], {"x": band}, xlabel="", ylabel="", axes=axes[0, 1]),
+        lambda: plots.plot_decision_maps({"x": network}, axes=axes[1, 0]),
+        lambda: plots.plot_points({"x": np.zeros((3, 2))}, axes=axes[1, 1]),
+        lambda: plots.plot_comparison({"x": [("a", 1, 0, 2)], "y": [("a", 1, 0, 2)]}, axes=axes[0]),
+        lambda: plots.plot_curves({"a": np.arange(3.0)}, {"b": [(1, 2.0)]}, axes=axes[1]),
+    ):
+        for ax in axes.flat:
+            ax.clear()
+        assert draw() is figure and any(ax.has_data() for ax in axes.flat)
+    with pytest.raises(ValueError, match="the picture has 3 panels: give as many axes, not 4"):
+        plots.plot_images(np.zeros((3, 1, 4, 4)), axes=axes)

@@ -40,7 +40,7 @@ def table(path):
 def test_early_stopping_waits_for_its_patience(metric, mode, values, expected):
     loop = Counting()
     record = Every(lambda run: run.record({metric: values[run.step - 1]}))
-    loop.run(100, record, sal.EarlyStopping(metric, patience=3, mode=mode))
+    loop.run(100, record, sal.EarlyStopping(metric, patience=3, mode=mode, best=False))
     assert loop.step == expected + 1
 
 

@@ -1,0 +1,242 @@
+"""What other libraries call our parts: the names of Keras, PyTorch and scikit-learn.
+
+Some of them are names of ours too (``loss="mse"``); the others are told of in error messages.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from inspect import Parameter, signature
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from salamandre.checks import nearest
+
+
+def plain(name: str) -> str:
+    """Return a name in small letters and digits alone: ``LeakyReLU`` is ``leaky_relu``."""
+    return "".join(letter for letter in name.lower() if letter.isalnum())
+
+
+#: Our classes by plain names of others, for each base of components.
+ALIASES: dict[str, dict[str, str]] = {
+    "Activation": {"linear": "Identity", "none": "Identity", "logistic": "Sigmoid"},
+    "Loss": {
+        **dict.fromkeys(("mse", "l2", "mseloss", "squarederror"), "MeanSquaredError"),
+        **dict.fromkeys(("mae", "l1", "l1loss", "absoluteerror"), "MeanAbsoluteError"),
+        **dict.fromkeys(("crossentropyloss", "categoricalcrossentropy"), "CrossEntropy"),
+        **dict.fromkeys(("sparsecategoricalcrossentropy", "logloss", "nllloss"), "CrossEntropy"),
+        **dict.fromkeys(("bce", "bceloss"), "BinaryCrossEntropy"),
+    },
+    "Optimizer": {"gradientdescent": "SGD"},
+    "Initializer": {
+        **dict.fromkeys(("henormal", "heuniform", "kaimingnormal"), "He"),
+        **dict.fromkeys(("glorotuniform", "glorotnormal", "xavieruniform"), "Xavier"),
+    },
+}
+
+_CONVOLUTION = "ConvolutionalLayer(channels, kernel, stride=1, padding=0)"
+_TRANSPOSED = "TransposedConvolutionalLayer(channels, kernel, stride=1, padding=0)"
+_ENGINE = "Engine(network, (x, y), batch_size=64).run(epochs=10), or network.fit(x, y)"
+_NETWORK = "Network(layers, input_shape, loss, optimizer)"
+
+#: What to write instead of other libraries' classes and functions, by their plain names.
+INSTEAD = {
+    **dict.fromkeys(("dense", "linear", "fullyconnected"), "NeuronLayer(outputs, activation)"),
+    **dict.fromkeys(("conv1d", "conv2d", "convolution2d", "conv"), _CONVOLUTION),
+    **dict.fromkeys(("convtranspose2d", "conv2dtranspose"), _TRANSPOSED),
+    **dict.fromkeys(("maxpooling2d", "maxpool2d"), "MaxPool(kernel)"),
+    **dict.fromkeys(("averagepooling2d", "avgpool2d"), "AveragePool(kernel)"),
+    **dict.fromkeys(("globalaveragepooling2d", "globalavgpool2d"), "GlobalAveragePool()"),
+    "adaptiveavgpool2d": "AdaptiveAveragePool(size)",
+    **dict.fromkeys(("upsampling2d", "upsamplingnearest2d"), "Upsample(factor)"),
+    **dict.fromkeys(("batchnormalization", "batchnorm1d", "batchnorm2d"), "BatchNorm()"),
+    "layernormalization": "LayerNorm()",
+    **dict.fromkeys(("instancenorm2d", "groupnorm", "groupnormalization"), "InstanceNorm()"),
+    **dict.fromkeys(("dropout2d", "spatialdropout2d"), "Dropout(rate, channels=True)"),
+    "unflatten": "Reshape(shape)",
+    **dict.fromkeys(("concatenate", "concat", "modulelist"), "Parallel(branches)"),
+    **dict.fromkeys(("add", "residual", "resnetblock"), "Skip(layers)"),
+    **dict.fromkeys(("input", "inputlayer"), "the input_shape of a Network"),
+    **dict.fromkeys(("model", "module", "nn", "keras", "mlp"), _NETWORK),
+    **dict.fromkeys(("trainer", "fit", "train", "compile"), _ENGINE),
+    **dict.fromkeys(("dataloader", "tensordataset", "dataset"), f"{_ENGINE}: it makes the batches"),
+    "bcewithlogitsloss": "BinaryCrossEntropy(from_logits=True)",
+    "modelcheckpoint": "Checkpoint(path, best='accuracy')",
+    **dict.fromkeys(
+        ("lambdacallback", "learningratescheduler"), "callbacks=[a function of the run]"
+    ),
+    **dict.fromkeys(("reducelronplateau", "steplr"), "Adam(schedules.StepDecay(...))"),
+    **dict.fromkeys(("cosineannealinglr", "cosinedecay"), "Adam(schedules.CosineDecay(...))"),
+    **dict.fromkeys(("tensor", "array"), "an array of NumPy or CuPy"),
+    **dict.fromkeys(("loadmodel", "load"), "Network.load(path), or data.load(name)"),
+    "save": "network.save(path)",
+    **dict.fromkeys(("nograd", "inferencemode"), "network.predict(x), which keeps no gradients"),
+    **dict.fromkeys(("optim", "functional"), "one of Adam(), SGD(), ReLU(), CrossEntropy(), ..."),
+    **dict.fromkeys(("traintestsplit", "randomsplit"), "data.split((x, y), 0.2)"),
+    **dict.fromkeys(("mnist", "loaddata"), "data.load('mnist')"),
+    **dict.fromkeys(("device", "cuda", "gpu"), "Network(..., backend='cupy')"),
+    **dict.fromkeys(("manualseed", "setrandomseed"), "Network(..., seed=0), Engine(..., seed=0)"),
+}
+
+#: What the library does not have, by plain names.
+ABSENT = {
+    *("lstm", "gru", "rnn", "simplernn", "attention", "multiheadattention", "transformer"),
+    *("gelu", "silu", "swish", "mish", "conv3d", "autograd", "grad"),
+}
+
+#: Our names of arguments that others call otherwise; the first that a class has is meant.
+ARGUMENTS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(("units", "out_features", "neurons"), ("outputs",)),
+    **dict.fromkeys(("filters", "out_channels", "maps"), ("channels",)),
+    **dict.fromkeys(("kernel_size", "pool_size"), ("kernel",)),
+    "strides": ("stride",),
+    **dict.fromkeys(("p", "drop_prob"), ("rate",)),
+    **dict.fromkeys(("scale_factor", "size"), ("factor",)),
+    **dict.fromkeys(("negative_slope", "alpha"), ("slope",)),
+    "epsilon": ("eps",),
+    **dict.fromkeys(("lr", "learning_rate_init"), ("learning_rate",)),
+    **dict.fromkeys(("momentum", "nesterov"), ("beta",)),
+    **dict.fromkeys(("betas", "beta_1"), ("beta1",)),
+    "beta_2": ("beta2",),
+    **dict.fromkeys(("decay", "l2", "kernel_regularizer"), ("weight_decay",)),
+    **dict.fromkeys(("clipnorm", "max_norm"), ("clip_norm",)),
+    "use_bias": ("bias",),
+    **dict.fromkeys(("kernel_initializer", "weights_initializer"), ("initializer",)),
+    "target_shape": ("shape",),
+    **dict.fromkeys(("input_dim", "input_size"), ("input_shape",)),
+    **dict.fromkeys(("criterion", "loss_fn"), ("loss",)),
+    "optim": ("optimizer",),
+    "device": ("backend",),
+    **dict.fromkeys(("random_state", "random_seed"), ("seed",)),
+    "monitor": ("metric",),
+    **dict.fromkeys(("restore_best_weights", "save_best_only"), ("best",)),
+    "filepath": ("path",),
+    **dict.fromkeys(("validation_data", "valid"), ("test",)),
+    "class_weight": ("class_weights",),
+    "sample_weight": ("sample_weights",),
+}
+
+#: What to do instead of giving an argument that a class does not have under any name.
+WITHOUT = {
+    **dict.fromkeys(
+        ("input_shape", "input_dim", "in_features", "in_channels", "num_features"),
+        "the shape of its inputs follows from the input_shape of the Network",
+    ),
+    **dict.fromkeys(("momentum", "nesterov"), "use Momentum(rate, beta) or Nesterov(rate, beta)"),
+    "metrics": "give metrics to the Engine, or to network.fit",
+    "data_format": "images are (N, channels, height, width)",
+    "epochs": "give them to run(epochs)",
+    "shuffle": "each epoch has an order of its own, which the seed decides",
+    **dict.fromkeys(
+        ("optimizer", "loss", "lr", "learning_rate"), "give loss and optimizer to the Network"
+    ),
+    "params": "a network gives its parameters to its optimizer itself",
+}
+
+
+#: What to do instead of using methods that a network has not.
+NETWORK = {
+    **dict.fromkeys(
+        ("train", "eval"),
+        "learn(x, target) trains, predict(x) does not, so there is no mode to set; to train on a "
+        "data set there is fit(x, y)",
+    ),
+    **dict.fromkeys(("forward", "call"), "it is compute(x), or predict(x) without training"),
+    "backward": "it is backprop(dy), after compute(x); learn(x, target) does both",
+    "zero_grad": "backprop(dy) writes the gradients anew, there is nothing to set to zero",
+    "compile": "give loss and optimizer when you make it, Network(layers, shape, loss, optimizer)",
+    "add": "give all layers in a list when you make it, Network([...], input_shape)",
+    **dict.fromkeys(("predict_proba", "predict_classes"), "it is predict(x)"),
+    **dict.fromkeys(("score", "test"), "it is evaluate(x, y)"),
+    **dict.fromkeys(("train_on_batch", "partial_fit", "training_step"), "it is learn(x, target)"),
+    **dict.fromkeys(("state_dict", "get_weights", "weights"), "it is named_parameters()"),
+    **dict.fromkeys(("load_state_dict", "set_weights"), "it is sal.from_pytorch(network, weights)"),
+    "save_weights": "save(path) writes layers and weights",
+    "load_weights": "Network.load(path) makes the network that save(path) wrote",
+    **dict.fromkeys(("to", "cuda", "cpu"), "give backend='cupy' to Network(...) or Network.load"),
+    "history": "fit(x, y) and an Engine's run(epochs) return the history",
+}
+
+#: Likewise of a Sequential, which is a part of a network.
+SEQUENTIAL = dict.fromkeys(
+    ("fit", "compile", "predict", "evaluate", "summary", "add", "learn", "save"),
+    "it is a part of a network: make one, Network([...], input_shape, loss, optimizer)",
+)
+
+
+def argument(name: str, known: Iterable[str]) -> str:
+    """Return what an argument that is not known is called here, or what to do instead, or ""."""
+    known = list(known)
+    for ours in ARGUMENTS.get(name, ()):
+        if ours in known:
+            return f", which is called {ours!r} here"
+    if name in WITHOUT:
+        return f": {WITHOUT[name]}"
+    return nearest(name, known)
+
+
+def instead(name: str, classes: Mapping[str, str], names: Iterable[str]) -> str:
+    """Return what to write for a name of other libraries, the end of a sentence; or "".
+
+    Args:
+        name: that this library has not.
+        classes: how an object of each of our classes is made, by the classes' names.
+        names: all that it has, of which the nearest one may be meant.
+    """
+    wanted = plain(name)
+    if wanted in ABSENT:
+        return ": there is no such part; one of your own is a short class, see docs/own-layers.md"
+    for ours, call in classes.items():
+        if plain(ours) == wanted:
+            return f": here it is {call}"
+    for aliases in ALIASES.values():
+        if aliases.get(wanted) in classes and wanted not in INSTEAD:
+            return f": here it is {classes[aliases[wanted]]}"
+    if wanted in INSTEAD:
+        return f": here it is {INSTEAD[wanted]}"
+    return nearest(name, names)
+
+
+def refuse_unknown(cls: type, parameters: Mapping[str, Parameter], given: Iterable[str]) -> None:
+    """Raise TypeError for the name of an argument that a class's constructor does not know."""
+    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
+        return
+    for name in given:
+        if name not in parameters:
+            raise TypeError(
+                f"{cls.__name__} has no argument {name!r}{argument(name, parameters)} "
+                f"(arguments: {', '.join(parameters) or 'none'})"
+            )
+
+
+class Told:
+    """Base of objects that say what arguments and methods of other libraries are called here.
+
+    Attributes:
+        ways: what to do instead, by the names of methods and attributes that there are not.
+    """
+
+    ways: ClassVar[Mapping[str, str]] = {}
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        """Refuse arguments that the constructor does not know."""
+        if kwargs:
+            refuse_unknown(cls, cls._parameters(), kwargs)
+        return super().__new__(cls)
+
+    @classmethod
+    @cache
+    def _parameters(cls) -> dict[str, Parameter]:
+        return dict(list(signature(cls.__init__).parameters.items())[1:])
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Refuse a missing attribute; this is only called for such."""
+            way = type(self).ways.get(name)
+            if way is None:
+                return object.__getattribute__(self, name)  # raises what it raised
+            raise AttributeError(
+                f"a {type(self).__name__} has no {name}: {way}", name=name, obj=self
+            )

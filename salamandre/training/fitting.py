@@ -1,0 +1,72 @@
+"""The short way from a network and arrays to a trained network."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from salamandre.checks import nearest
+from salamandre.data.arrays import Data, split
+from salamandre.network import Network
+from salamandre.training.callbacks import ProgressBar
+from salamandre.training.engine import Engine
+from salamandre.training.history import History
+from salamandre.training.loop import Callback, checked_callbacks
+from salamandre.training.testing import as_data
+
+
+def fit(
+    network: Network,
+    x: Any,
+    y: Any = None,
+    *,
+    epochs: int = 1,
+    batch_size: int = 64,
+    validation_split: float = 0.0,
+    validation_data: Data | None = None,
+    callbacks: Sequence[Callback] | Callback | Callable[[Any], Any] = (),
+    verbose: bool = True,
+    **options: Any,
+) -> History:
+    """Train a network on arrays by an :class:`Engine`, which can do more: stop, resume, save.
+
+    Args:
+        network: has a loss and an optimizer.
+        x: inputs, or a data set as an engine takes it, such as :class:`salamandre.data.Images`.
+        y: targets; for an autoencoder the inputs again. Default: x has them.
+        epochs: how often each example is seen. A further call goes on with the network as it is.
+            Default 1.
+        batch_size: examples a step, at most all of them. Default 64.
+        validation_split: the share of the examples that is tested instead of learned, by chance,
+            with the same shares of each class. Default 0.
+        validation_data: a data set to be tested. Default: that share.
+        callbacks: see :class:`Engine`.
+        verbose: whether there is a bar. Default True.
+        options: of :class:`Engine`, such as ``metrics`` and ``seed``.
+
+    Returns:
+        The history; its ``records`` are the tests.
+    """
+    known = list(inspect.signature(Engine).parameters)[3:]
+    for name in options:
+        if name not in known:
+            raise TypeError(
+                f"fit has no option {name!r}{nearest(name, known)} (options: {', '.join(known)})"
+            )
+    train = as_data(x, y)
+    if validation_split:
+        if validation_data is not None:
+            raise ValueError("give a validation_split or validation_data, not both")
+        train, validation_data = split(train, validation_split, options.get("seed", 0))
+    watching = [*checked_callbacks(callbacks), *[ProgressBar()] * verbose]
+    count = len(train[0]) if isinstance(train, tuple) else len(train)
+    engine = Engine(
+        network,
+        train,
+        validation_data,
+        batch_size=min(batch_size, count),
+        callbacks=watching,
+        **options,
+    )
+    return engine.run(epochs)

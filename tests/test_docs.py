@@ -148,6 +148,6 @@ def test_the_site_is_built_without_a_warning(tmp_path):
         [*build, "-d", tmp_path / "trees", DOCS, tmp_path / "site"], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    for name in ("NeuronLayer", "GanGame", "data.load"):
+    for name in ("NeuronLayer", "GanGame"):
         page = (tmp_path / "site/reference/generated" / f"salamandre.{name}.html").read_text()
         assert "Examples that use it" in page

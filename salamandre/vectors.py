@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, ExitStack
@@ -9,9 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from salamandre import html
 from salamandre.backend import Array, Backend, get_backend
 from salamandre.checks import array as as_array
 from salamandre.checks import nearest, one_of, whole
+from salamandre.graph import Graph, draw_graph
 from salamandre.inputs import checked_shape, shape_advice
 from salamandre.layer import Declared, Layer, Shape
 from salamandre.layers.containers import Layers, Parallel, Sequential, Skip
@@ -329,6 +332,26 @@ class FlatVectors(Sequential, abstract=True):
         lines = [f"{a:<{widths[0]}}  {b:<{widths[1]}}  {c:>{widths[2]}}" for a, b, c in rows]
         rule = "-" * len(lines[0])
         return Text("\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1]]))
+
+    def plot(self, path: str | os.PathLike[str] | None = None) -> Graph:
+        """Return a drawing of the layers, which notebooks show.
+
+        Args:
+            path: of an SVG file. Default: none is written.
+        """
+        self._require_vectors()
+        graph = draw_graph(self, self.input_shape)
+        if path is not None:
+            graph.save(path)
+        return graph
+
+    def _repr_html_(self) -> str:
+        if not self.owns_vectors:
+            return html.paragraph(repr(self))
+        rows = [("input", str(self.input_shape), ""), *self.summary_rows("")]
+        rows.append(("total", "", f"{self.parameter_count():,}"))
+        layers = html.table(("layer", "output", "parameters"), rows)
+        return html.beside(layers, self.plot().svg)
 
 
 def joined(parts: Iterable[slice]) -> list[slice]:

@@ -11,12 +11,14 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from salamandre import html
 from salamandre.checks import array as as_array
 from salamandre.checks import whole
 from salamandre.class_names import composed, listed
 from salamandre.data.splitting import chosen_rows
 from salamandre.other_names import Told
 
+SHOWN, SHOWN_IN_A_ROW = 30, 10  # images in a notebook
 LABEL_TYPES = (np.uint8, np.uint16)
 MOST = 1 << 16  # classes, since a label has at most 16 bits
 
@@ -133,6 +135,16 @@ class Images(Told):
 
     def __deepcopy__(self, memo: Any) -> Images:
         return self  # it never changes
+
+    def _repr_html_(self) -> str:
+        from salamandre.plots.images import grid_png
+
+        shown, text = self[:SHOWN], html.paragraph(repr(self))
+        if not len(shown) or self.shape[0] not in (1, 3):
+            return text
+        columns = min(SHOWN_IN_A_ROW, len(shown))
+        grid = grid_png(shown.images / np.float32(self.white), columns)
+        return text + html.picture(grid, "the first images")
 
     def __repr__(self) -> str:
         size = "×".join(map(str, self.shape))

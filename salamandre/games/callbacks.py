@@ -18,7 +18,6 @@ import numpy as np
 from salamandre.atomic import numbered, write_atomically
 from salamandre.checks import whole
 from salamandre.data.paired_images import Pairs
-from salamandre.games.dashboard import draw_game
 from salamandre.games.game import GanGame
 from salamandre.texts import path_of
 from salamandre.training.callback import Callback
@@ -142,7 +141,7 @@ class SampleGrids(Callback):
             if len(pictures) > 1:
                 animate(pictures, self.folder / "animation.gif")
             if game.pairing.shape is None:
-                draw_game(game, self.folder / "dashboard.png")
+                game.plot(self.folder / "dashboard.png")
 
 
 class Evaluation(Callback):

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from salamandre import html
 from salamandre.backend import Array
 from salamandre.backend.group import ALONE, Group
 from salamandre.checks import whole
@@ -298,6 +299,11 @@ class GanGame(Samples, Loop):
         """
         self._tell_if_done("rounds", whole("rounds", rounds), 1)
         return self._run(rounds, callbacks)
+
+    def _repr_html_(self) -> str:
+        if not self.step or self.pairing.shape:
+            return super()._repr_html_()
+        return html.paragraph(repr(self)) + html.figure(self.plot(), "examples and curves")
 
     def _cure(self, error: NotFinite, found: Collection[str]) -> str:
         more = self.lipschitz.advice(found if error.before else ("d_loss", "penalty"))

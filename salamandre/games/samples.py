@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -16,6 +16,13 @@ from salamandre.games.latent import Latent
 from salamandre.games.remedies import MovingAverage, Remedy
 from salamandre.games.walks import walk_through
 from salamandre.network import Network
+from salamandre.texts import counted
+from salamandre.training.history import History
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+COLUMNS, IMAGES, POINTS = 12, 36, 1000  # of a picture of a game
 
 
 class Samples:
@@ -29,6 +36,7 @@ class Samples:
     batch_size: int
     seed: int
     backend: Backend
+    history: History
     image_shape: tuple[int, ...]
     value_range: tuple[float, float]
     batches: EndlessBatches
@@ -112,6 +120,29 @@ class Samples:
         return np.clip((made.reshape(-1, *self.image_shape) - low) / (high - low), 0, 1)
 
     walk = walk_through
+
+    def plot(self, path: str | os.PathLike[str] | None = None) -> Figure:
+        """Draw examples of the latest generator above the curves of the game.
+
+        Of a game with labels the columns are classes. Images and points in the plane are drawn;
+        of others, and of a game with conditions, the curves alone are.
+
+        Args:
+            path: of a PNG file. Default: none is written; notebooks show the figure.
+        """
+        from salamandre.plots import plot_game
+
+        shape, examples = self.image_shape, None
+        columns = self.classes or COLUMNS
+        if self.pairing.shape is None and (shape == (2,) or shape[0] in (1, 3)):
+            count = POINTS if shape == (2,) else columns * -(-IMAGES // columns)
+            examples = self.backend.to_numpy(self.generate(count))
+        if examples is not None and len(shape) == 3:
+            low, high = self.value_range
+            examples = (examples.reshape(-1, *shape) - low) / (high - low)
+        title = f"examples after {counted(len(self.history), 'round')}"
+        curves = self.history.arrays(), self.history.metric_curves()
+        return plot_game(examples, *curves, path, title=title, columns=columns)
 
     def save_generator(self, path: str | os.PathLike[str]) -> None:
         """Write the generator that :meth:`generate` uses to a safetensors file."""

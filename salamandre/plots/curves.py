@@ -49,7 +49,7 @@ def plot_curves(
     """
     groups = grouped([*steps, *(name for name in metrics if name not in steps)], panels)
     columns = min(2, len(groups))
-    figure, axes = new_figure(WIDTH / columns, ROW, len(groups), columns, axes=axes)
+    figure, axes = new_figure(WIDTH / columns, ROW, len(groups), columns, axes)
     for ax, (title, names) in zip(axes, groups.items(), strict=True):
         draw_panel(ax, title, names, steps, metrics)
         ax.set_xlabel(unit)
@@ -163,7 +163,7 @@ def plot_comparison(
     """
     count = max(len(rows) for rows in panels.values())
     columns = min(2, len(panels))
-    figure, axes = new_figure(WIDTH / columns, 1 + 0.3 * count, len(panels), columns, axes=axes)
+    figure, axes = new_figure(WIDTH / columns, 1 + 0.3 * count, len(panels), columns, axes)
     for index, (ax, (title, rows)) in enumerate(zip(axes, panels.items(), strict=True)):
         names, mean, low, high = (np.array(column) for column in zip(*rows, strict=True))
         heights = -np.arange(len(rows))

@@ -112,21 +112,27 @@ def new_figure(
         columns: panels in a row. Default 1.
         axes: to draw into, one for each panel, in any arrangement. Default: those of a new figure.
     """
-    from matplotlib.figure import Figure
-
     if axes is not None:
         given = np.ravel(axes)
         if len(given) != count:
             raise ValueError(f"the picture has {count} panels: give as many axes, not {len(given)}")
         return given[0].figure, given
     rows = -(-count // columns)
-    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
-    # Notebooks show what has such a method. Those of pyplot would be kept until they are closed.
-    figure._repr_png_ = functools.partial(_png, figure)  # type: ignore[attr-defined]
+    figure = bare_figure(width * columns, height * rows)
     axes = figure.subplots(rows, columns, squeeze=False).flat
     for ax in axes[count:]:
         ax.axis("off")
     return figure, axes[:count]
+
+
+def bare_figure(width: float, height: float) -> Figure:
+    """Return a figure without axes, which a notebook shows."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), layout="constrained")
+    # Notebooks show what has such a method. Those of pyplot would be kept until they are closed.
+    figure._repr_png_ = functools.partial(_png, figure, _style())  # type: ignore[attr-defined]
+    return figure
 
 
 def plot_means(ax: Any, x: Any, y: Any, **style: Any) -> None:
@@ -139,13 +145,18 @@ def plot_means(ax: Any, x: Any, y: Any, **style: Any) -> None:
 def save_figure(figure: Figure, path: str | os.PathLike[str] | None) -> Figure:
     """Return a figure; with a path, write it as PNG at 120 dots an inch, wholly or not at all."""
     if path is not None:
-        write_atomically(path, _png(figure))
+        write_atomically(path, figure._repr_png_())  # type: ignore[attr-defined]
     return figure
 
 
-def _png(figure: Figure) -> bytes:
+def _png(figure: Figure, style: Any) -> bytes:
+    from matplotlib import rc_context
+
     data = io.BytesIO()
-    with warnings.catch_warnings():
+    with rc_context(style), warnings.catch_warnings():
+        if figure.get_layout_engine():  # once: a second layout would differ a little
+            figure.draw_without_rendering()
+            figure.set_layout_engine("none")
         warnings.filterwarnings("ignore", "Glyph .* missing from")  # a frame is drawn in its place
         figure.savefig(data, format="png", dpi=120)
     return data.getvalue()

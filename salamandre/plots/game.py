@@ -4,52 +4,56 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from salamandre.plots.curves import ROW, draw_panel, grouped
-from salamandre.plots.figure import COLOURS, WIDTH, save_figure, styled
+from salamandre.plots.curves import ROW, draw_panel, grouped, plot_curves
+from salamandre.plots.figure import COLOURS, WIDTH, bare_figure, save_figure, styled
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @styled
 def plot_game(
-    examples: np.ndarray,
+    examples: np.ndarray | None,
     steps: Mapping[str, np.ndarray],
     metrics: Mapping[str, Sequence[tuple[float, float]]],
-    path: str | os.PathLike[str],
+    path: str | os.PathLike[str] | None = None,
     *,
     title: str = "",
     columns: int = 12,
     real: np.ndarray | None = None,
-) -> None:
+) -> Figure:
     """Draw examples of a generator above the curves of its game.
 
     Args:
-        examples: images (N, 1 or 3, H, W) with values from 0 to 1, points (N, 2), or others, which
-            are not drawn.
+        examples: images (N, 1 or 3, H, W) with values from 0 to 1, points (N, 2), or
+            ``None``.
         steps: the values of every round by name.
         metrics: (round, value) of each evaluation by name.
-        path: of the PNG file.
+        path: of a PNG file. Default: none is written.
         title: above the examples.
         columns: images side by side. Default 12.
         real: points (N, 2), drawn below the others. Default none.
     """
-    from matplotlib.figure import Figure
-
     groups = grouped([*steps, *(name for name in metrics if name not in steps)])
     rows = -(-len(groups) // 2)
+    if examples is None:
+        return plot_curves(steps, metrics, path, unit="round")
     images = examples.ndim == 4
     tall = 0.6 + WIDTH * -(-len(examples) // columns) / columns if images else 4.0
-    figure: Any = Figure(figsize=(WIDTH, tall + ROW * rows), layout="constrained")
-    above, below = figure.subfigures(2, 1, height_ratios=[tall, ROW * rows])
+    figure = bare_figure(WIDTH, tall + ROW * rows)
+    parts: Any = figure.subfigures(2, 1, height_ratios=[tall, ROW * rows])
+    above, below = parts
     ax = above.subplots()
     ax.set_title(title, loc="left")
     ax.set(xticks=[], yticks=[], aspect="equal")
     if images:
         ax.axis("off")
         ax.imshow(_tiled(examples, columns), cmap="gray_r", vmin=0, vmax=1)
-    elif examples.shape[1:] == (2,):
+    else:
         for points, who in ((real, "real"), (examples, "fake")):
             if points is not None:
                 ax.plot(*points.T, ".", ms=2, color=COLOURS[who], label=who)
@@ -60,7 +64,7 @@ def plot_game(
         panel.set_xlabel("round")
     for panel in panels[len(groups) :]:
         panel.axis("off")
-    save_figure(figure, path)
+    return save_figure(figure, path)
 
 
 def _tiled(images: np.ndarray, columns: int) -> np.ndarray:

@@ -55,14 +55,15 @@ def plot_images(
     square = math.ceil(math.sqrt(len(images)))
     columns = columns or (columns_for(captions, square) if captions else square)
     width = WIDTH / max(5, columns)
-    figure, axes = new_figure(width, width + 0.25 * bool(captions), len(images), columns, axes=axes)
+    figure, axes = new_figure(width, width + 0.25 * bool(captions), len(images), columns, axes)
     for index, (ax, image) in enumerate(zip(axes, images, strict=True)):
         ax.axis("off")
         picture = image[0] if len(image) == 1 else image.transpose(1, 2, 0)
         ax.imshow(picture, cmap="gray_r" if ink else "gray", vmin=0, vmax=1)
         if captions:
             ax.set_title(captions[index], size=10, pad=2, parse_math=False)
-    figure.suptitle(title, parse_math=False)
+    if title:
+        figure.suptitle(title, parse_math=False)
     return save_figure(figure, path)
 
 
@@ -77,6 +78,8 @@ def save_grid(
 ) -> None:
     """Write images side by side as a PNG file, pixel by pixel.
 
+    Grey images are drawn as ink: dark on white.
+
     Args:
         images: (N, 1, H, W) grey or (N, 3, H, W) colour: bytes from 0 to 255, or floats from 0 to
             1, which others are clipped to.
@@ -87,6 +90,17 @@ def save_grid(
         captions: one above each column.
         title: above the grid.
     """
+    write_atomically(path, grid_png(images, columns, zoom, captions, title))
+
+
+def grid_png(
+    images: np.ndarray,
+    columns: int | None = None,
+    zoom: int | None = None,
+    captions: Sequence[str] = (),
+    title: str = "",
+) -> bytes:
+    """Return what :func:`save_grid` writes."""
     from PIL import Image
 
     images = _pictures(images)
@@ -107,7 +121,7 @@ def save_grid(
         drawn = _captioned(drawn, captions, columns, title)
     data = io.BytesIO()
     drawn.save(data, format="PNG")
-    write_atomically(path, data.getvalue())
+    return data.getvalue()
 
 
 def _captioned(grid: Any, captions: Sequence[str], columns: int, title: str) -> Any:
@@ -212,7 +226,7 @@ def animate(pictures: Sequence[str | os.PathLike[str]], path: str | os.PathLike[
     from PIL import Image
 
     chosen = np.unique(np.linspace(0, len(pictures) - 1, min(100, len(pictures))).astype(int))
-    images: list[Image.Image] = []
+    images: list[Any] = []
     for index in chosen:
         with Image.open(pictures[index]) as image:
             last = image.convert("RGB")

@@ -47,7 +47,7 @@ def plot_decision_maps(
     place = {"origin": "lower", "extent": (-1, 1, -1, 1)}
     columns = columns_for([*networks])
     width = WIDTH / max(2, columns)
-    figure, axes = new_figure(width, width + 0.1, len(networks), columns, axes=axes)
+    figure, axes = new_figure(width, width + 0.1, len(networks), columns, axes)
     for ax, name, picture in zip(axes, networks, pictures, strict=True):
         ax.imshow(picture, cmap="RdBu_r", vmin=-largest, vmax=largest, **place)
         if picture.min() < 0 < picture.max():
@@ -90,7 +90,7 @@ def plot_points(
     """
     columns = columns_for([*points])
     width = WIDTH / max(1.5, columns)
-    figure, axes = new_figure(width, width + 0.2, len(points), columns, axes=axes)
+    figure, axes = new_figure(width, width + 0.2, len(points), columns, axes)
     real, fake = COLOURS["real"], COLOURS["fake"]
     if field is not None:
         from matplotlib.colors import LinearSegmentedColormap

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from salamandre.plots.figure import WIDTH, plot_means, save_figure, styled
+from salamandre.plots.figure import WIDTH, bare_figure, plot_means, save_figure, styled
 from salamandre.runs.run import METRICS, TABLE, Run, read_rows
 
 PANELS = {
@@ -30,7 +30,6 @@ def compare_runs(runs: Sequence[Run], path: str | os.PathLike[str]) -> None:
     Raises:
         ValueError: a run that has not played a round, or runs without a curve in common.
     """
-    from matplotlib.figure import Figure
     from PIL import Image
 
     found = [_curves(run) for run in runs]
@@ -41,7 +40,7 @@ def compare_runs(runs: Sequence[Run], path: str | os.PathLike[str]) -> None:
             f"games, classifiers with classifiers"
         )
     columns = max(2, len(runs))
-    figure = Figure(figsize=(max(WIDTH, 2.6 * columns), 6), layout="constrained")
+    figure = bare_figure(max(WIDTH, 3.2 * columns, 3.2 * len(names)), 7)
     above, below = figure.subfigures(2, 1, squeeze=False)[:, 0]
     panels = above.subplots(1, len(names), squeeze=False)[0]
     units = " or ".join(dict.fromkeys(run.unit for run in runs))

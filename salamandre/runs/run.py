@@ -12,6 +12,7 @@ from typing import Any
 from msgspec import Struct
 from msgspec.structs import asdict
 
+from salamandre import html
 from salamandre.atomic import numbered
 from salamandre.program import WrongUsage
 from salamandre.runs.lock import LOCK, OWNER, in_use
@@ -40,6 +41,14 @@ class Run:
 
     folder: Path
     name: str
+
+    def _repr_html_(self) -> str:
+        options = [(option_name(name), str(value)) for name, value in self.options.items()]
+        drawn = [self.folder / name for name in ("dashboard.png", "curves.png")]
+        pictures = [path for path in drawn if path.is_file()][:1]
+        shown = "".join(html.picture(path.read_bytes(), path.stem) for path in pictures)
+        told = html.paragraph(f"run {self.name} of {self.settings.program}")
+        return told + html.beside(html.table(("option", "value"), options), shown)
 
     @cached_property
     def settings(self) -> Settings:

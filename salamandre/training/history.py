@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from salamandre import html
 from salamandre.checks import one_of
 from salamandre.other_names import Told
 from salamandre.texts import counted
@@ -22,8 +23,6 @@ if TYPE_CHECKING:
 
 #: The entries of a record that are no metrics.
 NOT_METRICS = ("epoch", "step", "round", "learning_rate", "loss", "seconds")
-#: Values and metrics that are drawn together.
-PANELS = (("loss", "test_loss"), ("d_real", "d_fake"), ("d_loss", "g_loss"))
 
 
 def _listed(values: Mapping[str, float]) -> str:
@@ -88,6 +87,10 @@ class History(Told):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of {self}>"
+
+    def _repr_html_(self) -> str:
+        curves = html.figure(self.plot(), "curves of the run") if len(self) else ""
+        return html.paragraph(str(self)) + curves
 
     def __str__(self) -> str:
         """Return the number of steps and records, and the latest of each."""
@@ -191,25 +194,29 @@ class History(Told):
     def plot(
         self,
         path: str | os.PathLike[str] | None = None,
-        panels: Sequence[Sequence[str]] = PANELS,
+        panels: Sequence[Sequence[str]] = (),
         axes: Any = None,
     ) -> Figure:
         """Draw the values of all steps and the metrics of the records; notebooks show the figure.
 
         Args:
             path: of a PNG file. Default: none is written.
-            panels: names that share a panel; each other name has its own.
+            panels: names that share a panel, beside those that always do. Default none.
             axes: see :func:`salamandre.plots.plot_curves`.
         """
         from salamandre.plots import plot_curves
 
         if not len(self):
             raise ValueError("the history has no steps yet: there is nothing to draw")
-        metrics = {
+        drawn = self.arrays(), self.metric_curves()
+        return plot_curves(*drawn, path, unit=self.unit, panels=panels, axes=axes)
+
+    def metric_curves(self) -> dict[str, list[tuple[float, float]]]:
+        """Return (step, value) of each record that has a metric, by its name."""
+        return {
             name: [(r[self.unit], r[name]) for r in self.records if name in r]
             for name in self.metrics()
         }
-        return plot_curves(self.arrays(), metrics, path, unit=self.unit, panels=panels, axes=axes)
 
     def to_csv(self, start: int = 0) -> str:
         """Return a table of the steps after the first ``start``, with a header if that is 0."""

@@ -13,6 +13,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from salamandre import html
 from salamandre.backend import Array
 from salamandre.backend.group import ALONE, Group
 from salamandre.data.batches import EndlessBatches
@@ -62,6 +63,9 @@ class Loop(Told):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__}: {self.history}>"
+
+    def _repr_html_(self) -> str:
+        return html.paragraph(repr(self)) + (self.history._repr_html_() if self.step else "")
 
     def __getstate__(self) -> dict[str, Any]:
         return {**self.__dict__, "_watchers": ()}  # a copy is not running

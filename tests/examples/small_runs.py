@@ -17,7 +17,14 @@ DIGITS = ("--dataset", "digits")
 QUICK = (*DIGITS, "--sample-every", "20", "--generator", "32")
 FILES = {
     *("settings.json", "checkpoint.safetensors", "generator.safetensors", "samples"),
-    *("discriminator.safetensors", "curves.csv", "curves.png", "animation.gif", "nearest.png"),
+    *(
+        "dashboard.png",
+        "discriminator.safetensors",
+        "curves.csv",
+        "curves.png",
+        "animation.gif",
+        "nearest.png",
+    ),
 }
 
 

@@ -39,7 +39,7 @@ def test_pictures_are_made_from_pictures_and_a_run_goes_on(tmp_path):
     assert rows[0].keys() >= {"l1", "psnr", "ssim"}
     assert {"samples", "animation.gif", "generator.safetensors"} <= files_of(folder)
     with Image.open(folder / "samples" / "00000004.png") as picture:
-        assert picture.size == (2 * 18 * 3, 2 * 18 * 3)  # a row for each test pair, twice as large
+        assert picture.size == (8 * 18 * 3, 8 * 18 * 3 + 22)  # a row for each test pair, enlarged
 
 
 def test_other_players_objectives_and_pairs(tmp_path):

@@ -44,7 +44,8 @@ def test_callbacks_write_what_a_run_has_to_show(tmp_path, capsys):
     ]
     play.play(10, callbacks)
     names = sorted(path.name for path in tmp_path.iterdir())
-    assert names == ["animation.gif", "curves.csv", "curves.png", "game", "metrics.csv", "samples"]
+    drawn = ["animation.gif", "curves.csv", "curves.png", "dashboard.png"]
+    assert names == [*drawn, "game", "metrics.csv", "samples"]
     pictures = sorted(path.name for path in (tmp_path / "samples").iterdir())
     assert pictures == [f"{n:08d}.png" for n in (0, 4, 8, 10)]
     rows = (tmp_path / "curves.csv").read_text().splitlines()
@@ -60,8 +61,8 @@ def test_callbacks_write_what_a_run_has_to_show(tmp_path, capsys):
     with Image.open(tmp_path / "animation.gif") as animation:
         assert animation.n_frames == 4
     with Image.open(tmp_path / "samples" / "00000010.png") as picture:
-        assert picture.size == (60, 60)  # 3 × 3 images of 8 × 8 with a frame, twice as large
-        ink = 1 - np.asarray(picture)[2:18:2, 2:18:2] / 255
+        assert picture.size == (420, 442)  # at least 400 wide, a line for the round
+        ink = 1 - np.asarray(picture)[36:148:14, 14:126:14] / 255
     expected = (play.generate(9)[0].reshape(8, 8) + 1) / 2
     assert np.allclose(ink, expected, atol=0.003)
     assert "distance" in capsys.readouterr().err

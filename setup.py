@@ -26,7 +26,6 @@ DOCS = [
     "sphinx-gallery>=0.18",
 ]
 SKLEARN = ["scikit-learn>=1.6"]  # estimators for its pipelines and searches
-STUDIES = ["joblib>=1.4", "scipy>=1.15"]  # several processes, Sobol's points, permutation tests
 TENSORBOARD = ["tensorboardX>=2.6"]
 TEST = [
     *EXAMPLES,
@@ -37,7 +36,6 @@ TEST = [
     *STUDIES,
     *ONNX,
     *SKLEARN,
-    *STUDIES,
     *TENSORBOARD,
     "distributed>=2024.1",
     "hypothesis>=6.100",

@@ -26,7 +26,7 @@ PAGES = [
     "README.md",
     *(str(p.relative_to(ROOT)) for p in sorted(DOCS.rglob("*.md")) if p.name not in GENERATED),
 ]
-HELPERS = {f"salamandre.{name}" for name in ("component", "later", "other_names", "parts")}
+HELPERS = {f"salamandre.{name}" for name in ("component", "other_names", "parts")}
 ROOMS = (
     *("backend", "data", "evaluation", "games", "initializers", "inspection", "models", "plots"),
     *("runs", "schedules", "studies", "training"),
@@ -41,7 +41,7 @@ def shortened(program: str) -> str:
     """Return a program of the tutorial that learns for a moment only."""
     program = re.sub(r"epochs=\d+", "epochs=2", program)
     program = re.sub(r"\brounds=\d+", "rounds=3", program)
-    program = re.sub(r"rounds in \(.*?\)", "rounds in (0, 2, 3)", program)
+    program = re.sub(r"rounds in \(.*?\)", "rounds in (1, 2, 3)", program)
     return re.sub(r"tries=\d+", "tries=1, steps=2", program)
 
 

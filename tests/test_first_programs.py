@@ -83,7 +83,7 @@ def test_keras_callbacks(tmp_path, capsys):
     assert capsys.readouterr().out.startswith("epoch 1\nepoch 2\n")
     assert history["test_loss"][0] > history["test_loss"][-1]
     figure = history.plot()
-    assert [ax.get_legend_handles_labels()[1][0] for ax in figure.axes[:1]] == ["loss"]
+    assert [ax.get_legend_handles_labels()[1][0] for ax in figure.axes[:1]] == ["training"]
 
 
 def test_keras_one_hot_targets_and_two_classes():

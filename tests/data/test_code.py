@@ -81,7 +81,7 @@ def test_other_code_has_another_checksum(make, other):
 
 
 @pytest.mark.parametrize(
-    ("module", "same"), [("textwrap", True), ("salamandre.x", True), ("own", False)]
+    ("module", "same"), [("textwrap", True), ("salamandre.x", True), ("of_ones_own", False)]
 )
 def test_of_installed_code_the_name_counts_alone(module, same):
     found = set()

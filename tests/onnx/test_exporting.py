@@ -16,7 +16,7 @@ from salamandre.models.known import KNOWN
 from salamandre.onnx import NODES
 
 
-class Doubled(sal.Layer):
+class DoubledByNodes(sal.Layer):
     """A layer of a user's own."""
 
     def build(self, input_shape):
@@ -33,7 +33,7 @@ class Steeper(sal.Tanh):
         return super().function(3 * x, out, ctx)
 
 
-class Block(sal.Sequential):
+class ExportedBlock(sal.Sequential):
     """A container of a user's own, which computes as the one of ours."""
 
     def __init__(self, size):
@@ -45,7 +45,7 @@ def test_containers_and_shared_networks_in_each_other(exported, random):
     network = alive(
         sal.Network(
             [
-                sal.Parallel([sal.Skip([sal.NeuronLayer(2)]), Block(1)]),
+                sal.Parallel([sal.Skip([sal.NeuronLayer(2)]), ExportedBlock(1)]),
                 sal.Skip([shared, sal.Sequential([sal.ReLU(), shared])], join="add"),
                 sal.Network({"inner": sal.NeuronLayer(5), "last": sal.Sequential([shared])}),
             ],
@@ -117,21 +117,21 @@ def test_what_labels_and_bytes_mean_is_in_the_metadata(tmp_path):
 
 
 def test_layers_that_onnx_cannot_say_are_named_and_nothing_is_written(tmp_path):
-    layers = [sal.NeuronLayer(3, Steeper()), sal.Skip([Doubled()])]
+    layers = [sal.NeuronLayer(3, Steeper()), sal.Skip([DoubledByNodes()])]
     path = tmp_path / "net.onnx"
     with pytest.raises(ValueError) as refused:
         sal.export_onnx(sal.Network(layers, 2), path)
     assert str(refused.value) == (
-        "ONNX cannot say 2 of the network's layers (Steeper (0.0), Doubled (1.0)): give their "
+        "ONNX cannot say 2 of the network's layers (Steeper (0.0), DoubledByNodes (1.0)): give their "
         "nodes in salamandre.onnx.NODES, or leave them out"
     )
     assert not path.exists()
 
 
 def test_a_layer_of_ones_own_is_said_by_an_entry_of_the_table(exported, monkeypatch, random):
-    monkeypatch.setitem(NODES, Doubled, lambda layer, x, graph: graph.node("Add", x, x))
+    monkeypatch.setitem(NODES, DoubledByNodes, lambda layer, x, graph: graph.node("Add", x, x))
     x = random.normal(size=(3, 2)).astype(np.float32)
-    alike(exported(sal.Network([Doubled()], 2), x), 2 * x)
+    alike(exported(sal.Network([DoubledByNodes()], 2), x), 2 * x)
 
 
 def test_what_is_no_network_is_refused(tmp_path):

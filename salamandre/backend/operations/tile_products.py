@@ -130,9 +130,10 @@ class WinogradProducts(Products):
     def pays(kernel: Pair, stride: Pair, padding: Pair, image: Shape, outputs: Shape) -> bool:
         """Whether the tiles save more than they cost."""
         size = kernel[0]
-        fits = kernel in ((3, 3), (4, 4)) and stride == (1, 1) and max(padding) < size
+        if kernel not in ((3, 3), (4, 4)) or stride != (1, 1) or max(padding) >= size:
+            return False
         tiles, windows = math.prod(_grid(outputs[1:], 7 - size)), outputs[1] * outputs[2]
-        return fits and 36 * tiles < 0.75 * size**2 * windows and min(image[0], outputs[0]) >= 16
+        return 36 * tiles < 0.75 * size**2 * windows and min(image[0], outputs[0]) >= 16
 
     def correlate(
         self, ctx: Any, image: Array, out: Array, bias: Array | None = None, slope: float = 1.0

@@ -109,7 +109,8 @@ class Source:
         if self.pixels is None and not mapped(inputs):
             inputs = inputs.astype(self._dtype, copy=False)
         # Transforms run on the host; without one the data goes to the device once.
-        self._on_host = transform is not None or self._in_files
+        in_files = self._in_files or isinstance(targets, Rows)
+        self._on_host = transform is not None or in_files
         keep = np.asarray if self._on_host else self._backend.asarray
         self._inputs: Any = inputs if self._in_files else keep(inputs)
         if self.reconstructed:
@@ -201,7 +202,8 @@ class Source:
         for index in range(first, self.batch_count(batch_size)):
             part = rows[index * batch_size : (index + 1) * batch_size]
             part = part[group.rows(len(part))]
-            x, targets = self._inputs.take(part, axis=0), self._targets.take(part, axis=0)
+            x = self._inputs.take(part, axis=0)
+            targets = x if self.reconstructed else self._targets.take(part, axis=0)
             if self._transform is not None:
                 transform = visiting(self._transform, part, epoch)
                 own = (group.rank,) * (group.rank > 0)
@@ -212,7 +214,10 @@ class Source:
                 yield x, targets, self._weights.take(part, axis=0)
 
     def targets_in_order(self, batch_size: int) -> Iterator[Array]:
-        """Yield all targets in order, without reading the inputs where they are others."""
+        """Yield all targets in order; of those in files, which may be many, a few alone."""
+        if isinstance(self._targets, Rows):
+            yield self.spread(PROBED)[1]
+            return
         if self.reconstructed:
             yield from (targets for _, targets in self.in_order(batch_size))
             return

@@ -52,6 +52,12 @@ def shards(folder: str | os.PathLike[str]) -> Shards:
     rows = Rows(inputs)
     if not targets:
         return Shards(rows, None)
+    for image, target in zip(inputs, targets, strict=False):
+        if _numbered(image)[1::2] != _numbered(target)[1::2]:
+            raise ValueError(
+                f"the parts of {place} must have the same numbers, got {image.name} beside "
+                f"{target.name}: is one missing?"
+            )
     answers = Rows(targets)
     if rows.counts != answers.counts:
         raise ValueError(

@@ -190,10 +190,12 @@ class Loop(Told):
             rates = [0.0 if group.rank else optimizer.learning_rate for optimizer in optimizers]
             said = np.array([self._stopping, self.interrupted, *rates], np.float64)
             stopping, interrupted, *rates = group.all_reduce(said).tolist()
-            self._stopping, self.interrupted = stopping > 0, interrupted > 0
+            self._stopping |= stopping > 0  # a signal that came meanwhile counts in the next sum
+            self.interrupted |= interrupted > 0
             for optimizer, rate in zip(optimizers, rates, strict=True):
                 if optimizer.learning_rate != rate:  # a callback has set it
                     optimizer.learning_rate = rate
+            return stopping > 0
         return self._stopping
 
     def _note(self, values: Mapping[str, Any]) -> None:

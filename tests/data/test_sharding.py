@@ -211,3 +211,29 @@ def test_a_folder_that_does_not_fit_is_refused(folder, what, message):
     with pytest.raises(ValueError, match=message) as error:
         data.shards(folder)
     assert len(str(error.value).splitlines()) == 1
+
+
+def test_parts_of_other_numbers_are_no_pairs(tmp_path):
+    for name in ("x-0", "x-1", "y-0", "y-2"):
+        np.save(tmp_path / f"{name}.npy", np.zeros((4, 3)))
+    with pytest.raises(ValueError, match=r"same numbers, got x-1\.npy beside y-2\.npy"):
+        data.shards(tmp_path)
+
+
+def test_an_engine_looks_at_few_rows_before_its_first_step(tmp_path, monkeypatch):
+    for part in range(2):
+        np.save(tmp_path / f"x-{part}.npy", np.full((20_000, 2), part, np.float32))
+    network = sal.Network([sal.NeuronLayer(2)], 2, sal.MeanSquaredError(), sal.SGD(0.1))
+    shards, taken = data.shards(tmp_path), []
+    take = Rows.take
+
+    def counted(rows, part, **options):
+        taken.append(len(part))
+        return take(rows, part, **options)
+
+    monkeypatch.setattr(Rows, "take", counted)
+    engine = sal.Engine(network, shards, batch_size=100)
+    assert sum(taken) < 10_000
+    taken.clear()
+    engine.run(epochs=1)
+    assert sum(taken) == 40_000  # once, though they are inputs and targets

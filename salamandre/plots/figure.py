@@ -154,9 +154,9 @@ def _png(figure: Figure, style: Any) -> bytes:
 
     data = io.BytesIO()
     with rc_context(style), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing from")  # a frame is drawn in its place
         if figure.get_layout_engine():  # once: a second layout would differ a little
             figure.draw_without_rendering()
             figure.set_layout_engine("none")
-        warnings.filterwarnings("ignore", "Glyph .* missing from")  # a frame is drawn in its place
         figure.savefig(data, format="png", dpi=120)
     return data.getvalue()

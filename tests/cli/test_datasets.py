@@ -71,7 +71,7 @@ def test_images_of_each_class_are_drawn(place):
     letters(place / "abc", ("a$b", "c$\\d", "かな", "e" * 40), 2)
     call("datasets", "show", place / "abc", "--to", "grid.png")
     height, width, _ = picture("grid.png").shape
-    assert width > 900 and height > 100
+    assert width > 700 and height > 100
     sheet = np.asarray(Image.open("grid.png").convert("L"))
     assert (sheet < 250).mean() > 0.3
 

@@ -199,13 +199,21 @@ def split(data: Any, test_share: float, seed: int = 0) -> tuple[Any, Any]:
     if isinstance(data, (Images, Pairs)):
         return data.train_test_split(test_share, seed)
     inputs, targets = _pair(data)
+    chosen = split_rows(data, test_share, seed)
+    if data[1] is None:
+        return (inputs[~chosen], None), (inputs[chosen], None)
+    return (inputs[~chosen], targets[~chosen]), (inputs[chosen], targets[chosen])
+
+
+def split_rows(data: Data, test_share: float, seed: int) -> np.ndarray:
+    """Return whether each example (N,) is in the second part that :func:`split` returns."""
+    if isinstance(data, Images):
+        return chosen_rows(data.labels, test_share, seed)
+    _, targets = _pair(data)
     labels = targets.argmax(axis=1) if are_one_hot(targets) else whole_labels(targets)
     classes = np.zeros(len(targets), np.int64)
     if labels.dtype.kind in "Uiub" and labels.shape in (classes.shape, (len(labels), 1)):
         found, numbers = np.unique(labels.reshape(-1), return_inverse=True)
         if 2 * len(found) <= len(labels):  # more are values, not classes
             classes = numbers
-    chosen = chosen_rows(classes, test_share, seed)
-    if data[1] is None:
-        return (inputs[~chosen], None), (inputs[chosen], None)
-    return (inputs[~chosen], targets[~chosen]), (inputs[chosen], targets[chosen])
+    return chosen_rows(classes, test_share, seed)

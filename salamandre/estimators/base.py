@@ -136,7 +136,9 @@ class NetworkEstimator(BaseEstimator):
         metrics: dict[str, Any] = {}
         callbacks: list[Callback] = [ProgressBar()] if self.verbose else []
         if self.early_stopping:
-            rows = chosen_rows(groups, self.validation_fraction, self._seed)
+            fraction = self.validation_fraction
+            fraction = real("validation_fraction", fraction, 0, 1, above=True, below=True)
+            rows = chosen_rows(groups, fraction, self._seed)
             test, watched = (self._shaped(x[rows]), targets[rows]), "test_loss"
             x, targets = x[~rows], targets[~rows]
             if weights is not None:  # which count in the tests too

@@ -55,11 +55,22 @@ def write_page(
         runtime: as :func:`find_runtime` returns it. Default: from a CDN.
 
     Raises:
-        ValueError: layers that ONNX cannot say, or images of other channels.
+        ValueError: layers that ONNX cannot say, images of other channels, or a shape or classes
+            that are not the generator's.
     """
     folder = folder_of(folder, "the folder of the page")
     if len(shape) != 3 or shape[0] not in (1, 3):
         raise ValueError(f"a page draws images of 1 or 3 channels, got examples of {tuple(shape)}")
+    if math.prod(generator.output_shape) != math.prod(shape):
+        raise ValueError(
+            f"the generator makes outputs of shape {generator.output_shape}, which are no images "
+            f"of shape {tuple(shape)}"
+        )
+    if len(classes) != (generator.classes or 0):
+        raise ValueError(
+            f"the page needs a name for each of the generator's {generator.classes or 0} classes, "
+            f"got {len(classes)}"
+        )
     runtime = find_runtime() if runtime is None else runtime
     hands = [of_seed(generator, LETTERS, seed) for seed in range(HANDS)]
     page: dict[str, Any] = {

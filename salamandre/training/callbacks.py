@@ -6,6 +6,7 @@ import math
 import os
 import time
 import warnings
+import weakref
 from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any
@@ -217,15 +218,17 @@ class EarlyStopping(Callback):
         self.mode = direction(metric, mode)
         self.best = bool(best) if best is None or isinstance(best, bool) else path_of(best)
         self._saved: Any = None  # a snapshot, or the file
+        self._owner: weakref.ref[Loop] | None = None  # the run that it was taken of
         self._doubted = False
 
     def on_start(self, run: Loop) -> None:
         """Refuse a metric that the run does not record."""
         self._require_metric(run)
         self._doubted = False
-        if run.step == 0:
-            self._saved = None
-        elif not isinstance(self.best, bool) and self.best.exists():
+        if run.step == 0 or self._owner is None or self._owner() is not run:
+            self._saved = None  # networks of another run are not this one's best
+        self._owner = weakref.ref(run)
+        if run.step > 0 and not isinstance(self.best, bool) and self.best.exists():
             self._saved = self.best
 
     def on_record(self, run: Loop) -> None:
@@ -260,11 +263,16 @@ class EarlyStopping(Callback):
                 why = f"are not in {self.best}: EarlyStopping had no better record since it was "
                 why += "given that file"
                 if self.best is True:
-                    why = "were of a program before: EarlyStopping keeps them in a file, best=..."
+                    why = "were of a program before, or of another run that this one goes on "
+                    why += "from: EarlyStopping keeps them in a file, best=..."
                 warnings.warn(
                     f"the best networks {why}; the last networks stay",
                     stacklevel=2,
                 )
+
+    def __getstate__(self) -> dict[str, Any]:
+        # A weak reference cannot be pickled, and without it the snapshot is of no known run.
+        return {**self.__dict__, "_saved": None, "_owner": None}
 
     def _save(self, run: Loop) -> None:
         """Keep the networks as they are now."""

@@ -6,8 +6,8 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from salamandre.checks import nearest
-from salamandre.data.arrays import Data, split
+from salamandre.checks import array, nearest, real, whole
+from salamandre.data.arrays import Data, split, split_rows
 from salamandre.network import Network
 from salamandre.training.callback import Callback, checked_callbacks
 from salamandre.training.callbacks import ProgressBar
@@ -39,7 +39,8 @@ def fit(
             Default 1.
         batch_size: examples a step, at most all of them. Default 64.
         validation_split: the share of the examples that is tested instead of learned, by chance,
-            with the same shares of each class. Default 0.
+            with the same shares of each class. ``sample_weights`` are of all examples; the tests
+            count theirs alike. Default 0.
         validation_data: a data set to be tested. Default: that share.
         callbacks: see :class:`Engine`.
         verbose: whether there is a bar. Default True.
@@ -54,11 +55,23 @@ def fit(
             raise TypeError(
                 f"fit has no option {name!r}{nearest(name, known)} (options: {', '.join(known)})"
             )
+    whole("batch_size", batch_size)
     train = as_data(x, y)
     if validation_split:
+        share = real("validation_split", validation_split, 0, 1, above=True, below=True)
         if validation_data is not None:
             raise ValueError("give a validation_split or validation_data, not both")
-        train, validation_data = split(train, validation_split, options.get("seed", 0))
+        seed = options.get("seed", 0)
+        if options.get("sample_weights") is not None:
+            rows = split_rows(train, share, seed)
+            weights = array("sample_weights", options["sample_weights"])
+            if weights.shape != rows.shape:
+                raise ValueError(
+                    f"sample_weights must be one number for each of the {len(rows)} examples, got "
+                    f"shape {weights.shape}"
+                )
+            options["sample_weights"] = weights[~rows]
+        train, validation_data = split(train, share, seed)
     watching = [*checked_callbacks(callbacks), *[ProgressBar()] * verbose]
     count = len(train[0]) if isinstance(train, tuple) else len(train)
     engine = Engine(

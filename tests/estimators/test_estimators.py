@@ -205,7 +205,7 @@ def test_estimators_are_copied_pickled_and_shown():
         (
             SalamandreClassifier(early_stopping=True, validation_fraction=2),
             ValueError,
-            "test_share must be a finite number above 0",
+            "validation_fraction must be a finite number above 0",
         ),
     ],
 )

@@ -65,6 +65,15 @@ def test_a_film_has_at_most_forty_pictures_the_last_among_them(tmp_path):
 def test_what_no_page_can_draw_is_refused_and_nothing_written(tmp_path):
     with pytest.raises(ValueError, match="images of 1 or 3 channels"):
         write_page(sal.Network([sal.NeuronLayer(8)], 3), tmp_path / "page", (2, 2, 2))
+    network = sal.Network([sal.NeuronLayer(8)], 3)
+    with pytest.raises(ValueError, match=r"outputs of shape \(8,\), .* of shape \(1, 3, 3\)"):
+        write_page(network, tmp_path / "page", (1, 3, 3))
+    with pytest.raises(ValueError, match="each of the generator's 0 classes, got 2"):
+        write_page(network, tmp_path / "page", (1, 2, 4), "ab")
+    network = sal.Network([sal.Embedding(2), sal.NeuronLayer(8)], 3)
+    for names in ((), "abc"):
+        with pytest.raises(ValueError, match=f"generator's 2 classes, got {len(names)}"):
+            write_page(network, tmp_path / "page", (1, 2, 4), names)
     with pytest.raises(FileNotFoundError, match=r"holds no onnxruntime-web .*npm install"):
         find_runtime(tmp_path)
     assert not (tmp_path / "page").exists()

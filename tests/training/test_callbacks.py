@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import io
 import math
 import os
+import pickle
 import shutil
 import signal
 import sys
@@ -153,6 +155,30 @@ def test_the_best_networks_of_a_run_that_was_interrupted_and_resumed(tmp_path):
     second.run(60)
     assert second.step == whole.step
     assert np.array_equal(second.network.parameters, whole.network.parameters)
+
+
+def test_the_best_networks_of_one_run_are_not_put_into_another(tmp_path):
+    worse = Every(lambda run: run.record({"mine": run.step}))
+    stopping = sal.EarlyStopping("mine", 3, mode="min")
+    first = engine(callbacks=[worse, sal.Checkpoint(tmp_path / "end"), stopping])
+    first.run(60)
+    best = first.network.parameters.copy()
+    same = copy.deepcopy(stopping), pickle.loads(pickle.dumps(stopping))
+    for given in (stopping, *same):
+        other = engine(callbacks=[worse, given])
+        other.resume(tmp_path / "end")
+        with pytest.warns(UserWarning, match=r"of another run .*; the last networks stay"):
+            other.run(60)
+        assert not np.array_equal(other.network.parameters, best)
+
+
+def test_a_run_that_goes_on_keeps_its_best_networks():
+    worse = Every(lambda run: run.record({"mine": run.step}))
+    run = engine(callbacks=[worse, sal.EarlyStopping("mine", 3, mode="min")])
+    run.run(60)
+    best = run.network.parameters.copy()
+    run.run(90)
+    assert run.step == 5 and np.array_equal(run.network.parameters, best)
 
 
 def test_curves_and_progress(tmp_path, capsys):

@@ -7,6 +7,7 @@ import pytest
 from test_engine import LABELS, X, perceptron, plain
 
 import salamandre as sal
+from salamandre import data
 
 
 def test_weights_of_classes_and_examples():
@@ -34,6 +35,44 @@ def test_weights_of_classes_and_examples():
         )
         wanted = plain().learn(X, LABELS, weights=own * np.array(of_class)[LABELS])
         assert run.run(1).steps["loss"][0] == pytest.approx(float(wanted), rel=1e-5)
+
+
+@pytest.mark.parametrize("targets", [LABELS, np.eye(2)[LABELS], X])
+def test_a_validation_split_takes_the_weights_of_its_examples_away(targets):
+    own = np.random.default_rng(2).uniform(0.1, 2, len(X))
+    learned = []
+    for given in (own, list(own)):
+        network = sal.Network([sal.NeuronLayer(targets[0].size)], X.shape[1], "mse", "sgd")
+        network.fit(X, targets, validation_split=0.2, sample_weights=given, seed=3, verbose=False)
+        learned.append(network.parameters)
+    chosen = data.split((own, targets), 0.2, 3)[0][0]
+    train, test = data.split((X, targets), 0.2, 3)
+    network = sal.Network([sal.NeuronLayer(targets[0].size)], X.shape[1], "mse", "sgd")
+    network.fit(*train, validation_data=test, sample_weights=chosen, seed=3, verbose=False)
+    for parameters in learned:
+        assert np.array_equal(parameters, network.parameters)
+    with pytest.raises(ValueError, match="each of the 50 examples"):
+        network.fit(X, targets, validation_split=0.2, sample_weights=own[1:], verbose=False)
+
+
+def test_images_are_split_with_their_weights():
+    pixels = np.random.default_rng(1).integers(0, 256, (30, 1, 2, 2), np.uint8)
+    labels = np.arange(30, dtype=np.uint8) % 3
+    images = data.Images(pixels, labels, ["a", "b", "c"], "own", "all")
+    rows = data.arrays.split_rows(images, 0.2, 4)
+    assert np.array_equal(images.train_test_split(0.2, 4)[0].images, pixels[~rows])
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        ({"validation_split": 1.5}, "validation_split must be .* below 1, got 1.5"),
+        ({"batch_size": "a"}, "batch_size must be a whole number of at least 1, got 'a'"),
+    ],
+)
+def test_arguments_of_fit_are_named(options, message):
+    with pytest.raises(ValueError, match=message):
+        perceptron().fit(X, LABELS, verbose=False, **options)
 
 
 @pytest.mark.parametrize(

@@ -222,8 +222,13 @@ class EarlyStopping(Callback):
         self._doubted = False
 
     def on_start(self, run: Loop) -> None:
-        """Refuse a metric that the run does not record."""
+        """Refuse a metric that the run does not record, and networks of several processes."""
         self._require_metric(run)
+        if self.best is not False and run.group.size > 1:
+            raise ValueError(
+                "an EarlyStopping puts the best networks back in this process alone, not in its "
+                "group: give it best=False, and keep them with Checkpoint(FILE, best=METRIC)"
+            )
         self._doubted = False
         if run.step == 0 or self._owner is None or self._owner() is not run:
             self._saved = None  # networks of another run are not this one's best

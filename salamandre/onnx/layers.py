@@ -28,6 +28,7 @@ from salamandre.onnx.reading import Node
 
 Arrays = Mapping[str, np.ndarray]
 MOST = 2**20  # features that one number of a file may scale
+FLOATS = (1, 10, 11)  # what ONNX calls its types of 32, 16 and 64 bits
 
 
 class Found(NamedTuple):
@@ -56,12 +57,26 @@ def layer_of(node: Node, shape: Shape) -> Found:
     try:
         return LAYERS[node.kind](node, shape)
     except (ValueError, KeyError, IndexError, TypeError) as error:
-        if node.name in str(error):
+        if repr(node.name) in str(error):
             raise
         raise node.refuse(f"is no layer: {error}") from error
 
 
 def _plain(*_: Any) -> Found:
+    return Found()
+
+
+def _cast(node: Node, shape: Shape) -> Found:
+    if node.attributes["to"] not in FLOATS:
+        raise node.refuse("rounds to whole numbers, which no layer here does")
+    return Found()
+
+
+def _where(node: Node, shape: Shape) -> Found:
+    """Read what PyTorch adds to SoftPlus: x itself where log(1 + exp(x)) is the same."""
+    soft = node.graph.producers.get(node.inputs[2])
+    if soft is None or soft.kind != "Softplus" or node.inputs[1] not in soft.inputs:
+        raise node.refuse("chooses between two values, which no layer here does")
     return Found()
 
 
@@ -76,6 +91,8 @@ def _softmax(node: Node, shape: Shape) -> Found:
     axis, rank = node.attributes.get("axis", -1 if node.graph.opset >= 13 else 1), 1 + len(shape)
     if axis % rank != 1:
         raise node.refuse(f"goes along axis {axis}, a Softmax along axis 1")
+    if node.graph.opset < 13 and math.prod(shape[1:]) != 1:  # of the flattened image then
+        raise node.refuse("goes along channels and pixels together, a Softmax along channels")
     return Found(activations.Softmax())
 
 
@@ -157,6 +174,8 @@ def _average_pool(node: Node, shape: Shape) -> Found:
 def _numbers(window: dict[str, Any]) -> dict[str, Any]:
     """Return a window whose padding is in numbers, as a pooling takes it."""
     if window["padding"] == "same":
+        if any(size % 2 == 0 for size in window["kernel"]):
+            raise ValueError("it pads its sides differently, which no pooling here does")
         window["padding"] = tuple((size - 1) // 2 for size in window["kernel"])
     return window
 
@@ -175,7 +194,8 @@ def _resize(node: Node, shape: Shape) -> Found:
         scales = np.divide(sizes, (sizes[0], *shape))
     way = node.attributes.get("coordinate_transformation_mode", "half_pixel")
     rounded = node.attributes.get("nearest_mode", "round_prefer_floor")
-    repeats = way == "half_pixel" or (way, rounded) == ("asymmetric", "floor")
+    nearest = rounded in ("round_prefer_floor", "round_prefer_ceil")
+    repeats = (way == "half_pixel" and nearest) or (way, rounded) == ("asymmetric", "floor")
     whole = len(scales) == 4 and all(scales[:2] == 1) and all(scales == np.floor(scales))
     if node.attributes.get("mode", "nearest") != "nearest" or not (repeats and whole):
         raise node.refuse("repeats no pixels a whole number of times, as an Upsample does")
@@ -198,6 +218,8 @@ def _reshape(node: Node, shape: Shape) -> Found:
 
 
 def _batch_norm(node: Node, shape: Shape) -> Found:
+    if node.attributes.get("training_mode"):
+        raise node.refuse("takes the moments of its batch: export the network in evaluation mode")
     names = ("gamma", "beta", "running_mean", "running_variance")
     arrays = {name: node.constant(number) for number, name in enumerate(names, start=1)}
     kept = node.attributes.get("momentum", 0.9)
@@ -301,9 +323,9 @@ LAYERS: dict[str, Reader] = {
     "Div": _divide,
     "Scaler": _scaler,
     # what changes nothing without training
-    "Cast": _plain,
+    "Cast": _cast,
     "Dropout": _plain,
     "Identity": _plain,
-    "Where": _plain,
+    "Where": _where,
     "ZipMap": _plain,
 }

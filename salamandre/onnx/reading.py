@@ -13,6 +13,12 @@ import numpy as np
 from salamandre.checks import one_of
 
 SMALL = 1024  # numbers; larger arrays are not shown to ONNX's own checks
+SINGLE = {
+    "MaxPool",
+    "Dropout",
+    "BatchNormalization",
+    "LayerNormalization",
+}  # layers are their first output
 JOINS = ("Add", "Sum", "Concat")
 
 
@@ -53,7 +59,10 @@ class Node:
 
     def other_constant(self) -> Any:
         """Return the input of a sum or product that is an array of the file."""
-        return self.constant(next(n for n, name in enumerate(self.inputs) if name != self.data[0]))
+        others = [n for n, name in enumerate(self.inputs) if name != self.data[0]]
+        if not others:
+            raise self.refuse("takes the same value twice, which no layer here does")
+        return self.constant(others[0])
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the shape of an example of its output, of one of its input."""
@@ -109,7 +118,11 @@ class FoundGraph:
         self.metadata = {entry.key: entry.value for entry in model.metadata_props}
         nodes = [Node(n, self) for n in graph.node if n.output[0] not in self.constants]
         self.nodes = nodes
-        self.producers = {name: node for node in nodes for name in node.outputs}
+        self.producers = {
+            name: node
+            for node in nodes
+            for name in node.outputs[: 1 if node.kind in SINGLE else None]
+        }
 
     def example_shape(self, name: str) -> tuple[int, ...]:
         """Return the shape of an example of a value."""

@@ -87,6 +87,8 @@ class _Chains:
             node = self._graph.producers.get(end)
             if node is None or end not in self._before:
                 raise ValueError(f"{end!r} is not computed from {start!r}")
+            if end != node.outputs[0]:  # such as where the largest numbers of a MaxPool are
+                raise node.refuse(f"computes {end!r} as another output than its first")
             if end in self._used:
                 raise node.refuse("is used in two places, as no chain of branches can be")
             self._used.add(end)

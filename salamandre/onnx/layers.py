@@ -28,7 +28,8 @@ from salamandre.onnx.reading import Node
 
 Arrays = Mapping[str, np.ndarray]
 MOST = 2**20  # features that one number of a file may scale
-FLOATS = (1, 10, 11)  # what ONNX calls its types of 32, 16 and 64 bits
+FLOATS = (1, 10, 11)  # FLOAT, FLOAT16 and DOUBLE in ONNX's own numbers of types
+LINEAR = 15.0  # from here on log(1 + exp(x)) is x, in float32
 
 
 class Found(NamedTuple):
@@ -57,7 +58,7 @@ def layer_of(node: Node, shape: Shape) -> Found:
     try:
         return LAYERS[node.kind](node, shape)
     except (ValueError, KeyError, IndexError, TypeError) as error:
-        if repr(node.name) in str(error):
+        if node.name in str(error):
             raise
         raise node.refuse(f"is no layer: {error}") from error
 
@@ -68,16 +69,31 @@ def _plain(*_: Any) -> Found:
 
 def _cast(node: Node, shape: Shape) -> Found:
     if node.attributes["to"] not in FLOATS:
-        raise node.refuse("rounds to whole numbers, which no layer here does")
+        raise node.refuse("makes whole numbers or others that are not floats, which no layer does")
     return Found()
 
 
 def _where(node: Node, shape: Shape) -> Found:
-    """Read what PyTorch adds to SoftPlus: x itself where log(1 + exp(x)) is the same."""
-    soft = node.graph.producers.get(node.inputs[2])
-    if soft is None or soft.kind != "Softplus" or node.inputs[1] not in soft.inputs:
-        raise node.refuse("chooses between two values, which no layer here does")
+    """PyTorch writes log(1 + exp(b x)) / b so, with x itself where b x is large."""
+    if not _is_softplus(node):
+        raise node.refuse("chooses between two values, as no layer but a Softplus does")
     return Found()
+
+
+def _is_softplus(node: Node) -> bool:
+    greater, divided = node.producer(0, "Greater"), node.producer(2, "Div")
+    softplus = (divided or node).producer(0 if divided else 2, "Softplus")
+    if greater is None or softplus is None or greater.inputs[0] != softplus.inputs[0]:
+        return False
+    limit = np.asarray(greater.constant(1))
+    if limit.size != 1 or limit.item() < LINEAR:
+        return False
+    if divided is None:
+        return softplus.inputs[0] == node.inputs[1]
+    scaled = softplus.producer(0, "Mul")
+    if scaled is None or scaled.data != [node.inputs[1]]:
+        return False
+    return np.array_equal(scaled.other_constant(), divided.constant(1))
 
 
 def _activation(kind: type[Layer], attribute: str = "", default: float = 0.0) -> Reader:
@@ -91,8 +107,8 @@ def _softmax(node: Node, shape: Shape) -> Found:
     axis, rank = node.attributes.get("axis", -1 if node.graph.opset >= 13 else 1), 1 + len(shape)
     if axis % rank != 1:
         raise node.refuse(f"goes along axis {axis}, a Softmax along axis 1")
-    if node.graph.opset < 13 and math.prod(shape[1:]) != 1:  # of the flattened image then
-        raise node.refuse("goes along channels and pixels together, a Softmax along channels")
+    if node.graph.opset < 13 and math.prod(shape[1:]) != 1:
+        raise node.refuse("goes over all pixels at once, as before opset 13, a Softmax over none")
     return Found(activations.Softmax())
 
 
@@ -150,32 +166,32 @@ def _window(node: Node, weights: np.ndarray | None = None) -> dict[str, Any]:
             raise node.refuse(f"has {name} {values}, which no layer here has")
     top, left, bottom, right = said["pads"]
     same = [((size - 1) // 2, size // 2) for size in kernel]
+    padded = [(top, bottom), (left, right)] == same != [(0, 0)] * 2
     padding: Any = (top, left)
-    if said["auto_pad"] == "SAME_UPPER" or [(top, bottom), (left, right)] == same != [(0, 0)] * 2:
-        padding = "same" if tuple(said["strides"]) == (1, 1) else padding
+    if tuple(said["strides"]) == (1, 1) and (padded or said["auto_pad"] == "SAME_UPPER"):
+        padding = "same"
     elif (top, left) != (bottom, right) or said["auto_pad"] not in ("NOTSET", "VALID"):
-        padding = None
-    if padding is None or (padding != "same" and said["auto_pad"] == "SAME_UPPER"):
         raise node.refuse("pads its sides differently, which no layer here does")
     return {"kernel": kernel, "stride": tuple(said["strides"]), "padding": padding}
 
 
 def _max_pool(node: Node, shape: Shape) -> Found:
-    return Found(MaxPool(**_numbers(_window(node))))
+    return Found(MaxPool(**_pool_window(node)))
 
 
 def _average_pool(node: Node, shape: Shape) -> Found:
-    window = _numbers(_window(node))
+    window = _pool_window(node)
     if any(window["padding"]) and not node.attributes.get("count_include_pad"):
         raise node.refuse("leaves its padding out of the mean, an AveragePool counts it")
     return Found(AveragePool(**window))
 
 
-def _numbers(window: dict[str, Any]) -> dict[str, Any]:
+def _pool_window(node: Node) -> dict[str, Any]:
     """Return a window whose padding is in numbers, as a pooling takes it."""
+    window = _window(node)
     if window["padding"] == "same":
         if any(size % 2 == 0 for size in window["kernel"]):
-            raise ValueError("it pads its sides differently, which no pooling here does")
+            raise node.refuse("pads its sides differently, which no pooling here does")
         window["padding"] = tuple((size - 1) // 2 for size in window["kernel"])
     return window
 
@@ -218,8 +234,9 @@ def _reshape(node: Node, shape: Shape) -> Found:
 
 
 def _batch_norm(node: Node, shape: Shape) -> Found:
-    if node.attributes.get("training_mode"):
-        raise node.refuse("takes the moments of its batch: export the network in evaluation mode")
+    # before opset 14, what says that it trains is that it has more outputs
+    if node.attributes.get("training_mode") or any(node.outputs[1:]):
+        raise node.refuse("is in training mode: export the network in evaluation mode")
     names = ("gamma", "beta", "running_mean", "running_variance")
     arrays = {name: node.constant(number) for number, name in enumerate(names, start=1)}
     kept = node.attributes.get("momentum", 0.9)

@@ -13,12 +13,6 @@ import numpy as np
 from salamandre.checks import one_of
 
 SMALL = 1024  # numbers; larger arrays are not shown to ONNX's own checks
-SINGLE = {
-    "MaxPool",
-    "Dropout",
-    "BatchNormalization",
-    "LayerNormalization",
-}  # layers are their first output
 JOINS = ("Add", "Sum", "Concat")
 
 
@@ -42,11 +36,10 @@ class Node:
     @property
     def data(self) -> list[str]:
         """The inputs that are computed from the network's input, in which no shape is meant."""
-        if self.kind == "Where":  # log(1 + exp(x)) where it is not x anyway
-            return self.inputs[2:]
-        if self.kind in JOINS:
-            return [name for name in self.inputs if name not in self.graph.constants]
-        return [name for name in self.inputs if name not in self.graph.constants][:1]
+        computed = [name for name in self.inputs if name not in self.graph.constants]
+        if self.kind == "Where":  # log(1 + exp(x)), the last, where it is not x anyway
+            return computed[-1:]
+        return computed if self.kind in JOINS else computed[:1]
 
     def constant(self, index: int, default: Any = None) -> Any:
         """Return an input that is an array of the file, or the default if it is left out."""
@@ -59,10 +52,13 @@ class Node:
 
     def other_constant(self) -> Any:
         """Return the input of a sum or product that is an array of the file."""
-        others = [n for n, name in enumerate(self.inputs) if name != self.data[0]]
-        if not others:
-            raise self.refuse("takes the same value twice, which no layer here does")
-        return self.constant(others[0])
+        first = self.data[0]  # x times x has no other input: the second is refused
+        return self.constant(next((n for n, name in enumerate(self.inputs) if name != first), 1))
+
+    def producer(self, index: int, kind: str) -> Node | None:
+        """Return the node that computes an input, or None if it is of another kind."""
+        node = self.graph.producers.get(self.inputs[index])
+        return node if node is not None and node.kind == kind else None
 
     def output_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Return the shape of an example of its output, of one of its input."""
@@ -118,11 +114,7 @@ class FoundGraph:
         self.metadata = {entry.key: entry.value for entry in model.metadata_props}
         nodes = [Node(n, self) for n in graph.node if n.output[0] not in self.constants]
         self.nodes = nodes
-        self.producers = {
-            name: node
-            for node in nodes
-            for name in node.outputs[: 1 if node.kind in SINGLE else None]
-        }
+        self.producers = {name: node for node in nodes for name in node.outputs}
 
     def example_shape(self, name: str) -> tuple[int, ...]:
         """Return the shape of an example of a value."""

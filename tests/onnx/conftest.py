@@ -9,7 +9,7 @@ import salamandre as sal
 collect_ignore_glob = []
 try:
     import onnx
-    from onnx_files import run
+    from onnx_files import run, write
 except ImportError:  # the extra onnx, or onnxruntime
     collect_ignore_glob.append("test_*.py")
 
@@ -25,3 +25,19 @@ def exported(tmp_path):
         return run(path, x, labels)
 
     return compute
+
+
+@pytest.fixture
+def refused(tmp_path):
+    """A function that writes a model and returns the sentence in which import_onnx refuses it."""
+
+    def message(nodes, arrays=(), output=None, **said):
+        path = tmp_path / "net.onnx"
+        write(path, nodes, arrays, **said)
+        with pytest.raises(ValueError) as error:
+            sal.import_onnx(path, output)
+        text = str(error.value)
+        assert text.startswith(f"{path} cannot be imported: ") and "\n" not in text
+        return text
+
+    return message

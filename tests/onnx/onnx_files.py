@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import onnxruntime
+from onnx import TensorProto, helper, numpy_helper
+
+FLOAT = TensorProto.FLOAT
 
 
 def run(path, x, labels=None):
@@ -33,3 +36,28 @@ def alive(network, seed=3):
 
 def alike(y, expected):
     np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-5)
+
+
+def node(kind, *inputs, to="y", **attributes):
+    made = [to] if isinstance(to, str) else to
+    return helper.make_node(kind, inputs, made, f"the {kind}", **attributes)
+
+
+def write(path, nodes, arrays=(), shape=(4,), outputs=("y",), inputs=("x",), opset=17):
+    """Write a file of these nodes, with arrays by name."""
+    rank = ["N", *"abc"[: len(shape)]]
+    graph = helper.make_graph(
+        nodes,
+        "g",
+        [helper.make_tensor_value_info(name, FLOAT, ["N", *shape]) for name in inputs],
+        [helper.make_tensor_value_info(name, FLOAT, rank) for name in outputs],
+        [
+            value
+            if isinstance(value, TensorProto)
+            else numpy_helper.from_array(np.asarray(value, np.float32), name)
+            for name, value in dict(arrays).items()
+        ],
+    )
+    opsets = [helper.make_opsetid("", opset)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    path.write_bytes(model.SerializeToString())

@@ -122,8 +122,8 @@ def test_layers_that_onnx_cannot_say_are_named_and_nothing_is_written(tmp_path):
     with pytest.raises(ValueError) as refused:
         sal.export_onnx(sal.Network(layers, 2), path)
     assert str(refused.value) == (
-        "ONNX cannot say 2 of the network's layers (Steeper (0.0), DoubledByNodes (1.0)): "
-        "give their nodes in salamandre.onnx.NODES, or leave them out"
+        "ONNX cannot say 2 of the network's layers (Steeper (0.0), DoubledByNodes (1.0)): give "
+        "their nodes in salamandre.onnx.NODES, or leave them out"
     )
     assert not path.exists()
 

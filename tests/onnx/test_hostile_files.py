@@ -4,45 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto
+from onnx_files import FLOAT, node
 
 import salamandre as sal
-
-FLOAT = TensorProto.FLOAT
-
-
-@pytest.fixture
-def refused(tmp_path):
-    """A function that writes a model and returns the sentence in which import_onnx refuses it."""
-
-    def message(nodes, arrays=(), shape=(4,), outputs=("y",), inputs=("x",), **options):
-        rank = ["N", *"abc"[: len(shape)]]
-        graph = helper.make_graph(
-            nodes,
-            "g",
-            [helper.make_tensor_value_info(name, FLOAT, ["N", *shape]) for name in inputs],
-            [helper.make_tensor_value_info(name, FLOAT, rank) for name in outputs],
-            [
-                value
-                if isinstance(value, TensorProto)
-                else numpy_helper.from_array(np.asarray(value, np.float32), name)
-                for name, value in dict(arrays).items()
-            ],
-        )
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
-        path = tmp_path / "net.onnx"
-        path.write_bytes(model.SerializeToString())
-        with pytest.raises(ValueError) as error:
-            sal.import_onnx(path, **options)
-        text = str(error.value)
-        assert text.startswith(f"{path} cannot be imported: ") and "\n" not in text
-        return text
-
-    return message
-
-
-def node(kind, *inputs, to="y", **attributes):
-    return helper.make_node(kind, inputs, [to], f"the {kind}", **attributes)
 
 
 def test_a_file_of_something_else_is_refused(tmp_path):

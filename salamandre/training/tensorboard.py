@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import time
 from typing import Any
 
 import numpy as np
@@ -65,7 +66,10 @@ class TensorBoard(Callback):
 
         # What a killed process wrote after its last checkpoint is not shown.
         purge = run.step + 1 if run.step else None
-        self._writer = SummaryWriter(str(self.folder), purge_step=purge, flush_secs=10)
+        apart = f".{time.time_ns()}"  # from the file of a run that began in the same second
+        self._writer = SummaryWriter(
+            str(self.folder), purge_step=purge, flush_secs=10, filename_suffix=apart
+        )
         self._written, self._valued, self._detailed = run.step, run.seconds, run.seconds
         metrics = {f"metrics/{name}": 0.0 for name in run.recorded or () if name != "loss"}
         *start, self._end = hparams(run_settings(run), metrics)

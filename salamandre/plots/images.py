@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import math
 import os
+import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -63,7 +64,8 @@ def plot_images(
         if captions:
             ax.set_title(captions[index], size=10, pad=2, parse_math=False)
     if title:
-        figure.suptitle(title, parse_math=False)
+        letters = int(figure.get_figwidth() / 0.11)  # inches of a letter of a title
+        figure.suptitle(textwrap.fill(title, letters), parse_math=False)
     return save_figure(figure, path)
 
 

@@ -30,8 +30,8 @@ from salamandre.models.perceptrons import (
     SCHEDULES,
     layer_sizes,
     new_optimizer,
+    perceptron as perceptron_layers,
 )
-from salamandre.models.perceptrons import perceptron as perceptron_layers
 from salamandre.program import Help, run_program, usage
 from salamandre.texts import counted
 

@@ -4,80 +4,108 @@ from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from salamandre import initializers, schedules
+# ``X as X``: to a type checker a name that is imported is a public one only if it is written so.
+from salamandre import initializers as initializers, schedules as schedules
 from salamandre.activations import (
-    ELU,
-    Activation,
-    CenteredSigmoid,
-    Identity,
-    LeakyReLU,
-    ReLU,
-    Sigmoid,
-    Softmax,
-    SoftPlus,
-    Tanh,
+    ELU as ELU,
+    Activation as Activation,
+    CenteredSigmoid as CenteredSigmoid,
+    Identity as Identity,
+    LeakyReLU as LeakyReLU,
+    ReLU as ReLU,
+    Sigmoid as Sigmoid,
+    Softmax as Softmax,
+    SoftPlus as SoftPlus,
+    Tanh as Tanh,
 )
-from salamandre.backend import Backend, get_backend, register_backend
-from salamandre.component import Component
-from salamandre.compound_optimizers import Lookahead, Muon
-from salamandre.gradient_checking import gradient_check
-from salamandre.layer import Layer
-from salamandre.layers.augmentation import Augmentation
-from salamandre.layers.conditional import ConditionalBatchNorm, Embedding, LabelMap, Projection
-from salamandre.layers.containers import Parallel, Sequential, Skip
-from salamandre.layers.convolution import ConvolutionalLayer, TransposedConvolutionalLayer
-from salamandre.layers.dropout import Dropout
-from salamandre.layers.minibatch import MinibatchDeviation, MinibatchDiscrimination, Packing
-from salamandre.layers.neuron import NeuronLayer
-from salamandre.layers.noise import GaussianNoise
-from salamandre.layers.normalization import BatchNorm, InstanceNorm, LayerNorm
+from salamandre.backend import (
+    Backend as Backend,
+    get_backend as get_backend,
+    register_backend as register_backend,
+)
+from salamandre.component import Component as Component
+from salamandre.compound_optimizers import Lookahead as Lookahead, Muon as Muon
+from salamandre.gradient_checking import gradient_check as gradient_check
+from salamandre.layer import Layer as Layer
+from salamandre.layers.augmentation import Augmentation as Augmentation
+from salamandre.layers.conditional import (
+    ConditionalBatchNorm as ConditionalBatchNorm,
+    Embedding as Embedding,
+    LabelMap as LabelMap,
+    Projection as Projection,
+)
+from salamandre.layers.containers import (
+    Parallel as Parallel,
+    Sequential as Sequential,
+    Skip as Skip,
+)
+from salamandre.layers.convolution import (
+    ConvolutionalLayer as ConvolutionalLayer,
+    TransposedConvolutionalLayer as TransposedConvolutionalLayer,
+)
+from salamandre.layers.dropout import Dropout as Dropout
+from salamandre.layers.minibatch import (
+    MinibatchDeviation as MinibatchDeviation,
+    MinibatchDiscrimination as MinibatchDiscrimination,
+    Packing as Packing,
+)
+from salamandre.layers.neuron import NeuronLayer as NeuronLayer
+from salamandre.layers.noise import GaussianNoise as GaussianNoise
+from salamandre.layers.normalization import (
+    BatchNorm as BatchNorm,
+    InstanceNorm as InstanceNorm,
+    LayerNorm as LayerNorm,
+)
 from salamandre.layers.pooling import (
-    AdaptiveAveragePool,
-    AveragePool,
-    GlobalAveragePool,
-    MaxPool,
-    Upsample,
+    AdaptiveAveragePool as AdaptiveAveragePool,
+    AveragePool as AveragePool,
+    GlobalAveragePool as GlobalAveragePool,
+    MaxPool as MaxPool,
+    Upsample as Upsample,
 )
-from salamandre.layers.shape import Flatten, Reshape
+from salamandre.layers.shape import Flatten as Flatten, Reshape as Reshape
 from salamandre.losses import (
-    BinaryCrossEntropy,
-    CrossEntropy,
-    Loss,
-    MeanAbsoluteError,
-    MeanSquaredError,
+    BinaryCrossEntropy as BinaryCrossEntropy,
+    CrossEntropy as CrossEntropy,
+    Loss as Loss,
+    MeanAbsoluteError as MeanAbsoluteError,
+    MeanSquaredError as MeanSquaredError,
 )
-from salamandre.network import Diverged, Network
+from salamandre.network import Diverged as Diverged, Network as Network
+from salamandre.optimizer import Optimizer as Optimizer
 from salamandre.optimizers import (
-    SGD,
-    Adadelta,
-    AdaGrad,
-    Adam,
-    AdamW,
-    Momentum,
-    Nesterov,
-    Optimizer,
-    RMSProp,
+    SGD as SGD,
+    Adadelta as Adadelta,
+    AdaGrad as AdaGrad,
+    Adam as Adam,
+    AdamW as AdamW,
+    Momentum as Momentum,
+    Nesterov as Nesterov,
+    RMSProp as RMSProp,
 )
 from salamandre.other_names import instead
 from salamandre.parts import call
-from salamandre.pytorch import from_pytorch, to_pytorch
-from salamandre.variational import GaussianSample, VariationalBound
+from salamandre.pytorch import from_pytorch as from_pytorch, to_pytorch as to_pytorch
+from salamandre.variational import (
+    GaussianSample as GaussianSample,
+    VariationalBound as VariationalBound,
+)
 
 if TYPE_CHECKING:
     from salamandre import (
-        data,
-        estimators,
-        evaluation,
-        games,
-        inspection,
-        models,
-        onnx,
-        pages,
-        parallel,
-        plots,
-        runs,
-        studies,
-        training,
+        data as data,
+        estimators as estimators,
+        evaluation as evaluation,
+        games as games,
+        inspection as inspection,
+        models as models,
+        onnx as onnx,
+        pages as pages,
+        parallel as parallel,
+        plots as plots,
+        runs as runs,
+        studies as studies,
+        training as training,
     )
     from salamandre.games import *
     from salamandre.onnx import *

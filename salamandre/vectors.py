@@ -12,8 +12,7 @@ import numpy as np
 
 from salamandre import html
 from salamandre.backend import Array, Backend, get_backend
-from salamandre.checks import array as as_array
-from salamandre.checks import nearest, one_of, whole
+from salamandre.checks import array as as_array, nearest, one_of, whole
 from salamandre.graph import Graph, draw_graph
 from salamandre.inputs import checked_shape, shape_advice
 from salamandre.layer import Declared, Layer, Shape

@@ -1,9 +1,13 @@
 """Array backends by name: ``numpy`` (the default), ``cupy``, and those that users register."""
 
-from salamandre.backend.base import Array, Backend, RandomStream, get_backend, register_backend
+from salamandre.backend.base import (
+    Array as Array,
+    Backend as Backend,
+    RandomStream as RandomStream,
+    get_backend as get_backend,
+    register_backend as register_backend,
+)
 from salamandre.backend.cpu import NumpyBackend
-
-__all__ = ["Array", "Backend", "RandomStream", "get_backend", "register_backend"]
 
 
 def _cupy() -> Backend:

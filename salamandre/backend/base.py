@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 import numpy as np
 
-from salamandre.backend.operation import Array, Operation
+from salamandre.backend.operation import Array as Array, Operation
 from salamandre.checks import one_of
 
 

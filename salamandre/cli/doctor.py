@@ -16,10 +16,12 @@ from salamandre.cli.look import table
 # What extras bring, and what it is for.
 OPTIONAL = {
     "numba": ("fast", "compiled loops"),
-    "scikit-learn": ("inspection", "the support vector machine of transfer learning"),
+    "scikit-learn": ("sklearn", "networks as its estimators, transfer learning"),
     "pyarrow": ("data", "files of Parquet"),
     "scipy": ("evaluation", "exact Wasserstein distances"),
     "onnx": ("onnx", "ONNX files and pages in the browser"),
+    "tensorboardX": ("tensorboard", "logs for TensorBoard"),
+    "mpi4py": ("mpi", "one run on several processes"),
     "joblib": ("studies", "studies of many runs (with SciPy)"),
     "optuna": ("optuna", "studies that search"),
     "distributed": ("dask", "studies on several machines, by Dask"),

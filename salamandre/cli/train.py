@@ -9,8 +9,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from salamandre.cli import options as kinds
-from salamandre.cli import training
+from salamandre.cli import options as kinds, training
 from salamandre.cli.train_options import (
     AT_RESUME,
     DATA_SET,
@@ -47,7 +46,7 @@ from salamandre.texts import counted
 )
 @click.pass_context
 def train(
-    ctx: click.Context, resume: str | None, output: Path, quiet: bool, yes: bool, **values: Any
+    ctx: click.Context, /, resume: str | None, output: Path, quiet: bool, yes: bool, **values: Any
 ) -> None:
     """Train a generator of the classes of a data set, or of pictures from pictures.
 

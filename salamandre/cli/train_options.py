@@ -14,8 +14,7 @@ import click
 from msgspec import ValidationError, convert, defstruct
 
 from salamandre.checks import one_of
-from salamandre.cli import options as kinds
-from salamandre.cli import training
+from salamandre.cli import options as kinds, training
 from salamandre.cli.options import WORDS, Amount, Count, Keep, Seconds, Share, Weight, click_type
 from salamandre.texts import option_name
 

@@ -12,8 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from salamandre import html
-from salamandre.checks import array as as_array
-from salamandre.checks import whole
+from salamandre.checks import array as as_array, whole
 from salamandre.class_names import composed, listed
 from salamandre.data.splitting import chosen_rows
 from salamandre.other_names import Told

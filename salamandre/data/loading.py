@@ -21,8 +21,7 @@ from salamandre.data.catalogue import (
     Part,
     Split,
 )
-from salamandre.data.download import download as fetch
-from salamandre.data.download import is_published
+from salamandre.data.download import download as fetch, is_published
 from salamandre.data.images import Images
 from salamandre.texts import path_of
 

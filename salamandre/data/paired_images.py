@@ -9,8 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from salamandre.checks import array as as_array
-from salamandre.checks import whole
+from salamandre.checks import array as as_array, whole
 from salamandre.data.images import checksum
 from salamandre.data.splitting import chosen_rows
 from salamandre.data.transforms import Transform

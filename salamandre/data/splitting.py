@@ -33,8 +33,8 @@ def chosen_rows(labels: NDArray[np.integer], test_share: float, seed: int) -> ND
     taken[order[: max(0, round(share * len(labels)) - taken.sum())]] += 1
     if not taken.any():
         raise ValueError(
-            f"test_share {share:g} of {counted(len(labels), 'example')} leaves the test split "
-            f"empty: give a larger share, or more examples of each class"
+            f"a share of {share:g} of {counted(len(labels), 'example')} leaves none to test with: "
+            f"give a larger share, or more examples of each class"
         )
     shuffled = random.permutation(len(labels))
     shuffled = shuffled[np.argsort(labels[shuffled], kind="stable")]  # class after class

@@ -7,6 +7,6 @@ except ImportError:
         "the estimators need scikit-learn 1.6 or later: pip install 'salamandre[sklearn]'"
     ) from None
 
-from salamandre.estimators.autoencoder import SalamandreAutoencoder
-from salamandre.estimators.classifier import SalamandreClassifier
-from salamandre.estimators.regressor import SalamandreRegressor
+from salamandre.estimators.autoencoder import SalamandreAutoencoder as SalamandreAutoencoder
+from salamandre.estimators.classifier import SalamandreClassifier as SalamandreClassifier
+from salamandre.estimators.regressor import SalamandreRegressor as SalamandreRegressor

@@ -32,7 +32,9 @@ def wasserstein_distance(points: Any, reference: Any, order: float = 1.0) -> flo
     try:
         from scipy.optimize import linear_sum_assignment
     except ImportError:
-        raise ImportError("an exact Wasserstein distance needs SciPy: pip install scipy") from None
+        raise ImportError(
+            "an exact Wasserstein distance needs SciPy: pip install 'salamandre[evaluation]'"
+        ) from None
     a, b = _pair(points, reference)
     p = real("the order of a Wasserstein distance", order, 1)
     if len(a) > MOST:

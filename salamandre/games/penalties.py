@@ -6,8 +6,7 @@ from functools import partial
 from typing import Any
 
 from salamandre.backend import Array
-from salamandre.checks import real as real_number
-from salamandre.checks import whole
+from salamandre.checks import real as real_number, whole
 from salamandre.games.constraints import SlopePenalty, unit_slope
 
 

@@ -33,7 +33,7 @@ STORAGES = {
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # of the form before PyTorch 1.6
 
 
-class StoredDict(dict):
+class StoredDict(dict[Any, Any]):
     """Stands for ``collections.OrderedDict``; its attributes are left out."""
 
     def __setstate__(self, state: Any) -> None:

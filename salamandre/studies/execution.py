@@ -66,17 +66,18 @@ class Workers:
             ray = _connected_ray(self.cluster)
             yield lambda tasks: _over_ray(ray, tasks)
             return
-        try:
-            import joblib
-        except ImportError:
-            raise missing("joblib", "runs in several processes") from None
         with contextlib.ExitStack() as stack:
+            if self.cluster is not None:
+                client = stack.enter_context(_dask(self.cluster.removeprefix("dask://")))
+            try:
+                import joblib
+            except ImportError:
+                raise missing("joblib", "runs in several processes") from None
             if self.cluster is None:
                 begin: dict[str, Any] = {"initializer": _begin, "initargs": (os.getpid(),)}
                 one = joblib.parallel_config("loky", n_jobs=count, inner_max_num_threads=1, **begin)
                 stack.enter_context(one)
             else:
-                client = stack.enter_context(_dask(self.cluster.removeprefix("dask://")))
                 stack.enter_context(joblib.parallel_config("dask", n_jobs=-1, client=client))
             yield lambda tasks: joblib.Parallel(
                 return_as="generator_unordered", batch_size=1, pre_dispatch="n_jobs"

@@ -13,8 +13,7 @@ from typing import Any
 import cuda_on_cpu
 import numpy as np
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from hypothesis import given, settings, strategies as st
 
 from salamandre.backend import operations as package
 from salamandre.backend.cpu import NumpyBackend

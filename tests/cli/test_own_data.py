@@ -93,7 +93,7 @@ def test_data_that_have_changed_are_refused_when_a_run_is_continued(place):
     "given, message",
     [
         (("--test-share", "1"), "must be a number of at least 0 and below 1, got '1'"),
-        (("--test-share", "0.01"), "leaves the test split empty"),
+        (("--test-share", "0.01"), "a share of 0.01 of 24 examples leaves none to test with"),
         (("--dataset", "digits", "--test-share", "0.2"), "and digits has one of 360 images: leave"),
         (("--label-column", "x"), "--label-column is for CSV and Parquet files"),
         (("--dataset", "two.txt"), "two.txt is of no known form: expected a folder of pictures"),

@@ -151,5 +151,5 @@ def test_shares_that_are_none(share):
 
 @pytest.mark.parametrize(("counts", "share"), [((1, 1, 1), 0.5), ((9, 9), 0.01)])
 def test_a_split_that_would_be_empty(counts, share):
-    with pytest.raises(ValueError, match=r"test_share .* leaves the test split empty: give"):
+    with pytest.raises(ValueError, match=r"a share of .* leaves none to test with: give"):
         of_classes(*counts).train_test_split(share)

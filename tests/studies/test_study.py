@@ -171,7 +171,7 @@ def test_what_is_not_installed_is_named(tmp_path, monkeypatch):
     monkeypatch.setitem(sys.modules, "joblib", None)
     with pytest.raises(RuntimeError, match=r"need joblib: pip install 'salamandre\[studies\]'"):
         study(tmp_path, axes={"rate": [1, 2]}).run(2)
-    monkeypatch.setitem(sys.modules, "ray", None)
-    for address, library in (("ray", "Ray"), ("dask://127.0.0.1:9", "joblib")):
-        with pytest.raises(RuntimeError, match=f"need {library}: pip install"):
+    for library, address in (("ray", "ray"), ("distributed", "dask://127.0.0.1:9")):
+        monkeypatch.setitem(sys.modules, library, None)
+        with pytest.raises(RuntimeError, match=rf"'salamandre\[{address.split(':')[0]}\]'"):
             study(tmp_path, axes={"rate": [1, 2]}).run(cluster=address)

@@ -67,6 +67,7 @@ def test_images_are_split_with_their_weights():
     "options, message",
     [
         ({"validation_split": 1.5}, "validation_split must be .* below 1, got 1.5"),
+        ({"validation_split": 0.001}, "^a share of 0.001 of .* leaves none to test with: give"),
         ({"batch_size": "a"}, "batch_size must be a whole number of at least 1, got 'a'"),
     ],
 )

@@ -19,7 +19,7 @@ from functools import partial
 import numpy as np
 
 from salamandre import runs
-from salamandre.plots.figure import new_figure, save_figure
+from salamandre.plots.figure import new_figure, save_figure, styled
 from salamandre.program import Help, run_program
 
 Field = Callable[[np.ndarray], np.ndarray]
@@ -98,9 +98,10 @@ WAYS = {
 }
 
 
+@styled
 def draw(ways: dict[str, np.ndarray], v: Field, path: str) -> None:
     """Draw the ways over the field, and the distances from the equilibrium."""
-    figure, axes = new_figure(3.2, 3.2, len(ways) + 1, 3)
+    figure, axes = new_figure(2.6, 2.7, len(ways) + 1, 3)
     places = np.stack(np.meshgrid(np.linspace(-1.6, 1.6, 13), np.linspace(-1.6, 1.6, 13)), axis=-1)
     arrows = np.array([-v(place) for place in places.reshape(-1, 2)]).reshape(places.shape)
     for ax, (name, points) in zip(axes, ways.items(), strict=False):
@@ -110,8 +111,8 @@ def draw(ways: dict[str, np.ndarray], v: Field, path: str) -> None:
         ax.set(title=name, xlim=(-1.7, 1.7), ylim=(-1.7, 1.7), aspect="equal")
     for name, points in ways.items():
         axes[-1].semilogy(np.linalg.norm(points, axis=1), label=name)
-    axes[-1].set(title="distance from the equilibrium", xlabel="step")
-    axes[-1].legend(fontsize=7)
+    axes[-1].set(title="distance from the middle", xlabel="step")
+    axes[-1].legend(fontsize=8)
     save_figure(figure, path)
 
 

@@ -45,6 +45,9 @@ INSTEAD = {
     **dict.fromkeys(("dense", "linear", "fullyconnected"), "NeuronLayer(outputs, activation)"),
     **dict.fromkeys(("conv1d", "conv2d", "convolution2d", "conv"), _CONVOLUTION),
     **dict.fromkeys(("convtranspose2d", "conv2dtranspose"), _TRANSPOSED),
+    **dict.fromkeys(
+        ("gan", "dcgan", "wgan"), "GanGame(generator, discriminator, images, latent=Gaussian(100))"
+    ),
     **dict.fromkeys(("maxpooling2d", "maxpool2d"), "MaxPool(kernel)"),
     **dict.fromkeys(("averagepooling2d", "avgpool2d"), "AveragePool(kernel)"),
     **dict.fromkeys(("globalaveragepooling2d", "globalavgpool2d"), "GlobalAveragePool()"),
@@ -73,13 +76,24 @@ INSTEAD = {
     **dict.fromkeys(("mlpclassifier", "classifier"), "estimators.SalamandreClassifier()"),
     **dict.fromkeys(("mlpregressor", "regressor"), "estimators.SalamandreRegressor()"),
     "autoencoder": "estimators.SalamandreAutoencoder(), or a Network, see docs/autoencoders.md",
+    **{
+        f"salamandre{kind.lower()}": f"estimators.Salamandre{kind}()"
+        for kind in ("Classifier", "Regressor", "Autoencoder")
+    },
+    **dict.fromkeys(("tocategorical", "onehot", "utils"), "labels as whole numbers, as they are"),
+    "callbacks": "Checkpoint(...), EarlyStopping(...) and others, of this package itself",
+    **dict.fromkeys(("standardscaler", "normalization"), "BatchNorm(), or scikit-learn's scaler"),
+    **dict.fromkeys(("setnumthreads", "numthreads"), "Network(..., threads=2)"),
     "save": "network.save(path)",
     **dict.fromkeys(("nograd", "inferencemode"), "network.predict(x), which keeps no gradients"),
     **dict.fromkeys(("optim", "functional"), "one of Adam(), SGD(), ReLU(), CrossEntropy(), ..."),
     **dict.fromkeys(("traintestsplit", "randomsplit"), "data.split((x, y), 0.2)"),
-    **dict.fromkeys(("mnist", "loaddata"), "data.load('mnist')"),
+    **dict.fromkeys(("mnist", "loaddata", "datasets"), "data.load('mnist')"),
     **dict.fromkeys(("device", "cuda", "gpu"), "Network(..., backend='cupy')"),
-    **dict.fromkeys(("manualseed", "setrandomseed"), "Network(..., seed=0), Engine(..., seed=0)"),
+    **dict.fromkeys(
+        ("manualseed", "setrandomseed", "random", "seed"),
+        "Network(..., seed=0), Engine(..., seed=0)",
+    ),
 }
 
 #: What the library does not have, by plain names.
@@ -116,6 +130,11 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("restore_best_weights", "save_best_only"), ("best",)),
     "filepath": ("path",),
     **dict.fromkeys(("validation_data", "valid"), ("test",)),
+    **dict.fromkeys(
+        ("n_critic", "critic_iters", "d_steps"), ("critic_steps", "discriminator_steps")
+    ),
+    **dict.fromkeys(("nz", "latent_dim", "z_dim", "noise"), ("latent",)),
+    **dict.fromkeys(("gp", "gradient_penalty", "lambda_gp"), ("lipschitz",)),
     "class_weight": ("class_weights",),
     "sample_weight": ("sample_weights",),
 }
@@ -130,6 +149,9 @@ WITHOUT = {
     "metrics": "give metrics to the Engine, or to network.fit",
     "data_format": "images are (N, channels, height, width)",
     "epochs": "give them to run(epochs)",
+    **dict.fromkeys(
+        ("steps_per_epoch", "initial_epoch"), "an epoch is each example once, and fit goes on"
+    ),
     "shuffle": "each epoch has an order of its own, which the seed decides",
     **dict.fromkeys(
         ("optimizer", "loss", "lr", "learning_rate"), "give loss and optimizer to the Network"
@@ -159,6 +181,11 @@ NETWORK = {
     **dict.fromkeys(("score", "test"), "it is evaluate(x, y)"),
     **dict.fromkeys(("train_on_batch", "partial_fit", "training_step"), "it is learn(x, target)"),
     **dict.fromkeys(("state_dict", "get_weights", "weights"), "it is named_parameters()"),
+    **dict.fromkeys(("count_params", "num_parameters"), "it is parameter_count()"),
+    **dict.fromkeys(("get_layer", "modules", "pop"), "its layers are in network.layers"),
+    **dict.fromkeys(("clone", "copy"), "it is copy.deepcopy(network)"),
+    **dict.fromkeys(("half", "double", "float"), "give dtype='float64' to Network(...)"),
+    **dict.fromkeys(("transform", "fit_transform"), "it is predict(x), or an estimators' class"),
     **dict.fromkeys(("load_state_dict", "set_weights"), "it is sal.from_pytorch(network, weights)"),
     "save_weights": "save(path) writes layers and weights",
     "load_weights": "Network.load(path) makes the network that save(path) wrote",

@@ -68,6 +68,8 @@ def _cure(value: Any, base: type[Component]) -> str:
         return nearest(plain(value), known) or f": give an object{names}"
     if base.__name__ == "Activation" and isinstance(value, int):
         return ": a layer is given its outputs alone, its inputs follow from the input_shape"
+    if base.__name__ == "Latent" and isinstance(value, int):
+        return f": give an object, Gaussian({value})"
     other = getattr(value, "__name__", type(value).__name__)  # such as that of torch.relu
     if not isinstance(value, Component) and (named := _named(other, base)):
         return f": give one of this package, {call(named)}"

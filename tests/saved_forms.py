@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from hashlib import blake2b
 from pathlib import Path
@@ -21,7 +22,7 @@ import numpy as np
 from msgspec import Struct
 
 TESTS = Path(__file__).parent
-sys.path += [str(TESTS / "training"), str(TESTS / "data")]
+sys.path += [str(TESTS / "training"), str(TESTS / "data"), str(TESTS / "onnx")]
 
 import runs_of_0_1 as old  # noqa: E402
 from samples import SAMPLES  # noqa: E402
@@ -201,6 +202,25 @@ class CheckpointOf01(Checkpoint):
 
 class GameOf01(CheckpointOf01):
     name = "gan"
+
+
+with suppress(ImportError):  # the extra onnx, or onnxruntime
+    import file_of_0_2
+
+    class OnnxOf02(Form):
+        """An ONNX file that version 0.2 wrote."""
+
+        uses = (FloatingPointError, RuntimeWarning)
+
+        def __init__(self, folder: Path) -> None:
+            self.path, self.content = folder / "net.onnx", file_of_0_2.FILE.read_bytes()
+
+        def read(self) -> sal.Network:
+            return sal.import_onnx(self.path)
+
+        def use(self, net: sal.Network) -> None:
+            x = np.ones((2, *net.input_shape), np.float32)
+            net.predict(x, labels=[0, 0] if net.classes else None)
 
 
 class Known(Struct):

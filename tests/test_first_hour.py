@@ -99,7 +99,7 @@ def told():
     yield lambda: sal.Engine(classifier(), (X, LABELS), epochs=3), r"give them to run\(epochs\)"
     yield lambda: sal.Engine(classifier(), (X, LABELS), loss="mse"), "loss and optimizer to the Net"
     yield lambda: sal.EarlyStopping(monitor="loss"), "'monitor', which is called 'metric' here"
-    yield lambda: classifier().fit(X, LABELS, class_weight=1), "did you mean 'class_weights'"
+    yield lambda: classifier().fit(X, LABELS, class_weight=1), "'class_weights' here"
     yield lambda: classifier(metrics=["accuracy"]), "give metrics to the Engine, or to network.fit"
 
 

@@ -176,3 +176,115 @@ def test_a_game_in_few_words():
     assert game.generate(5).shape == (5, 2)
     with pytest.raises(TypeError, match=r"objective must be .* got 'wasserstain', did you mean"):
         sal.GanGame(generator, critic, points, objective="wasserstain", **options)
+
+
+def test_keras_truth_tables_in_lists():
+    x, y = [[0, 0], [0, 1], [1, 0], [1, 1]], [[0], [1], [1], [0]]
+    layers = [sal.NeuronLayer(8, activation="tanh"), sal.NeuronLayer(1, activation="sigmoid")]
+    adam = sal.Adam(learning_rate=0.1)
+    model = sal.Network(
+        layers, input_shape=(2,), loss="binary_crossentropy", optimizer=adam, seed=1
+    )
+    model.fit(x, y, epochs=300, verbose=0)
+    assert model.predict(x).round().tolist() == y
+    assert model.predict([[0, 1]]).shape == (1, 1)
+
+
+def test_keras_weights_and_copies(tmp_path):
+    model = sal.Network([sal.NeuronLayer(4, "relu"), sal.NeuronLayer(2, "softmax")], 3)
+    for name, way in (
+        ("count_params", "parameter_count"),
+        ("get_layer", "network.layers"),
+        ("clone", "copy.deepcopy"),
+        ("fit_transform", "estimators"),
+    ):
+        with pytest.raises(AttributeError, match=f"has no {name}: .*{way}"):
+            getattr(model, name)()
+    model.layers[0].trainable = False
+    model.layers[0].bias[...] = 2
+    model.save(tmp_path / "m")
+    assert (sal.Network.load(tmp_path / "m").layers[0].bias == 2).all()
+
+
+def test_keras_a_convolutional_autoencoder():
+    def block(channels, end="relu"):
+        return sal.ConvolutionalLayer(channels, (3, 3), activation=end, padding="same")
+
+    layers = [block(4), sal.MaxPool((2, 2)), block(2), sal.Upsample(2), block(1, "sigmoid")]
+    model = sal.Network(layers, (1, 8, 8), "binary_crossentropy", "adam")
+    x = PIXELS[:, None] / 255
+    history = model.fit(x, x, epochs=2, batch_size=16, validation_data=(x, x), verbose=0)
+    assert model.predict(x).shape == x.shape
+    with pytest.raises(ValueError, match="'val_loss' of the test set is called 'test_loss' here"):
+        history["val_loss"]
+    with pytest.raises(TypeError, match="'shuffle': each epoch has an order of its own"):
+        model.fit(x, x, shuffle=True)
+    with pytest.raises(ValueError, match=r"'valid' is 0\), or 'same' with stride 1"):
+        sal.MaxPool(2, padding="valid")
+
+
+def test_pytorch_the_dcgan_of_the_tutorial():
+    def up(channels, stride, padding):
+        return sal.TransposedConvolutionalLayer(channels, 4, stride, padding, bias=False)
+
+    def down(channels, stride, padding):
+        return sal.ConvolutionalLayer(channels, 4, stride, padding, bias=False)
+
+    generator = [sal.Reshape((20, 1, 1)), up(8, 1, 0), sal.BatchNorm(), sal.ReLU(), up(1, 2, 1)]
+    generator = sal.Network([*generator, sal.Tanh()], 20, optimizer=sal.Adam(0.0002, beta1=0.5))
+    layers = [down(8, 2, 1), sal.LeakyReLU(0.2), down(1, 1, 0), sal.Flatten()]
+    discriminator = sal.Network(layers, (1, 8, 8), optimizer=sal.Adam(0.0002, beta1=0.5))
+    players = (generator, discriminator, PIXELS[:, None] / 127.5 - 1)
+    with pytest.raises(
+        TypeError, match=r"latent must be .* got 20: give an object, Gaussian\(20\)"
+    ):
+        sal.GanGame(*players, latent=20, batch_size=16)
+    game = sal.GanGame(*players, latent=sal.Gaussian(20), batch_size=16)
+    game.play(rounds=2)
+    assert game.generate(3).shape == (3, 1, 8, 8)
+    for given, way in (
+        ({"n_critic": 5}, "which is called 'critic_steps' here"),
+        ({"lipschitz": "gp"}, "or one of .*WeightClipping, .*GradientPenalty"),
+        ({"gp_weight": 10}, "WGanGame has no argument 'gp_weight'"),
+    ):
+        with pytest.raises(TypeError, match=way):
+            sal.WGanGame(*players, latent=sal.Gaussian(20), batch_size=16, **given)
+
+
+def test_pytorch_tensors_where_arrays_are_meant():
+    model = sal.Network([sal.NeuronLayer(2, "softmax")], 3, "nll_loss", sal.SGD(0.5))
+    x = torch.tensor(ROWS, requires_grad=True)
+    loss = model.learn(x, torch.tensor(ROWS[:, 0] > 0).long())
+    assert isinstance(float(loss), float) and model(x).shape == (100, 2)
+
+
+def test_scikit_learn_scores():
+    model = sal.Network([sal.NeuronLayer(2, "softmax")], 3, "log_loss", sal.Adam(0.1))
+    labels = (ROWS[:, 0] > 0).astype(int)
+    model.fit(ROWS, labels, epochs=20, verbose=0)
+    guesses = model.predict(ROWS).argmax(axis=1)
+    assert sal.evaluation.accuracy(model.predict(ROWS), labels) == (guesses == labels).mean()
+    with pytest.raises(ValueError, match=r"outputs \(N, classes\).*\(guesses == labels\).mean"):
+        sal.evaluation.accuracy(labels, guesses)
+    for name, way in (("SalamandreClassifier", "estimators"), ("StandardScaler", "scikit-learn")):
+        with pytest.raises(AttributeError, match=f"here it is .*{way}"):
+            getattr(sal, name)
+
+
+def test_pictures_of_a_data_set():
+    train, _ = sal.data.load("digits")
+    with pytest.raises(TypeError, match=r"no array: take their images \(N, C, H, W\)"):
+        sal.plots.plot_images(train[:4])
+    assert sal.plots.plot_images(train.images[:4], white=train.white).axes
+
+
+@pytest.mark.parametrize(
+    ("name", "way"),
+    [
+        *[("GAN", "GanGame"), ("random", "seed=0"), ("to_categorical", "whole numbers")],
+        *[("callbacks", "EarlyStopping"), ("set_num_threads", "threads=2"), ("datasets", "load")],
+    ],
+)
+def test_what_else_is_looked_for_in_the_package(name, way):
+    with pytest.raises(AttributeError, match=f"no attribute '{name}': here it is .*{way}"):
+        getattr(sal, name)

@@ -6,7 +6,7 @@ import zlib
 from collections import Counter
 from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NoReturn
 
 import numpy as np
 from numpy.typing import NDArray
@@ -125,6 +125,10 @@ class Images(Told):
                 raise IndexError(f"there are {len(self):,} images, got index {index}")
             index = slice(index, index + 1 or None)
         return replace(self, images=self.images[index], labels=self.labels[index])
+
+    def __array__(self, *_: Any, **__: Any) -> NoReturn:
+        """Refuse to be one array, since there are two."""
+        raise TypeError("Images are no array: take their images (N, C, H, W), or labels (N,)")
 
     def __len__(self) -> int:
         return len(self.images)

@@ -16,6 +16,7 @@ from salamandre.games.latent import Latent
 from salamandre.games.objectives import Wasserstein
 from salamandre.games.remedies import Batch
 from salamandre.network import Network
+from salamandre.other_names import refuse_unknown
 
 
 class WGanGame(GanGame):
@@ -53,6 +54,10 @@ class WGanGame(GanGame):
         for name in ("objective", "discriminator_steps"):
             if name in options:
                 raise TypeError(f"a WGanGame has no {name}: it is given by the game")
+        known = {**WGanGame._parameters(), **GanGame._parameters()}
+        refuse_unknown(
+            WGanGame, {name: known[name] for name in known if name != "options"}, options
+        )
         self.initial_steps = whole("initial_steps", initial_steps, least=0)
         super().__init__(
             generator,

@@ -37,8 +37,8 @@ class Window:
         if isinstance(padding, str):
             if padding != "same" or self.stride != (1, 1):
                 raise ValueError(
-                    f"{owner} padding must be whole numbers, or 'same' with stride 1, "
-                    f"got {padding!r} with stride {self.stride}"
+                    f"{owner} padding must be whole numbers ('valid' is 0), or 'same' with stride "
+                    f"1, got {padding!r} with stride {self.stride}"
                 )
             around = (self.kernel[0] - 1, self.kernel[1] - 1)
             self.corner: Pair = (around[0] // 2, around[1] // 2)

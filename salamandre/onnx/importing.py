@@ -13,12 +13,14 @@ from salamandre.component import decode, encode
 from salamandre.inputs import BYTES, checked_pixels
 from salamandre.layer import Layer, Shape
 from salamandre.layers.checks import checked_output_shape
+from salamandre.layers.conditional import ConditionalBatchNorm
 from salamandre.layers.containers import Parallel, Sequential, Skip
 from salamandre.layers.normalization import BatchNorm
 from salamandre.network import Network
 from salamandre.onnx.exporting import INSTALL
-from salamandre.onnx.layers import Arrays, Found, layer_of, with_bias
-from salamandre.onnx.reading import FoundGraph, Node, dominators
+from salamandre.onnx.labels import normalised_by_class
+from salamandre.onnx.layers import layer_of, with_bias
+from salamandre.onnx.reading import Arrays, Found, FoundGraph, Node, dominators
 from salamandre.texts import path_of
 
 
@@ -27,8 +29,9 @@ def import_onnx(path: str | os.PathLike[str], output: str | None = None, **optio
 
     Its layers are ours, so that it can learn on: an activation becomes that of the layer before it,
     what is added or concatenated becomes ``Skip`` or ``Parallel``, and scaling by constants a
-    ``BatchNorm`` that does not learn. Weights that stand in two places become two layers'. What
-    works only while training, such as dropout, is not in such files.
+    ``BatchNorm`` that does not learn. A second input of whole numbers (N,) is the labels. Weights
+    that stand in two places become two layers'. What works only while training, such as dropout, is
+    not in such files.
 
     Args:
         path: the file; large arrays may be in others in its folder.
@@ -130,9 +133,14 @@ class _Chains:
             if biased is not None:
                 found = biased
                 layers.pop()
+        elif isinstance(layer, ConditionalBatchNorm):
+            normalised = self.arrays[layers.pop()] if layers else {}
+            found = normalised_by_class(last, normalised, found.arrays)
         assert found.layer is not None
         layers.append(found.layer)
         self.arrays[found.layer] = found.arrays
+        if isinstance(found.layer, ConditionalBatchNorm):
+            self.arrays[found.layer.children[0]] = found.arrays  # the running statistics
 
 
 def _built(found: Found, shape: Shape) -> Shape:

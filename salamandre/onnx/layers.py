@@ -6,13 +6,14 @@ An entry gets a node and the shape of an example of x; it returns what it has :c
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from salamandre import activations
 from salamandre.layer import Layer, Shape
+from salamandre.layers.conditional import Projection
 from salamandre.layers.convolution import ConvolutionalLayer, TransposedConvolutionalLayer
 from salamandre.layers.neuron import NeuronLayer
 from salamandre.layers.normalization import BatchNorm, InstanceNorm, LayerNorm
@@ -24,24 +25,12 @@ from salamandre.layers.pooling import (
     Upsample,
 )
 from salamandre.layers.shape import Flatten, Reshape
-from salamandre.onnx.reading import Node
+from salamandre.onnx.labels import appended, projected, scaled_by_class, summed
+from salamandre.onnx.reading import Arrays, Found, Node
 
-Arrays = Mapping[str, np.ndarray]
 MOST = 2**20  # features that one number of a file may scale
 FLOATS = (1, 10, 11)  # FLOAT, FLOAT16 and DOUBLE in ONNX's own numbers of types
 LINEAR = 15.0  # from here on log(1 + exp(x)) is x, in float32
-
-
-class Found(NamedTuple):
-    """What a node says.
-
-    Attributes:
-        layer: None if y = x.
-        arrays: of the layer, by name.
-    """
-
-    layer: Layer | None = None
-    arrays: Arrays = {}
 
 
 Reader = Callable[[Node, Shape], Found]
@@ -258,6 +247,8 @@ def _layer_norm(node: Node, shape: Shape) -> Found:
 
 
 def _add(node: Node, shape: Shape) -> Found:
+    if (beta := node.by_class()) is not None:
+        return scaled_by_class(node, shape, np.ones_like(beta), beta)
     return _scaled(node, shape, shift=node.other_constant())
 
 
@@ -268,6 +259,10 @@ def _subtract(node: Node, shape: Shape) -> Found:
 
 
 def _multiply(node: Node, shape: Shape) -> Found:
+    if (found := projected(node)) is not None:
+        return found
+    if (gamma := node.by_class()) is not None:
+        return scaled_by_class(node, shape, gamma, np.zeros_like(gamma))
     return _scaled(node, shape, node.other_constant())
 
 
@@ -300,8 +295,11 @@ def _scaled(node: Node, shape: Shape, scale: Any = 1.0, shift: Any = 0.0) -> Fou
 
 def with_bias(layer: Layer, arrays: Arrays, norm: Arrays) -> Found | None:
     """Return a layer with what is added to its output as its bias; None if it cannot have one."""
-    plain = type(layer) is NeuronLayer and layer.is_linear and not layer.biased
-    if not plain or any(norm["gamma"] != 1):
+    if any(norm["gamma"] != 1):
+        return None
+    if type(layer) is Projection:
+        return Found(layer, {**arrays, "bias": arrays["bias"] + norm["beta"]})
+    if type(layer) is not NeuronLayer or not layer.is_linear or layer.biased:
         return None
     return Found(type(layer)(**{**layer.config(), "bias": True}), {**arrays, "bias": norm["beta"]})
 
@@ -339,6 +337,9 @@ LAYERS: dict[str, Reader] = {
     "Mul": _multiply,
     "Div": _divide,
     "Scaler": _scaler,
+    # with labels
+    "Concat": appended,
+    "ReduceSum": summed,
     # what changes nothing without training
     "Cast": _cast,
     "Dropout": _plain,

@@ -4,16 +4,30 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from salamandre.checks import one_of
+from salamandre.layer import Layer
 
+Arrays = Mapping[str, np.ndarray]
 SMALL = 1024  # numbers; larger arrays are not shown to ONNX's own checks
 JOINS = ("Add", "Sum", "Concat")
+
+
+class Found(NamedTuple):
+    """What a node says.
+
+    Attributes:
+        layer: None if y = x.
+        arrays: of the layer, by name.
+    """
+
+    layer: Layer | None = None
+    arrays: Arrays = {}
 
 
 class Node:
@@ -36,7 +50,8 @@ class Node:
     @property
     def data(self) -> list[str]:
         """The inputs that are computed from the network's input, in which no shape is meant."""
-        computed = [name for name in self.inputs if name not in self.graph.constants]
+        known = self.graph.constants.keys() | self.graph.of_labels
+        computed = [name for name in self.inputs if name not in known]
         if self.kind == "Where":  # log(1 + exp(x)), the last, where it is not x anyway
             return computed[-1:]
         return computed if self.kind in JOINS else computed[:1]
@@ -54,6 +69,11 @@ class Node:
         """Return the input of a sum or product that is an array of the file."""
         first = self.data[0]  # x times x has no other input: the second is refused
         return self.constant(next((n for n, name in enumerate(self.inputs) if name != first), 1))
+
+    def by_class(self) -> np.ndarray | None:
+        """Return its input that the labels choose, for each class; None if there is none."""
+        chosen = [name for name in self.inputs if name in self.graph.of_labels]
+        return self.graph.table(chosen[0]) if chosen else None
 
     def producer(self, index: int, kind: str) -> Node | None:
         """Return the node that computes an input, or None if it is of another kind."""
@@ -84,6 +104,7 @@ class FoundGraph:
 
     Attributes:
         constants: arrays by name.
+        of_labels: values that are computed from labels (N,) alone.
         producers: the node that computes a value, by its name.
         metadata: texts by name.
 
@@ -109,12 +130,17 @@ class FoundGraph:
         self._types = {
             v.name: v.type for v in (*inferred.input, *inferred.value_info, *inferred.output)
         }
-        self.inputs = [v.name for v in graph.input if v.name not in self.constants]
+        given = [v for v in graph.input if v.name not in self.constants]
+        self.of_labels = {v.name for v in given if _holds_labels(v)}
+        self.inputs = [v.name for v in given if v.name not in self.of_labels]
         self.outputs = [v.name for v in graph.output]
         self.metadata = {entry.key: entry.value for entry in model.metadata_props}
         nodes = [Node(n, self) for n in graph.node if n.output[0] not in self.constants]
         self.nodes = nodes
         self.producers = {name: node for node in nodes for name in node.outputs}
+        for node in nodes:
+            if not node.data and not self.of_labels.isdisjoint(node.inputs):
+                self.of_labels |= {*node.outputs}
 
     def example_shape(self, name: str) -> tuple[int, ...]:
         """Return the shape of an example of a value."""
@@ -123,8 +149,21 @@ class FoundGraph:
             raise ValueError(f"it does not say the shape of {name!r}: export it with fixed shapes")
         return tuple(size.dim_value for size in sizes)
 
+    def table(self, name: str) -> np.ndarray:
+        """Return the array (classes, ...) of which a value is the rows that the labels choose."""
+        node = self.producers.get(name)
+        if node is not None and node.kind in ("Reshape", "Unsqueeze"):
+            rows = self.table(node.inputs[0])
+            return rows.reshape(len(rows), *self.example_shape(name))
+        if node is None or node.kind != "Gather" or node.attributes.get("axis"):
+            raise ValueError(f"{name!r} is computed from labels, but is no row of an array")
+        rows = np.asarray(node.constant(0))
+        if node.inputs[1] in self.producers or rows.ndim < 2:  # which are not the labels themselves
+            raise node.refuse("chooses no rows by labels")
+        return rows
+
     def input(self) -> str:
-        """Return the input of the network."""
+        """Return the input of the network, beside its labels."""
         if len(self.inputs) != 1:
             raise ValueError(
                 f"a network has one input, the file has {len(self.inputs)}: "
@@ -152,6 +191,14 @@ class FoundGraph:
     def described(self, name: str) -> Any:
         """Return an entry of the metadata that is JSON, or None."""
         return json.loads(self.metadata.get(name, "null"))
+
+
+def _holds_labels(value: Any) -> bool:
+    """Return whether an input is one whole number for each example."""
+    from onnx import TensorProto
+
+    said = value.type.tensor_type
+    return said.elem_type in (TensorProto.INT64, TensorProto.INT32) and len(said.shape.dim) == 1
 
 
 def _plain(value: Any) -> Any:

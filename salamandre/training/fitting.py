@@ -6,9 +6,10 @@ import inspect
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from salamandre.checks import array, nearest, real, whole
+from salamandre.checks import array, real, whole
 from salamandre.data.arrays import Data, split, split_rows
 from salamandre.network import Network
+from salamandre.other_names import argument
 from salamandre.training.callback import Callback, checked_callbacks
 from salamandre.training.callbacks import ProgressBar
 from salamandre.training.engine import Engine
@@ -53,7 +54,7 @@ def fit(
     for name in options:
         if name not in known:
             raise TypeError(
-                f"fit has no option {name!r}{nearest(name, known)} (options: {', '.join(known)})"
+                f"fit has no option {name!r}{argument(name, known)} (options: {', '.join(known)})"
             )
     whole("batch_size", batch_size)
     train = as_data(x, y)

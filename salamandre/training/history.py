@@ -16,7 +16,7 @@ from salamandre.checks import one_of
 from salamandre.other_names import Told
 from salamandre.texts import counted
 from salamandre.training.divergence import NotFinite
-from salamandre.training.metrics import direction
+from salamandre.training.metrics import direction, refuse_val
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -69,6 +69,9 @@ class History(Told):
     ways = {
         "history": "history['loss'] has a number for each step, history['test_loss'] of each test",
         **dict.fromkeys(("predict", "score", "transform"), "it is the network that has learned"),
+        **dict.fromkeys(
+            ("keys", "items", "values"), "steps is a dictionary, records a list of them"
+        ),
     }
 
     def __init__(
@@ -117,6 +120,8 @@ class History(Told):
     def __getitem__(self, name: str) -> list[float]:
         """Return the values of all steps under a name, else those of all records."""
         known = dict.fromkeys(name for record in self.records for name in record)
+        if name not in known:
+            refuse_val(name)
         one_of("entry of the history", name, {**self.steps, **known})
         return self.steps[name] if name in self.steps else self.column(name)
 

@@ -29,15 +29,20 @@ def direction(metric: str, mode: str | None = None) -> str:
     """
     if mode is not None:
         return str(one_of("mode", mode, MODES))
-    if metric.startswith("val_"):
-        ours = metric.replace("val_loss", "test_loss").removeprefix("val_")
-        raise ValueError(f"the metric {metric!r} of the test set is called {ours!r} here")
+    refuse_val(metric)
     if metric not in DIRECTIONS:
         raise ValueError(
             f"whether a smaller or a larger {metric!r} is better is not known: "
             f"give mode='min' or mode='max'"
         )
     return DIRECTIONS[metric]
+
+
+def refuse_val(metric: str) -> None:
+    """Raise ValueError for Keras' name of a metric of the test set."""
+    if metric.startswith("val_"):
+        ours = metric.replace("val_loss", "test_loss").removeprefix("val_")
+        raise ValueError(f"the metric {metric!r} of the test set is called {ours!r} here")
 
 
 def accuracy(y: Array, targets: Array, threshold: float = 0.5) -> float:
@@ -48,6 +53,11 @@ def accuracy(y: Array, targets: Array, threshold: float = 0.5) -> float:
         targets: labels (N,), or rows of numbers (N, classes), of which the largest counts.
         threshold: of one output, above which the guess is class 1. Default 0.5.
     """
+    if y.ndim != 2:
+        raise ValueError(
+            f"accuracy takes outputs (N, classes), got shape {y.shape}: of guesses it is "
+            f"(guesses == labels).mean()"
+        )
     guesses, labels = y.argmax(axis=1), targets
     if y.shape[1] == 1:
         guesses = y[:, 0] > threshold

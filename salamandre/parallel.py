@@ -27,8 +27,17 @@ import numpy as np
 from salamandre.backend import Array
 from salamandre.backend.group import ALONE, Group
 
-LAUNCHED = ("OMPI_COMM_WORLD_SIZE", "PMI_SIZE", "PMIX_RANK")  # set by mpirun, mpiexec, srun
+RANKS = {"OMPI_COMM_WORLD_SIZE": "OMPI_COMM_WORLD_RANK", "PMI_SIZE": "PMI_RANK"}
+LAUNCHED = (*RANKS, "PMIX_RANK")  # set by mpirun, mpiexec, srun
 PATIENCE = 2.0  # seconds that rank 0 has to report an error that all ranks have
+
+
+def launched() -> tuple[int, int]:
+    """Return how many processes ``mpirun`` has started, and the number of this one from 0 on."""
+    for size, rank in RANKS.items():
+        if size in os.environ:
+            return int(os.environ[size]), int(os.environ.get(rank, 0))
+    return 1, 0
 
 
 def world(coupled: bool = False) -> Group:

@@ -155,8 +155,8 @@ def _png(figure: Figure, style: Any) -> bytes:
     data = io.BytesIO()
     with rc_context(style), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing from")  # a frame is drawn in its place
-        if figure.get_layout_engine():  # once: a second layout would differ a little
-            figure.draw_without_rendering()
-            figure.set_layout_engine("none")
+        if engine := figure.get_layout_engine():  # once: a second layout would differ a little
+            engine.execute(figure)
+            figure.set_layout_engine(None)  # not "none", with which all is drawn twice
         figure.savefig(data, format="png", dpi=120)
     return data.getvalue()

@@ -6,11 +6,13 @@ import argparse
 import atexit
 import copy
 import sys
+import warnings
 from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
 
 from salamandre.backend import get_backend
+from salamandre.parallel import launched
 from salamandre.program import WrongUsage, usage
 from salamandre.runs.finding import find_run, run_in
 from salamandre.runs.keeping import checked_options, renamed, require_keepable, require_plain
@@ -146,7 +148,8 @@ def open_run(
 ) -> Run:
     """Return a new run, or the one to be resumed, locked until this process ends.
 
-    Changed options are written only if the checkpoints are those of the same engines and games.
+    Changed options are written only if the checkpoints are those of the same engines and games. It
+    warns if ``mpirun`` has started several processes, and each of them trains by itself.
 
     Args:
         options: as :func:`parse_options` returns them.
@@ -163,6 +166,14 @@ def open_run(
     kept = {name: value for name, value in vars(options).items() if name not in OF_THE_FOLDER}
     noted = LearnedImages() if images is None else LearnedImages.of(images, rounds_per_epoch)
     new = Settings.new(options.program, kept, noted)
+    processes, rank = launched()
+    if processes > 1 and rank == 0 and any(one.group.size == 1 for one in (loops or {}).values()):
+        warnings.warn(
+            f"mpirun has started {processes} processes, and each has a run of {options.program} of "
+            f"its own: salamandre train, or a program that gives its engine or game "
+            f"group=parallel.world(), trains one network in all of them",
+            stacklevel=2,
+        )
     run = run_in(options.resume) if options.resume else new_run(options.output, name, new)
     with ExitStack() as lock:
         lock.enter_context(locked(run.folder))

@@ -8,6 +8,7 @@ import os
 import warnings
 from decimal import Decimal
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -53,6 +54,17 @@ def test_a_run_keeps_its_options(run, released):
     assert run.state() == "playing"
     released.pop()()
     assert run.state() == "stopped"
+
+
+def test_processes_that_each_train_by_themselves_are_told(tmp_path, monkeypatch):
+    alone, shared = (SimpleNamespace(group=SimpleNamespace(size=n)) for n in (1, 2))
+    monkeypatch.setenv("OMPI_COMM_WORLD_SIZE", "2")
+    options = options_of("--output", tmp_path)
+    with pytest.warns(UserWarning, match=r"has started 2 processes, and each has a run of p.py"):
+        open_run(options, "name", loops={".": alone})
+    open_run(options, "name", loops={".": shared})
+    monkeypatch.setenv("OMPI_COMM_WORLD_RANK", "1")  # where rank 0 has told it
+    open_run(options, "name", loops={".": alone})
 
 
 def test_a_file_as_output_and_unknown_backends_are_wrong_usage(tmp_path):

@@ -1,4 +1,4 @@
-"""The pages: their programs run, their links lead somewhere, and the site leaves nothing out."""
+"""The pages: their programs run, their links lead somewhere, and everybody can use the site."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from browser import chromium, violations
 
 import salamandre as sal
 
@@ -27,6 +28,10 @@ PAGES = [
     *(str(p.relative_to(ROOT)) for p in sorted(DOCS.rglob("*.md")) if p.name not in GENERATED),
 ]
 HELPERS = {f"salamandre.{name}" for name in ("component", "other_names", "parts")}
+SEEN = (  # by axe-core
+    *("index", "tutorial/index", "tutorial/04-digits", "gallery/index", "gallery/xor"),
+    *("networks", "reference/layers", "reference/generated/salamandre.NeuronLayer"),
+)
 ROOMS = (
     *("backend", "data", "evaluation", "games", "initializers", "inspection", "models", "plots"),
     *("runs", "schedules", "studies", "training"),
@@ -140,14 +145,33 @@ def test_the_pictures_of_the_tutorial_are_drawn_by_its_programs():
         assert all(f'"{name}"' in "".join(programs(page)) for name in shown), page
 
 
-@pytest.mark.slow
-def test_the_site_is_built_without_a_warning(tmp_path):
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The folder of the site, which is built without a warning."""
     pytest.importorskip("sphinx_gallery", reason="the site needs pip install '.[docs]'")
+    folder = tmp_path_factory.mktemp("docs")
     build = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-j", "auto"]
     done = subprocess.run(
-        [*build, "-d", tmp_path / "trees", DOCS, tmp_path / "site"], capture_output=True, text=True
+        [*build, "-d", folder / "trees", DOCS, folder / "site"], capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
+    return folder / "site"
+
+
+@pytest.mark.slow
+def test_the_reference_links_to_the_examples_that_use_a_name(site):
     for name in ("NeuronLayer", "GanGame"):
-        page = (tmp_path / "site/reference/generated" / f"salamandre.{name}.html").read_text()
+        page = (site / "reference/generated" / f"salamandre.{name}.html").read_text()
         assert "Examples that use it" in page
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_pages_are_accessible(site, scheme):
+    with chromium() as browser:
+        page = browser.new_context(offline=True, color_scheme=scheme).new_page()
+        found = {}
+        for name in SEEN:
+            page.goto((site / f"{name}.html").as_uri())
+            found[name] = violations(page)
+        assert not any(found.values()), found

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+from browser import NPM, chromium, package, violations
 from command import call, error_of, only, picture
 
 import salamandre as sal
@@ -17,9 +17,6 @@ import salamandre as sal
 pytest.importorskip("onnx", reason="needs the extra onnx")
 
 from salamandre.pages import find_runtime, write_page
-
-CHROMIUM = os.environ.get("SALAMANDRE_CHROMIUM") or shutil.which("chromium")
-NPM = os.environ.get("SALAMANDRE_NPM")  # a folder where npm has installed onnxruntime-web
 
 
 def small_page(folder, classes=("a", "B"), **options):
@@ -92,16 +89,10 @@ def test_the_command_says_what_is_missing(trained, place):
 
 @pytest.fixture
 def browser():
-    """A headless Chromium."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs playwright")
-    if not CHROMIUM:
-        pytest.skip("needs Chromium: set SALAMANDRE_CHROMIUM to its program")
-    if not NPM:
-        pytest.skip("needs onnxruntime-web: set SALAMANDRE_NPM to where npm has installed it")
-    with playwright.sync_playwright() as started:
-        found = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+    """A headless Chromium, where there is onnxruntime-web."""
+    package("onnxruntime-web")
+    with chromium() as found:
         yield found
-        found.close()
 
 
 def opened(browser, path, **options):
@@ -159,15 +150,10 @@ def test_the_page_draws_what_generate_draws(trained, place, browser):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [390, 1280])
 def test_the_page_is_accessible_at_any_width(trained, place, browser, width, scheme):
-    checker = Path(NPM or "", "node_modules", "axe-core", "axe.min.js")
-    if not checker.is_file():
-        pytest.skip("needs axe-core beside onnxruntime-web: npm install axe-core")
     call("page", "latest", "--output", trained, "--to", "p", "--runtime", NPM)
     viewport = {"width": width, "height": 800}
     page = opened(browser, place / "p/index.html", viewport=viewport, color_scheme=scheme)
-    page.evaluate(checker.read_text())
-    found = page.evaluate("axe.run()")
-    assert [violation["id"] for violation in found["violations"]] == []
+    assert violations(page) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
 
 

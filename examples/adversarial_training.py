@@ -53,7 +53,8 @@ def parse_arguments() -> argparse.Namespace:
     add("--epsilon", nargs="+", type=float, default=[0.1, 0.2, 0.3], metavar="SHARE", help=text)
     add("--images", type=COUNT, metavar="N", help="test images attacked in the end, default all")
     add("--backend", metavar="NAME", help="numpy or cupy, default $SALAMANDRE_BACKEND or numpy")
-    return runs.parse_options(parser, may_change=("images", "data_dir", "backend"))
+    add("--tensorboard", **runs.TENSORBOARD)
+    return runs.parse_options(parser, may_change=("images", "data_dir", "backend", "tensorboard"))
 
 
 def plain_engine(options: argparse.Namespace, train: data.Images, held: data.Images) -> sal.Engine:
@@ -202,6 +203,7 @@ def main() -> None:
         engine.callbacks = (
             *(sal.ProgressBar(), PrintEpochs(LINES[name]), sal.Curves(own)),
             sal.Checkpoint(own / "checkpoint.safetensors", every=sal.Epochs(1)),
+            *([sal.TensorBoard(own / "tensorboard")] if options.tensorboard else []),
         )
         if name == "robust":  # before a catastrophic overfitting, if there is one
             best = own / "best.safetensors"

@@ -80,6 +80,7 @@ def play(
     rounds: int,
     plain: bool,
     backend: str | None,
+    tensorboard: bool,
     whole: runs.Run,
     quiet: bool,
 ) -> tuple[dict[str, float], np.ndarray]:
@@ -101,6 +102,7 @@ def play(
         draw=draw,
         count=1000,
         quiet=quiet,
+        tensorboard=tensorboard,
     )
     if game.interrupted:
         raise KeyboardInterrupt
@@ -111,7 +113,8 @@ def play(
 def study(name: str, options: argparse.Namespace, run: runs.Run) -> list[list[object]]:
     """Play all runs on a mixture, draw them, and return a row for each."""
     seeds = range(options.seed, options.seed + options.runs)
-    settings = {"rounds": options.rounds, "plain": options.plain, "backend": options.backend}
+    kept = ("rounds", "plain", "backend", "tensorboard")
+    settings = {option: getattr(options, option) for option in kept}
     results = studies.repeat(
         partial(play, name=name, whole=run, quiet=options.runs > 1, **settings),
         seeds,
@@ -149,7 +152,9 @@ def parse_arguments() -> argparse.Namespace:
     add("--seed", type=runs.AtLeast(0), default=0, metavar="N", help="of the first run, default 0")
     add("--processes", type=count, metavar="N", help="runs at a time, default the number of cores")
     add("--backend", metavar="NAME", help="numpy or cupy, default $SALAMANDRE_BACKEND or numpy")
-    return runs.parse_options(parser, may_change=("runs", "rounds", "processes", "backend"))
+    add("--tensorboard", **runs.TENSORBOARD)
+    may_change = ("runs", "rounds", "processes", "backend", "tensorboard")
+    return runs.parse_options(parser, may_change=may_change)
 
 
 def main() -> None:

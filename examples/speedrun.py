@@ -79,7 +79,8 @@ def parse_arguments() -> argparse.Namespace:
     add("--seed", type=AMOUNT, default=0, metavar="N", help="of all random numbers, default 0")
     add("--threads", type=COUNT, metavar="N", help="that share a batch, default: as many as pay")
     add("--backend", metavar="NAME", help="numpy or cupy, default $SALAMANDRE_BACKEND or numpy")
-    return runs.parse_options(parser, may_change=("data_dir", "backend", "threads"))
+    add("--tensorboard", **runs.TENSORBOARD)
+    return runs.parse_options(parser, may_change=("data_dir", "backend", "threads", "tensorboard"))
 
 
 def build(options: argparse.Namespace, recipe: Recipe, train: data.Images) -> sal.Network:
@@ -150,6 +151,7 @@ def main() -> None:
         PrintEpochs(),
         sal.Curves(run.folder),
         sal.Checkpoint(run.folder / "checkpoint.safetensors", every=sal.Epochs(1)),
+        *([sal.TensorBoard(run.folder / "tensorboard")] if options.tensorboard else []),
     )
     print(network.summary())
     began = time.process_time()

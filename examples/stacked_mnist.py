@@ -187,6 +187,7 @@ def main() -> None:
         every=options.sample_every,
         metrics={"modes": partial(modes, judge=judge)} if options.evaluate else None,
         evaluate_every=max(1, options.evaluate),
+        tensorboard=options.tensorboard,
     )
     if game.history.records:
         found = game.history.records[-1]

@@ -83,6 +83,7 @@ def test_a_classifier_of_digits_is_looked_into(tmp_path):
 
 def test_a_plain_and_a_robust_network_learn_and_are_attacked(tmp_path):
     options = ("--dataset", "digits", "--epochs", 1, "--epsilon", 0.02, 0.1, "--images", 40)
+    options += ("--tensorboard",)
     done = run("adversarial_training.py", *options, cwd=tmp_path)
     (folder,) = (tmp_path / "runs").glob("digits-adversarial/*")
     table = (folder / "table.md").read_text()
@@ -90,6 +91,7 @@ def test_a_plain_and_a_robust_network_learn_and_are_attacked(tmp_path):
     _, test = sal.data.load("digits")
     x, labels = test.images[:40] / np.float32(test.white), test.labels[:40]
     for name in ("plain", "robust"):
+        assert list((folder / name).glob("tensorboard/events.*"))
         network = sal.Network.load(folder / f"{name}.safetensors")
         right = 100 * float((network.predict(x).argmax(axis=1) == labels).mean())
         rows = [line.split(" | ") for line in table.splitlines() if line.startswith(f"| {name}")]

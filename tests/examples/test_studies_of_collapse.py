@@ -11,7 +11,7 @@ import salamandre as sal
 
 
 def test_gaussians_are_counted_and_animated(tmp_path):
-    options = ("--rounds", "80", "--runs", "2", "--distribution", "ring")
+    options = ("--rounds", "80", "--runs", "2", "--distribution", "ring", "--tensorboard")
     done = run("gan_gaussians.py", *options, cwd=tmp_path)
     assert "mean of 2 runs" in done.stdout
     (study,) = sal.runs.find_runs(tmp_path / "runs")
@@ -19,6 +19,7 @@ def test_gaussians_are_counted_and_animated(tmp_path):
     folder = only_folder(tmp_path)
     assert {"ring.png", "runs.csv", "ring-0", "ring-1"} < {path.name for path in folder.iterdir()}
     assert (folder / "ring-1" / "animation.gif").exists()
+    assert list(folder.glob("ring-1/tensorboard/events.*"))
     before = table(folder / "runs.csv")
     assert [row["seed"] for row in before] == ["0", "1"]
     assert "80 of 80 rounds" in call("show", "ring-1", "--output", tmp_path / "runs")
@@ -54,10 +55,11 @@ def test_the_study_of_collapse_counts_modes_of_a_mixture(tmp_path):
 
 def test_stacks_are_played_and_their_modes_counted(tmp_path):
     options = ("--players", "quarter", "--stacks", "64", "--batch-size", "8", "--evaluate", "4")
+    options = (*options, "--tensorboard")
     done = run("stacked_mnist.py", *DIGITS, *options, "--rounds", "4", cwd=tmp_path)
     assert "of 1000 modes" in done.stdout
     folder = only_folder(tmp_path)
-    assert files_of(folder) == FILES - {"nearest.png"} | {"metrics.csv"}
+    assert files_of(folder) == FILES - {"nearest.png"} | {"metrics.csv", "tensorboard"}
     assert 1 <= float(table(folder / "metrics.csv")[-1]["modes"]) <= 1000
     plain = ("--players", "dcgan", "--penalty", "0", "--pack", "2", "--evaluate", "0")
     plain = (*options, *plain, "--output", "plain", "--rounds", "1")

@@ -95,7 +95,8 @@ assert [row.state for row in rows] == ["finished"] * 2
     "dask": f"""{STUDY}
 try:
     from distributed import LocalCluster
-    address = LocalCluster(1, processes=False, threads_per_worker=1).scheduler_address
+    one = dict(n_workers=1, threads_per_worker=1, processes=False, protocol="tcp")
+    address = LocalCluster(**one, dashboard_address=None).scheduler_address
 except ImportError:
     address = "tcp://127.0.0.1:9"
 rows = Study(plan, "dask").run(cluster=address.replace("tcp:", "dask:"))

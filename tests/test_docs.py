@@ -146,10 +146,10 @@ def test_the_pictures_of_the_tutorial_are_drawn_by_its_programs():
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
+def site(tmp_path_factory) -> Path:
     """The folder of the site, which is built without a warning."""
     pytest.importorskip("sphinx_gallery", reason="the site needs pip install '.[docs]'")
-    folder = tmp_path_factory.mktemp("docs")
+    folder = tmp_path_factory.mktemp("site")
     build = [sys.executable, "-m", "sphinx", "-q", "-W", "--keep-going", "-j", "auto"]
     done = subprocess.run(
         [*build, "-d", folder / "trees", DOCS, folder / "site"], capture_output=True, text=True
@@ -159,7 +159,8 @@ def site(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_the_reference_links_to_the_examples_that_use_a_name(site):
+def test_the_site_says_its_version_and_leads_from_names_to_examples(site):
+    assert f"Salamandre {sal.__version__}" in (site / "index.html").read_text()
     for name in ("NeuronLayer", "GanGame"):
         page = (site / "reference/generated" / f"salamandre.{name}.html").read_text()
         assert "Examples that use it" in page
@@ -175,3 +176,42 @@ def test_pages_are_accessible(site, scheme):
             page.goto((site / f"{name}.html").as_uri())
             found[name] = violations(page)
         assert not any(found.values()), found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("chapter", [p.stem for p in sorted(DOCS.glob("tutorial/[0-9]*.md"))])
+def test_a_notebook_of_the_tutorial_shows_pictures(chapter, site, tmp_path):
+    shown = executed(site, chapter, tmp_path)
+    assert any("image/png" in output for output in shown)
+
+
+@pytest.mark.slow
+def test_a_notebook_shows_networks_histories_images_games_and_runs(site, tmp_path):
+    program = """
+from salamandre.runs.settings import LearnedImages, Settings
+
+settings = Settings.new("mine", {"rate": 3}, LearnedImages())
+display(hand, game.history, train, game, sal.runs.new_run("runs", "mine", settings))
+"""
+    *_, network, history, images, played, run = (
+        output["text/html"]
+        for output in executed(site, "10-handwriting", tmp_path, program)
+        if "text/html" in output
+    )
+    assert "<svg" in network and "<table" in run
+    assert all("data:image/png" in html for html in (history, images, played))
+
+
+def executed(site: Path, chapter: str, folder: Path, more: str = "") -> list[dict[str, str]]:
+    """Return what a notebook of the site shows, by media type; it learns for a moment only."""
+    import nbformat
+    from nbclient import NotebookClient
+
+    (path,) = site.glob(f"_downloads/*/{chapter}.ipynb")
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells.append(nbformat.v4.new_code_cell(more))
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for cell in code:
+        cell.source = shortened(cell.source)
+    NotebookClient(notebook, resources={"metadata": {"path": str(folder)}}).execute()
+    return [output.data for cell in code for output in cell.outputs if "data" in output]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from sphinx.application import Sphinx
 CHAPTERS = "tutorial/"
 RESULTS = "../benchmarks/results/"
 CODE = re.compile(r"(``.+?``|:\w+:`.+?`)")
+LINK = re.compile(r"(!?)\[([^]]*)\]\((?!http)([^)]+)\)")
 
 
 def escape(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
@@ -45,11 +48,23 @@ def forget_names(docs: Path) -> None:
 
 
 def write_notebooks(docs: Path) -> None:
-    """Write the pages of the tutorial as notebooks."""
+    """Write the pages of the tutorial as notebooks, which hold their pictures."""
     for page in docs.glob(f"{CHAPTERS}[0-9]*.md"):
         notebook = jupytext.read(page, fmt="md")
         notebook.metadata["kernelspec"] = {"name": "python3", "display_name": "Python 3"}
+        for cell in notebook.cells:
+            if cell.cell_type == "markdown":
+                cell.source = LINK.sub(partial(taken_along, page.parent), cell.source)
         jupytext.write(notebook, page.with_suffix(".ipynb"))
+
+
+def taken_along(folder: Path, link: re.Match[str]) -> str:
+    """Return a picture with its bytes, a link to another notebook, or a link's text alone."""
+    picture, text, target = link.groups()
+    if picture:
+        content = base64.b64encode((folder / target).read_bytes()).decode()
+        return f"![{text}](data:image/png;base64,{content})"
+    return f"[{text}]({target[:-3]}.ipynb)" if target[0].isdigit() else text
 
 
 def offer_notebook(app: Sphinx, page: str, text: list[str]) -> None:

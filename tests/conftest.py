@@ -76,6 +76,14 @@ def _seeded_pytorch():
         torch.manual_seed(0)
 
 
+@pytest.fixture(autouse=True)
+def _quick_pictures(request, monkeypatch):
+    """Let pictures have no layout, which takes longer than drawing, but where they are tested."""
+    layout = sys.modules.get("matplotlib.layout_engine")
+    if layout and "plots" not in request.path.parts:
+        monkeypatch.setattr(layout.ConstrainedLayoutEngine, "execute", lambda *_: None)
+
+
 @pytest.fixture
 def random() -> np.random.Generator:
     """Random numbers that are the same whichever tests have run before."""

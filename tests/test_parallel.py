@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
 import sys
 import types
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import ranks
+from command import call
 from ranks import BATCH, classifier, start
 
 import salamandre as sal
@@ -27,10 +27,10 @@ def alone():
     return ranks.equal(ALONE)
 
 
-@pytest.fixture(scope="module", params=[2, 4])
-def shared(request, tmp_path_factory):
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
     path = tmp_path_factory.mktemp("ranks") / "found.npz"
-    done = start(request.param, PROGRAM, "equal", path)
+    done = start(2, PROGRAM, "equal", path)
     assert done.returncode == 0, done.stderr
     return np.load(path)
 
@@ -48,7 +48,7 @@ def test_a_rank_that_is_killed_ends_the_run_and_others_go_on(tmp_path):
     whole, resumed = classifier(ALONE), classifier(ALONE)
     resumed.resume(checkpoint)
     assert resumed.step == 6
-    done = start(4, PROGRAM, "resumed", checkpoint)
+    done = start(4, PROGRAM, "resumed", checkpoint)  # which learns what one process does
     assert done.returncode == 0, done.stderr
     resumed.run(2)
     whole.run(2)
@@ -79,18 +79,13 @@ def test_networks_that_differ_are_refused(tmp_path):
 
 @needs_mpi
 def test_the_command_trains_one_run_and_another_number_of_ranks_goes_on(tmp_path):
-    command = ("-m", "salamandre", "train", "--output", tmp_path)
-    done = start(
-        2, *command, "--dataset", "digits", "--batch-size", "400", "--epochs", "2", "--yes"
-    )
+    words = ("--dataset", "digits", "--batch-size", "400", "--epochs", "2", "--yes")
+    done = start(2, "-m", "salamandre", "train", "--output", tmp_path, *words)
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("6 rounds, 2 epochs") == 1
     (run,) = find_runs(tmp_path)
     assert run.played() == 2
-    done = subprocess.run(
-        [sys.executable, *map(str, command), "--resume", "latest", "--epochs", "3"]
-    )
-    assert done.returncode == 0
+    call("train", "--output", tmp_path, "--resume", "latest", "--epochs", 3)
     assert run.played() == 3
 
 

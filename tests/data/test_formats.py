@@ -352,6 +352,7 @@ def test_other_pictures_are_refused(drawn, tmp_path, more, message):
 # -- the published files -------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not REAL, reason="SALAMANDRE_DATA names no folder with the published data sets")
 def test_the_published_files():
     if not (Path(REAL) / "cifar-10-images.tar.gz").is_file():

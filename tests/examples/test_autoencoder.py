@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from command import call, table
-from small_runs import DIGITS, files_of, only_folder, run, run_here
+from small_runs import DIGITS, files_of, only_folder, run, run_alone
 
 import salamandre as sal
 
@@ -32,7 +32,7 @@ AUTOENCODER = {
 )
 def test_autoencoders(tmp_path, options, also):
     words = (*DIGITS, "--epochs", "1", *options)
-    printed = run_here("autoencoder.py", *words, cwd=tmp_path).stdout
+    printed = run("autoencoder.py", *words, cwd=tmp_path).stdout
     folder = only_folder(tmp_path)
     assert files_of(folder) == {*AUTOENCODER, *also}
     (record,) = table(folder / "metrics.csv")
@@ -57,22 +57,22 @@ def test_autoencoders(tmp_path, options, also):
 
 def test_an_autoencoder_is_continued_and_learns(tmp_path):
     options = (*DIGITS, "--hidden", "64", "--latent", "8", "--loss", "l2", "--epochs", "30")
-    run("autoencoder.py", *options, cwd=tmp_path)  # as a user does
+    run_alone("autoencoder.py", *options, cwd=tmp_path)
     folder = only_folder(tmp_path)
     rows = table(folder / "metrics.csv")
     assert len(rows) == 30 and float(rows[-1]["squared"]) < float(rows[0]["squared"]) / 3
     before = sal.Network.load(folder / "model.safetensors").parameters
     (folder / "model.safetensors").unlink()
-    run_here("autoencoder.py", "--resume", "latest", cwd=tmp_path)
+    run("autoencoder.py", "--resume", "latest", cwd=tmp_path)
     assert np.array_equal(sal.Network.load(folder / "model.safetensors").parameters, before)
     words = ("--resume", "latest", "--latent", "9")
-    done = run_here("autoencoder.py", *words, cwd=tmp_path, code=2)
+    done = run("autoencoder.py", *words, cwd=tmp_path, code=2)
     assert "--latent is [8] in digits-" in done.stderr
 
 
 def test_a_study_of_the_bottleneck(tmp_path):
     options = (*DIGITS, "--hidden", "32", "--latent", "1", "4", "--epochs", "2")
-    run("autoencoder.py", *options, cwd=tmp_path)  # whose end releases the run
+    run("autoencoder.py", *options, cwd=tmp_path)
     folder = only_folder(tmp_path)
     names = {"settings.json", "runs.csv", "study.png", "study-images.png", "latent-1", "latent-4"}
     assert files_of(folder) == names
@@ -87,7 +87,7 @@ def test_a_study_of_the_bottleneck(tmp_path):
         assert float(row["pca squared"]) == pytest.approx((left**2).sum() / len(test), rel=1e-3)
     assert "2 of 2 epochs" in call("show", "latent-4", "--output", tmp_path / "runs")
     before = table(folder / "runs.csv")
-    run_here("autoencoder.py", "--resume", "latest", cwd=tmp_path)
+    run("autoencoder.py", "--resume", "latest", cwd=tmp_path)
     assert table(folder / "runs.csv") == before
 
 
@@ -103,6 +103,6 @@ def test_a_study_of_the_bottleneck(tmp_path):
     ],
 )
 def test_mistakes_of_autoencoders(tmp_path, options, message):
-    done = run_here("autoencoder.py", *DIGITS, *options, cwd=tmp_path, code=2)
+    done = run("autoencoder.py", *DIGITS, *options, cwd=tmp_path, code=2)
     assert message in done.stderr.splitlines()[-1]
     assert not (tmp_path / "runs").exists()

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from command import letters
 from safetensors.numpy import save_file
-from small_runs import run, run_here
+from small_runs import run
 
 import salamandre as sal
 from salamandre import models
@@ -24,7 +24,7 @@ def _own_cache(tmp_path, monkeypatch):
 
 def mistake(*words, cwd):
     """Run an example wrongly, and return the sentence about the mistake."""
-    (line,) = run_here(*words, cwd=cwd, code=2).stderr.splitlines()
+    (line,) = run(*words, cwd=cwd, code=2).stderr.splitlines()
     return line
 
 

@@ -35,7 +35,7 @@ from small_runs import DIGITS, run
 )
 def test_mistakes_get_one_sentence(tmp_path, example, arguments, message):
     done = run(example, *arguments, cwd=tmp_path, code=2)
-    assert message in done.stderr.splitlines()[-1] and done.returncode == 2
+    assert message in done.stderr.splitlines()[-1]
     assert not (tmp_path / "runs").exists()
 
 
@@ -60,5 +60,5 @@ def test_mistakes_get_one_sentence(tmp_path, example, arguments, message):
 )
 def test_mistakes_of_games(tmp_path, program, arguments, message):
     done = run(program, *DIGITS, "--evaluate", "0", *arguments, cwd=tmp_path, code=2)
-    assert message in done.stderr.splitlines()[-1] and done.returncode == 2
+    assert message in done.stderr.splitlines()[-1]
     assert not (tmp_path / "runs").exists()

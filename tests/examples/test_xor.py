@@ -18,7 +18,7 @@ import salamandre as sal
 
 
 def test_xor_draws_its_study(tmp_path):
-    done = run("xor.py", "--runs", "2", cwd=tmp_path)
+    done = run("xor.py", "--runs", "2", "--processes", "1", cwd=tmp_path)
     folder = only_folder(tmp_path)
     for structure, rate in (("2-2-1", "0.03"), ("2-4-1", "0.3"), ("2-2-2-1", "0.3")):
         assert f"{structure}, learning rate {rate}: 2 of 2 runs above 95%" in done.stdout

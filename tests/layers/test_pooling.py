@@ -28,7 +28,7 @@ def test_pooling_against_pytorch(kind, kernel, stride, padding, image, backend, 
     theirs = nn.MaxPool2d if kind == "Max" else nn.AvgPool2d
     layer, module = ours(kernel, stride, padding), theirs(kernel, stride, padding)
     agrees([layer], module, (3, *image), backend, host)
-    x = random.normal(size=(2, 2, *image))
+    x = random.normal(size=(1, 2, *image))
     assert gradient_check(layer, x, backend=backend).worst < 1e-6
 
 

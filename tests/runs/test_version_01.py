@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 from command import call, error_of, table
 from PIL import Image
+from small_runs import run as example
 
 from salamandre.runs import find_run, find_runs
 
@@ -25,18 +24,7 @@ CLASSIFIER = "digits-classifier-20261126-114536"
 def place(tmp_path, monkeypatch):
     shutil.copytree(ROOT / "tests/fixtures/runs-0.1", tmp_path / "runs")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
     return tmp_path
-
-
-def example(program, *arguments, code=0):
-    done = subprocess.run(
-        [sys.executable, ROOT / "examples" / program, *map(str, arguments)],
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == code, done.stderr
-    return done.stderr if code else done.stdout
 
 
 def test_they_are_listed_and_shown(place):
@@ -90,16 +78,18 @@ def test_a_run_of_the_command_goes_on(place):
 def test_runs_of_examples_go_on(place):
     file = Path("runs", GAME, "curves.csv")
     before = table(file)
-    done = example("wgan_mnist.py", "--resume", file.parent, code=2)
-    assert "is one of gan_mnist.py" in done
-    example("gan_mnist.py", "--resume", file.parent, "--rounds", 60, "--evaluate", 0)
+    done = example("wgan_mnist.py", "--resume", file.parent, cwd=place, code=2)
+    assert "is one of gan_mnist.py" in done.stderr
+    more = ("--rounds", 60, "--evaluate", 0)
+    example("gan_mnist.py", "--resume", file.parent, *more, cwd=place)
     assert table(file)[: len(before)] == before and len(table(file)) == 60
     assert find_run(GAME, "runs").state() == "complete"
     file = Path("runs", CLASSIFIER, "curves.csv")
     before = table(file)
-    done = example("mnist_classifier.py", "--resume", file.parent, "--epochs", 9, code=2)
-    assert f"--epochs is 20 in runs/{CLASSIFIER} and stays so" in done
-    assert "continuing after step 66" in example("mnist_classifier.py", "--resume", file.parent)
+    words = ("mnist_classifier.py", "--resume", file.parent)
+    done = example(*words, "--epochs", 9, cwd=place, code=2)
+    assert f"--epochs is 20 in runs/{CLASSIFIER} and stays so" in done.stderr
+    assert "continuing after step 66" in example(*words, cwd=place).stdout
     rows = table(file.with_name("metrics.csv"))
     assert [float(row["epoch"]) for row in rows] == list(range(1, 21))
     for row, earlier in zip(rows, before, strict=False):

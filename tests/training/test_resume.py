@@ -102,7 +102,7 @@ def assert_ends_as(whole, folder):
 
 def test_a_run_killed_again_and_again_ends_as_one_that_was_not(tmp_path, whole):
     chance = random.Random(0)
-    for _ in range(8):
+    for _ in range(4):
         process = start(tmp_path)
         process.stdout.readline()  # it learns
         time.sleep(chance.uniform(0, 0.1))

@@ -41,7 +41,8 @@ class Backend:
     xp: Any
     shares_batches = False  # whether several threads compute sooner than one
     compiled = False  # whether operations run as loops of Numba's
-    #: Examples up to which plain gradient descent is sooner done without writing the gradient.
+    #: Examples up to which plain gradient descent is sooner done without writing the gradient,
+    #: for which it keeps a copy of them.
     few = 0
 
     #: What records the device work of the calling thread, ``None``: it is done at once.
@@ -108,6 +109,13 @@ class Backend:
     def in_slices(self, count: int, work: Callable[[slice], None]) -> None:
         """Call ``work`` on all of ``count`` numbers, or on slices of them at the same time."""
         work(slice(None))
+
+    def add_product(self, a: Array, b: Array, factor: float, out: Array) -> None:
+        """Add ``factor`` a b to ``out``; all three are matrices."""
+        product = self.xp.dot(a, b)
+        if factor != 1:
+            product *= factor
+        out += product
 
     def scalar(self, value: Array) -> Any:
         """Return a single number as a float; on a GPU, as an array that ``float`` waits for."""

@@ -11,6 +11,7 @@ import numpy as np
 from numpy import ndarray
 
 from salamandre.backend.base import Array, Backend, RandomStream
+from salamandre.backend.blas import add_product
 from salamandre.backend.operation import Operation, in_order
 from salamandre.backend.random import NumpyStream
 from salamandre.backend.team import free_threads, team
@@ -31,7 +32,7 @@ class NumpyBackend(Backend):
     name = "numpy"
     shares_batches = True
     xp = np
-    few = 8
+    few = 128
 
     def __init__(self, compiled: bool | None = None) -> None:
         if compiled is None:
@@ -64,11 +65,17 @@ class NumpyBackend(Backend):
         size = -(-count // (threads * GRAIN)) * GRAIN
         team(threads).run(lambda group: work(slice(group.rank * size, (group.rank + 1) * size)))
 
+    def add_product(self, a: Array, b: Array, factor: float, out: Array) -> None:
+        """As the base, without memory for the product."""
+        if not add_product(a, b, factor, out):
+            super().add_product(a, b, factor, out)
+
     def run(self, operation: Operation, arguments: tuple[Any, ...]) -> None:
         """Run the compiled loop where it pays and the arrays' memory allows it, or array code."""
         if self.compiled and operation.loop and arguments[0].size >= operation.least:
-            given = in_order(arguments, ndarray, operation.elementwise)
+            over = operation.loop_in_place is not None and arguments[-1] is arguments[0]
+            given = in_order(arguments[:-1] if over else arguments, ndarray, operation.elementwise)
             if given is not None:
-                operation.machine_code(*given)
+                (operation.code_in_place if over else operation.machine_code)(*given)
                 return
         operation.reference(np, *arguments)

@@ -31,6 +31,7 @@ class Operation:
         name: that of the reference.
         reference: the plain array code.
         loop: the same as a loop over the elements for Numba, or ``None``.
+        loop_in_place: see :meth:`Elementwise.in_place`, or ``None``.
         kernel: the same as CUDA code, the arguments of :meth:`cuda`, or ``None``.
         steps: the same by other operations, for a GPU, or ``None``.
         elementwise: whether all arrays have one shape, and their order does not matter.
@@ -46,6 +47,7 @@ class Operation:
         self.name = reference.__name__
         self.reference = reference
         self.loop: Callable[..., None] | None = None
+        self.loop_in_place: Callable[..., None] | None = None
         self.kernel: tuple[str, str, str, Callable[..., tuple[Any, ...]]] | None = None
         self.steps: Callable[..., None] | None = None
 
@@ -95,12 +97,28 @@ class Operation:
         assert self.loop is not None
         return compiled(self.loop)
 
+    @functools.cached_property
+    def code_in_place(self) -> Callable[..., None]:
+        """The same of the loop in place."""
+        from salamandre.backend.compilation import compiled
+
+        assert self.loop_in_place is not None
+        return compiled(self.loop_in_place)
+
 
 class Elementwise(Operation):
-    """An operation on arrays of one shape, element by element."""
+    """An operation on arrays of one shape, element by element; the last argument is written."""
 
     elementwise = True
     least = 2**12
+
+    def in_place(self, loop: Callable[..., None]) -> Callable[..., None]:
+        """Add a loop for results that overwrite the first array, which it takes as the only one.
+
+        Of two names of one memory the compiler cannot know that they are safe to vectorize.
+        """
+        self.loop_in_place = loop
+        return loop
 
 
 def in_order(arguments: Sequence[Any], is_array: Any, elementwise: bool) -> list[Any] | None:

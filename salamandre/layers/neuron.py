@@ -71,6 +71,13 @@ class NeuronLayer(ActivatedLayer):
         self.activation.build((self.outputs,))
         return (self.outputs,)
 
+    def plan(self, ctx: Context) -> None:
+        """As the base; a rectifier is left to the operation that adds the bias."""
+        super().plan(ctx)
+        standard = all(self.activation.is_standard(name) for name in ("function", "gradient"))
+        fused = standard and self.biased and not (ctx.keeps_z or ctx.parts[0].logits)
+        ctx.slope = self.activation.slope if fused else None
+
     def compute(self, x: Array, ctx: Context) -> Array:
         """Return f(x Wᵀ + b)."""
         if self.noise:
@@ -79,9 +86,12 @@ class NeuronLayer(ActivatedLayer):
         ctx.x = x
         if ctx.before is not None and ctx.before.keeps_z:  # x is a mixture: so is x Wᵀ + b
             ctx.z = mixture(ctx, ctx.before.z, "z")
-        else:
-            ctx.z = affine(ctx, x, self.weights, self.bias)
-        return self.activation.compute(ctx.z, ctx.parts[0])
+            return self.activation.compute(ctx.z, ctx.parts[0])
+        ctx.z = affine(ctx, x, self.weights, self.bias, ctx.slope)
+        if ctx.slope is None:
+            return self.activation.compute(ctx.z, ctx.parts[0])
+        ctx.parts[0].x, ctx.parts[0].y = None, ctx.z  # rectified with the bias
+        return ctx.z
 
     def backprop(self, dy: Array, ctx: Context) -> Array:
         """Write dW = dzᵀ x and db = Σ_n dz with dz = dy f'(z); return dx = dz W, without noise."""
@@ -93,7 +103,7 @@ class NeuronLayer(ActivatedLayer):
     def descend(self, rate: float, ctx: Context) -> None:
         """W ← W - η dzᵀ x and b ← b - η Σ_n dz."""
         ((dz, x),) = ctx.postponed
-        descend(ctx.backend, self.weights, self.bias, dz.T, x, rate)
+        descend(ctx, dz, x, self.weights, self.bias, rate)
 
     def complete(self, ctx: Context) -> None:
         """Write dW = dzᵀ x and db = Σ_n dz."""

@@ -168,13 +168,13 @@ CASES: dict[str, Any] = {
     "cross_entropy": lambda s: (
         *(s.rows().T.copy(), s.labels(), 0.3 * s.slope, s.rows()[:, 0].copy(), s.rows().T.copy()),
     ),
-    "descend": lambda s: (
-        *(s.array(7, s.channels), s.array(7), s.array(7, 2 * s.count)),
-        *(s.array(2 * s.count, s.channels), s.slope),
+    "descend_one": lambda s: (
+        *(s.array(7, s.channels), s.array(7), s.array(7), s.array(s.channels), s.slope),
     ),
     "leaky_relu": lambda s: (s.any_order(), s.slope, s.any_order()),
     "leaky_relu_gradient": lambda s: (s.any_order(), s.any_order(), s.slope, s.any_order()),
     "add_bias": lambda s: (s.rows(), *s.many_features(1), s.slope),
+    "add_bias_to_features": lambda s: (s.rows().T.copy(), *s.many_features(1), s.slope),
     "moments": lambda s: (s.rows(), *s.many_features(2)),
     "part_moments": lambda s: (s.rows(), *s.parts(2)),
     "join_moments": lambda s: (*s.parts(2), (s.count * 37,), *s.many_features(2)),
@@ -228,6 +228,19 @@ def test_what_replaces_an_operation_agrees_with_its_reference(name, runner, runn
             assert np.allclose(ours, reference, tolerance, tolerance)
 
     agrees()
+
+
+@pytest.mark.parametrize("operation", [leaky_relu, leaky_relu_gradient])
+@settings(max_examples=20, deadline=None)
+@given(sizes=SIZES)
+def test_results_that_overwrite_the_first_array_are_the_same(operation, sizes):
+    first, *others, out = CASES[operation.name](sizes)
+    operation.reference(np, first, *others, out)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(operation, "least", 0)
+        patch.setattr(operation, "reference", refuse)
+        operation(NumpyBackend(compiled=True), first, *others, first)
+    assert np.allclose(first, out, rtol=1e-6)
 
 
 @pytest.mark.skipif(cuda_on_cpu.NVCC is None, reason="needs NVIDIA's compiler")

@@ -10,14 +10,25 @@ from collections.abc import Sequence
 from typing import Any
 
 from salamandre.backend.operation import Array, Operation
+from salamandre.backend.operations.rectifier import add_bias_to_features
 
 
-def affine(ctx: Any, x: Array, weights: Array, bias: Array | None = None, name: str = "z") -> Array:
-    """Return x Wᵀ + b, (N, outputs); ``name`` is of the buffer."""
+def affine(
+    ctx: Any,
+    x: Array,
+    weights: Array,
+    bias: Array | None = None,
+    slope: float | None = None,
+    name: str = "z",
+) -> Array:
+    """Return x Wᵀ + b, (N, outputs); ``name`` is of the buffer.
+
+    With a ``slope``, what is below zero is multiplied by it when the bias is added.
+    """
     z = ctx.buffer(name, (len(x), len(weights)), by_feature=True)
     ctx.xp.dot(weights, x.T, out=z.T)
     if bias is not None:
-        z += bias
+        add_bias_to_features(ctx.backend, z.T, bias, 1.0 if slope is None else slope)
     return z
 
 
@@ -42,8 +53,8 @@ def affine_parameters(
     """Write dW = dzᵀ x and db = Σ_n dz, or add to them where ``ctx.adds``.
 
     Args:
-        ctx: where it ``postpones``, the factors of dW are kept: for the pass that follows, as one
-            product of the rows of both is faster than two, or for :func:`descend`.
+        ctx: where it ``postpones``, the factors of dW are kept: for the pass that follows, whose
+            products are then added to what is in the cache, or for :func:`descend`.
         dz: ``None`` means zero.
         x: (N, inputs).
         d_weights: (outputs, inputs).
@@ -57,7 +68,7 @@ def affine_parameters(
     if getattr(given, "shape", None) != (len(x), len(d_weights)):
         raise ValueError(f"dE/dz must be an array ({len(x)}, {len(d_weights)})")
     if ctx.run.postpones and ctx.postpones:  # x may be an array of the user's, who may change it
-        rows = ctx.buffer("inputs", x.shape)
+        rows = ctx.buffer_like("inputs", x)
         rows[...] = x
         ctx.postponed = [(dz, rows)]
         return
@@ -83,53 +94,42 @@ def affine_product(
     ctx: Any, factors: Sequence[tuple[Array, Array]], d_weights: Array, adds: bool = False
 ) -> None:
     """Write the sum of the products dzᵀ x of some factors (dz, x), or add it."""
-    all_dz, all_x = zip(*factors, strict=True)
-    rows, inputs = _stacked(ctx, "rows", all_dz), _stacked(ctx, "inputs", all_x)
-    out = ctx.backend.workspace("d_weights", d_weights.shape, ctx.dtype) if adds else d_weights
-    ctx.xp.dot(rows.T, inputs, out=out)
-    if adds:
-        d_weights += out
+    for dz, x in factors:
+        if adds:
+            ctx.backend.add_product(dz.T, x, 1.0, d_weights)
+        else:
+            ctx.xp.dot(dz.T, x, out=d_weights)
+        adds = True
+
+
+def descend(ctx: Any, dz: Array, x: Array, weights: Array, bias: Array | None, rate: float) -> None:
+    """W ← W - rate dzᵀ x and b ← b - rate Σ_n dz."""
+    if len(x) == 1:  # a loop is sooner done than BLAS is called
+        descend_one(ctx.backend, weights, bias, dz.reshape(-1), x.reshape(-1), rate)
+        return
+    ctx.backend.add_product(dz.T, x, -rate, weights)
+    if bias is not None:
+        bias -= rate * ctx.xp.dot(dz.T, ctx.backend.ones(len(dz), ctx.dtype))
 
 
 @Operation
-def descend(xp: Any, weights: Array, bias: Array | None, dz: Array, x: Array, rate: float) -> None:
-    """W ← W - rate dzᵀ x and b ← b - rate Σ_n dz, for few examples.
-
-    Shapes: weights (outputs, inputs), bias (outputs,) or ``None``, dz (outputs, N), x (N, inputs).
-    """
-    weights -= rate * xp.dot(dz, x)
+def descend_one(
+    xp: Any, weights: Array, bias: Array | None, dz: Array, x: Array, rate: float
+) -> None:
+    """As :func:`descend`, for one example: dz (outputs,), x (inputs,)."""
+    weights -= (rate * dz)[:, None] * x
     if bias is not None:
-        bias -= rate * dz.sum(axis=1)
+        bias -= rate * dz
 
 
-@descend.compiled
-def _descend(weights: Array, bias: Array | None, dz: Array, x: Array, rate: float) -> None:
-    count = len(x)
-    fours = count - count % 4
+@descend_one.compiled
+def _descend_one(weights: Array, bias: Array | None, dz: Array, x: Array, rate: float) -> None:
     for o in range(len(weights)):
-        row = weights[o]
-        for n in range(0, fours, 4):  # four at a time: the row is read and written less often
-            a, b = rate * dz[o, n], rate * dz[o, n + 1]
-            c, d = rate * dz[o, n + 2], rate * dz[o, n + 3]
-            for i in range(row.size):
-                row[i] -= a * x[n, i] + b * x[n + 1, i] + c * x[n + 2, i] + d * x[n + 3, i]
-        for n in range(fours, count):
-            a = rate * dz[o, n]
-            for i in range(row.size):
-                row[i] -= a * x[n, i]
+        row, step = weights[o], rate * dz[o]
+        for i in range(row.size):
+            row[i] -= step * x[i]
         if bias is not None:
-            for n in range(count):
-                bias[o] -= rate * dz[o, n]
-
-
-def _stacked(ctx: Any, name: str, arrays: Sequence[Array]) -> Array:
-    """Return arrays (N_k, C) as one of all their rows."""
-    first = arrays[0]
-    if len(arrays) == 1:
-        return first
-    shape = sum(map(len, arrays)), first.shape[1]
-    out = ctx.buffer(f"all {name}", shape, by_feature=not first.flags.c_contiguous)
-    return ctx.xp.concatenate(arrays, out=out)
+            bias[o] -= step
 
 
 def affine_input(ctx: Any, dz: Array, weights: Array, name: str = "dx") -> Array:

@@ -22,6 +22,12 @@ def _leaky_relu(x: Array, slope: float, out: Array) -> None:
         out[i] = (slope * x[i] if slope > 0 else slope) if x[i] <= 0 else x[i]
 
 
+@leaky_relu.in_place
+def _rectify(x: Array, slope: float) -> None:
+    for i in range(x.size):
+        x[i] = (slope * x[i] if slope > 0 else slope) if x[i] <= 0 else x[i]
+
+
 leaky_relu.cuda("T x, T slope", "T out", "out = x > 0 || x != x ? x : slope ? slope * x : T(0);")
 
 
@@ -38,6 +44,12 @@ def leaky_relu_gradient(xp: Any, dy: Array, y: Array, slope: float, out: Array) 
 def _leaky_relu_gradient(dy: Array, y: Array, slope: float, out: Array) -> None:
     for i in range(y.size):
         out[i] = dy[i] if y[i] > 0 else slope * dy[i]
+
+
+@leaky_relu_gradient.in_place
+def _rectify_gradient(dy: Array, y: Array, slope: float) -> None:
+    for i in range(y.size):
+        dy[i] = dy[i] if y[i] > 0 else slope * dy[i]
 
 
 leaky_relu_gradient.cuda("T dy, T y, T slope", "T out", "out = y > 0 ? dy : slope * dy;")
@@ -60,12 +72,39 @@ def _add_bias(z: Array, bias: Array, slope: float) -> None:
             row[c] = (slope * value if slope > 0 else slope) if value <= 0 else value
 
 
+SUM = """
+    const T sum = z + bias;
+    z = sum > 0 || sum != sum || slope == 1 ? sum : slope ? slope * sum : T(0);
+"""
+
 add_bias.cuda(
     "T bias, T slope",
     "T z",
-    """
-    const T sum = z + bias;
-    z = sum > 0 || sum != sum || slope == 1 ? sum : slope ? slope * sum : T(0);
-    """,
+    SUM,
     lambda z, bias, slope: (bias, slope, z),
+)
+
+
+@Operation
+def add_bias_to_features(xp: Any, z: Array, bias: Array, slope: float) -> None:
+    """As :func:`add_bias`, of features (C, M) in rows."""
+    z += bias[:, None]
+    if slope != 1:
+        leaky_relu.reference(xp, z, slope, z)
+
+
+@add_bias_to_features.compiled
+def _add_bias_to_features(z: Array, bias: Array, slope: float) -> None:
+    for c in range(bias.size):
+        row, more = z[c], bias[c]
+        for m in range(row.size):
+            value = row[m] + more
+            row[m] = (slope * value if slope > 0 else slope) if value <= 0 else value
+
+
+add_bias_to_features.cuda(
+    "T bias, T slope",
+    "T z",
+    SUM,
+    lambda z, bias, slope: (bias.reshape(-1, 1), slope, z),
 )

@@ -53,9 +53,9 @@ def _works() -> dict[str, Work]:
     works["round with gradient penalty, 2 critic steps"] = Work(
         "perceptron_round", (PENALTY,), DENSE
     )
-    works["round of a conditional GAN"] = Work("cgan_round", (), DENSE[:2])
+    works["round of a conditional GAN"] = Work("cgan_round", (), DENSE)
     works["CNN, windows 3×3, Adam, batch 64"] = Work("small_cnn", (), [*IMAGES, "JAX"])
-    works["CNN for MNIST, batch-norm, dropout"] = Work("mnist_cnn", (), IMAGES)
+    works["CNN for MNIST, batch-norm, dropout"] = Work("mnist_cnn", (), [*IMAGES, "JAX"])
     works["round of a DCGAN, 32×32"] = Work("dcgan_round", (), IMAGES)
     for transposed, inputs, outputs, size in LAYERS:
         kind = "transposed convolution" if transposed else "convolution"
@@ -65,7 +65,7 @@ def _works() -> dict[str, Work]:
     for images, gradient in ((1, False), (1, True), (8, True)):
         more = " and gradient by the image" if gradient else ""
         works[f"SqueezeNet 1.1, {images} × 227×227, forward{more}"] = Work(
-            "squeezenet", (images, gradient), IMAGES[1:]
+            "squeezenet", (images, gradient), [*IMAGES[1:], "JAX"]
         )
     return works
 

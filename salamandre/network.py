@@ -28,6 +28,7 @@ from salamandre.other_names import NEEDS, NETWORK
 from salamandre.parts import given_part
 from salamandre.passes import Context, Pass
 from salamandre.shared_batches import SharedBatches, checked_threads
+from salamandre.shares import cut
 
 
 class Diverged(FloatingPointError):
@@ -212,6 +213,7 @@ class Network(SharedBatches, Meaning):
         parts, run = [], self._take_pass()
         with ExitStack() as end:
             end.callback(self._idle.append, run)
+            end.enter_context(self.sharing(min(count, batch_size)))  # before the gates
             for network in self.owners:
                 network.gate.begin_reading()
                 end.callback(network.gate.end_reading)
@@ -219,10 +221,8 @@ class Network(SharedBatches, Meaning):
             run.draw_from(None, seed)
             for start in range(0, count, batch_size):
                 block = slice(start, start + batch_size)
-                chosen = None if labels is None else labels[block]
-                inputs = tuple(part[block] for part in x) if isinstance(x, tuple) else x[block]
-                inputs = self.as_inputs(inputs) if by_blocks else inputs
-                y = self._forward(inputs, example_count(inputs), run, False, chosen)
+                inputs = self.as_inputs(x[block]) if by_blocks else cut(x, block)
+                y = self._forward(inputs, example_count(inputs), run, False, cut(labels, block))
                 parts.append(self._copy(y))
         return parts[0] if len(parts) == 1 else self.backend.xp.concatenate(parts)
 

@@ -95,8 +95,8 @@ class SharedBatches(FlatVectors, abstract=True):
             input_gradient: whether backprop returns dE/dx.
             statistics: whether running statistics are updated.
             accumulate: whether backprop adds to ``gradients`` instead of writing them.
-            shared: whether training batches may be shared among threads; then what layers keep in
-                the pass is of the first share alone.
+            shared: whether batches may be shared among threads; then what layers keep in the pass
+                is of the first share alone.
         """
         self._require_vectors()
         run = Pass(self)
@@ -142,7 +142,7 @@ class SharedBatches(FlatVectors, abstract=True):
         return one_blas_thread() if self.shares(examples) else nullcontext()
 
     def shares(self, examples: int) -> bool:
-        """Return whether a training batch of so many examples is shared."""
+        """Return whether a batch of so many examples is shared."""
         return self._share_count(examples) > 1
 
     def _share_count(self, examples: int) -> int:
@@ -183,18 +183,16 @@ class SharedBatches(FlatVectors, abstract=True):
             return super()._through(x, pairs, ctx)
         count = example_count(x)
         alone = ctx.followed or ctx.before is not None  # they know each other's rows
-        may = ctx.shared and ctx.is_training and not alone
-        size = self._share_count(count) if may else 1
-        ctx.shares, ctx.group = share_slices(count, size), ALONE
-        if ctx.is_training:
-            ctx.group = self._coupled
+        size = self._share_count(count) if ctx.shared and not alone else 1
+        ctx.shares = share_slices(count, size)
+        ctx.group = self._coupled if ctx.is_training else ALONE
         if not ctx.shares:
             return super()._through(x, pairs, ctx)
         stream = ctx.random
         seed = Seed(stream, self.backend)
 
         def work(run: Pass, share: slice) -> Array:
-            run.is_training = True
+            run.is_training = ctx.is_training
             run.draw_from(None, functools.partial(seed.of, run.group.rank))
             return Sequential._through(run.network, cut(x, share), run.pairs[: len(pairs)], run)
 
@@ -245,10 +243,11 @@ class SharedBatches(FlatVectors, abstract=True):
     def _together(self, ctx: Pass, work: Work) -> list[Any]:
         """Return what the work on each share returns, in order."""
         runs, labels = [ctx, *self._others(ctx)], ctx.batch_labels
+        outer = self._coupled if ctx.is_training else ALONE
 
         def task(group: Group) -> Any:
             run = runs[group.rank]
-            run.group = Nested(self._coupled, group) if self._coupled.size > 1 else group
+            run.group = Nested(outer, group) if outer.size > 1 else group
             run.batch_labels = None if labels is None else labels[ctx.shares[group.rank]]
             if run is not ctx:
                 self._replicas[group.rank - 1].follow()

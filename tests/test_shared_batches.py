@@ -126,6 +126,20 @@ def test_a_pass_gives_what_backprop_and_tangents_give_without_sharing():
         close(of_shares, plain)
 
 
+@pytest.mark.parametrize("name", ["windows", "batch-norm of images", "neurons of two numbers"])
+def test_predictions_and_gradients_without_training_are_as_without_sharing(name):
+    found, x = [], batch(network(name, 1), 9)
+    for threads in (1, 3):
+        net = network(name, threads)
+        run = net.new_pass(shared=True)
+        y = net.compute(x, run, training=False)
+        dx = net.backprop(np.cos(np.arange(y.size)).reshape(y.shape), run)
+        found.append([net.predict(x, batch_size=4), net.gradients, *dx])
+        assert len(run.shares) == (threads if threads > 1 else 0)
+    for plain, of_shares in zip(*found, strict=True):
+        close(of_shares, plain)
+
+
 # -- the same bits -----------------------------------------------------------------------------
 
 
@@ -258,7 +272,10 @@ def test_large_steps_of_known_layers_are_shared(make, allowed, count, shares, mo
     net.compute(np.zeros((count, *net.input_shape)), run)
     assert len(run.shares) == shares
     net.compute(np.zeros((count, *net.input_shape)), run, training=False)
-    assert not run.shares
+    assert len(run.shares) == shares
+    alone = net.new_pass()
+    net.compute(np.zeros((count, *net.input_shape)), alone)
+    assert not alone.shares
 
 
 # -- BLAS --------------------------------------------------------------------------------------

@@ -21,24 +21,24 @@ def perceptron(sizes: list[int], batch: int, optimizer: str) -> Step:
     """Return a step of a classifier with ReLU."""
     x, labels = map(jnp.asarray, digits(batch, sizes[0]))
 
-    def loss(parameters: Any) -> jax.Array:
+    def loss(parameters: Any, _: Any) -> jax.Array:
         return cross_entropy(through(parameters, x, jax.nn.relu), labels)
 
     return learning(loss, weights(sizes), optimizer)
 
 
-def learning(loss, parameters: Any, optimizer: str) -> Step:
-    """Return a step of an optimizer on a loss of the parameters."""
+def learning(loss, parameters: Any, optimizer: str, key: jax.Array | None = None) -> Step:
+    """Return a step of an optimizer on a loss of the parameters and of a key of random numbers."""
     rate = RATE[optimizer]
 
-    def update(state, _):
+    def update(state, key):
         if optimizer == "Adam":
-            value, gradients = jax.value_and_grad(loss)(state[0])
+            value, gradients = jax.value_and_grad(loss)(state[0], key)
             return adam(state, gradients, rate, 0.9), value
-        value, gradients = jax.value_and_grad(loss)(state)
+        value, gradients = jax.value_and_grad(loss)(state, key)
         return jax.tree.map(lambda p, g: p - rate * g, state, gradients), value
 
-    return compiled(update, fresh(parameters) if optimizer == "Adam" else parameters, None)
+    return compiled(update, fresh(parameters) if optimizer == "Adam" else parameters, key)
 
 
 def compiled(update, state: Any, key: jax.Array | None) -> Step:
@@ -120,15 +120,69 @@ def gan_game(generate, score, players, images: jax.Array, latent: tuple[int, ...
     return compiled(play, tuple(map(fresh, players)), jax.random.key(0))
 
 
+def cgan_round() -> Step:
+    """Return a round of the conditional game."""
+    g_sizes, d_sizes = (110, 128, 256, 512, 1024, 784), (794, 512, 512, 512, 1)
+    random = np.random.default_rng(0)
+    embeddings = [random.standard_normal((10, 10), dtype=np.float32) for _ in "gd"]
+    players = (
+        {
+            "embedding": embeddings[0],
+            "dense": weights(g_sizes),
+            "norms": [*map(normed, g_sizes[2:5])],
+        },
+        {"embedding": embeddings[1], "dense": weights(d_sizes, 1)},
+    )
+
+    def generate(p: Any, z: jax.Array, labels: jax.Array) -> jax.Array:
+        (w, b), *inner, last = p["dense"]
+        y = leaky(jnp.concatenate([z, p["embedding"][labels]], 1) @ w + b)
+        for (w, b), norm in zip(inner, p["norms"], strict=True):
+            y = leaky(batch_norm(y @ w + b, *norm, eps=1e-3))
+        return jnp.tanh(y @ last[0] + last[1])
+
+    def score(p: Any, x: jax.Array, labels: jax.Array, key: jax.Array) -> jax.Array:
+        y = jnp.concatenate([x, p["embedding"][labels]], 1)
+        for index, (w, b) in enumerate(p["dense"][:-1]):
+            y = leaky(y @ w + b)
+            y = dropout(jax.random.fold_in(key, index), y, 0.4) if index else y
+        return y @ p["dense"][-1][0] + p["dense"][-1][1]
+
+    pixels = jnp.asarray(pictures(784))
+    numbers = jnp.asarray(digits(len(pixels), 1)[1])
+    targets = jnp.repeat(jnp.array([1.0, 0.0]), BATCH)[:, None]
+
+    def play(state, key):
+        generator, discriminator = state
+        keys = jax.random.split(key, 4)
+        batch = jax.random.randint(keys[0], (BATCH,), 0, len(pixels))
+        real, labels = pixels[batch], numbers[batch]
+        z = jax.random.normal(keys[1], (BATCH, 100))
+        fake, pull = jax.vjp(lambda p: generate(p, z, labels), generator[0])
+        both, twice = jnp.concatenate([real, fake]), jnp.concatenate([labels, labels])
+
+        def loss(p: Any) -> jax.Array:
+            # The mean over real ones and the mean over fake ones are added.
+            return 2 * ((score(p, both, twice, keys[2]) - targets) ** 2).mean()
+
+        value, gradients = jax.value_and_grad(loss)(discriminator[0])
+        discriminator = player_step(discriminator, gradients)
+
+        def fooled(x: jax.Array) -> jax.Array:
+            return ((score(discriminator[0], x, labels, keys[3]) - 1) ** 2).mean()
+
+        (gradients,) = pull(jax.grad(fooled)(fake))
+        return (player_step(generator, gradients), discriminator), value
+
+    return compiled(play, tuple(map(fresh, players)), jax.random.key(0))
+
+
 def dcgan_round() -> Step:
     """Return a round of the DCGAN."""
     random = np.random.default_rng(0)
 
     def kernel(*shape: int) -> np.ndarray:  # height, width, channels in, channels out
         return 0.02 * random.standard_normal(shape, dtype=np.float32)
-
-    def normed(channels: int) -> tuple[np.ndarray, np.ndarray]:
-        return np.ones(channels, np.float32), np.zeros(channels, np.float32)
 
     channels = (100, 256, 128, 64, 1)
     generator = [kernel(4, 4, *pair) for pair in itertools.pairwise(channels)]
@@ -165,22 +219,19 @@ def dcgan_round() -> Step:
 
 def small_cnn() -> Step:
     """Return a step of a classifier with windows of 3×3."""
-    random, kernels = np.random.default_rng(0), []
-    for inputs, outputs in ((1, 32), (32, 32), (32, 64)):
-        w = random.standard_normal((3, 3, inputs, outputs), "f4") * (2 / (9 * inputs)) ** 0.5
-        kernels.append((w.astype("f4"), np.zeros(outputs, "f4")))
+    random = np.random.default_rng(0)
+    kernels = [
+        (he(random, 3, 3, *channels), np.zeros(channels[1], np.float32))
+        for channels in ((1, 32), (32, 32), (32, 64))
+    ]
     x, labels = digits(BATCH, 28, 28, 1)
     x, labels = jnp.asarray(x), jnp.asarray(labels)
 
-    def pooled(y: jax.Array) -> jax.Array:
-        window = (1, 2, 2, 1)
-        return jax.lax.reduce_window(y, -jnp.inf, jax.lax.max, window, window, "VALID")
-
-    def loss(parameters: Any) -> jax.Array:
+    def loss(parameters: Any, _: Any) -> jax.Array:
         y = x
         for index, (w, b) in enumerate(parameters["kernels"]):
             y = jax.nn.relu(convolution(y, w, 1, 1) + b)
-            y = pooled(y) if index else y
+            y = max_pool(y, 2, 2) if index else y
         return cross_entropy(
             through(parameters["dense"], y.reshape(BATCH, -1), jax.nn.relu), labels
         )
@@ -189,12 +240,79 @@ def small_cnn() -> Step:
     return learning(loss, parameters, "Adam")
 
 
+def mnist_cnn() -> Step:
+    """Return a step of the network of ``mnist_classifier.py --model cnn``."""
+    random = np.random.default_rng(0)
+    parameters = {
+        "kernels": [he(random, 6, 6, 1, 32), he(random, 4, 4, 32, 64)],
+        "norms": [normed(32), normed(64)],
+        "dense": weights([64 * 49, 128, 10]),
+    }
+    x, labels = digits(BATCH, 28, 28, 1)
+    x, labels = jnp.asarray(x), jnp.asarray(labels)
+
+    def loss(p: Any, key: jax.Array) -> jax.Array:
+        keys, y = jax.random.split(key), x
+        for w, norm, padding in zip(p["kernels"], p["norms"], (2, 1), strict=True):
+            y = jax.nn.relu(batch_norm(convolution(y, w, 2, padding), *norm))
+        y = dropout(keys[0], y, 0.2, (BATCH, 1, 1, 64)).reshape(BATCH, -1)
+        (w, b), last = p["dense"]
+        y = dropout(keys[1], jax.nn.relu(y @ w + b), 0.3)
+        return cross_entropy(y @ last[0] + last[1], labels)
+
+    return learning(loss, parameters, "Adam", jax.random.key(0))
+
+
+def squeezenet(images: int, gradient: bool) -> Step:
+    """Return a forward pass of SqueezeNet 1.1, and back to the images if wanted."""
+    from peers.ours import squeezenet_network
+
+    arrays = iter(squeezenet_network().named_parameters().values())
+    arrays = [w.transpose(2, 3, 1, 0) if w.ndim == 4 else w for w in arrays]
+    layers = list(zip(arrays[::2], arrays[1::2], strict=True))  # kernels and biases
+
+    def score(layers: Any, x: jax.Array) -> jax.Array:
+        rest = iter(layers)
+
+        def after(y: jax.Array, stride: int = 1, padding: int = 0) -> jax.Array:
+            w, b = next(rest)
+            return jax.nn.relu(convolution(y, w, stride, padding) + b)
+
+        y = max_pool(after(x, 2), 3, 2)
+        for fire in range(8):
+            y = after(y)
+            y = jnp.concatenate([after(y), after(y, padding=1)], 3)
+            y = max_pool(y, 3, 2) if fire in (1, 3) else y
+        return after(y).mean((1, 2))
+
+    def whole(layers: Any, x: jax.Array) -> Any:
+        if not gradient:
+            return score(layers, x).sum(), None
+        y, pull = jax.vjp(lambda x: score(layers, x), x)
+        return y.sum(), pull(jnp.ones_like(y))
+
+    program, layers = jax.jit(whole), jax.device_put(layers)
+    x = jnp.asarray(digits(images, 3, 227, 227)[0].transpose(0, 2, 3, 1))
+    return lambda: program(layers, x)[0]
+
+
 # -- parts -----------------------------------------------------------------------------------------
 
 
 def weights(sizes, seed: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
     """Return the weights of ``dense`` as (inputs, outputs), with which JAX is faster."""
     return [(np.ascontiguousarray(w.T), b) for w, b in dense(sizes, seed)]
+
+
+def he(random: np.random.Generator, *shape: int) -> np.ndarray:
+    """Return windows (height, width, channels in, channels out) by He."""
+    scale = (2 / (shape[0] * shape[1] * shape[2])) ** 0.5
+    return np.float32(scale) * random.standard_normal(shape, dtype=np.float32)
+
+
+def normed(channels: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return gamma and beta of batch-norm."""
+    return np.ones(channels, np.float32), np.zeros(channels, np.float32)
 
 
 def through(layers: Any, x: jax.Array, activation) -> jax.Array:
@@ -229,12 +347,25 @@ def conv_transposed(x: jax.Array, w: jax.Array, stride: int, padding: int) -> ja
     return jax.lax.conv_transpose(x, w, (stride, stride), pads, dimension_numbers=axes)
 
 
-def batch_norm(x: jax.Array, gamma: jax.Array, beta: jax.Array) -> jax.Array:
+def max_pool(x: jax.Array, size: int, stride: int) -> jax.Array:
+    """Return the largest pixels of windows."""
+    window, strides = (1, size, size, 1), (1, stride, stride, 1)
+    return jax.lax.reduce_window(x, -jnp.inf, jax.lax.max, window, strides, "VALID")
+
+
+def dropout(
+    key: jax.Array, x: jax.Array, rate: float, shape: tuple[int, ...] | None = None
+) -> jax.Array:
+    """Return x with a part of it zero, by a mask of its shape or of another that fits."""
+    return x * jax.random.bernoulli(key, 1 - rate, shape or x.shape) / (1 - rate)
+
+
+def batch_norm(x: jax.Array, gamma: jax.Array, beta: jax.Array, eps: float = 1e-5) -> jax.Array:
     """Return x normalised by the statistics of the batch; no running ones are kept."""
     axes = tuple(range(x.ndim - 1))
     mean = x.mean(axes)
     variance = (x * x).mean(axes) - mean * mean
-    return (x - mean) * (jax.lax.rsqrt(variance + 1e-5) * gamma) + beta
+    return (x - mean) * (jax.lax.rsqrt(variance + eps) * gamma) + beta
 
 
 def fresh(parameters: Any) -> tuple[Any, Any, Any, Any]:

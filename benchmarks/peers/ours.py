@@ -103,7 +103,7 @@ def layer(transposed: bool, inputs: int, outputs: int, size: int) -> Step:
     """Return a forward and backward pass of a layer, images channels-last in memory."""
     kind = sal.TransposedConvolutionalLayer if transposed else sal.ConvolutionalLayer
     network = sal.Network([kind(outputs, 4, 2, 1)], (inputs, size, size))
-    run = network.new_pass()
+    run = network.new_pass(shared=True)
     random = np.random.default_rng(0)
     x = random.standard_normal((BATCH, size, size, inputs), dtype=np.float32)
     channels, height, width = network.output_shape
@@ -150,7 +150,7 @@ def squeezenet_network() -> sal.Network:
 def squeezenet(images: int, gradient: bool) -> Step:
     """Return a forward pass of SqueezeNet 1.1, and back to the images if wanted."""
     network = squeezenet_network()
-    run = network.new_pass(parameter_gradients=False)
+    run = network.new_pass(parameter_gradients=False, shared=True)
     run.want(parameter_gradients=False, logits=True)
     x, dy = digits(images, 3, 227, 227)[0], np.ones((images, 1000), np.float32)
 

@@ -139,8 +139,43 @@ class Backend:
         It is the calling thread's, and its memory is used again when the thread next asks for the
         same name and dtype.
         """
+        memory: dict[Any, Any] = self._memory.__dict__
         size = math.prod(shape)
-        return _grown(self._memory.__dict__, name, size, dtype, self.xp.empty).reshape(shape)
+        memory.pop(("made", name), None)
+        return _grown(memory, name, size, dtype, self.xp.empty).reshape(shape)
+
+    def made_of(
+        self,
+        source: Array,
+        part: slice,
+        name: str,
+        shape: tuple[int, ...],
+        make: Callable[[Array], None],
+        known: dict[str, Any],
+    ) -> Array:
+        """Return a workspace that ``make`` has filled from a part of the array ``source``.
+
+        It is filled once for calls that follow each other, as long as the thread asks for no other
+        workspace of that name: so products of the same tiles share them.
+
+        Args:
+            source: the array.
+            part: the rows of it that are used.
+            name: of the workspace.
+            shape: of the workspace.
+            make: fills it.
+            known: where it is noted what the workspace was filled from; as long as it is the same
+                dictionary, the array must not change.
+        """
+        memory: dict[Any, Any] = self._memory.__dict__
+        made, space = memory.get(("made", name), (None, None))
+        if made is None or known.get(name) != (id(source), part.start, shape, made):
+            space, made = self.workspace(name, shape, source.dtype), object()
+            make(space)
+            memory["made", name] = made, space
+            known[name] = id(source), part.start, shape, made
+            known[f"source of {name}"] = source  # so that no other array has its number
+        return space
 
     def ones(self, count: int, dtype: Any) -> Array:
         """Return a vector of ones, which is not to be written to."""

@@ -135,7 +135,8 @@ class Judge:
         """Return probabilities and features of images, block by block."""
         network, (low, high) = self.classifier, value_range
         black, white = network.pixels[1:]  # in which it has learned
-        run, last = network.new_pass(parameter_gradients=False), len(network.layers) - 1
+        run = network.new_pass(parameter_gradients=False, shared=True)
+        last = len(network.layers) - 1
         probabilities, features = [], []
         for start in range(0, len(examples), 1000):
             block = np.array(examples[start : start + 1000], network.dtype)

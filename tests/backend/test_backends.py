@@ -60,6 +60,29 @@ def test_a_backend_without_a_name_is_pickled_by_its_arguments():
         assert type(other) is NumpyBackend and other.compiled is compiled
 
 
+def test_a_workspace_is_filled_once_for_calls_that_follow_each_other(backend):
+    made, known, calls = sal.get_backend(backend), {}, []
+    x, other = (made.xp.ones((4, 2), dtype="float32") for _ in "12")
+
+    def asked(source, part=slice(0, 2), known=known):
+        def make(space):
+            calls.append(source)
+            space[...] = source[part]
+
+        return made.made_of(source, part, "made", (2, 2), make, known)
+
+    asked(x)
+    assert float(asked(x).sum()) == 4 and len(calls) == 1
+    asked(x, slice(2, 4))
+    asked(x, slice(2, 4))
+    asked(other)
+    asked(x)
+    asked(x, known={})
+    made.workspace("made", (1, 1), "float32")
+    asked(x)
+    assert len(calls) == 6
+
+
 def test_a_workspace_is_one_threads_and_grows(backend):
     made = sal.get_backend(backend)
     space = made.workspace("test", (2, 3), "float32")

@@ -36,6 +36,7 @@ class TileProducts(Products):
 
     def prepare(self, ctx: Any, weights: Array) -> None:
         """Expand the weights."""
+        ctx.tiled = {}
         expanded = ctx.buffer("expanded", (9, self.outputs, 1, self.stride[0], self._run))
         expand(ctx.backend, weights.transpose(0, 2, 3, 1).reshape(self._kernel()), expanded)
         ctx.matrix = expanded.reshape(9, self.outputs, self.inputs // 4)
@@ -45,7 +46,7 @@ class TileProducts(Products):
     ) -> None:
         """Contract (tiles of the image · tiles of the weights)."""
         for block in self._image_blocks(ctx, image):
-            seen, found = self._image_tiles(ctx, image[block]), self._space(ctx, image[block])
+            seen, found = self._image_tiles(ctx, image, block), self._space(ctx, image[block])
             ctx.xp.matmul(seen, ctx.matrix.transpose(0, 2, 1), out=_rows(found))
             contract(ctx.backend, found, out[block])
             finish(ctx, out[block], bias, slope)
@@ -56,8 +57,9 @@ class TileProducts(Products):
         """Do the adjoint: expand the outputs, multiply, sum the tiles of the image."""
         for block in self._image_blocks(ctx, out):
             part = out[block]
-            tiles = self._image_space(ctx, part)
-            given = self._expanded(ctx, outputs[block])
+            given = self._expanded(ctx, outputs, block)
+            shape = self._image_shape(len(part))
+            tiles = ctx.backend.workspace("columns", shape, ctx.dtype)
             ctx.xp.matmul(given, ctx.matrix, out=_rows(tiles))
             tiles_to_image(ctx.backend, tiles, part, self.stride, self.padding)
             finish(ctx, part, bias, slope)
@@ -69,10 +71,12 @@ class TileProducts(Products):
         space, xp = ctx.backend.workspace, ctx.xp
         out = out.transpose(0, 2, 3, 1)
         total = space("d_weights", (9, self.outputs, self.inputs // 4), ctx.dtype)
-        for block in self._image_blocks(ctx, image):
-            given = self._expanded(ctx, outputs[block]).transpose(0, 2, 1)
-            seen = self._image_tiles(ctx, image[block])
-            if block.start == 0:
+        # From the last block, of which the tiles may be there, to the first, which is needed next.
+        last, *blocks = reversed(self._image_blocks(ctx, image))
+        for block in (last, *blocks):
+            given = self._expanded(ctx, outputs, block).transpose(0, 2, 1)
+            seen = self._image_tiles(ctx, image, block)
+            if block is last:
                 xp.matmul(given, seen, out=total)
             else:
                 total += xp.matmul(given, seen, out=space("more", total.shape, ctx.dtype))
@@ -93,21 +97,29 @@ class TileProducts(Products):
         return self._blocks(ctx, len(image), numbers)
 
     def _space(self, ctx: Any, like: Array) -> Array:
-        return ctx.backend.workspace("tiles", (9, len(like), *self.grid, self.outputs), ctx.dtype)
+        return ctx.backend.workspace("tiles", self._shape(len(like)), ctx.dtype)
 
-    def _image_space(self, ctx: Any, like: Array) -> Array:
-        shape = (9, len(like), *self.grid, self.stride[0], self._run)
-        return ctx.backend.workspace("columns", shape, ctx.dtype)
+    def _shape(self, count: int) -> Shape:
+        """Return the shape of the tiles of outputs."""
+        return (9, count, *self.grid, self.outputs)
 
-    def _expanded(self, ctx: Any, outputs: Array) -> Array:
-        tiles = self._space(ctx, outputs)
-        expand(ctx.backend, outputs, tiles)
-        return _rows(tiles)
+    def _image_shape(self, count: int) -> Shape:
+        """Return the shape of the tiles of images."""
+        return (9, count, *self.grid, self.stride[0], self._run)
 
-    def _image_tiles(self, ctx: Any, image: Array) -> Array:
-        tiles = self._image_space(ctx, image)
-        image_to_tiles(ctx.backend, image, tiles, self.stride, self.padding)
-        return _rows(tiles)
+    def _expanded(self, ctx: Any, outputs: Array, block: slice) -> Array:
+        def make(tiles: Array) -> None:
+            expand(ctx.backend, outputs[block], tiles)
+
+        shape = self._shape(len(outputs[block]))
+        return _rows(ctx.backend.made_of(outputs, block, "tiles", shape, make, ctx.tiled))
+
+    def _image_tiles(self, ctx: Any, image: Array, block: slice) -> Array:
+        def make(tiles: Array) -> None:
+            image_to_tiles(ctx.backend, image[block], tiles, self.stride, self.padding)
+
+        shape = self._image_shape(len(image[block]))
+        return _rows(ctx.backend.made_of(image, block, "columns", shape, make, ctx.tiled))
 
 
 class WinogradProducts(Products):

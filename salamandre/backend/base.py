@@ -112,7 +112,8 @@ class Backend:
 
     def add_product(self, a: Array, b: Array, factor: float, out: Array) -> None:
         """Add ``factor`` a b to ``out``; all three are matrices."""
-        product = self.xp.dot(a, b)
+        product = self.workspace("product", out.shape, out.dtype)
+        self.xp.dot(a, b, out=product)
         if factor != 1:
             product *= factor
         out += product

@@ -41,10 +41,14 @@ def gemm(kind: str) -> Any:
 
 
 def add_product(a: np.ndarray, b: np.ndarray, factor: float, out: np.ndarray) -> bool:
-    """Add ``factor`` a b to ``out``; return False if this cannot be done, with nothing changed."""
+    """Add ``factor`` a b to ``out``; return False if this cannot be done, with nothing changed.
+
+    ``out`` must not share memory with a or b.
+    """
     product = gemm(out.dtype.char)
     left, right = _stored(a), _stored(b)
-    if not (product and left and right and out.flags.c_contiguous):
+    usable = out.flags.c_contiguous and out.flags.writeable and out.dtype.isnative
+    if not (product and left and right and usable):
         return False
     if not (a.dtype == b.dtype == out.dtype and a.shape[1] == len(b)):
         return False

@@ -62,7 +62,8 @@ class _Convolution(ActivatedLayer, abstract=True):
         if self.biased:
             self.declare("bias", (self.channels,), self.bias_initializer or Zeros())
         self._output_shape = output_shape
-        standard = all(self.activation.is_standard(name) for name in ("function", "gradient"))
+        names = "compute", "function", "gradient"
+        standard = all(self.activation.is_standard(name) for name in names)
         self._slope = self.activation.slope if standard else None
         self.activation.build(output_shape)
         return output_shape

@@ -74,7 +74,8 @@ class NeuronLayer(ActivatedLayer):
     def plan(self, ctx: Context) -> None:
         """As the base; a rectifier is left to the operation that adds the bias."""
         super().plan(ctx)
-        standard = all(self.activation.is_standard(name) for name in ("function", "gradient"))
+        names = "compute", "function", "gradient"
+        standard = all(self.activation.is_standard(name) for name in names)
         fused = standard and self.biased and not (ctx.keeps_z or ctx.parts[0].logits)
         ctx.slope = self.activation.slope if fused else None
 

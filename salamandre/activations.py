@@ -130,6 +130,13 @@ class ActivatedLayer(Layer, abstract=True):
         """Whether f is the identity."""
         return isinstance(self.activation, Identity)
 
+    @property
+    def _rectifier_slope(self) -> float | None:
+        """The slope below zero of a rectifier that may be computed with the bias, else ``None``."""
+        names = "compute", "function", "gradient"
+        standard = all(self.activation.is_standard(name) for name in names)
+        return self.activation.slope if standard else None
+
     def plan(self, ctx: Context) -> None:
         """Let the activation write over z, or leave it out."""
         part = ctx.parts[0]

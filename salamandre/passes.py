@@ -227,8 +227,8 @@ class Pass(Context):
     def follow(self, before: Pass, mixes: bool = False) -> None:
         """Let each backprop of ``before`` be completed by one of this pass, which accumulates.
 
-        Layers may leave products of their gradients to this pass, which makes one of all rows: that
-        is faster than two. Until then ``gradients`` lack them.
+        Layers may leave products of their gradients to this pass, which adds its own to them while
+        they are in the cache. Until then ``gradients`` lack them.
 
         Args:
             before: a pass of the same network.

@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import copy
-import os
 import pickle
-import subprocess
-import sys
 import threading
 
 import numpy as np
@@ -363,7 +360,7 @@ def test_a_loss_that_is_not_finite_is_refused_as_ever():
         trained(net)
 
 
-# -- other threads and processes ---------------------------------------------------------------
+# -- other threads -----------------------------------------------------------------------------
 
 
 def test_other_threads_predict_and_learn_while_batches_are_shared():
@@ -386,20 +383,3 @@ def test_other_threads_predict_and_learn_while_batches_are_shared():
         task.join()
     assert len(answers) == 30 and all(np.isfinite(answer).all() for answer in answers)
     assert all(unchanged(other, snapshot(net)) for other in others)
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
-def test_a_forked_process_has_threads_of_its_own():
-    program = (
-        "import os, warnings, numpy as np, salamandre as sal\n"
-        "warnings.simplefilter('ignore')\n"
-        "layers = [sal.NeuronLayer(3), sal.BatchNorm()]\n"
-        "net = sal.Network(layers, 2, sal.MeanSquaredError(), sal.SGD(0.1), threads=2)\n"
-        "x, t = np.arange(8.0).reshape(4, 2), np.ones((4, 3))\n"
-        "net.learn(x, t)\n"
-        "child = os.fork()\n"
-        "net.learn(x, t)\n"
-        "if not child: os._exit(7)\n"
-        "raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
-    )
-    assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == 7

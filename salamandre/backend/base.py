@@ -41,8 +41,8 @@ class Backend:
     xp: Any
     shares_batches = False  # whether several threads compute sooner than one
     compiled = False  # whether operations run as loops of Numba's
-    #: Examples up to which plain gradient descent is sooner done without writing the gradient,
-    #: for which it keeps a copy of them.
+    #: Examples of a batch up to which plain gradient descent is sooner done without writing the
+    #: gradient; what a layer was given is then copied for it.
     few = 0
 
     #: What records the device work of the calling thread, ``None``: it is done at once.
@@ -170,12 +170,12 @@ class Backend:
         """
         memory: dict[Any, Any] = self._memory.__dict__
         made, space = memory.get(("made", name), (None, None))
-        if made is None or known.get(name) != (id(source), part.start, shape, made):
+        seen, *rest = known.get(name, (None,))
+        if made is None or seen is not source or rest != [part.start, shape, made]:
             space, made = self.workspace(name, shape, source.dtype), object()
             make(space)
             memory["made", name] = made, space
-            known[name] = id(source), part.start, shape, made
-            known[f"source of {name}"] = source  # so that no other array has its number
+            known[name] = source, part.start, shape, made
         return space
 
     def ones(self, count: int, dtype: Any) -> Array:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy import ndarray
 
 from salamandre.backend.base import Array, Backend, RandomStream
-from salamandre.backend.blas import add_product
+from salamandre.backend.blas import add_product, gemm
 from salamandre.backend.operation import Operation, in_order
 from salamandre.backend.random import NumpyStream
 from salamandre.backend.team import free_threads, team
@@ -32,13 +32,13 @@ class NumpyBackend(Backend):
     name = "numpy"
     shares_batches = True
     xp = np
-    few = 128
 
     def __init__(self, compiled: bool | None = None) -> None:
         if compiled is None:
             wanted = os.environ.get("SALAMANDRE_NUMBA", "1") != "0"
             compiled = wanted and find_spec("numba") is not None
         self.compiled = compiled
+        self.few = 128 if gemm("f") else 8  # without it a product takes memory and two more loops
 
     def arguments(self) -> tuple[bool]:
         """Return whether loops are compiled."""

@@ -62,9 +62,7 @@ class _Convolution(ActivatedLayer, abstract=True):
         if self.biased:
             self.declare("bias", (self.channels,), self.bias_initializer or Zeros())
         self._output_shape = output_shape
-        names = "compute", "function", "gradient"
-        standard = all(self.activation.is_standard(name) for name in names)
-        self._slope = self.activation.slope if standard else None
+        self._slope = self._rectifier_slope  # looked up once
         self.activation.build(output_shape)
         return output_shape
 

@@ -74,10 +74,8 @@ class NeuronLayer(ActivatedLayer):
     def plan(self, ctx: Context) -> None:
         """As the base; a rectifier is left to the operation that adds the bias."""
         super().plan(ctx)
-        names = "compute", "function", "gradient"
-        standard = all(self.activation.is_standard(name) for name in names)
-        fused = standard and self.biased and not (ctx.keeps_z or ctx.parts[0].logits)
-        ctx.slope = self.activation.slope if fused else None
+        fused = self.biased and not (ctx.keeps_z or ctx.parts[0].logits)
+        ctx.slope = self._rectifier_slope if fused else None
 
     def compute(self, x: Array, ctx: Context) -> Array:
         """Return f(x Wᵀ + b)."""

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
+
+import pytest
 
 from salamandre.backend import team
 
@@ -33,3 +38,20 @@ def test_threads_are_free_where_blas_keeps_to_one_and_no_share_is_computed(monke
             assert team.free_threads() == 2
         assert team.free_threads() == 2
     assert team.free_threads() == 1
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_forked_process_has_threads_of_its_own():
+    program = (
+        "import os, warnings, numpy as np, salamandre as sal\n"
+        "warnings.simplefilter('ignore')\n"
+        "layers = [sal.NeuronLayer(3), sal.BatchNorm()]\n"
+        "net = sal.Network(layers, 2, sal.MeanSquaredError(), sal.SGD(0.1), threads=2)\n"
+        "x, t = np.arange(8.0).reshape(4, 2), np.ones((4, 3))\n"
+        "net.learn(x, t)\n"
+        "child = os.fork()\n"
+        "net.learn(x, t)\n"
+        "if not child: os._exit(7)\n"
+        "raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
+    )
+    assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == 7

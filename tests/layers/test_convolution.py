@@ -101,6 +101,20 @@ def test_tiles_are_as_accurate_as_columns_in_float32(random):
         assert np.abs(ours - exact).max() < 3e-6 * np.abs(exact).max()
 
 
+@pytest.mark.usefixtures("tiles_of_any_batch")
+def test_tiles_are_made_anew_for_other_gradients_in_the_same_memory(random):
+    """What backprop returns is linear in dy, also where one array holds first one, then another."""
+    network = sal.Network([sal.ConvolutionalLayer(8, 4, 2, 1)], (8, 8, 8))
+    run = network.new_pass()
+    dy = random.normal(size=network.compute(random.normal(size=(4, 8, 8, 8)), run).shape)
+    dy = dy.astype("float32")
+    dx = np.array(network.backprop(dy, run))
+    gradients = np.array(network.gradients)
+    dy *= 2
+    np.testing.assert_array_equal(network.backprop(dy, run), 2 * dx)
+    np.testing.assert_array_equal(network.gradients, 2 * gradients)
+
+
 @pytest.mark.parametrize("compiled", [False, True])
 @pytest.mark.parametrize("kernel, stride", [(5, 1), (4, 2), (3, 1)])
 def test_the_memory_of_columns_is_bounded(kernel, stride, compiled, random):

@@ -69,14 +69,14 @@ def test_a_network_of_names_is_saved_as_one_of_objects(tmp_path):
 
 
 def test_a_layer_of_ones_own_has_its_name_too():
-    class Doubled(sal.Layer):
+    class Twice(sal.Layer):
         def build(self, input_shape):
             return input_shape
 
         def compute(self, x, ctx):
             return 2 * x
 
-    assert np.allclose(sal.Network(["doubled"], 4)(X), 2 * X)
+    assert np.allclose(sal.Network(["twice"], 4)(X), 2 * X)
 
 
 def told():

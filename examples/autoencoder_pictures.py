@@ -13,7 +13,7 @@ import numpy as np
 import salamandre as sal
 from salamandre import data, plots
 from salamandre.atomic import numbered
-from salamandre.plots.figure import new_figure, save_figure
+from salamandre.plots.figure import WIDTH, heads, new_figure, plain_ticks, save_figure, styled
 
 COLUMNS = 16  # images in a picture
 Decode = Callable[[np.ndarray], np.ndarray]  # images (N, C, H, W) of latent vectors (N, k)
@@ -106,6 +106,7 @@ def draw_walk(decode: Decode, z: np.ndarray, test: data.Images, path: Path) -> N
     save_rows(np.stack([decode((1 - share) * a + share * b) for a, b in pairs]), path)
 
 
+@styled
 def draw_latent_space(
     decode: Decode, z: np.ndarray, test: data.Images, normal: bool, folder: Path
 ) -> None:
@@ -129,7 +130,7 @@ def draw_latent_space(
         decode(np.stack([across.ravel(), up.ravel()], axis=1)).reshape(20, 20, *test.shape),
         folder / "map.png",
     )
-    figure, (ax,) = new_figure(6, 5)
+    figure, (ax,) = new_figure(WIDTH, 5)
     count = min(len(test.classes), 10)
     for label in range(count):
         ax.scatter(*z[test.labels == label].T, s=2, label=test.classes[label])
@@ -138,6 +139,7 @@ def draw_latent_space(
     save_figure(figure, folder / "latent.png")
 
 
+@styled
 def draw_study(
     table: Sequence[Mapping[str, float]],
     images: np.ndarray,
@@ -156,26 +158,26 @@ def draw_study(
         test: the data set.
         folder: for ``study.png`` and ``study-images.png``.
     """
-    from matplotlib.ticker import LogFormatter
-
     sizes = [row["latent"] for row in table]
-    figure, axes = new_figure(5, 4, 1 + ("pixels" in table[0]), 2)
-    axes[0].loglog(sizes, [row["squared"] for row in table], "o-", label="autoencoder")
-    label = "principal components"
-    axes[0].loglog(sizes, [row["pca squared"] for row in table], "s--", label=label)
-    axes[0].set(ylabel="squared error of a test image")
-    axes[0].yaxis.set_major_formatter(LogFormatter())  # 40, not 4 × 10¹
-    axes[0].yaxis.set_minor_formatter(LogFormatter())
-    for ax, names in zip(axes[1:], [("latent vectors", label, "pixels")], strict=False):
-        for name, style in zip(names, ("o-", "s--", ":"), strict=True):
-            ax.semilogx(sizes, [100 * row[name] for row in table], style, label=name)
-        ax.set(ylabel="accuracy of a linear classifier, %")
+    count = 1 + ("pixels" in table[0])
+    figure, axes = new_figure(WIDTH / count, 3.2, count, count)
+    components = "principal components"
+    axes[0].plot(sizes, [row["squared"] for row in table], "o-", label="latent vectors")
+    axes[0].plot(sizes, [row["pca squared"] for row in table], "s--", label=components)
+    axes[0].set_yscale("log")
+    plain_ticks(axes[0].yaxis)
+    for ax in axes[1:]:
+        ax.plot(sizes, [100 * row["latent vectors"] for row in table], "o-", label="latent vectors")
+        ax.plot(sizes, [100 * row[components] for row in table], "s--", label=components)
+        ax.axhline(100 * table[0]["pixels"], color="0.5", linestyle=":", label="pixels")
     for ax in axes:
+        ax.set_xscale("log")
         ax.set_xticks(sizes, [f"{size:g}" for size in sizes])
         ax.set_xticks([], minor=True)
         ax.set(xlabel="latent coordinates")
-        ax.grid(alpha=0.3)
-        ax.legend()
+        ax.grid()
+    titles = "squared error of an image  ↓ better", "accuracy of a classifier, %  ↑ better"
+    heads(figure, axes, titles[:count])
     save_figure(figure, folder / "study.png")
     rows = [images]
     for size in shown:

@@ -28,6 +28,7 @@ from gan_gaussians import COUNTED, MIXTURES, SAMPLES
 import salamandre as sal
 from salamandre import data, evaluation, plots, runs, studies
 from salamandre.program import INTERRUPTED, Help, WrongUsage, run_program
+from salamandre.recorded import arrow
 from salamandre.runs.images import OPTIONS as IMAGE_OPTIONS
 from salamandre.texts import this_program
 
@@ -64,16 +65,16 @@ VARIANTS = {
 }
 METRICS = {
     "classes": "classes drawn, of 10",
-    "divergence": "reverse KL of classes (less is better)",
+    "divergence": "reverse KL of classes",
     "recall": "diversity: recall",
     "confident": "quality: confident samples",
-    "frechet": "Fréchet distance (less is better)",
+    "frechet": "Fréchet distance",
 }
 # Of points: the sizes of gan_gaussians.py, latent space and counting of Srivastava et al. 2017.
 PLANE = "--latent 2 --batch-size 128 --generator 128-128-128 --discriminator 128-128"
 PLANE_METRICS = {
     "modes": "modes drawn",
-    "divergence": "reverse KL of modes (less is better)",
+    "divergence": "reverse KL of modes",
     "quality": "quality: good samples",
 }
 REACH = 1.25  # a generator that ends in Tanh does not reach 1
@@ -143,7 +144,8 @@ def write_tables(
         writer.writerow(["variant", "seed", *rows[0][2]])
         writer.writerows([[variant, seed, *found.values()] for variant, seed, found in rows])
     bands: dict[str, list] = {metric: [] for metric in titles}
-    lines = ["| variant | runs | " + " | ".join(titles.values()) + " |"]
+    heads = " | ".join(title + arrow(metric) for metric, title in titles.items())
+    lines = [f"| variant | runs | {heads} |"]
     lines.append("|---" * (2 + len(titles)) + "|")
     for variant in VARIANTS:
         found = [row[2] for row in rows if row[0] == variant]
@@ -209,7 +211,7 @@ def main() -> None:
         rows = [(*task, found) for task, found in zip(tasks, results, strict=False)]
         titles = PLANE_METRICS if options.mixture else METRICS
         bands = write_tables(rows, titles, folder)
-        panels = {title: bands[metric] for metric, title in titles.items()}
+        panels = {title + arrow(metric): bands[metric] for metric, title in titles.items()}
         plots.plot_comparison(panels, folder / "comparison.png")
     print("the study's files:", *run.files, sep="\n  ")
     if len(results) < len(tasks):

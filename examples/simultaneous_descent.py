@@ -19,7 +19,7 @@ from functools import partial
 import numpy as np
 
 from salamandre import runs
-from salamandre.plots.figure import new_figure, save_figure, styled
+from salamandre.plots.figure import WIDTH, new_figure, plain_ticks, save_figure, styled
 from salamandre.program import Help, run_program
 
 Field = Callable[[np.ndarray], np.ndarray]
@@ -101,18 +101,19 @@ WAYS = {
 @styled
 def draw(ways: dict[str, np.ndarray], v: Field, path: str) -> None:
     """Draw the ways over the field, and the distances from the equilibrium."""
-    figure, axes = new_figure(2.6, 2.7, len(ways) + 1, 3)
+    figure, axes = new_figure(WIDTH / 3, WIDTH / 3 + 0.1, len(ways) + 1, 3)
     places = np.stack(np.meshgrid(np.linspace(-1.6, 1.6, 13), np.linspace(-1.6, 1.6, 13)), axis=-1)
     arrows = np.array([-v(place) for place in places.reshape(-1, 2)]).reshape(places.shape)
-    for ax, (name, points) in zip(axes, ways.items(), strict=False):
+    for number, (ax, (name, points)) in enumerate(zip(axes, ways.items(), strict=False)):
         ax.quiver(*places.transpose(2, 0, 1), *arrows.transpose(2, 0, 1), color="0.8")
-        ax.plot(*points.T, color="tab:blue", linewidth=1)
-        ax.plot(*points[-1], "o", color="tab:red", markersize=4)
-        ax.set(title=name, xlim=(-1.7, 1.7), ylim=(-1.7, 1.7), aspect="equal")
-    for name, points in ways.items():
-        axes[-1].semilogy(np.linalg.norm(points, axis=1), label=name)
+        ax.plot(*points.T, color=f"C{number}", linewidth=1)
+        ax.plot(*points[-1], "o", color=f"C{number}")
+        ax.set(xticks=[-1, 0, 1], yticks=[-1, 0, 1], xlim=(-1.7, 1.7), ylim=(-1.7, 1.7))
+        ax.set_aspect("equal")
+        ax.set_title(name, color=f"C{number}")
+        axes[-1].semilogy(np.linalg.norm(points, axis=1), color=f"C{number}")
     axes[-1].set(title="distance from the middle", xlabel="step")
-    axes[-1].legend(fontsize=8)
+    plain_ticks(axes[-1].yaxis)
     save_figure(figure, path)
 
 

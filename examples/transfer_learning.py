@@ -32,7 +32,7 @@ from salamandre.checks import real
 from salamandre.data.listing import is_hidden, search
 from salamandre.data.pictures import formats, suffixes
 from salamandre.inspection.probes import full_name
-from salamandre.plots.figure import new_figure, save_figure
+from salamandre.plots.figure import WIDTH, head, new_figure, save_figure, styled
 from salamandre.program import Help, WrongUsage, run_program, usage
 
 try:
@@ -219,15 +219,16 @@ def after(layers: dict[str, sal.Layer], name: str) -> dict[str, sal.Layer]:
     return {key: layers[key] for key in names[names.index(name) + 1 :]}
 
 
+@styled
 def draw(rows: list[dict[str, Any]], path: Path, title: str) -> None:
     """Draw accuracy and size of the features against depth."""
-    figure, (ax,) = new_figure(7, 4)
+    figure, (ax,) = new_figure(WIDTH, 4)
     names = [row["cut"] for row in rows]
     ax.plot(names, [100 * row["svm"] for row in rows], "o-", label="linear SVM")
     ax.plot(names, [100 * row["linear"] for row in rows], "s-", label="linear layer")
-    ax.set(ylabel="test accuracy, %", title=title)
+    ax.set(ylabel="test accuracy, %")
     ax.tick_params(axis="x", rotation=45)
-    ax.legend(loc="lower right")
+    head(ax, title)
     size = ax.twinx()
     size.bar(names, [row["features"] for row in rows], alpha=0.2, color="tab:grey")
     size.set_ylabel("features (bars)")

@@ -15,7 +15,9 @@ from __future__ import annotations
 
 import argparse
 import csv
+from collections.abc import Mapping, Sequence
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -23,7 +25,7 @@ import salamandre as sal
 from salamandre import evaluation, runs
 from salamandre.data import toy
 from salamandre.games.duel import Duel
-from salamandre.plots.figure import new_figure, save_figure
+from salamandre.plots.figure import WIDTH, heads, new_figure, save_figure, styled
 from salamandre.program import Help, run_program
 
 MIXTURES = {"ring": toy.ring, "grid": partial(toy.grid, step=0.5, std=0.02)}
@@ -75,6 +77,24 @@ def parse_arguments() -> argparse.Namespace:
     return runs.parse_options(parser, may_change=())
 
 
+@styled
+def draw(rows: Sequence[Mapping[str, float]], path: Path) -> None:
+    """Draw the estimates, and those divided by the critics' slopes, beside the exact distances."""
+    moves = [row["distance"] for row in rows]
+    figure, axes = new_figure(WIDTH / 2, 3.4, 2, 2)
+    for ax in axes:
+        ax.plot(moves, [row["exact"] for row in rows], "--", color="0.5", label="exact")
+        ax.plot(moves, [row["sliced"] for row in rows], ":", color="0.5", label="sliced")
+        ax.set(xlabel="distance of the distributions")
+        ax.grid()
+    for name in CONSTRAINTS:
+        found = np.array([row[name] for row in rows])
+        axes[0].plot(moves, found, "o-", label=name)
+        axes[1].plot(moves, found / [row[f"{name} slope"] for row in rows], "o-", label=name)
+    heads(figure, axes, ("estimates", "divided by the steepest slope"))
+    save_figure(figure, path)
+
+
 def main() -> None:
     """Let critics learn, and write their estimates as a table and a picture."""
     options = parse_arguments()
@@ -99,17 +119,7 @@ def main() -> None:
         writer = csv.DictWriter(file, rows[0])
         writer.writeheader()
         writer.writerows(rows)
-    figure, axes = new_figure(4, 3.5, 2, 2)
-    for ax, title in zip(axes, ("estimates", "divided by the steepest slope"), strict=True):
-        ax.plot(moves, [row["exact"] for row in rows], "k--", label="exact, of 1,000 points")
-        ax.plot(moves, [row["sliced"] for row in rows], ":", color="0.5", label="sliced")
-        ax.set(title=title, xlabel="distance of the distributions")
-    for name in CONSTRAINTS:
-        found = np.array([row[name] for row in rows])
-        axes[0].plot(moves, found, "o-", label=name)
-        axes[1].plot(moves, found / [row[f"{name} slope"] for row in rows], "o-", label=name)
-    axes[0].legend(fontsize=7)
-    save_figure(figure, run.folder / "estimates.png")
+    draw(rows, run.folder / "estimates.png")
     print("the run's files:", *run.files, sep="\n  ")
 
 

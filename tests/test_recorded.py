@@ -6,7 +6,7 @@ import pytest
 
 import salamandre as sal
 from salamandre import data, evaluation, games
-from salamandre.recorded import LARGER, RECORDED, SMALLER, panel, words
+from salamandre.recorded import LARGER, RECORDED, SMALLER, alone, arrow, panel, words
 
 
 def test_a_value_of_ones_own_is_its_name_in_words():
@@ -42,3 +42,14 @@ def test_which_way_is_better(name, better):
 def test_words_of_one_panel_differ():
     shown = [(panel(name), words(name)) for name in RECORDED]
     assert len(shown) == len(set(shown))
+
+
+def test_values_that_stand_alone_have_names_of_their_own():
+    names = [alone(name) for name in RECORDED]
+    assert len(names) == len(set(names))
+    assert alone("d_real") == "score of real examples" and alone("my_score") == "my score"
+
+
+def test_an_arrow_is_drawn_where_one_way_is_better():
+    assert "↓" in arrow("loss", "test_loss") and "↑" in arrow("recall")
+    assert arrow("d_loss") == arrow("loss", "accuracy") == arrow("my_score") == ""

@@ -64,7 +64,8 @@ def draw_adversarial(
 ) -> None:
     """Draw each image, its adversarial one, their difference, and ten times their difference.
 
-    Where that would be beyond black or white, it is fewer times.
+    Where that would be beyond black or white, it is fewer times; it is left out if it is once
+    in all rows.
 
     Args:
         before: (N, 1 or 3, H, W), values from 0 to 1.
@@ -72,20 +73,21 @@ def draw_adversarial(
         path: of the PNG file.
         captions: above each image and its adversarial one. Default none.
     """
-    figure, axes = new_figure(1.9, 2.1, 4 * len(before), 4)
+    largest = [float(np.abs(difference).max()) for difference in np.subtract(after, before)]
+    times = [int(np.clip(0.5 / max(size, 1e-6), 1, 10)) for size in largest]
+    columns = 4 if max(times) > 1 else 3
+    width = WIDTH / columns
+    figure, axes = new_figure(width, width + 0.2, columns * len(before), columns)
     for row, (image, changed) in enumerate(zip(before, after, strict=True)):
         difference = changed - image
         own, other = captions[row] if captions else ("", "")
-        largest = float(np.abs(difference).max())
-        times = int(np.clip(0.5 / max(largest, 1e-6), 1, 10))
-        size = f"change, ≤ {255 * largest:.3g}/255"
         panels = (
             (image, own),
             (changed, other),
-            (0.5 + difference, size),
-            (0.5 + times * difference, f"change × {times}"),
+            (0.5 + difference, f"change, ≤ {255 * largest[row]:.3g}/255"),
+            (0.5 + times[row] * difference, f"change × {times[row]}"),
         )
-        for ax, (shown, title) in zip(axes[4 * row : 4 * row + 4], panels, strict=True):
+        for ax, (shown, title) in zip(axes[columns * row :], panels[:columns], strict=False):
             ax.axis("off")
             ax.set_title(title, size=10, pad=2)
             _show(ax, np.clip(shown, 0, 1))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -10,21 +11,22 @@ import numpy as np
 
 from salamandre.plots.figure import (
     COLOURS,
+    LETTER,
     WIDTH,
+    head,
     new_figure,
     plain_ticks,
     plot_means,
     save_figure,
     styled,
 )
-from salamandre.recorded import RECORDED, Recorded, panel, words
+from salamandre.recorded import RECORDED, Recorded, arrow, panel, words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 OTHERS = ("tab:red", "tab:cyan", "tab:olive", "tab:brown")  # colours of values without a role
-ROW = 2.1  # inches: the height of a panel
-ARROWS = {"min": "↓ better", "max": "↑ better", "": ""}
+ROW = 2.3  # inches: the height of a panel
 
 
 @styled
@@ -74,17 +76,14 @@ def draw_panel(
             last = f"{words(name) if len(names) > 1 else 'last'}: {metrics[name][-1][1]:.3g}"
             ax.plot(*zip(*metrics[name], strict=True), marker="o", label=last, color=colour)
     values = np.concatenate([line.get_ydata() for line in ax.get_lines()])
-    if values.min() > 0 and values.max() > 100 * values.min():
+    if values.min() > 0 and values.max() > 100 * np.quantile(values, 0.05):
         ax.set_yscale("log")
         plain_ticks(ax.yaxis)
     lengths = [len(steps[name]) for name in steps]
     ends = [records[-1][0] for records in metrics.values() if records]
     ax.set(xlim=(0, 1.02 * max(lengths + ends)))  # metrics are beside the losses of their time
     ax.xaxis.get_major_locator().set_params(integer=True, nbins=4)
-    better = {RECORDED[name].better if name in RECORDED else "" for name in names}
-    ax.set_title(f"{title}  {ARROWS[better.pop()]}" if len(better) == 1 else title, loc="left")
-    if len(names) > 1 or names[0] in metrics:
-        ax.legend()
+    head(ax, title + arrow(*names), legend=len(names) > 1 or names[0] in metrics)
     ax.grid()
 
 
@@ -125,11 +124,11 @@ def plot_bands(
     for label, (mean, low, high) in bands.items():
         (line,) = ax.plot(x, mean, label=label)
         ax.fill_between(x, low, high, color=line.get_color(), alpha=0.25, linewidth=0)
-    ax.set(xlabel=xlabel, ylabel=ylabel, title=title)
+    ax.set(xlabel=xlabel, ylabel=ylabel)
+    head(ax, title)
     if all(float(value).is_integer() for value in x):
         ax.xaxis.get_major_locator().set_params(integer=True)
     ax.grid()
-    ax.legend()
     return save_figure(figure, path)
 
 
@@ -143,7 +142,7 @@ def plot_rates(
     plain_ticks(ax.xaxis)
     ax.axvline(suggestion, color="0.5", linestyle=":", label=f"suggested: {suggestion:.2g}")
     ax.set(xlabel="learning rate", ylabel="loss")
-    ax.legend()
+    head(ax)
     ax.grid()
     save_figure(figure, path)
 
@@ -163,6 +162,8 @@ def plot_comparison(
     """
     count = max(len(rows) for rows in panels.values())
     columns = min(2, len(panels))
+    longest = max(len(row[0]) for rows in panels.values() for row in rows)
+    letters = int((WIDTH / LETTER - longest) / columns) - 2
     figure, axes = new_figure(WIDTH / columns, 1 + 0.3 * count, len(panels), columns, axes)
     for index, (ax, (title, rows)) in enumerate(zip(axes, panels.items(), strict=True)):
         names, mean, low, high = (np.array(column) for column in zip(*rows, strict=True))
@@ -170,6 +171,6 @@ def plot_comparison(
         ax.errorbar(mean, heights, xerr=[mean - low, high - mean], fmt="o", ms=5, capsize=3)
         ax.axvline(mean[0], color="0.7", lw=0.8, ls="--")
         ax.set_yticks(heights, names if index % columns == 0 else [""] * len(rows))
-        ax.set(title=title, ylim=(0.5 - len(rows), 0.5))
+        ax.set(title=textwrap.fill(title, letters), ylim=(0.5 - len(rows), 0.5))
         ax.grid()
     return save_figure(figure, path)

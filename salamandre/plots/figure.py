@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import io
 import os
+import textwrap
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -30,6 +31,9 @@ COLOURS = {
 }
 
 
+LETTER = 0.085  # inches: the width of a letter of a legend or caption, rather too wide
+KEY = 0.42  # inches: the width of the sign beside a label of a legend, and of the space around
+LINE = 13  # points: the height of a line of a legend
 WIDTH = 6.4  # inches of a picture: at 400 pixels, letters of 11 points are 9 pixels high
 INK = {"light": ("#222222", "white"), "dark": ("#dddddd", "#131416")}  # letters and paper
 _theme: ContextVar[str] = ContextVar("theme", default="light")
@@ -67,13 +71,19 @@ def _style() -> Any:
         **dict.fromkeys(inked, ink),
         **dict.fromkeys(papered, paper),
         "font.size": 11,
+        "figure.titlesize": 11,
         "axes.titlesize": 10,
         "axes.labelsize": 11,
         "xtick.labelsize": 10,
         "ytick.labelsize": 10,
         "legend.fontsize": 10,
-        "legend.framealpha": 0.7,
-        "legend.edgecolor": "none",
+        "legend.frameon": False,
+        "legend.handlelength": 1.2,
+        "legend.handletextpad": 0.5,
+        "legend.columnspacing": 1.2,
+        "legend.labelspacing": 0.3,
+        "legend.borderpad": 0,
+        "legend.borderaxespad": 0.4,
         "axes.spines.top": False,
         "axes.spines.right": False,
         "grid.color": ink,
@@ -86,7 +96,61 @@ def _style() -> Any:
 def columns_for(captions: Sequence[str], most: int = 5) -> int:
     """Return how many panels below such captions fit side by side."""
     longest = max(len(line) for caption in captions for line in caption.split("\n") or [""])
-    return max(1, min(most, len(captions), int(WIDTH / (0.085 * max(1, longest)))))
+    return max(1, min(most, len(captions), int(WIDTH / (LETTER * (longest + 1)))))
+
+
+def legend_columns(labels: Sequence[str], width: float) -> int:
+    """Return how many columns of a legend fit into a width in inches."""
+    for columns in range(len(labels), 1, -1):
+        longest = [max(map(len, part)) for part in np.array_split(labels, columns)]
+        if LETTER * sum(longest) + KEY * columns < width:
+            return columns
+    return 1
+
+
+def panel_width(ax: Any) -> float:
+    """Return the width of a panel in inches, about; its axes may not have their place yet."""
+    spec = ax.get_subplotspec()
+    return ax.figure.bbox.width / ax.figure.dpi / (spec.get_gridspec().ncols if spec else 1) - 0.5
+
+
+def head(ax: Any, title: str = "", legend: bool = True) -> None:
+    """Write the title of a panel above it, and between them its legend, which covers no curve."""
+    handles, labels = ax.get_legend_handles_labels()
+    lines = 0
+    if legend and labels:
+        columns = legend_columns(labels, panel_width(ax))
+        lines = -(-len(labels) // columns)
+        ax.legend(handles, labels, loc="lower left", bbox_to_anchor=(0, 1), ncols=columns)
+    ax.set_title(title, loc="left", pad=6 + lines * LINE)
+
+
+def heads(figure: Any, axes: Sequence[Any], titles: Sequence[str]) -> None:
+    """Write titles of panels and their legends: one above all panels where they are the same."""
+    keys = [ax.get_legend_handles_labels() for ax in axes]
+    shared = len(axes) > 1 and all(labels == keys[0][1] for _, labels in keys)
+    if shared and keys[0][1]:
+        columns = legend_columns(keys[0][1], WIDTH)
+        figure.legend(*keys[0], loc="outside upper left", ncols=columns)
+    for ax, title in zip(axes, titles, strict=True):
+        head(ax, title, legend=not shared)
+
+
+def name_ticks(axis: Any, names: Sequence[str], width: float) -> None:
+    """Write names at 0, 1, ... of an axis: in lines, or turned if words are too long for that.
+
+    Args:
+        axis: of a panel.
+        names: at the marks.
+        width: of the panel in inches.
+    """
+    room = int(width / len(names) / LETTER) - 1
+    lines = [textwrap.fill(name, max(1, room), break_long_words=False) for name in names]
+    if max(len(line) for name in lines for line in name.split("\n")) <= room:
+        axis.set_ticks(range(len(names)), lines)
+    else:
+        turned = {"rotation": 40, "ha": "right", "rotation_mode": "anchor"}
+        axis.set_ticks(range(len(names)), names, **turned)
 
 
 def plain_ticks(axis: Any) -> None:

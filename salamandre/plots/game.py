@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from salamandre.plots.curves import ROW, draw_panel, grouped, plot_curves
-from salamandre.plots.figure import COLOURS, WIDTH, bare_figure, save_figure, styled
+from salamandre.plots.figure import COLOURS, WIDTH, bare_figure, head, save_figure, styled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -43,21 +43,21 @@ def plot_game(
     if examples is None:
         return plot_curves(steps, metrics, path, unit="round")
     images = examples.ndim == 4
-    tall = 0.6 + WIDTH * -(-len(examples) // columns) / columns if images else 4.0
+    tall = 0.4 + WIDTH * -(-len(examples) // columns) / columns if images else 4.0
     figure = bare_figure(WIDTH, tall + ROW * rows)
     parts: Any = figure.subfigures(2, 1, height_ratios=[tall, ROW * rows])
     above, below = parts
     ax = above.subplots()
-    ax.set_title(title, loc="left")
     ax.set(xticks=[], yticks=[], aspect="equal")
     if images:
         ax.axis("off")
         ax.imshow(_tiled(examples, columns), cmap="gray_r", vmin=0, vmax=1)
     else:
-        for points, who in ((real, "real"), (examples, "fake")):
+        for points, who, label in ((real, "real", "real examples"), (examples, "fake", "fakes")):
             if points is not None:
-                ax.plot(*points.T, ".", ms=2, color=COLOURS[who], label=who)
-        ax.legend(loc="upper right", markerscale=4)
+                ax.plot(*points.T, ".", ms=2, color=COLOURS[who])
+                ax.plot([], [], ".", ms=8, color=COLOURS[who], label=label)
+    head(ax, title)
     panels = below.subplots(rows, 2, squeeze=False).ravel()
     for panel, (name, names) in zip(panels, groups.items(), strict=False):
         draw_panel(panel, name, names, steps, metrics)

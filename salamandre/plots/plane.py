@@ -33,7 +33,9 @@ def plot_decision_maps(
 ) -> Figure:
     """Draw the output of networks with inputs (2,) and one output over the square from -1 to 1.
 
-    Outputs above 0 are red, those below blue; a line is drawn where the output is 0.
+    Outputs above 0 are red, those below blue; a line is drawn where the output is 0. Each network
+    has its own scale, on which half of the outputs of the side with the smaller ones are in full
+    colour.
 
     Args:
         networks: by the caption of their panels.
@@ -43,19 +45,21 @@ def plot_decision_maps(
         axes: to draw into, one for each network. Default: a new figure.
     """
     pictures = [_outputs(network, 1, resolution) for network in networks.values()]
-    largest = max(np.abs(picture).max() for picture in pictures)
     place = {"origin": "lower", "extent": (-1, 1, -1, 1)}
     columns = columns_for([*networks])
     width = WIDTH / max(2, columns)
     figure, axes = new_figure(width, width + 0.1, len(networks), columns, axes)
     for ax, name, picture in zip(axes, networks, pictures, strict=True):
-        ax.imshow(picture, cmap="RdBu_r", vmin=-largest, vmax=largest, **place)
-        if picture.min() < 0 < picture.max():
+        sides = [np.abs(side) for side in (picture[picture < 0], picture[picture > 0]) if side.size]
+        full = min((np.median(side) for side in sides), default=1)
+        ax.imshow(picture, cmap="RdBu_r", vmin=-full, vmax=full, **place)
+        if len(sides) == 2:
             ax.contour(picture, levels=[0], colors="black", linewidths=1, **place)
         if points is not None:
             ax.plot(*points.T, "k.", markersize=4)
         ax.set_title(name)
         ax.set(xticks=[-1, 1], yticks=[-1, 1])
+        ax.label_outer()
     return save_figure(figure, path)
 
 

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import os
+import textwrap
 from collections.abc import Sequence
 
 import numpy as np
 
-from salamandre.plots.figure import WIDTH, bare_figure, plot_means, save_figure, styled
+from salamandre.plots.curves import ROW
+from salamandre.plots.figure import (
+    LETTER,
+    WIDTH,
+    bare_figure,
+    heads,
+    plot_means,
+    save_figure,
+    styled,
+)
+from salamandre.recorded import alone, arrow
 from salamandre.runs.run import METRICS, TABLE, Run, read_rows
 
-PANELS = {
-    "d_loss": "discriminator's loss",
-    "g_loss": "generator's loss",
-    "loss": "loss",
-    "test_loss": "loss on the test set",
-    "accuracy": "accuracy on the test set",
-}
+DRAWN = ("d_loss", "g_loss", "loss", "test_loss", "accuracy")  # if all runs have them
 
 
 @styled
@@ -33,31 +38,45 @@ def compare_runs(runs: Sequence[Run], path: str | os.PathLike[str]) -> None:
     from PIL import Image
 
     found = [_curves(run) for run in runs]
-    names = [name for name in PANELS if all(name in curves for curves in found)]
+    names = [name for name in DRAWN if all(name in curves for curves in found)]
     if not names:
         raise ValueError(
             f"{', '.join(run.name for run in runs)} have no curve in common: compare games with "
             f"games, classifiers with classifiers"
         )
-    columns = max(2, len(runs))
-    figure = bare_figure(max(WIDTH, 3.2 * columns, 3.2 * len(names)), 7)
-    above, below = figure.subfigures(2, 1, squeeze=False)[:, 0]
-    panels = above.subplots(1, len(names), squeeze=False)[0]
+    rows = -(-len(names) // 2)
+    shown = [run for run in runs if run.samples]
+    columns = min(3, len(shown))
+    lines = [_lines(run, columns) for run in shown]
+    tall = WIDTH / columns + 0.2 * max(text.count("\n") + 2 for text in lines) if shown else 0
+    heights = [ROW * rows + 0.3, tall * -(-len(shown) // 3)] if shown else [ROW * rows + 0.3]
+    figure = bare_figure(WIDTH, sum(heights))
+    parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
+    axes = parts[0].subplots(rows, 2, squeeze=False).ravel()
     units = " or ".join(dict.fromkeys(run.unit for run in runs))
-    for ax, name in zip(panels, names, strict=True):
+    for ax, name in zip(axes, names, strict=False):
         for run, curves in zip(runs, found, strict=True):
             plot_means(ax, *curves[name], label=run.name)
-        ax.set(xlabel=units, title=PANELS[name])
+        ax.set(xlabel=units)
         ax.grid()
-        ax.legend(fontsize=9)
-    for ax, run in zip(below.subplots(1, columns, squeeze=False)[0], runs, strict=False):
-        if run.samples:
+    for ax in axes[len(names) :]:
+        ax.axis("off")
+    heads(parts[0], axes[: len(names)], [alone(name) + arrow(name) for name in names])
+    if shown:
+        places = parts[1].subplots(-(-len(shown) // columns), columns, squeeze=False).ravel()
+        for ax, run, text in zip(places, shown, lines, strict=False):
             with Image.open(run.samples[-1]) as picture:
                 ax.imshow(np.asarray(picture), cmap="gray", vmin=0, vmax=255)
-        ax.set_title(f"{run.name}\n{run.played():.4g} {run.unit}", size=9)
-    for ax in below.axes:
-        ax.axis("off")
+            ax.set_title(text)
+        for ax in places:
+            ax.axis("off")
     save_figure(figure, path)
+
+
+def _lines(run: Run, columns: int) -> str:
+    """Return the name of a run, and how long it has played, in lines that fit into a column."""
+    name = textwrap.fill(run.name, int(WIDTH / columns / LETTER))
+    return f"{name}\n{run.played():.4g} {run.unit}"
 
 
 def _curves(run: Run) -> dict[str, tuple[list[float], list[float]]]:

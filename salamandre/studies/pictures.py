@@ -70,8 +70,9 @@ def plot_study(
             points = _by([*varied], ended, metric)
             means = [(*key, float(np.mean(values))) for key, values in points.items()]
             draw(plot_parallel, f"{stem}-parallel.png", varied, means, metric)
-        if panels := _over_runs(folder, ended, varied, metric):
-            draw(plot_over_runs, f"{stem}-runs.png", panels, metric)
+        panels, unit = _over_runs(folder, ended, varied, metric)
+        if panels:
+            draw(plot_over_runs, f"{stem}-runs.png", panels, metric, unit)
     if tiles := _samples(folder, rows, varied):
         draw(plot_pictures, "samples.png", tiles)
     return drawn
@@ -100,8 +101,17 @@ def _panels(rows: Sequence[Row], axes: Sequence[str], metric: str) -> dict[str, 
             }
         else:
             parts = {"": list(rows)}
-        panels[axis] = {label: _curve(_by([axis], part, metric)) for label, part in parts.items()}
+        curves = [_curve(_by([axis], part, metric)) for part in parts.values()]
+        panels[axis] = dict(zip(_shortened([*parts], others), curves, strict=True))
     return panels
+
+
+def _shortened(labels: list[str], axes: Sequence[str]) -> list[str]:
+    """Return labels of one axis with its name in the first of them alone."""
+    if len(axes) != 1:
+        return labels
+    name = axes[0].replace("_", " ") + " "
+    return labels[:1] + [label.removeprefix(name) for label in labels[1:]]
 
 
 def _curve(values: Mapping[tuple[Any, ...], Sequence[float]]) -> Curve:
@@ -123,8 +133,10 @@ def _means(rows: Sequence[Row], pair: tuple[str, str], metric: str) -> Any:
 
 def _over_runs(
     folder: Path, rows: Sequence[Row], axes: Sequence[str], metric: str
-) -> dict[str, dict[str, Any]]:
+) -> tuple[dict[str, dict[str, Any]], str]:
     """Return steps and band of a metric over the runs of each point, if their tables have it.
+
+    Also what a step is called.
 
     There is a panel for each value of the first of several axes, and a line for each of the others.
     """
@@ -133,6 +145,7 @@ def _over_runs(
     for row in rows:
         points[_label(row, first), _label(row, axes[len(first) :])].append(row)
     found: dict[str, dict[str, Any]] = defaultdict(dict)
+    unit = "step"
     for (panel, label), members in points.items():
         if len(found[panel]) >= MOST or len(found) > MOST:
             continue
@@ -142,9 +155,16 @@ def _over_runs(
         values = np.array([curve[:length] for curve in curves])
         if length < 2 or not np.isfinite(values).all():
             continue
-        steps = [one["round" if "round" in one else "step"] for one in tables[0][:length]]
+        unit = "round" if "round" in tables[0][0] else "step"
+        steps = [one[unit] for one in tables[0][:length]]
         found[panel][label] = np.array(steps), mean_band(values, resamples=1000)
-    return {panel: lines for panel, lines in found.items() if lines}
+    others = axes[len(first) :]
+    short = {
+        panel: dict(zip(_shortened([*lines], others), lines.values(), strict=True))
+        for panel, lines in found.items()
+        if lines
+    }
+    return short, unit
 
 
 def _table(run: Path, metric: str) -> list[dict[str, float]]:
@@ -163,7 +183,7 @@ def _table(run: Path, metric: str) -> list[dict[str, float]]:
 
 def _label(row: Row, axes: Sequence[str], between: str = ", ") -> str:
     """Return the values of axes of a run, with their names."""
-    texts = (f"{v:g}" if isinstance(v, float) else str(v) for v in map(row.point.get, axes))
+    texts = (f"{v:.3g}" if isinstance(v, float) else str(v) for v in map(row.point.get, axes))
     names = (name.replace("_", " ") for name in axes)
     return between.join(f"{name} {text}" for name, text in zip(names, texts, strict=True))
 

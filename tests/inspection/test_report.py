@@ -47,6 +47,9 @@ def test_enlarged_differences_stay_within_black_and_white(drawn, tmp_path):
     inspection.draw_adversarial(before, before + change, tmp_path / "x.png")
     for row, times in enumerate((10, 7, 1)):
         np.testing.assert_allclose(drawn[4 * row + 3], 0.5 + times * change[row], atol=1e-12)
+    drawn.clear()
+    inspection.draw_adversarial(before[2:], before[2:] + change[2:], tmp_path / "x.png")
+    assert len(drawn) == 3  # the same difference is not drawn twice
 
 
 def test_dreams_of_a_class_follow_each_other(model, monkeypatch, tmp_path):

@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 from matplotlib.image import imread
+from matplotlib.text import Text
 
 import salamandre as sal
 from salamandre import plots
+from salamandre.plots import studies as drawings
+from salamandre.recorded import arrow
 
 
 def test_decision_map_shows_what_the_network_decides_where(tmp_path):
@@ -116,3 +119,83 @@ def test_pictures_are_drawn_into_given_axes():
         assert draw() is figure and any(ax.has_data() for ax in axes.flat)
     with pytest.raises(ValueError, match="the picture has 3 panels: give as many axes, not 4"):
         plots.plot_images(np.zeros((3, 1, 4, 4)), axes=axes)
+
+
+STEPS = {name: np.arange(1.0, 200) for name in ("d_loss", "g_loss", "d_real", "d_fake")}
+METRICS = {
+    name: [(100, 2.0), (199, 1.0)] for name in ("frechet", "intra", "recall", "robust_score")
+}
+BAND = np.arange(2), (np.ones(2), np.zeros(2), np.full(2, 2.0))
+LINES = {f"the optimizer {name}": BAND for name in ("sgd", "momentum", "adam", "adagrad", "lion")}
+CURVES = {label: ([1, 30], *BAND[1]) for label in ("rate 1", "rate 30")}
+NAMED = {label: (["plain", "better"], *BAND[1]) for label in ("rate 1", "rate 30")}
+
+
+def drawn(monkeypatch, plot, *arguments):
+    """Return the figure of a picture of a study, which is written alone."""
+    figures = []
+    monkeypatch.setattr(drawings, "save_figure", lambda figure, path: figures.append(figure))
+    plot(*arguments, "x.png")
+    return figures[0]
+
+
+@pytest.fixture
+def figures(monkeypatch):
+    """Pictures with legends."""
+    over = drawings.plot_over_runs
+    return {
+        "curves": plots.plot_curves(STEPS, METRICS, panels=[["d_loss", "g_loss"]]),
+        "game": plots.plot_game(np.zeros((24, 1, 8, 8)), STEPS, METRICS, title="a game"),
+        "points": plots.plot_game(np.zeros((9, 2)), STEPS, {}, real=np.ones((9, 2))),
+        "bands": plots.plot_bands(
+            [1, 2], {label: band for label, (_, band) in LINES.items()}, xlabel="x", ylabel="y"
+        ),
+        "one": drawn(monkeypatch, over, {"": LINES}, "d_real", "round"),
+        "same": drawn(monkeypatch, over, {"a": LINES, "b": LINES}, "d_real", "round"),
+        "two": drawn(monkeypatch, over, {"a": LINES, "b": {"x": BAND}}, "d_real", "round"),
+        "axes": drawn(monkeypatch, drawings.plot_axes, {"n": CURVES, "last_bias": NAMED}, "intra"),
+    }
+
+
+def test_legends_lie_between_titles_and_curves(figures):
+    for name, figure in figures.items():
+        figure._repr_png_()
+        legends = [(ax.get_legend(), ax) for ax in figure.axes if ax.get_legend()]
+        assert len(legends) + len(figure.legends) >= 1, name
+        for legend, ax in legends:
+            box = legend.get_window_extent()
+            assert box.y0 >= ax.bbox.y1 - 1, (name, "covers curves")
+            if title := ax.get_title(loc="left"):
+                below_title = ax._left_title.get_window_extent().y0 >= box.y1 - 1
+                assert below_title, (name, title)
+            assert figure.bbox.x0 <= box.x0 and box.x1 <= figure.bbox.x1, (name, "is cropped")
+        for legend in figure.legends:
+            bottom = legend.get_window_extent().y0
+            assert all(bottom >= ax.get_tightbbox().y1 - 1 for ax in figure.axes), name
+
+
+def test_pictures_say_all_in_words(figures):
+    for figure in figures.values():
+        texts = [text.get_text() for text in figure.findobj(Text)]
+        assert not [text for text in texts if "_" in text]
+    labels = {figure.axes[0].get_ylabel() for figure in (figures["same"], figures["axes"])}
+    assert labels == {"score of real examples", "Fréchet distance within\nclasses"}
+    assert figures["axes"].axes[0].get_title(loc="left") == arrow("intra").strip()
+
+
+def test_few_values_near_zero_do_not_make_an_axis_logarithmic():
+    scores = np.full(1000, 0.5)
+    scores[:10] = 1e-4
+    figure = plots.plot_curves({"d_fake": scores, "g_loss": np.geomspace(1e-4, 1, 1000)}, {})
+    assert [ax.get_yscale() for ax in figure.axes] == ["linear", "log"]
+
+
+def test_each_class_is_seen_in_a_map_whose_outputs_lie_apart():
+    """Of outputs from -0.1 to 10, those at the lower end are in full colour too."""
+    network = sal.Network([sal.NeuronLayer(1)], 2)
+    network.load_tensors({"0.weights": [[5.05, 0.0]], "0.bias": [4.95]})
+    figure = plots.plot_decision_maps({"x": network}, resolution=1001)
+    low, high = figure.axes[0].get_images()[0].get_clim()
+    assert low == -high == pytest.approx(-0.05, abs=0.005)  # the median of those below 0
+    network.load_tensors({"0.weights": [[0.0, 0.0]], "0.bias": [0.0]})
+    assert plots.plot_decision_maps({"zero": network}).axes[0].get_images()

@@ -21,6 +21,8 @@ from salamandre.plots.figure import (
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+FAINT = 0.2  # of the other side's outputs: smaller ones are not in full colour
+
 
 @styled
 def plot_decision_maps(
@@ -34,8 +36,8 @@ def plot_decision_maps(
     """Draw the output of networks with inputs (2,) and one output over the square from -1 to 1.
 
     Outputs above 0 are red, those below blue; a line is drawn where the output is 0. Each network
-    has its own scale, on which half of the outputs of the side with the smaller ones are in full
-    colour.
+    has its own scale: half of the outputs of the weaker side are in full colour, unless they are
+    less than a fifth of those of the other side.
 
     Args:
         networks: by the caption of their panels.
@@ -50,8 +52,9 @@ def plot_decision_maps(
     width = WIDTH / max(2, columns)
     figure, axes = new_figure(width, width + 0.1, len(networks), columns, axes)
     for ax, name, picture in zip(axes, networks, pictures, strict=True):
-        sides = [np.abs(side) for side in (picture[picture < 0], picture[picture > 0]) if side.size]
-        full = min((np.median(side) for side in sides), default=1)
+        sides = [side for side in (-picture[picture < 0], picture[picture > 0]) if side.size]
+        medians = [np.median(side) for side in sides] or [1]
+        full = max(min(medians), FAINT * max(medians))
         ax.imshow(picture, cmap="RdBu_r", vmin=-full, vmax=full, **place)
         if len(sides) == 2:
             ax.contour(picture, levels=[0], colors="black", linewidths=1, **place)

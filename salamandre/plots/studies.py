@@ -170,7 +170,9 @@ def plot_pictures(tiles: Mapping[str, PathLike], path: PathLike) -> None:
     from PIL import Image
 
     lines = max(label.count("\n") for label in tiles)
-    figure, axes = new_figure(2.1, 2.4 + 0.15 * lines, len(tiles), min(3, len(tiles)))
+    columns = -(-len(tiles) // -(-len(tiles) // 3))  # four are two by two
+    width = WIDTH / max(2, columns)
+    figure, axes = new_figure(width, width + 0.3 + 0.15 * lines, len(tiles), columns)
     figure.get_layout_engine().set(h_pad=0.08)  # the layout is computed before pictures are square
     for ax, (label, file) in zip(axes, tiles.items(), strict=True):
         with Image.open(file) as picture:

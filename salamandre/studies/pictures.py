@@ -192,7 +192,7 @@ def _samples(folder: Path, rows: Sequence[Row], axes: Sequence[str]) -> dict[str
     """Return the last picture of samples of the first run of each point, by its label."""
     found: dict[str, Path] = {}
     for row in rows:
-        label = _label(row, axes, "\n") or row.run
+        label = _label(row, axes, "\n") or f"seed {row.seed}"
         if label not in found and len(found) < TILES:
             pictures = Run(folder / row.run, row.run).samples
             if pictures:

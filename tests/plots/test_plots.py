@@ -191,11 +191,12 @@ def test_few_values_near_zero_do_not_make_an_axis_logarithmic():
 
 
 def test_each_class_is_seen_in_a_map_whose_outputs_lie_apart():
-    """Of outputs from -0.1 to 10, those at the lower end are in full colour too."""
+    """Of outputs from -2 to 8, half of those below 0 are in full colour; of -0.1 to 9.9 none is."""
     network = sal.Network([sal.NeuronLayer(1)], 2)
-    network.load_tensors({"0.weights": [[5.05, 0.0]], "0.bias": [4.95]})
-    figure = plots.plot_decision_maps({"x": network}, resolution=1001)
-    low, high = figure.axes[0].get_images()[0].get_clim()
-    assert low == -high == pytest.approx(-0.05, abs=0.005)  # the median of those below 0
+    for bias, full in ((3, 1), (4.9, 0.2 * 4.95), (-9, 9), (0, 2.5)):
+        network.load_tensors({"0.weights": [[5.0, 0.0]], "0.bias": [float(bias)]})
+        figure = plots.plot_decision_maps({"x": network}, resolution=501)
+        low, high = figure.axes[0].get_images()[0].get_clim()
+        assert -low == high == pytest.approx(full, abs=0.02)
     network.load_tensors({"0.weights": [[0.0, 0.0]], "0.bias": [0.0]})
     assert plots.plot_decision_maps({"zero": network}).axes[0].get_images()

@@ -43,13 +43,14 @@ def plot_curves(
 
     Args:
         steps: the values of every step by name.
-        metrics: (step, value) of each evaluation by name.
+        metrics: (step, value) of each evaluation by name. Panels of metrics that were evaluated
+            once are left out, if there are others.
         path: of a PNG file. Default: none is written.
         unit: what a step is called. Default ``"step"``.
         panels: names that share a panel; each other name has its own panel.
         axes: to draw into, one for each panel. Default: a new figure.
     """
-    groups = grouped([*steps, *(name for name in metrics if name not in steps)], panels)
+    groups = grouped(steps, metrics, panels)
     columns = min(2, len(groups))
     figure, axes = new_figure(WIDTH / columns, ROW, len(groups), columns, axes)
     for ax, (title, names) in zip(axes, groups.items(), strict=True):
@@ -87,15 +88,24 @@ def draw_panel(
     ax.grid()
 
 
-def grouped(names: Sequence[str], panels: Sequence[Sequence[str]] = ()) -> dict[str, list[str]]:
-    """Return the names of each panel by its title."""
+def grouped(
+    steps: Mapping[str, np.ndarray],
+    metrics: Mapping[str, Sequence[tuple[float, float]]],
+    panels: Sequence[Sequence[str]] = (),
+) -> dict[str, list[str]]:
+    """Return the names of each panel by its title, without panels of single points if it can."""
     groups: dict[str, list[str]] = {}
+    names = dict.fromkeys([*steps, *metrics])
     for name in names:
         mates = next((mates for mates in panels if name in mates), (name,))
-        known = [mate for mate in mates if mate in names]
-        titles = dict.fromkeys(panel(mate) for mate in known)
+        titles = dict.fromkeys(panel(mate) for mate in mates if mate in names)
         groups.setdefault(" and ".join(titles), []).append(name)
-    return groups
+    curves = {
+        title: own
+        for title, own in groups.items()
+        if any(name in steps or len(metrics[name]) > 1 for name in own)
+    }
+    return curves or groups
 
 
 @styled

@@ -32,13 +32,13 @@ def plot_game(
         examples: images (N, 1 or 3, H, W) with values from 0 to 1, points (N, 2), or
             ``None``.
         steps: the values of every round by name.
-        metrics: (round, value) of each evaluation by name.
+        metrics: (round, value) of each evaluation by name, as for :func:`plot_curves`.
         path: of a PNG file. Default: none is written.
         title: above the examples.
         columns: images side by side. Default 12.
         real: points (N, 2), drawn below the others. Default none.
     """
-    groups = grouped([*steps, *(name for name in metrics if name not in steps)])
+    groups = grouped(steps, metrics)
     rows = -(-len(groups) // 2)
     if examples is None:
         return plot_curves(steps, metrics, path, unit="round")

@@ -112,7 +112,7 @@ def test_pictures_are_drawn_into_given_axes():
         lambda: plots.plot_decision_maps({"x": network}, axes=axes[1, 0]),
         lambda: plots.plot_points({"x": np.zeros((3, 2))}, axes=axes[1, 1]),
         lambda: plots.plot_comparison({"x": [("a", 1, 0, 2)], "y": [("a", 1, 0, 2)]}, axes=axes[0]),
-        lambda: plots.plot_curves({"a": np.arange(3.0)}, {"b": [(1, 2.0)]}, axes=axes[1]),
+        lambda: plots.plot_curves({"a": np.arange(3.0)}, {"b": [(1, 2.0), (2, 1.0)]}, axes=axes[1]),
     ):
         for ax in axes.flat:
             ax.clear()
@@ -181,6 +181,15 @@ def test_pictures_say_all_in_words(figures):
     labels = {figure.axes[0].get_ylabel() for figure in (figures["same"], figures["axes"])}
     assert labels == {"score of real examples", "Fréchet distance within\nclasses"}
     assert figures["axes"].axes[0].get_title(loc="left") == arrow("intra").strip()
+
+
+def test_a_metric_that_was_evaluated_once_has_no_panel_of_its_own():
+    once = {"test_loss": [(3, 0.5)], "accuracy": [(3, 0.9)]}
+    loss = {"loss": np.arange(3.0)}
+    drawn = plots.plot_curves(loss, once, panels=[["loss", "test_loss"]]).axes
+    assert [ax.get_title(loc="left").split("  ")[0] for ax in drawn] == ["loss"]
+    assert len(drawn[0].get_lines()) == 2
+    assert len(plots.plot_curves({}, once).axes) == 2  # there is nothing else
 
 
 def test_few_values_near_zero_do_not_make_an_axis_logarithmic():

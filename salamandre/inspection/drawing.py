@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from salamandre.plots.figure import WIDTH, new_figure, save_figure, styled
+from salamandre.plots.figure import WIDTH, fitted, new_figure, save_figure, styled
 from salamandre.plots.images import save_grid
 
 Path = str | os.PathLike[str]
@@ -34,11 +34,14 @@ def draw_maps(
     """
     columns = 1 + len(maps)
     width = max(1.2, WIDTH / columns)
-    figure, axes = new_figure(width, width + 0.2, len(pictures) * columns, columns)
+    above = [fitted(text, width) for text in captions or [""] * len(pictures)]
+    names = [fitted(name, width) for name in maps]
+    lines = 1 + max(text.count("\n") for text in (*above, *names))
+    figure, axes = new_figure(width, width + 0.2 * lines, len(pictures) * columns, columns)
     for row, picture in enumerate(pictures):
         own = axes[row * columns : (row + 1) * columns]
         shown = [picture, *(values[row] for values in maps.values())]
-        titles = [captions[row] if captions else "", *maps]
+        titles = [above[row], *names]
         for ax, image, title in zip(own, shown, titles, strict=True):
             ax.axis("off")
             ax.set_title(title, size=10, pad=2)
@@ -89,7 +92,7 @@ def draw_adversarial(
         )
         for ax, (shown, title) in zip(axes[columns * row :], panels[:columns], strict=False):
             ax.axis("off")
-            ax.set_title(title, size=10, pad=2)
+            ax.set_title(fitted(title, width), size=10, pad=2)
             _show(ax, np.clip(shown, 0, 1))
     save_figure(figure, path)
 
@@ -107,7 +110,7 @@ def draw_images(images: np.ndarray, path: Path, *, captions: Sequence[str]) -> N
     figure, axes = new_figure(WIDTH / 3, 2.3, len(images), math.ceil(len(images) / rows))
     for ax, image, caption in zip(axes, images, captions, strict=True):
         ax.axis("off")
-        ax.set_title(caption, size=10, pad=2)
+        ax.set_title(fitted(caption, WIDTH / 3), size=10, pad=2)
         _show(ax, stretched(image))
     save_figure(figure, path)
 

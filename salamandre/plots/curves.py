@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from salamandre.plots.figure import (
     COLOURS,
     LETTER,
     WIDTH,
+    fitted,
     head,
     new_figure,
     plain_ticks,
@@ -173,7 +173,7 @@ def plot_comparison(
     count = max(len(rows) for rows in panels.values())
     columns = min(2, len(panels))
     longest = max(len(row[0]) for rows in panels.values() for row in rows)
-    letters = int((WIDTH / LETTER - longest) / columns) - 2
+    room = (WIDTH - LETTER * longest) / columns - 2 * LETTER
     figure, axes = new_figure(WIDTH / columns, 1 + 0.3 * count, len(panels), columns, axes)
     for index, (ax, (title, rows)) in enumerate(zip(axes, panels.items(), strict=True)):
         names, mean, low, high = (np.array(column) for column in zip(*rows, strict=True))
@@ -181,6 +181,6 @@ def plot_comparison(
         ax.errorbar(mean, heights, xerr=[mean - low, high - mean], fmt="o", ms=5, capsize=3)
         ax.axvline(mean[0], color="0.7", lw=0.8, ls="--")
         ax.set_yticks(heights, names if index % columns == 0 else [""] * len(rows))
-        ax.set(title=textwrap.fill(title, letters), ylim=(0.5 - len(rows), 0.5))
+        ax.set(title=fitted(title, room), ylim=(0.5 - len(rows), 0.5))
         ax.grid()
     return save_figure(figure, path)

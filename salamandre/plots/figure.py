@@ -99,6 +99,12 @@ def columns_for(captions: Sequence[str], most: int = 5) -> int:
     return max(1, min(most, len(captions), int(WIDTH / (LETTER * (longest + 1)))))
 
 
+def fitted(text: str, width: float) -> str:
+    """Return a text in lines that fit into a width in inches."""
+    room = max(1, int(width / LETTER))
+    return "\n".join(textwrap.fill(line, room) for line in text.split("\n"))
+
+
 def legend_columns(labels: Sequence[str], width: float) -> int:
     """Return how many columns of a legend fit into a width in inches."""
     for columns in range(len(labels), 1, -1):
@@ -111,7 +117,7 @@ def legend_columns(labels: Sequence[str], width: float) -> int:
 def panel_width(ax: Any) -> float:
     """Return the width of a panel in inches, about; its axes may not have their place yet."""
     spec = ax.get_subplotspec()
-    return ax.figure.bbox.width / ax.figure.dpi / (spec.get_gridspec().ncols if spec else 1) - 0.5
+    return ax.figure.bbox.width / ax.figure.dpi / (spec.get_gridspec().ncols if spec else 1) - 0.45
 
 
 def head(ax: Any, title: str = "", legend: bool = True) -> None:
@@ -221,6 +227,8 @@ def _png(figure: Figure, style: Any) -> bytes:
         warnings.filterwarnings("ignore", "Glyph .* missing from")  # a frame is drawn in its place
         if engine := figure.get_layout_engine():  # once: a second layout would differ a little
             engine.execute(figure)
+            if any(ax.get_aspect() != "auto" for ax in figure.axes):
+                engine.execute(figure)  # the first was computed before pictures were square
             figure.set_layout_engine(None)  # not "none", with which all is drawn twice
         figure.savefig(data, format="png", dpi=120)
     return data.getvalue()

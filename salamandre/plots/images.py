@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import math
 import os
-import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +12,7 @@ import numpy as np
 
 from salamandre.atomic import write_atomically
 from salamandre.checks import real
-from salamandre.plots.figure import WIDTH, columns_for, new_figure, save_figure, styled
+from salamandre.plots.figure import WIDTH, columns_for, fitted, new_figure, save_figure, styled
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -64,8 +63,7 @@ def plot_images(
         if captions:
             ax.set_title(captions[index], size=10, pad=2, parse_math=False)
     if title:
-        letters = int(figure.get_figwidth() / 0.11)  # inches of a letter of a title
-        figure.suptitle(textwrap.fill(title, letters), parse_math=False)
+        figure.suptitle(fitted(title, 0.9 * figure.get_figwidth()), parse_math=False)
     return save_figure(figure, path)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -13,6 +12,7 @@ from salamandre.plots.figure import (
     LETTER,
     LINE,
     WIDTH,
+    fitted,
     heads,
     legend_columns,
     name_ticks,
@@ -26,7 +26,7 @@ from salamandre.recorded import alone, arrow
 
 PathLike = str | os.PathLike[str]
 LOG = 8  # times the smallest positive value of an axis, from which on it is logarithmic
-TALL = 24  # letters along a panel
+TALL = 2  # inches that a label may have along a panel
 SPREAD = 0.5  # of the room of a name of an axis, over which its curves are laid side by side
 
 
@@ -53,7 +53,7 @@ def plot_axes(panels: Mapping[str, Mapping[str, Any]], metric: str, path: PathLi
                 ends = np.abs(np.array([low, high]) - mean)
                 x = x + SPREAD * ((number + 0.5) / len(curves) - 0.5)
                 ax.errorbar(x, mean, yerr=ends, fmt="o", ms=4, capsize=3, label=label)
-        ax.set(xlabel=axis.replace("_", " "), ylabel=textwrap.fill(alone(metric), TALL))
+        ax.set(xlabel=axis.replace("_", " "), ylabel=fitted(alone(metric), TALL))
         ax.grid()
     heads(figure, axes, [arrow(metric).strip()] * len(axes))
     save_figure(figure, path)
@@ -129,7 +129,7 @@ def plot_parallel(
     for line in lines[np.argsort(lines[:, -1])]:
         ax.plot(line, color=colormaps["viridis"](0.15 + 0.8 * line[-1]), lw=1, alpha=0.7)
     names = [*(name.replace("_", " ") for name in axes), alone(metric) + arrow(metric)]
-    ax.set_xticks(range(len(names)), [textwrap.fill(n, int(width / LETTER) - 1) for n in names])
+    ax.set_xticks(range(len(names)), [fitted(name, width - LETTER) for name in names])
     ax.set(yticks=[], xlim=(-0.2, len(names) - 0.6))
     ax.spines[:].set_visible(False)
     save_figure(figure, path)
@@ -152,7 +152,7 @@ def plot_over_runs(
         for label, (steps, (mean, low, high)) in lines.items():
             (line,) = ax.plot(steps, mean, label=label)
             ax.fill_between(steps, low, high, color=line.get_color(), alpha=0.25, linewidth=0)
-        ax.set(xlabel=unit, ylabel=textwrap.fill(alone(metric), TALL))
+        ax.set(xlabel=unit, ylabel=fitted(alone(metric), TALL))
         ax.xaxis.get_major_locator().set_params(integer=True, nbins=5)
         ax.grid()
     heads(figure, axes, [title + arrow(metric) for title in panels])
@@ -173,7 +173,6 @@ def plot_pictures(tiles: Mapping[str, PathLike], path: PathLike) -> None:
     columns = -(-len(tiles) // -(-len(tiles) // 3))  # four are two by two
     width = WIDTH / max(2, columns)
     figure, axes = new_figure(width, width + 0.3 + 0.15 * lines, len(tiles), columns)
-    figure.get_layout_engine().set(h_pad=0.08)  # the layout is computed before pictures are square
     for ax, (label, file) in zip(axes, tiles.items(), strict=True):
         with Image.open(file) as picture:
             ax.imshow(np.asarray(picture), cmap="gray", vmin=0, vmax=255)

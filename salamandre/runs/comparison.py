@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import os
-import textwrap
 from collections.abc import Sequence
 
 import numpy as np
 
 from salamandre.plots.curves import ROW
 from salamandre.plots.figure import (
-    LETTER,
     WIDTH,
     bare_figure,
+    fitted,
     heads,
     plot_means,
     save_figure,
@@ -75,8 +74,7 @@ def compare_runs(runs: Sequence[Run], path: str | os.PathLike[str]) -> None:
 
 def _lines(run: Run, columns: int) -> str:
     """Return the name of a run, and how long it has played, in lines that fit into a column."""
-    name = textwrap.fill(run.name, int(WIDTH / columns / LETTER))
-    return f"{name}\n{run.played():.4g} {run.unit}"
+    return fitted(f"{run.name}\n{run.played():.4g} {run.unit}", WIDTH / columns)
 
 
 def _curves(run: Run) -> dict[str, tuple[list[float], list[float]]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import pickle
 
 import numpy as np
@@ -12,6 +13,7 @@ from matplotlib.text import Text
 
 import salamandre as sal
 from salamandre import plots
+from salamandre.inspection import drawing
 from salamandre.plots import studies as drawings
 from salamandre.recorded import arrow
 
@@ -181,6 +183,21 @@ def test_pictures_say_all_in_words(figures):
     labels = {figure.axes[0].get_ylabel() for figure in (figures["same"], figures["axes"])}
     assert labels == {"score of real examples", "Fréchet distance within\nclasses"}
     assert figures["axes"].axes[0].get_title(loc="left") == arrow("intra").strip()
+
+
+def test_long_captions_take_lines_instead_of_their_neighbours_room(tmp_path, monkeypatch):
+    figures = []
+    monkeypatch.setattr(drawing, "save_figure", lambda figure, path: figures.append(figure))
+    image, values = np.zeros((1, 1, 8, 8)), np.ones((1, 8, 8))
+    names = "SmoothGrad", "integrated gradients", "guided backprop", "saliency", "Grad-CAM"
+    maps = dict.fromkeys(names, values)
+    drawing.draw_maps(image, maps, "x.png", captions=["coral fungus 63%"])
+    drawing.draw_adversarial(image, image, "x.png", captions=[("Indian elephant 100%",) * 2])
+    for figure in figures:
+        figure._repr_png_()
+        boxes = [ax.title.get_window_extent() for ax in figure.axes]
+        assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
+        assert boxes[0].x0 >= 0 and boxes[0].y1 <= figure.bbox.y1 + 1
 
 
 def test_a_metric_that_was_evaluated_once_has_no_panel_of_its_own():

@@ -20,7 +20,7 @@ from salamandre.plots.figure import (
     save_figure,
     styled,
 )
-from salamandre.recorded import RECORDED, Recorded, arrow, panel, words
+from salamandre.recorded import RECORDED, Recorded, alone, arrow, panel, words
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -100,6 +100,7 @@ def grouped(
         mates = next((mates for mates in panels if name in mates), (name,))
         titles = dict.fromkeys(panel(mate) for mate in mates if mate in names)
         groups.setdefault(" and ".join(titles), []).append(name)
+    groups = {title if own[1:] else alone(own[0]): own for title, own in groups.items()}
     curves = {
         title: own
         for title, own in groups.items()

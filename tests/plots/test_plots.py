@@ -209,6 +209,16 @@ def test_a_metric_that_was_evaluated_once_has_no_panel_of_its_own():
     assert len(plots.plot_curves({}, once).axes) == 2  # there is nothing else
 
 
+def test_a_value_without_the_others_of_its_panel_has_its_own_name():
+    shares = {"confident": [(1, 0.5), (2, 0.6)]}
+    for metrics, title in (
+        (shares, "share of confident samples"),
+        (shares | {"right": [(1, 0)]}, "share of samples"),
+    ):
+        (ax,) = plots.plot_curves({}, metrics).axes
+        assert ax.get_title(loc="left").split("  ")[0] == title
+
+
 def test_few_values_near_zero_do_not_make_an_axis_logarithmic():
     scores = np.full(1000, 0.5)
     scores[:10] = 1e-4

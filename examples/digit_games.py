@@ -38,6 +38,7 @@ def new_parser(text: str | None, size: int | None = None) -> argparse.ArgumentPa
     parser = argparse.ArgumentParser(description=text, formatter_class=Help)
     add = add_data(parser, size)
     add("--digits", metavar="N|N-N", help="classes to generate, such as 0-9, default all")
+    add("--train", type=COUNT, metavar="N", help="learn N of the images only, default all")
     add_run(parser)
     return parser
 
@@ -161,7 +162,7 @@ def load_images(options: argparse.Namespace, classes: bool = True) -> Sets:
         print(f"{train.name} has no {what}, so that no classifier evaluates the game.")
         options.evaluate = 0
     if options.digits is None:
-        return train, train, test
+        return train, chosen(train, options), test
     first, _, last = options.digits.partition("-")
     try:
         wanted = range(int(first), int(last or first) + 1)
@@ -172,7 +173,15 @@ def load_images(options: argparse.Namespace, classes: bool = True) -> Sets:
             f"--digits must lie in 0-{len(train.classes) - 1} for {train.name}, "
             f"got {options.digits!r}"
         )
-    return train, train[np.isin(train.labels, list(wanted))], test
+    return train, chosen(train[np.isin(train.labels, list(wanted))], options), test
+
+
+def chosen(images: data.Images, options: argparse.Namespace) -> data.Images:
+    """Return as many of the images as ``options.train`` says, ``None``: all."""
+    if options.train is None:
+        return images
+    order = np.random.default_rng(options.seed).permutation(len(images))  # files may be sorted
+    return images[np.sort(order[: options.train])]
 
 
 def hidden_sizes(text: str, option: str) -> list[int]:

@@ -21,8 +21,7 @@ import argparse
 import time
 from typing import NamedTuple
 
-import numpy as np
-from digit_games import AMOUNT, COUNT, add_data, end_if_interrupted, open_both
+from digit_games import AMOUNT, COUNT, add_data, chosen, end_if_interrupted, open_both
 from mnist_classifier import PrintEpochs
 
 import salamandre as sal
@@ -126,9 +125,7 @@ def main() -> None:
     """Train, and test on averaged predictions."""
     options = parse_arguments()
     train, test = open_both(options)
-    if options.train:  # in files they may be sorted by class
-        order = np.random.default_rng(options.seed).permutation(len(train))
-        train = train[np.sort(order[: options.train])]
+    train = chosen(train, options)
     coloured = train.shape[0] == 3
     recipe = COLOURED[options.budget] if coloured else GREY
     options.epochs = options.epochs or recipe.epochs

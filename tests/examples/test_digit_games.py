@@ -24,20 +24,20 @@ REMEDIES = (
 
 
 @pytest.mark.parametrize(
-    "program, options",
+    "program, options, count",  # of threes to fives, or of --train
     [
-        ("wgan_mnist.py", ("--critic", "32", "--critic-steps", "1")),
-        ("gan_mnist.py", ("--discriminator", "32", "--noise", "4", "--matching", "0.1")),
-        ("gan_mnist.py", ("--objective", "relativistic", "--lipschitz", "zero-centred")),
-        ("gan_mnist.py", REMEDIES),
+        ("wgan_mnist.py", ("--critic", "32", "--critic-steps", "1"), 435),
+        ("gan_mnist.py", ("--discriminator", "32", "--noise", "4", "--matching", "0.1"), 435),
+        ("gan_mnist.py", ("--objective", "relativistic", "--lipschitz", "zero-centred"), 435),
+        ("gan_mnist.py", (*REMEDIES, "--train", "100"), 100),
     ],
 )
-def test_games_draw_digits(program, options, tmp_path):
+def test_games_draw_digits(program, options, count, tmp_path):
     options = (*QUICK, *options, "--digits", "3-5", "--evaluate", "10")
     done = run(program, *options, "--rounds", "20", cwd=tmp_path)
-    assert "435 images" in done.stdout and "generated images" in done.stdout  # threes to fives
+    assert f"{count} images" in done.stdout and "generated images" in done.stdout
     (found,) = sal.runs.find_runs(tmp_path / "runs")
-    assert found.state() == "complete" and found.images.count == 435
+    assert found.state() == "complete" and found.images.count == count
     assert "20 of 20 rounds" in call("show", found.folder)
     assert len(call("generate", found.folder, "--to", tmp_path / "out").split()) == 1
     folder = only_folder(tmp_path)

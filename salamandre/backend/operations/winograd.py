@@ -190,8 +190,9 @@ def _image_to_winograd(x: Array, tiles: Array, size: int, step: int, padding: Pa
         for t in range(th):
             for i in range(size):
                 h = step * t + i - top
-                if t > 0 and i < size - step:
-                    pixels[i] = pixels[i + step]
+                if t > 0 and i < size - step:  # in a loop: a copy of arrays takes long to compile
+                    for k in range(i * row, (i + 1) * row):
+                        rows[k] = rows[k + step * row]
                 elif h < 0 or h >= height:
                     pixels[i] = 0
                 else:

@@ -129,6 +129,26 @@ def test_names_of_other_libraries_lead_to_ours(name, ours):
 
 
 @pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("from salamandre import Dense", r"'Dense' from 'salamandre': here it is NeuronLayer\("),
+        ("from salamandre import Netwrok", "'Netwrok' from 'salamandre', did you mean 'Network'"),
+        ("from salamandre.nn import Linear", r"'nn' from 'salamandre': here it is Network\("),
+        ("import salamandre.callbacks", r"here it is Checkpoint\(\.\.\.\), EarlyStopping"),
+        ("from salamandre.layers import Conv2D", r"here it is ConvolutionalLayer\("),
+        ("from salamandre.layers import MaxPool", "write from salamandre import MaxPool"),
+        ("from salamandre.data import DataLoader", r"here it is Engine\(.*: it makes the batches"),
+        ("import salamandre.nothing_of_the_kind", "^No module named 'salamandre.nothing"),
+        ("from salamandre import nothing_of_the_kind", "^cannot import name 'nothing"),
+    ],
+)
+def test_imports_of_other_names_lead_to_ours(line, message):
+    with pytest.raises(ImportError, match=message) as caught:
+        exec(line, {})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("thing", "name", "way"),
     [
         *[(classifier(), "eval", "no mode"), (classifier(), "forward", "compute")],

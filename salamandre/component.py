@@ -61,7 +61,7 @@ class Component:
         try:
             bound = signature.bind_partial(*args, **kwargs)
         except TypeError:
-            refuse_unknown(cls, signature.parameters, kwargs)
+            refuse_unknown(cls, signature.parameters, kwargs, len(args))
             return component
         bound.apply_defaults()
         component._arguments = bound.arguments

@@ -20,14 +20,14 @@ from salamandre.backend import Array, Backend
 from salamandre.backend.operations.update import update
 from salamandre.checks import real
 from salamandre.component import Component
-from salamandre.other_names import argument
+from salamandre.other_names import OPTIMIZER, Told, argument
 from salamandre.parts import checked_part, takes
 from salamandre.schedules import Constant, Schedule
 
 Marked = Sequence[tuple[slice, Any]]
 
 
-class Optimizer(Component, abstract=True):
+class Optimizer(Component, Told, abstract=True):
     """Base of optimizers. Your own one needs ``slots``, :meth:`scalars` and :meth:`rule`.
 
     Args:
@@ -55,6 +55,7 @@ class Optimizer(Component, abstract=True):
     """
 
     kind = "optimizers"
+    ways = OPTIMIZER
     required = {"rule": "step"}
     sets = "schedule"
 
@@ -93,6 +94,8 @@ class Optimizer(Component, abstract=True):
         """Set an attribute; the numbers of these are asked for in each step."""
         if name in ("steps", "_steps", "schedule"):
             object.__setattr__(self, name, value)
+        elif name in self.ways:
+            raise AttributeError(f"a {type(self).__name__} has no {name}: {self.ways[name]}")
         else:
             super().__setattr__(name, value)
 

@@ -57,12 +57,12 @@ INSTEAD = {
     "layernormalization": "LayerNorm()",
     **dict.fromkeys(("instancenorm2d", "groupnorm", "groupnormalization"), "InstanceNorm()"),
     **dict.fromkeys(("dropout2d", "spatialdropout2d"), "Dropout(rate, channels=True)"),
-    "unflatten": "Reshape(shape)",
+    **dict.fromkeys(("unflatten", "view"), "Reshape(shape)"),
     **dict.fromkeys(("concatenate", "concat", "modulelist"), "Parallel(branches)"),
     **dict.fromkeys(("add", "residual", "resnetblock"), "Skip(layers)"),
     **dict.fromkeys(("input", "inputlayer"), "the input_shape of a Network"),
     **dict.fromkeys(("model", "module", "nn", "keras", "mlp"), _NETWORK),
-    **dict.fromkeys(("trainer", "fit", "train", "compile"), _ENGINE),
+    **dict.fromkeys(("trainer", "learner", "fit", "train", "compile"), _ENGINE),
     **dict.fromkeys(("dataloader", "tensordataset", "dataset"), f"{_ENGINE}: it makes the batches"),
     "bcewithlogitsloss": "BinaryCrossEntropy(from_logits=True)",
     "modelcheckpoint": "Checkpoint(path, best='accuracy')",
@@ -71,6 +71,8 @@ INSTEAD = {
     ),
     **dict.fromkeys(("reducelronplateau", "steplr"), "Adam(schedules.StepDecay(...))"),
     **dict.fromkeys(("cosineannealinglr", "cosinedecay"), "Adam(schedules.CosineDecay(...))"),
+    **dict.fromkeys(("onecyclelr", "onecycle"), "Adam(schedules.Triangle(...))"),
+    "csvlogger": "Curves(folder), or history.to_csv()",
     **dict.fromkeys(("tensor", "array"), "an array of NumPy or CuPy"),
     **dict.fromkeys(("loadmodel", "load"), "Network.load(path), or data.load(name)"),
     **dict.fromkeys(("mlpclassifier", "classifier"), "estimators.SalamandreClassifier()"),
@@ -83,6 +85,40 @@ INSTEAD = {
     **dict.fromkeys(("tocategorical", "onehot", "utils"), "labels as whole numbers, as they are"),
     "callbacks": "Checkpoint(...), EarlyStopping(...) and others, of this package itself",
     **dict.fromkeys(("standardscaler", "normalization"), "BatchNorm(), or scikit-learn's scaler"),
+    **dict.fromkeys(("totensor", "normalize", "rescaling"), "nothing: images of bytes are scaled"),
+    **dict.fromkeys(("compose", "transforms"), "data.Chain([data.Flip(), data.Shift(2)])"),
+    **dict.fromkeys(
+        ("imagedatagenerator", "randomhorizontalflip", "randomflip"),
+        "Engine(..., transform=data.Flip())",
+    ),
+    **dict.fromkeys(
+        ("imagefolder", "imagedatasetfromdirectory", "imagedataloaders", "datablock"),
+        "data.open(folder), with a folder of pictures for each class",
+    ),
+    **dict.fromkeys(
+        ("applications", "pretrained", "resnet50"), "one of models, such as models.resnet18()"
+    ),
+    **dict.fromkeys(
+        ("metrics", "accuracy", "accuracyscore"),
+        "metrics=['accuracy'] of fit, or evaluation.accuracy(y, t)",
+    ),
+    **dict.fromkeys(
+        ("confusionmatrix", "classificationreport"), "evaluation.confusion(outputs, labels, count)"
+    ),
+    **dict.fromkeys(
+        ("crossvalscore", "gridsearchcv", "kfold"),
+        "scikit-learn's, with estimators.SalamandreClassifier()",
+    ),
+    **dict.fromkeys(("plothistory", "plotloss", "plot"), "history.plot(), or one of plots"),
+    **dict.fromkeys(("imshow", "makegrid"), "plots.plot_images(images)"),
+    "summary": "network.summary()",
+    **dict.fromkeys(("regularizers", "l1", "l2"), "Adam(weight_decay=...)"),
+    **dict.fromkeys(("gradienttape", "backward"), "network.backprop(dy), or network.learn(x, y)"),
+    **dict.fromkeys(("parameter", "variable"), "declare(name, shape, initializer) of a Layer"),
+    **dict.fromkeys(
+        ("zeros", "ones", "randn", "rand", "arange"), "an array, made by NumPy or CuPy"
+    ),
+    **dict.fromkeys(("jit", "vmap", "pmap"), "nothing: learn and predict take whole batches"),
     **dict.fromkeys(("setnumthreads", "numthreads"), "Network(..., threads=2)"),
     "save": "network.save(path)",
     **dict.fromkeys(("nograd", "inferencemode"), "network.predict(x), which keeps no gradients"),
@@ -91,7 +127,7 @@ INSTEAD = {
     **dict.fromkeys(("mnist", "loaddata", "datasets"), "data.load('mnist')"),
     **dict.fromkeys(("device", "cuda", "gpu"), "Network(..., backend='cupy')"),
     **dict.fromkeys(
-        ("manualseed", "setrandomseed", "random", "seed"),
+        ("manualseed", "setrandomseed", "setseed", "seedeverything", "random", "seed", "prngkey"),
         "Network(..., seed=0), Engine(..., seed=0)",
     ),
 }
@@ -99,7 +135,8 @@ INSTEAD = {
 #: What the library does not have, by plain names.
 ABSENT = {
     *("lstm", "gru", "rnn", "simplernn", "attention", "multiheadattention", "transformer"),
-    *("gelu", "silu", "swish", "mish", "conv3d", "autograd", "grad"),
+    *("gelu", "silu", "swish", "mish", "conv3d", "autograd", "grad", "valueandgrad", "huberloss"),
+    *("huber", "smoothl1loss", "kldivergence", "kldivloss", "ctcloss", "tripletmarginloss"),
 }
 
 #: Our names of arguments that others call otherwise; the first that a class has is meant.
@@ -122,11 +159,23 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("kernel_initializer", "weights_initializer"), ("initializer",)),
     "target_shape": ("shape",),
     **dict.fromkeys(("input_dim", "input_size"), ("input_shape",)),
+    **dict.fromkeys(("hidden_layer_sizes", "hidden_sizes"), ("layers",)),
+    **dict.fromkeys(("epoch", "nb_epoch", "n_epochs", "num_epochs", "max_iter"), ("epochs",)),
+    **dict.fromkeys(("bs", "batchsize"), ("batch_size",)),
+    "n_iter_no_change": ("patience",),
+    "step_size": ("every",),
+    **dict.fromkeys(("gamma", "decay_rate"), ("factor",)),
+    **dict.fromkeys(("decay_steps", "T_max", "total_steps"), ("steps",)),
+    "eta_min": ("final",),
+    "warmup_steps": ("warmup",),
+    **dict.fromkeys(("max_lr", "initial_learning_rate"), ("rate",)),
+    **dict.fromkeys(("log_dir", "logdir"), ("folder",)),
     **dict.fromkeys(("criterion", "loss_fn"), ("loss",)),
-    "optim": ("optimizer",),
+    **dict.fromkeys(("optim", "solver"), ("optimizer",)),
+    "loss": ("objective",),
     "device": ("backend",),
     **dict.fromkeys(("random_state", "random_seed"), ("seed",)),
-    "monitor": ("metric",),
+    "monitor": ("metric", "best"),
     **dict.fromkeys(("restore_best_weights", "save_best_only"), ("best",)),
     "filepath": ("path",),
     **dict.fromkeys(("validation_data", "valid"), ("test",)),
@@ -148,6 +197,16 @@ WITHOUT = {
     **dict.fromkeys(("momentum", "nesterov"), "use Momentum(rate, beta) or Nesterov(rate, beta)"),
     "metrics": "give metrics to the Engine, or to network.fit",
     "data_format": "images are (N, channels, height, width)",
+    **dict.fromkeys(
+        ("weight_decay", "kernel_regularizer", "alpha"), "give weight_decay to the optimizer"
+    ),
+    "name": "the Network names its layers, names=[...]",
+    "seed": "the Network has one for all its layers",
+    "reduction": "a loss is the mean over the batch",
+    "weight": "give class_weights to the Engine, or to network.fit",
+    "min_delta": "any better value counts",
+    **dict.fromkeys(("workers", "num_workers", "pin_memory"), "batches need no workers"),
+    "drop_last": "a last batch smaller than the others is left out",
     "epochs": "give them to run(epochs)",
     **dict.fromkeys(
         ("steps_per_epoch", "initial_epoch"), "an epoch is each example once, and fit goes on"
@@ -168,7 +227,7 @@ NEEDS = (
 #: What to do instead of using methods that a network has not.
 NETWORK = {
     **dict.fromkeys(
-        ("train", "eval"),
+        ("train", "eval", "training"),
         "learn(x, target) trains, predict(x) does not, so there is no mode to set; to train on a "
         "data set there is fit(x, y)",
     ),
@@ -189,8 +248,45 @@ NETWORK = {
     **dict.fromkeys(("load_state_dict", "set_weights"), "it is sal.from_pytorch(network, weights)"),
     "save_weights": "save(path) writes layers and weights",
     "load_weights": "Network.load(path) makes the network that save(path) wrote",
-    **dict.fromkeys(("to", "cuda", "cpu"), "give backend='cupy' to Network(...) or Network.load"),
+    **dict.fromkeys(
+        ("to", "cuda", "cpu", "device"), "give backend='cupy' to Network(...) or Network.load"
+    ),
     "history": "fit(x, y) and an Engine's run(epochs) return the history",
+    **dict.fromkeys(
+        ("trainable_variables", "trainable_weights", "variables"), "it is named_parameters()"
+    ),
+    **dict.fromkeys(("trainable_params", "n_params"), "it is parameter_count()"),
+    **dict.fromkeys(("requires_grad_", "requires_grad"), "freeze(name) lets a part learn no more"),
+    **dict.fromkeys(("append", "insert", "extend"), "give all layers when you make it"),
+    **dict.fromkeys(("to_json", "get_config"), "config() has its arguments, save(path) writes it"),
+    **dict.fromkeys(("to_onnx", "export"), "it is sal.export_onnx(network, path)"),
+    **dict.fromkeys(("train_step", "fit_one_cycle"), "it is learn(x, target), or fit(x, y)"),
+    "accuracy": "it is evaluate(x, y)['accuracy']",
+    **dict.fromkeys(("input", "inputs"), "it is input_shape"),
+    **dict.fromkeys(("output", "outputs"), "it is output_shape; compute(x, stop=n) ends early"),
+}
+
+#: Likewise of any layer.
+LAYER = {
+    **dict.fromkeys(("weight", "W", "get_weights"), "its arrays are weights and bias"),
+    "set_weights": "write into its arrays, weights[...] = values",
+    **dict.fromkeys(("units", "out_features"), "it is outputs"),
+    **dict.fromkeys(("filters", "out_channels"), "it is channels"),
+    **dict.fromkeys(("forward", "call"), "it is compute(x, ctx), which its network calls"),
+    "backward": "it is backprop(dy, ctx), which its network calls",
+    "output": "network.compute(x, stop=n) gives the output of the first n layers",
+    **dict.fromkeys(("parameters", "state_dict"), "its network has named_parameters()"),
+    "requires_grad_": "network.freeze(name) lets a part learn no more",
+}
+
+#: And of an optimizer, which cannot be set either.
+OPTIMIZER = {
+    **dict.fromkeys(("lr", "rate"), "it is learning_rate"),
+    "param_groups": "there is one learning_rate, which may be set",
+    "zero_grad": NETWORK["zero_grad"],
+    **dict.fromkeys(("minimize", "apply_gradients"), "network.learn(x, target) takes a step"),
+    **dict.fromkeys(("state_dict", "load_state_dict"), "an Engine saves it with its network"),
+    "iterations": "it is steps",
 }
 
 #: Likewise of a Sequential, which is a part of a network.
@@ -233,16 +329,30 @@ def instead(name: str, classes: Mapping[str, str], names: Iterable[str]) -> str:
     return nearest(name, names)
 
 
-def refuse_unknown(cls: type, parameters: Mapping[str, Parameter], given: Iterable[str]) -> None:
-    """Raise TypeError for the name of an argument that a class's constructor does not know."""
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
-        return
-    for name in given:
+def refuse_unknown(
+    cls: type, parameters: Mapping[str, Parameter], given: Iterable[str], count: int = 0
+) -> None:
+    """Raise TypeError for arguments that a class's constructor does not take.
+
+    Args:
+        cls: the class.
+        parameters: of its constructor, without ``self``.
+        given: the arguments' names.
+        count: how many are given without a name. Default none.
+    """
+    known = f"(arguments: {', '.join(parameters) or 'none'})"
+    kinds = [parameter.kind for parameter in parameters.values()]
+    for name in () if Parameter.VAR_KEYWORD in kinds else given:
         if name not in parameters:
             raise TypeError(
-                f"{cls.__name__} has no argument {name!r}{argument(name, parameters)} "
-                f"(arguments: {', '.join(parameters) or 'none'})"
+                f"{cls.__name__} has no argument {name!r}{argument(name, parameters)} {known}"
             )
+    in_order = (Parameter.POSITIONAL_ONLY, Parameter.POSITIONAL_OR_KEYWORD)
+    most = sum(kind in in_order for kind in kinds)
+    if count > most and Parameter.VAR_POSITIONAL not in kinds:
+        named = " without its name" if most < len(kinds) else ""
+        taken = f"{most or 'no'} argument{'s' * (most != 1)}{named}"
+        raise TypeError(f"{cls.__name__} takes {taken}, got {count} {known}")
 
 
 class Told:
@@ -255,9 +365,9 @@ class Told:
     ways: ClassVar[Mapping[str, str]] = {}
 
     def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        """Refuse arguments that the constructor does not know."""
-        if kwargs:
-            refuse_unknown(cls, cls._parameters(), kwargs)
+        """Refuse arguments that the constructor does not take."""
+        if args or kwargs:
+            refuse_unknown(cls, cls._parameters(), kwargs, len(args))
         return super().__new__(cls)
 
     @classmethod

@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from salamandre.checks import nearest
+from salamandre.checks import nearest, shortened
 from salamandre.component import Component
 from salamandre.other_names import ALIASES, plain
 
@@ -28,7 +28,8 @@ def checked_part(what: str, value: Any, base: type[Component]) -> Any:
         if cls is not None and not _needed(cls):
             value = cls()
     if not isinstance(value, base):
-        raise TypeError(f"{what} must be a {_public(base)}, got {value!r}{_cure(value, base)}")
+        got = f"{shortened(repr(value))}{_cure(value, base)}"
+        raise TypeError(f"{what} must be a {_public(base)}, got {got}")
     cls = type(value)
     check_methods(cls)  # type: ignore[arg-type]  # the hash of its objects is not meant
     if cls.sets and not hasattr(value, cls.sets):

@@ -101,6 +101,20 @@ def told():
     yield lambda: sal.EarlyStopping(monitor="loss"), "'monitor', which is called 'metric' here"
     yield lambda: classifier().fit(X, LABELS, class_weight=1), "'class_weights' here"
     yield lambda: classifier(metrics=["accuracy"]), "give metrics to the Engine, or to network.fit"
+    yield lambda: sal.Flatten(1), r"Flatten takes no arguments, got 1"
+    yield lambda: sal.Reshape(1, 28, 28), r"Reshape takes 1 argument, got 3 \(arguments: shape\)"
+    yield lambda: sal.MeanSquaredError(X, X), "MeanSquaredError takes no arguments, got 2"
+    yield lambda: sal.SGD(0.1, 0.9), "SGD takes 1 argument without its name, got 2"
+    yield lambda: sal.EarlyStopping("accuracy", 3, "max", True, 5), "takes 4 arguments, got 5"
+    yield lambda: sal.EarlyStopping(min_delta=0.1), "'min_delta': any better value counts"
+    yield lambda: sal.NeuronLayer(3, name="hidden"), "the Network names its layers"
+    yield lambda: sal.NeuronLayer(3, kernel_regularizer="l2"), "weight_decay to the optimizer"
+    yield lambda: sal.schedules.StepDecay(0.1, step_size=9), "which is called 'every' here"
+    yield lambda: classifier().fit(X, LABELS, epoch=5), "which is called 'epochs' here"
+    yield lambda: classifier().fit(X, LABELS, workers=2), "batches need no workers"
+    yield lambda: sal.NeuronLayer(3)(X), r"not called: put layers into a list, Network\(\[...\]"
+    yield lambda: sal.Engine((X, LABELS), classifier()), "network must be a salamandre.Network"
+    yield lambda: sal.from_pytorch(classifier(), "w.pth"), r"what torch.load\(path\) returns"
 
 
 @pytest.mark.parametrize(("write", "message"), list(told()))
@@ -154,7 +168,10 @@ def test_imports_of_other_names_lead_to_ours(line, message):
         *[(classifier(), "eval", "no mode"), (classifier(), "forward", "compute")],
         *[(classifier(), "compile", "when you make it"), (classifier(), "to", "backend='cupy'")],
         *[(classifier(), "score", "evaluate"), (classifier(), "state_dict", "named_parameters")],
+        (classifier(), "trainable_variables", "named_parameters"),
         (sal.Sequential([sal.NeuronLayer(3)]), "fit", "make one, Network"),
+        *[(sal.NeuronLayer(3), "units", "outputs"), (sal.NeuronLayer(3), "weight", "weights")],
+        *[(sal.Adam(), "lr", "learning_rate"), (sal.Adam(), "zero_grad", "nothing to set to zero")],
         (sal.training.History(), "history", r"history\['loss'\]"),
         (sal.Engine(classifier(), (X, LABELS)), "fit", r"run\(epochs=10\)"),
         (data.load("digits")[0], "targets", "labels"),
@@ -165,6 +182,25 @@ def test_methods_of_other_libraries_lead_to_ours(thing, name, way):
         getattr(thing, name)
     with pytest.raises(AttributeError, match="object has no attribute 'nothing'"):
         thing.nothing  # noqa: B018
+
+
+def test_what_an_optimizer_or_a_layer_of_a_network_has_not_cannot_be_set():
+    network = classifier()
+    with pytest.raises(AttributeError, match="has no lr: it is learning_rate"):
+        network.optimizer.lr = 0.1
+    with pytest.raises(TypeError, match=r"network.freeze\('0'\)"):
+        network.layers[0].trainable = False
+    network.freeze("0")
+    before = network.parameters.copy()
+    network.fit(X, LABELS, verbose=False)
+    changed = network.parameters != before
+    assert not changed[: 8 * 5].any() and changed[8 * 5 :].any()
+
+
+def test_numbers_that_are_arrays_are_told_in_one_line():
+    with pytest.raises(ValueError, match=r"batch_size must be .*, got array\(\[") as caught:
+        classifier().predict(X, np.arange(200))
+    assert "\n" not in str(caught.value)
 
 
 # -- shapes ----------------------------------------------------------------------------------
@@ -251,8 +287,24 @@ def test_fit_takes_what_an_engine_takes(capsys):
         classifier().fit(X, LABELS, validation_split=0.1, validation_data=(X, LABELS))
     with pytest.raises(ValueError, match="inputs without targets: give both, x and y"):
         classifier().fit(X)
+    for given in (data.load("digits"), list(data.load("digits"))):
+        with pytest.raises(ValueError, match=r"got several data sets .* validation_data=test"):
+            classifier(64, 10).fit(given)
+        with pytest.raises(ValueError, match=r"got several data sets"):
+            classifier(64, 10).evaluate(*given)
+    for given in (zip(X, LABELS, strict=True), "digits"):
+        with pytest.raises(ValueError, match=r"got a (zip|str): batches are made of them here"):
+            classifier().fit(given)
     coder = sal.Network([sal.NeuronLayer(2, "tanh"), sal.NeuronLayer(4)], 4, "mse", "adam")
     coder.fit(X, X, verbose=False)
+
+
+def test_fit_says_a_line_an_epoch_as_keras_does(capsys):
+    classifier().fit(X, LABELS, epochs=2, verbose=2)
+    assert [line[:12] for line in capsys.readouterr().out.splitlines()] == [
+        "epoch 1 of 2",
+        "epoch 2 of 2",
+    ]
 
 
 def test_evaluate_on_other_data():

@@ -200,7 +200,8 @@ def test_keras_weights_and_copies(tmp_path):
     ):
         with pytest.raises(AttributeError, match=f"has no {name}: .*{way}"):
             getattr(model, name)()
-    model.layers[0].trainable = False
+    with pytest.raises(TypeError, match=r"network.freeze\('0'\), by the part's name"):
+        model.layers[0].trainable = False
     model.layers[0].bias[...] = 2
     model.save(tmp_path / "m")
     assert (sal.Network.load(tmp_path / "m").layers[0].bias == 2).all()

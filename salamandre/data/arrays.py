@@ -90,6 +90,11 @@ def examples(
 
 def _pair(data: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return inputs and targets as arrays with as many rows, at least one."""
+    if isinstance(data, (tuple, list)) and any(isinstance(part, Images) for part in data):
+        raise ValueError(
+            "got several data sets where one is meant: train, test = data.load(...), then "
+            "fit(train, validation_data=test) or Engine(network, train, test)"
+        )
     if not isinstance(data, (tuple, list)) or len(data) != 2:
         raise ValueError(
             f"a data set must be Images or a pair (inputs, targets), got {type(data).__name__}"

@@ -9,7 +9,7 @@ from salamandre.backend import Array
 from salamandre.checks import one_of
 from salamandre.layer import Layer, Shape
 from salamandre.layers.checks import check_held, checked_output_shape, output_mistake, with_children
-from salamandre.other_names import SEQUENTIAL, Told
+from salamandre.other_names import SEQUENTIAL
 from salamandre.parts import checked_part
 from salamandre.passes import Context
 
@@ -100,7 +100,7 @@ class Container(Layer, abstract=True):
                     part.unbuild()
 
 
-class Sequential(Container, Told):
+class Sequential(Container):
     """Layers one after another: y = f_n(... f_2(f_1(x))). Without any, y = x.
 
     Args:

@@ -192,6 +192,11 @@ def plot_confusion(
         title: above the picture.
         axes: to draw into. Default: a new figure.
     """
+    if np.shape(counts) != (len(classes),) * 2:
+        raise ValueError(
+            f"counts must be of shape {(len(classes),) * 2}, got {np.shape(counts)}: "
+            f"evaluation.confusion(outputs, labels, classes) counts them"
+        )
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     mistakes = np.where(np.eye(len(classes), dtype=bool), 0, shares)
     size = min(2 * WIDTH, max(WIDTH, 0.5 * len(classes)))

@@ -48,8 +48,12 @@ class Loop(Told):
     batches: EndlessBatches
     group: Group = ALONE
     ways = {
-        "fit": "an Engine has run(epochs=10), a game play(rounds=10_000)",
+        **dict.fromkeys(
+            ("fit", "train", "run", "play", "learn"),
+            "an Engine has run(epochs=10), a game play(rounds=10_000)",
+        ),
         "predict": "its networks have predict(x)",
+        "sample": "a game has generate(count)",
     }
 
     def __init__(self) -> None:

@@ -183,7 +183,10 @@ class Optimizer(Component, Told, abstract=True):
             parts: of the vectors that learn. Default: all.
         """
         if self._backend is None:
-            raise ValueError(f"this {type(self).__name__} is not attached to a network yet")
+            raise ValueError(
+                f"this {type(self).__name__} is not attached to a network: give it to "
+                f"Network(...), or change the learning_rate of the one that it has"
+            )
         backend, xp = self._backend, self._backend.xp
         self.clip(gradients)
         memory, scalars = list(self.memory.values()), {}

@@ -86,7 +86,7 @@ INSTEAD = {
     "callbacks": "Checkpoint(...), EarlyStopping(...) and others, of this package itself",
     **dict.fromkeys(("standardscaler", "normalization"), "BatchNorm(), or scikit-learn's scaler"),
     **dict.fromkeys(("totensor", "normalize", "rescaling"), "nothing: images of bytes are scaled"),
-    **dict.fromkeys(("compose", "transforms"), "data.Chain([data.Flip(), data.Shift(2)])"),
+    **dict.fromkeys(("compose", "transforms"), "data.Chain(data.Flip(), data.Shift(2))"),
     **dict.fromkeys(
         ("imagedatagenerator", "randomhorizontalflip", "randomflip"),
         "Engine(..., transform=data.Flip())",
@@ -203,6 +203,7 @@ WITHOUT = {
     "name": "the Network names its layers, names=[...]",
     "seed": "the Network has one for all its layers",
     "reduction": "a loss is the mean over the batch",
+    **dict.fromkeys(("dim", "axis"), "it goes along axis 1, the channels or features"),
     "weight": "give class_weights to the Engine, or to network.fit",
     "min_delta": "any better value counts",
     **dict.fromkeys(("workers", "num_workers", "pin_memory"), "batches need no workers"),
@@ -269,6 +270,7 @@ NETWORK = {
 #: Likewise of any layer.
 LAYER = {
     **dict.fromkeys(("weight", "W", "get_weights"), "its arrays are weights and bias"),
+    "weights": "its arrays are made with the network that it belongs to",
     "set_weights": "write into its arrays, weights[...] = values",
     **dict.fromkeys(("units", "out_features"), "it is outputs"),
     **dict.fromkeys(("filters", "out_channels"), "it is channels"),

@@ -175,6 +175,7 @@ def test_imports_of_other_names_lead_to_ours(line, message):
         (sal.training.History(), "history", r"history\['loss'\]"),
         (sal.Engine(classifier(), (X, LABELS)), "fit", r"run\(epochs=10\)"),
         (data.load("digits")[0], "targets", "labels"),
+        *[(data.load("digits")[0], name, "Engine") for name in ("batch", "shuffle", "map")],
     ],
 )
 def test_methods_of_other_libraries_lead_to_ours(thing, name, way):
@@ -292,6 +293,21 @@ def test_fit_takes_what_an_engine_takes(capsys):
             classifier(64, 10).fit(given)
         with pytest.raises(ValueError, match=r"got several data sets"):
             classifier(64, 10).evaluate(*given)
+    first = data.load("digits")
+    for write in (
+        lambda: sal.Engine(classifier(64, 10), first),
+        lambda: sal.games.new_game("cgan", first),
+        lambda: sal.GanGame(
+            sal.Network([sal.NeuronLayer(64)], 4, optimizer="adam"),
+            sal.Network([sal.NeuronLayer(1)], 64, optimizer="adam"),
+            first,
+            latent=sal.Gaussian(4),
+        ),
+    ):
+        with pytest.raises(ValueError, match=r"got several data sets .* a game of train"):
+            write()
+    with pytest.raises(ValueError, match=r"must be Images or Pairs, .* got a str"):
+        sal.games.new_game("cgan", "digits")
     for given in (zip(X, LABELS, strict=True), "digits"):
         with pytest.raises(ValueError, match=r"got a (zip|str): batches are made of them here"):
             classifier().fit(given)

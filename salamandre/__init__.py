@@ -84,9 +84,9 @@ from salamandre.optimizers import (
     Nesterov as Nesterov,
     RMSProp as RMSProp,
 )
-from salamandre.other_names import instead
 from salamandre.parts import call
 from salamandre.pytorch import from_pytorch as from_pytorch, to_pytorch as to_pytorch
+from salamandre.told import instead
 from salamandre.variational import (
     GaussianSample as GaussianSample,
     VariationalBound as VariationalBound,

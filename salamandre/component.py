@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from salamandre.checks import nearest
-from salamandre.other_names import refuse_unknown
+from salamandre.told import refuse_unknown
 
 
 class Component:

@@ -13,9 +13,10 @@ from salamandre.backend import Array
 from salamandre.checks import real, whole
 from salamandre.component import Component
 from salamandre.initializers import Initializer
-from salamandre.other_names import LAYER, Told
+from salamandre.other_names import LAYER
 from salamandre.parts import checked_part
 from salamandre.passes import Context
+from salamandre.told import Told
 
 Shape = tuple[int, ...]
 

@@ -20,9 +20,10 @@ from salamandre.backend import Array, Backend
 from salamandre.backend.operations.update import update
 from salamandre.checks import real
 from salamandre.component import Component
-from salamandre.other_names import OPTIMIZER, Told, argument
+from salamandre.other_names import OPTIMIZER
 from salamandre.parts import checked_part, takes
 from salamandre.schedules import Constant, Schedule
+from salamandre.told import Told, argument
 
 Marked = Sequence[tuple[slice, Any]]
 

@@ -9,7 +9,8 @@ from typing import Any
 
 from salamandre.checks import nearest, shortened
 from salamandre.component import Component
-from salamandre.other_names import ALIASES, plain
+from salamandre.other_names import ALIASES
+from salamandre.told import plain
 
 MOST = 15  # names in a message
 

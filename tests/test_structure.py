@@ -17,6 +17,7 @@ PACKAGE = Path(sal.__file__).parent
 ROOMS = """
     checks html progress recorded texts program
     class_names other_names
+    told
     component
     parts
     backend

@@ -15,7 +15,7 @@ from salamandre import html
 from salamandre.checks import array as as_array, whole
 from salamandre.class_names import composed, listed
 from salamandre.data.splitting import chosen_rows
-from salamandre.other_names import Told
+from salamandre.told import Told
 
 SHOWN, SHOWN_IN_A_ROW = 30, 10  # images in a notebook
 LABEL_TYPES = (np.uint8, np.uint16)

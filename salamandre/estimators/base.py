@@ -22,8 +22,8 @@ from salamandre.layers.neuron import NeuronLayer
 from salamandre.losses import Loss
 from salamandre.network import Network
 from salamandre.optimizer import Optimizer
-from salamandre.other_names import Told
 from salamandre.parts import checked_part
+from salamandre.told import Told
 from salamandre.training.callback import Callback
 from salamandre.training.callbacks import EarlyStopping, ProgressBar
 from salamandre.training.engine import Engine

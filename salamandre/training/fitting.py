@@ -9,7 +9,7 @@ from typing import Any
 from salamandre.checks import array, real, whole
 from salamandre.data.arrays import Data, split, split_rows
 from salamandre.network import Network
-from salamandre.other_names import argument
+from salamandre.told import argument
 from salamandre.training.callback import Callback, checked_callbacks
 from salamandre.training.callbacks import EpochLines, ProgressBar
 from salamandre.training.engine import Engine

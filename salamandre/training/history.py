@@ -13,8 +13,8 @@ import numpy as np
 
 from salamandre import html
 from salamandre.checks import one_of, whole
-from salamandre.other_names import Told
 from salamandre.texts import counted
+from salamandre.told import Told
 from salamandre.training.divergence import NotFinite
 from salamandre.training.metrics import direction, refuse_val
 

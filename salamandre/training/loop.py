@@ -20,7 +20,7 @@ from salamandre.data.batches import EndlessBatches
 from salamandre.data.images import checksum
 from salamandre.network import Network
 from salamandre.optimizer import advice
-from salamandre.other_names import Told
+from salamandre.told import Told
 from salamandre.training.callback import Callback, Callbacks, checked_callbacks
 from salamandre.training.checkpoint import Snapshot, State, read_checkpoint, write_checkpoint
 from salamandre.training.divergence import NotFinite, grown, told

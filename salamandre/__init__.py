@@ -150,7 +150,7 @@ def __getattr__(name: str) -> Any:
             globals()[name] = found
             return found
     told = "" if name.startswith("_") else _told(name)
-    raise AttributeError(f"module 'salamandre' has no attribute {name!r}{told}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}{told}")
 
 
 class _LastFinder:

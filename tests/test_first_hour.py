@@ -143,6 +143,22 @@ def test_names_of_other_libraries_lead_to_ours(name, ours):
 
 
 @pytest.mark.parametrize(
+    ("room", "name", "ours"),
+    [
+        ("layers", "Dense", r"here it is NeuronLayer\(.*the layers are in salamandre itself"),
+        ("data", "DataLoader", r"here it is Engine\(.*: it makes the batches"),
+        ("data", "lood", "did you mean 'load'"),
+        ("plots", "imshow", "here it is plots.plot_images"),
+        ("evaluation", "confusion_matrix", "here it is evaluation.confusion"),
+        ("models", "Sequential", r"here it is Sequential\(layers\)"),
+    ],
+)
+def test_names_of_other_libraries_are_looked_for_in_rooms_too(room, name, ours):
+    with pytest.raises(AttributeError, match=f"module 'salamandre.{room}' has no .*{ours}"):
+        getattr(getattr(sal, room), name)
+
+
+@pytest.mark.parametrize(
     ("line", "message"),
     [
         ("from salamandre import Dense", r"'Dense' from 'salamandre': here it is NeuronLayer\("),

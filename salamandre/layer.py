@@ -13,10 +13,8 @@ from salamandre.backend import Array
 from salamandre.checks import real, whole
 from salamandre.component import Component
 from salamandre.initializers import Initializer
-from salamandre.other_names import LAYER
 from salamandre.parts import checked_part
 from salamandre.passes import Context
-from salamandre.told import Told
 
 Shape = tuple[int, ...]
 
@@ -62,7 +60,7 @@ class Declared:
         return array.transpose([self.memory.index(axis) for axis in range(len(self.shape))])
 
 
-class Layer(Component, Told, abstract=True):
+class Layer(Component, abstract=True):
     """Base of layers. A layer of your own is three methods.
 
     - :meth:`build` gets the shape of one example, declares parameters with
@@ -93,7 +91,6 @@ class Layer(Component, Told, abstract=True):
     """
 
     kind = "layers"
-    ways = LAYER
     required = {"build": "", "compute": "", "backprop": None}
     sets = "children"
     couples_examples: ClassVar[bool] = False

@@ -23,12 +23,12 @@ from salamandre.component import Component
 from salamandre.other_names import OPTIMIZER
 from salamandre.parts import checked_part, takes
 from salamandre.schedules import Constant, Schedule
-from salamandre.told import Told, argument
+from salamandre.told import argument
 
 Marked = Sequence[tuple[slice, Any]]
 
 
-class Optimizer(Component, Told, abstract=True):
+class Optimizer(Component, abstract=True):
     """Base of optimizers. Your own one needs ``slots``, :meth:`scalars` and :meth:`rule`.
 
     Args:
@@ -56,7 +56,6 @@ class Optimizer(Component, Told, abstract=True):
     """
 
     kind = "optimizers"
-    ways = OPTIMIZER
     required = {"rule": "step"}
     sets = "schedule"
 
@@ -95,8 +94,8 @@ class Optimizer(Component, Told, abstract=True):
         """Set an attribute; the numbers of these are asked for in each step."""
         if name in ("steps", "_steps", "schedule"):
             object.__setattr__(self, name, value)
-        elif name in self.ways:
-            raise AttributeError(f"a {type(self).__name__} has no {name}: {self.ways[name]}")
+        elif name in OPTIMIZER and self.repeats:  # a class of one's own may have it
+            raise AttributeError(f"a {type(self).__name__} has no {name}: {OPTIMIZER[name]}")
         else:
             super().__setattr__(name, value)
 

@@ -255,27 +255,10 @@ NETWORK = {
     **dict.fromkeys(("output", "outputs"), "it is output_shape; compute(x, stop=n) ends early"),
 }
 
-#: Likewise of any layer.
-LAYER = {
-    **dict.fromkeys(("weight", "W", "get_weights"), "its arrays are weights and bias"),
-    "weights": "its arrays are made with the network that it belongs to",
-    "set_weights": "write into its arrays, weights[...] = values",
-    **dict.fromkeys(("units", "out_features"), "it is outputs"),
-    **dict.fromkeys(("filters", "out_channels"), "it is channels"),
-    **dict.fromkeys(("forward", "call"), "it is compute(x, ctx), which its network calls"),
-    "backward": "it is backprop(dy, ctx), which its network calls",
-    "output": "network.compute(x, stop=n) gives the output of the first n layers",
-    **dict.fromkeys(("parameters", "state_dict"), "its network has named_parameters()"),
-    "requires_grad_": "network.freeze(name) lets a part learn no more",
-}
-
-#: And of an optimizer, which cannot be set either.
+#: What to do instead of setting attributes that an optimizer of this package has not.
 OPTIMIZER = {
-    **dict.fromkeys(("lr", "rate"), "it is learning_rate"),
+    "lr": "it is learning_rate",
     "param_groups": "there is one learning_rate, which may be set",
-    "zero_grad": NETWORK["zero_grad"],
-    **dict.fromkeys(("minimize", "apply_gradients"), "network.learn(x, target) takes a step"),
-    **dict.fromkeys(("state_dict", "load_state_dict"), "an Engine saves it with its network"),
     "iterations": "it is steps",
 }
 

@@ -12,6 +12,7 @@ from salamandre.layers.checks import check_held, checked_output_shape, output_mi
 from salamandre.other_names import SEQUENTIAL
 from salamandre.parts import checked_part
 from salamandre.passes import Context
+from salamandre.told import Told
 
 Layers = Sequence[Layer] | Mapping[str, Layer]
 Pairs = Sequence[tuple[Layer, Context]]  # of a layer and its part of the pass
@@ -100,7 +101,7 @@ class Container(Layer, abstract=True):
                     part.unbuild()
 
 
-class Sequential(Container):
+class Sequential(Container, Told):
     """Layers one after another: y = f_n(... f_2(f_1(x))). Without any, y = x.
 
     Args:

@@ -1,5 +1,6 @@
 """Salamandre: neural networks and adversarial games from scratch, on NumPy and CuPy."""
 
+import sys
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -83,9 +84,9 @@ from salamandre.optimizers import (
     Nesterov as Nesterov,
     RMSProp as RMSProp,
 )
-from salamandre.other_names import instead
 from salamandre.parts import call
 from salamandre.pytorch import from_pytorch as from_pytorch, to_pytorch as to_pytorch
+from salamandre.told import instead
 from salamandre.variational import (
     GaussianSample as GaussianSample,
     VariationalBound as VariationalBound,
@@ -149,7 +150,24 @@ def __getattr__(name: str) -> Any:
             globals()[name] = found
             return found
     told = "" if name.startswith("_") else _told(name)
-    raise AttributeError(f"module 'salamandre' has no attribute {name!r}{told}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}{told}")
+
+
+class _LastFinder:
+    """Where no other finder has found a module, an import says what its name is called here."""
+
+    @staticmethod
+    def find_spec(name: str, path: Any = None, target: Any = None) -> None:
+        """Raise ImportError for ``from salamandre import Dense`` and ``import salamandre.nn``."""
+        package, _, last = name.rpartition(".")
+        if package.partition(".")[0] != __name__ or last.startswith("_"):
+            return
+        here = last in __dir__() and package != __name__
+        if told := f": write from {__name__} import {last}" if here else _told(last):
+            raise ImportError(f"cannot import {last!r} from {package!r}{told}", name=name)
+
+
+sys.meta_path.append(_LastFinder)
 
 
 def _told(name: str) -> str:

@@ -53,7 +53,8 @@ def whole(what: str, value: Any, least: int = 1) -> int:
     except TypeError:
         number = least - 1
     if number < least or isinstance(value, bool):
-        raise ValueError(f"{what} must be a whole number of at least {least}, got {value!r}")
+        got = shortened(repr(value))
+        raise ValueError(f"{what} must be a whole number of at least {least}, got {got}")
     return number
 
 
@@ -78,7 +79,8 @@ def real(
         ends = [f"{'above' if above else 'at least'} {low:g}"] if low > -math.inf else []
         ends += [f"{'below' if below else 'at most'} {high:g}"] if high < math.inf else []
         expected = " and ".join(ends)
-        raise ValueError(f"{what} must be a finite number {expected}".rstrip() + f", got {value!r}")
+        got = shortened(repr(value))
+        raise ValueError(f"{what} must be a finite number {expected}".rstrip() + f", got {got}")
     return number
 
 

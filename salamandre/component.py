@@ -16,7 +16,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from salamandre.checks import nearest
-from salamandre.other_names import refuse_unknown
+from salamandre.told import refuse_unknown
 
 
 class Component:
@@ -61,7 +61,7 @@ class Component:
         try:
             bound = signature.bind_partial(*args, **kwargs)
         except TypeError:
-            refuse_unknown(cls, signature.parameters, kwargs)
+            refuse_unknown(cls, signature.parameters, kwargs, len(args))
             return component
         bound.apply_defaults()
         component._arguments = bound.arguments

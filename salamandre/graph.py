@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from html import escape
+from pathlib import Path
 from typing import NamedTuple
 
 from salamandre.activations import Activation, Identity
@@ -26,7 +27,13 @@ class Graph:
         self.svg = svg
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write it as an SVG file, which browsers show."""
+        """Write it as an SVG file, which browsers show.
+
+        Raises:
+            ValueError: a name that does not end in ``.svg``.
+        """
+        if Path(path).suffix.lower() != ".svg":
+            raise ValueError(f"a drawing of layers is an SVG file: {path} must end in .svg")
         write_atomically(path, self.svg.encode())
 
     def _repr_svg_(self) -> str:

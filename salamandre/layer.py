@@ -192,6 +192,13 @@ class Layer(Component, abstract=True):
             )
         return Declared(name, sizes, initializer, memory)
 
+    def __call__(self, *_: Any, **__: Any) -> Any:
+        """Refuse to be called: layers are put together by lists."""
+        raise TypeError(
+            f"a {type(self).__name__} is not called: put layers into a list, Network([...], "
+            f"input_shape), where Parallel makes branches and Skip adds a layer's input"
+        )
+
     @property
     def views(self) -> Collection[str]:
         """The names of the attributes that are views of the network's vectors."""
@@ -203,6 +210,11 @@ class Layer(Component, abstract=True):
     def __setattr__(self, name: str, value: Any) -> None:
         """Set an attribute, but for a view: what is set in its place would not be learned."""
         kept = self.__dict__.get(name)  # which += gives back
+        if name == "trainable" and self.__dict__.get("built") and value is not kept:
+            raise TypeError(
+                f"this {type(self).__name__} belongs to a network, which freezes its parts: "
+                f"network.freeze('0'), by the part's name"
+            )
         if kept is not None and value is not kept and (name in self.fixed or name in self.views):
             raise TypeError(
                 f"{type(self).__name__}.{name} is memory of its network, which what is set in its "

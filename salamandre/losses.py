@@ -126,6 +126,11 @@ class Loss(Component, abstract=True):
             activation: of the network's outputs, ``None`` if it is not known.
             output_shape: of one example.
         """
+        if type(activation) is Softmax and output_shape == (1,):
+            return (
+                "Softmax of one output is always 1: use BinaryCrossEntropy and Sigmoid, or one "
+                "output for each class"
+            )
         return ""
 
     def check_outputs(self, y: Array, backend: Backend) -> None:
@@ -197,18 +202,13 @@ class _OfProbabilities(Loss, abstract=True):
                 f"{name} takes probabilities, but the last layer has {given}: give it "
                 f"{right}(), or the loss from_logits=True"
             )
-        if isinstance(activation, Softmax) and output_shape == (1,):
-            return (
-                "Softmax of one output is always 1: use BinaryCrossEntropy and Sigmoid, or one "
-                "output for each class"
-            )
         if isinstance(activation, Sigmoid) and isinstance(self, CrossEntropy):
             return (
                 f"{name} takes a distribution over the classes, but {given} gives each a "
                 f"probability of its own, which would all become 1: use Softmax(), or "
                 f"BinaryCrossEntropy"
             )
-        return ""
+        return super().advice(activation, output_shape)
 
     def check_outputs(self, y: Array, backend: Backend) -> None:
         """Refuse what cannot be probabilities; NaN, of a run that diverges, gives a NaN loss."""

@@ -5,21 +5,15 @@ from __future__ import annotations
 import math
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from salamandre.backend import Array, Backend, get_backend
 from salamandre.checks import whole
 from salamandre.class_names import by_name
 from salamandre.component import Component
-from salamandre.inputs import (
-    Meaning,
-    are_images,
-    checked_gradient,
-    checked_weights,
-    example_count,
-)
+from salamandre.inputs import Meaning, are_images, checked_gradient, checked_weights, example_count
 from salamandre.layers.conditional import Conditional
 from salamandre.layers.containers import Layers
 from salamandre.losses import Loss
@@ -29,6 +23,10 @@ from salamandre.parts import given_part
 from salamandre.passes import Context, Pass
 from salamandre.shared_batches import SharedBatches, checked_threads
 from salamandre.shares import cut
+
+if TYPE_CHECKING:  # the signatures of what salamandre/__init__.py makes methods of a network
+    from salamandre.training.fitting import fit as fit_network
+    from salamandre.training.testing import evaluate as evaluate_network
 
 
 class Diverged(FloatingPointError):
@@ -98,10 +96,9 @@ class Network(SharedBatches, Meaning):
         if self.optimizer is not None:
             self.optimizer.attach(self.backend, self.parameters, self.declarations())
 
-    #: Trains it on arrays, see :func:`salamandre.training.fit`.
-    fit: ClassVar[Callable[..., Any]]
-    #: Tests it on arrays, see :func:`salamandre.training.evaluate`.
-    evaluate: ClassVar[Callable[..., dict[str, float]]]
+    if TYPE_CHECKING:
+        fit = fit_network
+        evaluate = evaluate_network
     ways = NETWORK
 
     def hand_out_views(self) -> None:

@@ -20,9 +20,10 @@ from salamandre.backend import Array, Backend
 from salamandre.backend.operations.update import update
 from salamandre.checks import real
 from salamandre.component import Component
-from salamandre.other_names import argument
+from salamandre.other_names import OPTIMIZER
 from salamandre.parts import checked_part, takes
 from salamandre.schedules import Constant, Schedule
+from salamandre.told import argument
 
 Marked = Sequence[tuple[slice, Any]]
 
@@ -93,6 +94,8 @@ class Optimizer(Component, abstract=True):
         """Set an attribute; the numbers of these are asked for in each step."""
         if name in ("steps", "_steps", "schedule"):
             object.__setattr__(self, name, value)
+        elif name in OPTIMIZER and self.repeats:  # a class of one's own may have it
+            raise AttributeError(f"a {type(self).__name__} has no {name}: {OPTIMIZER[name]}")
         else:
             super().__setattr__(name, value)
 
@@ -180,7 +183,10 @@ class Optimizer(Component, abstract=True):
             parts: of the vectors that learn. Default: all.
         """
         if self._backend is None:
-            raise ValueError(f"this {type(self).__name__} is not attached to a network yet")
+            raise ValueError(
+                f"this {type(self).__name__} is not attached to a network: give it to "
+                f"Network(...), or change the learning_rate of the one that it has"
+            )
         backend, xp = self._backend, self._backend.xp
         self.clip(gradients)
         memory, scalars = list(self.memory.values()), {}

@@ -1,22 +1,10 @@
 """What other libraries call our parts: the names of Keras, PyTorch and scikit-learn.
 
-Some of them are names of ours too (``loss="mse"``); the others are told of in error messages.
+Some of them are names of ours too (``loss="mse"``); :mod:`salamandre.told` tells of the others.
+Plain names are those that :func:`salamandre.told.plain` returns.
 """
 
 from __future__ import annotations
-
-from collections.abc import Iterable, Mapping
-from functools import cache
-from inspect import Parameter, signature
-from typing import TYPE_CHECKING, Any, ClassVar
-
-from salamandre.checks import nearest
-
-
-def plain(name: str) -> str:
-    """Return a name in small letters and digits alone: ``LeakyReLU`` is ``leaky_relu``."""
-    return "".join(letter for letter in name.lower() if letter.isalnum())
-
 
 #: Our classes by plain names of others, for each base of components.
 ALIASES: dict[str, dict[str, str]] = {
@@ -57,12 +45,12 @@ INSTEAD = {
     "layernormalization": "LayerNorm()",
     **dict.fromkeys(("instancenorm2d", "groupnorm", "groupnormalization"), "InstanceNorm()"),
     **dict.fromkeys(("dropout2d", "spatialdropout2d"), "Dropout(rate, channels=True)"),
-    "unflatten": "Reshape(shape)",
+    **dict.fromkeys(("unflatten", "view"), "Reshape(shape)"),
     **dict.fromkeys(("concatenate", "concat", "modulelist"), "Parallel(branches)"),
     **dict.fromkeys(("add", "residual", "resnetblock"), "Skip(layers)"),
     **dict.fromkeys(("input", "inputlayer"), "the input_shape of a Network"),
     **dict.fromkeys(("model", "module", "nn", "keras", "mlp"), _NETWORK),
-    **dict.fromkeys(("trainer", "fit", "train", "compile"), _ENGINE),
+    **dict.fromkeys(("trainer", "learner", "fit", "train", "compile"), _ENGINE),
     **dict.fromkeys(("dataloader", "tensordataset", "dataset"), f"{_ENGINE}: it makes the batches"),
     "bcewithlogitsloss": "BinaryCrossEntropy(from_logits=True)",
     "modelcheckpoint": "Checkpoint(path, best='accuracy')",
@@ -71,6 +59,8 @@ INSTEAD = {
     ),
     **dict.fromkeys(("reducelronplateau", "steplr"), "Adam(schedules.StepDecay(...))"),
     **dict.fromkeys(("cosineannealinglr", "cosinedecay"), "Adam(schedules.CosineDecay(...))"),
+    **dict.fromkeys(("onecyclelr", "onecycle"), "Adam(schedules.Triangle(...))"),
+    "csvlogger": "Curves(folder), or history.to_csv()",
     **dict.fromkeys(("tensor", "array"), "an array of NumPy or CuPy"),
     **dict.fromkeys(("loadmodel", "load"), "Network.load(path), or data.load(name)"),
     **dict.fromkeys(("mlpclassifier", "classifier"), "estimators.SalamandreClassifier()"),
@@ -83,6 +73,40 @@ INSTEAD = {
     **dict.fromkeys(("tocategorical", "onehot", "utils"), "labels as whole numbers, as they are"),
     "callbacks": "Checkpoint(...), EarlyStopping(...) and others, of this package itself",
     **dict.fromkeys(("standardscaler", "normalization"), "BatchNorm(), or scikit-learn's scaler"),
+    **dict.fromkeys(("totensor", "normalize", "rescaling"), "nothing: images of bytes are scaled"),
+    **dict.fromkeys(("compose", "transforms"), "data.Chain(data.Flip(), data.Shift(2))"),
+    **dict.fromkeys(
+        ("imagedatagenerator", "randomhorizontalflip", "randomflip"),
+        "Engine(..., transform=data.Flip())",
+    ),
+    **dict.fromkeys(
+        ("imagefolder", "imagedatasetfromdirectory", "imagedataloaders", "datablock"),
+        "data.open(folder), with a folder of pictures for each class",
+    ),
+    **dict.fromkeys(
+        ("applications", "pretrained", "resnet50"), "one of models, such as models.resnet18()"
+    ),
+    **dict.fromkeys(
+        ("metrics", "accuracy", "accuracyscore"),
+        "metrics=['accuracy'] of fit, or evaluation.accuracy(y, t)",
+    ),
+    **dict.fromkeys(
+        ("confusionmatrix", "classificationreport"), "evaluation.confusion(outputs, labels, count)"
+    ),
+    **dict.fromkeys(
+        ("crossvalscore", "gridsearchcv", "kfold"),
+        "scikit-learn's, with estimators.SalamandreClassifier()",
+    ),
+    **dict.fromkeys(("plothistory", "plotloss", "plot"), "history.plot(), or one of plots"),
+    **dict.fromkeys(("imshow", "makegrid"), "plots.plot_images(images)"),
+    "summary": "network.summary()",
+    **dict.fromkeys(("regularizers", "l1", "l2"), "Adam(weight_decay=...)"),
+    **dict.fromkeys(("gradienttape", "backward"), "network.backprop(dy), or network.learn(x, y)"),
+    **dict.fromkeys(("parameter", "variable"), "declare(name, shape, initializer) of a Layer"),
+    **dict.fromkeys(
+        ("zeros", "ones", "randn", "rand", "arange"), "an array, made by NumPy or CuPy"
+    ),
+    **dict.fromkeys(("jit", "vmap", "pmap"), "nothing: learn and predict take whole batches"),
     **dict.fromkeys(("setnumthreads", "numthreads"), "Network(..., threads=2)"),
     "save": "network.save(path)",
     **dict.fromkeys(("nograd", "inferencemode"), "network.predict(x), which keeps no gradients"),
@@ -91,7 +115,7 @@ INSTEAD = {
     **dict.fromkeys(("mnist", "loaddata", "datasets"), "data.load('mnist')"),
     **dict.fromkeys(("device", "cuda", "gpu"), "Network(..., backend='cupy')"),
     **dict.fromkeys(
-        ("manualseed", "setrandomseed", "random", "seed"),
+        ("manualseed", "setrandomseed", "setseed", "seedeverything", "random", "seed", "prngkey"),
         "Network(..., seed=0), Engine(..., seed=0)",
     ),
 }
@@ -99,7 +123,8 @@ INSTEAD = {
 #: What the library does not have, by plain names.
 ABSENT = {
     *("lstm", "gru", "rnn", "simplernn", "attention", "multiheadattention", "transformer"),
-    *("gelu", "silu", "swish", "mish", "conv3d", "autograd", "grad"),
+    *("gelu", "silu", "swish", "mish", "conv3d", "autograd", "grad", "valueandgrad", "huberloss"),
+    *("huber", "smoothl1loss", "kldivergence", "kldivloss", "ctcloss", "tripletmarginloss"),
 }
 
 #: Our names of arguments that others call otherwise; the first that a class has is meant.
@@ -122,11 +147,23 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(("kernel_initializer", "weights_initializer"), ("initializer",)),
     "target_shape": ("shape",),
     **dict.fromkeys(("input_dim", "input_size"), ("input_shape",)),
+    **dict.fromkeys(("hidden_layer_sizes", "hidden_sizes"), ("layers",)),
+    **dict.fromkeys(("epoch", "nb_epoch", "n_epochs", "num_epochs", "max_iter"), ("epochs",)),
+    **dict.fromkeys(("bs", "batchsize"), ("batch_size",)),
+    "n_iter_no_change": ("patience",),
+    "step_size": ("every",),
+    **dict.fromkeys(("gamma", "decay_rate"), ("factor",)),
+    **dict.fromkeys(("decay_steps", "T_max", "total_steps"), ("steps",)),
+    "eta_min": ("final",),
+    "warmup_steps": ("warmup",),
+    **dict.fromkeys(("max_lr", "initial_learning_rate"), ("rate",)),
+    **dict.fromkeys(("log_dir", "logdir"), ("folder",)),
     **dict.fromkeys(("criterion", "loss_fn"), ("loss",)),
-    "optim": ("optimizer",),
+    **dict.fromkeys(("optim", "solver"), ("optimizer",)),
+    "loss": ("objective",),
     "device": ("backend",),
     **dict.fromkeys(("random_state", "random_seed"), ("seed",)),
-    "monitor": ("metric",),
+    "monitor": ("metric", "best"),
     **dict.fromkeys(("restore_best_weights", "save_best_only"), ("best",)),
     "filepath": ("path",),
     **dict.fromkeys(("validation_data", "valid"), ("test",)),
@@ -148,6 +185,17 @@ WITHOUT = {
     **dict.fromkeys(("momentum", "nesterov"), "use Momentum(rate, beta) or Nesterov(rate, beta)"),
     "metrics": "give metrics to the Engine, or to network.fit",
     "data_format": "images are (N, channels, height, width)",
+    **dict.fromkeys(
+        ("weight_decay", "kernel_regularizer", "alpha"), "give weight_decay to the optimizer"
+    ),
+    "name": "the Network names its layers, names=[...]",
+    "seed": "the Network has one for all its layers",
+    "reduction": "a loss is the mean over the batch",
+    **dict.fromkeys(("dim", "axis"), "it goes along axis 1, the channels or features"),
+    "weight": "give class_weights to the Engine, or to network.fit",
+    "min_delta": "any better value counts",
+    **dict.fromkeys(("workers", "num_workers", "pin_memory"), "batches need no workers"),
+    "drop_last": "a last batch smaller than the others is left out",
     "epochs": "give them to run(epochs)",
     **dict.fromkeys(
         ("steps_per_epoch", "initial_epoch"), "an epoch is each example once, and fit goes on"
@@ -168,7 +216,7 @@ NEEDS = (
 #: What to do instead of using methods that a network has not.
 NETWORK = {
     **dict.fromkeys(
-        ("train", "eval"),
+        ("train", "eval", "training"),
         "learn(x, target) trains, predict(x) does not, so there is no mode to set; to train on a "
         "data set there is fit(x, y)",
     ),
@@ -189,8 +237,29 @@ NETWORK = {
     **dict.fromkeys(("load_state_dict", "set_weights"), "it is sal.from_pytorch(network, weights)"),
     "save_weights": "save(path) writes layers and weights",
     "load_weights": "Network.load(path) makes the network that save(path) wrote",
-    **dict.fromkeys(("to", "cuda", "cpu"), "give backend='cupy' to Network(...) or Network.load"),
+    **dict.fromkeys(
+        ("to", "cuda", "cpu", "device"), "give backend='cupy' to Network(...) or Network.load"
+    ),
     "history": "fit(x, y) and an Engine's run(epochs) return the history",
+    **dict.fromkeys(
+        ("trainable_variables", "trainable_weights", "variables"), "it is named_parameters()"
+    ),
+    **dict.fromkeys(("trainable_params", "n_params"), "it is parameter_count()"),
+    **dict.fromkeys(("requires_grad_", "requires_grad"), "freeze(name) lets a part learn no more"),
+    **dict.fromkeys(("append", "insert", "extend"), "give all layers when you make it"),
+    **dict.fromkeys(("to_json", "get_config"), "config() has its arguments, save(path) writes it"),
+    **dict.fromkeys(("to_onnx", "export"), "it is sal.export_onnx(network, path)"),
+    **dict.fromkeys(("train_step", "fit_one_cycle"), "it is learn(x, target), or fit(x, y)"),
+    "accuracy": "it is evaluate(x, y)['accuracy']",
+    **dict.fromkeys(("input", "inputs"), "it is input_shape"),
+    **dict.fromkeys(("output", "outputs"), "it is output_shape; compute(x, stop=n) ends early"),
+}
+
+#: What to do instead of setting attributes that an optimizer of this package has not.
+OPTIMIZER = {
+    "lr": "it is learning_rate",
+    "param_groups": "there is one learning_rate, which may be set",
+    "iterations": "it is steps",
 }
 
 #: Likewise of a Sequential, which is a part of a network.
@@ -198,80 +267,3 @@ SEQUENTIAL = dict.fromkeys(
     ("fit", "compile", "predict", "evaluate", "summary", "add", "learn", "save"),
     "it is a part of a network: make one, Network([...], input_shape, loss, optimizer)",
 )
-
-
-def argument(name: str, known: Iterable[str]) -> str:
-    """Return what an argument that is not known is called here, or what to do instead, or ""."""
-    known = list(known)
-    for ours in ARGUMENTS.get(name, ()):
-        if ours in known:
-            return f", which is called {ours!r} here"
-    if name in WITHOUT:
-        return f": {WITHOUT[name]}"
-    return nearest(name, known)
-
-
-def instead(name: str, classes: Mapping[str, str], names: Iterable[str]) -> str:
-    """Return what to write for a name of other libraries, the end of a sentence; or "".
-
-    Args:
-        name: that this library has not.
-        classes: how an object of each of our classes is made, by the classes' names.
-        names: all that it has, of which the nearest one may be meant.
-    """
-    wanted = plain(name)
-    if wanted in ABSENT:
-        return ": there is no such part; one of your own is a short class, see docs/own-layers.md"
-    for ours, call in classes.items():
-        if plain(ours) == wanted:
-            return f": here it is {call}"
-    for aliases in ALIASES.values():
-        if aliases.get(wanted) in classes and wanted not in INSTEAD:
-            return f": here it is {classes[aliases[wanted]]}"
-    if wanted in INSTEAD:
-        return f": here it is {INSTEAD[wanted]}"
-    return nearest(name, names)
-
-
-def refuse_unknown(cls: type, parameters: Mapping[str, Parameter], given: Iterable[str]) -> None:
-    """Raise TypeError for the name of an argument that a class's constructor does not know."""
-    if any(parameter.kind is parameter.VAR_KEYWORD for parameter in parameters.values()):
-        return
-    for name in given:
-        if name not in parameters:
-            raise TypeError(
-                f"{cls.__name__} has no argument {name!r}{argument(name, parameters)} "
-                f"(arguments: {', '.join(parameters) or 'none'})"
-            )
-
-
-class Told:
-    """Base of objects that say what arguments and methods of other libraries are called here.
-
-    Attributes:
-        ways: what to do instead, by the names of methods and attributes that there are not.
-    """
-
-    ways: ClassVar[Mapping[str, str]] = {}
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
-        """Refuse arguments that the constructor does not know."""
-        if kwargs:
-            refuse_unknown(cls, cls._parameters(), kwargs)
-        return super().__new__(cls)
-
-    @classmethod
-    @cache
-    def _parameters(cls) -> dict[str, Parameter]:
-        return dict(list(signature(cls.__init__).parameters.items())[1:])
-
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            """Refuse a missing attribute; this is only called for such."""
-            way = type(self).ways.get(name)
-            if way is None:
-                return object.__getattribute__(self, name)  # raises what it raised
-            raise AttributeError(
-                f"a {type(self).__name__} has no {name}: {way}", name=name, obj=self
-            )

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
-from salamandre.checks import nearest
+from salamandre.checks import nearest, shortened
 from salamandre.component import Component
-from salamandre.other_names import ALIASES, plain
+from salamandre.other_names import ALIASES
+from salamandre.told import instead, plain
 
 MOST = 15  # names in a message
 
@@ -28,7 +29,8 @@ def checked_part(what: str, value: Any, base: type[Component]) -> Any:
         if cls is not None and not _needed(cls):
             value = cls()
     if not isinstance(value, base):
-        raise TypeError(f"{what} must be a {_public(base)}, got {value!r}{_cure(value, base)}")
+        got = f"{shortened(repr(value))}{_cure(value, base)}"
+        raise TypeError(f"{what} must be a {_public(base)}, got {got}")
     cls = type(value)
     check_methods(cls)  # type: ignore[arg-type]  # the hash of its objects is not meant
     if cls.sets and not hasattr(value, cls.sets):
@@ -101,6 +103,21 @@ def _needed(cls: type[Component]) -> list[str]:
 def call(cls: type[Component]) -> str:
     """Return how an object of a class is made, with the arguments that have no default."""
     return f"{cls.__name__}({', '.join(_needed(cls))})"
+
+
+def missing(module: str, name: str, names: Collection[str]) -> AttributeError:
+    """Return the error of a name that a module has not; it says what that is called here.
+
+    Args:
+        module: its name.
+        name: that it has not.
+        names: that it has, of which the nearest one may be meant.
+    """
+    told = ""
+    if not name.startswith("_"):
+        calls = {cls.__name__: call(cls) for cls in Component._classes.values()}
+        told = instead(name, calls, [known for known in names if not known.startswith("_")])
+    return AttributeError(f"module {module!r} has no attribute {name!r}{told}")
 
 
 def _required(cls: type) -> Iterator[tuple[Any, str]]:

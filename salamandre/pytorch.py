@@ -62,6 +62,11 @@ def to_pytorch(network: Network, state_dict: Mapping[str, Any]) -> dict[str, Any
 
 def _pairs(network: Network, state_dict: Mapping[str, Any]) -> dict[str, str]:
     """Return PyTorch's name for each of the network's arrays."""
+    if not isinstance(state_dict, Mapping):
+        raise TypeError(
+            f"state_dict must be arrays by their names, such as module.state_dict() or what "
+            f"torch.load(path) returns, got a {type(state_dict).__name__}"
+        )
     ours: dict[str, tuple[str, Declared]] = {}  # our name: PyTorch's, if its layers have our names
     for prefix, layer in network.walk():
         for declared in (*layer.declared, *layer.declared_state):

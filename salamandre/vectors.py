@@ -236,7 +236,7 @@ class FlatVectors(Sequential, abstract=True):
         chosen = [parts[one_of("part of the network", name, parts)] for name in names]
         self.settle()
         for layer in parts.values():
-            layer.trainable = all(layer is not other for other in chosen)
+            layer.__dict__["trainable"] = all(layer is not other for other in chosen)
         self.frozen = tuple(dict.fromkeys(names))
         if "frozen" in self._arguments:  # not of a class with a constructor of its own
             self._arguments["frozen"] = self.frozen

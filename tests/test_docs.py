@@ -29,7 +29,7 @@ PAGES = [
     "README.md",
     *(str(p.relative_to(ROOT)) for p in sorted(DOCS.rglob("*.md")) if p.name not in GENERATED),
 ]
-HELPERS = {f"salamandre.{name}" for name in ("component", "other_names", "parts")}
+HELPERS = {f"salamandre.{name}" for name in ("component", "other_names", "parts", "told")}
 SEEN = (  # by axe-core
     *("index", "tutorial/index", "tutorial/04-digits", "gallery/index", "gallery/xor"),
     *("networks", "reference/layers", "reference/generated/salamandre.NeuronLayer"),

@@ -101,6 +101,20 @@ def told():
     yield lambda: sal.EarlyStopping(monitor="loss"), "'monitor', which is called 'metric' here"
     yield lambda: classifier().fit(X, LABELS, class_weight=1), "'class_weights' here"
     yield lambda: classifier(metrics=["accuracy"]), "give metrics to the Engine, or to network.fit"
+    yield lambda: sal.Flatten(1), r"Flatten takes no arguments, got 1"
+    yield lambda: sal.Reshape(1, 28, 28), r"Reshape takes 1 argument, got 3 \(arguments: shape\)"
+    yield lambda: sal.MeanSquaredError(X, X), "MeanSquaredError takes no arguments, got 2"
+    yield lambda: sal.SGD(0.1, 0.9), "SGD takes 1 argument without its name, got 2"
+    yield lambda: sal.EarlyStopping("accuracy", 3, "max", True, 5), "takes 4 arguments, got 5"
+    yield lambda: sal.EarlyStopping(min_delta=0.1), "'min_delta': any better value counts"
+    yield lambda: sal.NeuronLayer(3, name="hidden"), "the Network names its layers"
+    yield lambda: sal.NeuronLayer(3, kernel_regularizer="l2"), "weight_decay to the optimizer"
+    yield lambda: sal.schedules.StepDecay(0.1, step_size=9), "which is called 'every' here"
+    yield lambda: classifier().fit(X, LABELS, epoch=5), "which is called 'epochs' here"
+    yield lambda: classifier().fit(X, LABELS, workers=2), "batches need no workers"
+    yield lambda: sal.NeuronLayer(3)(X), r"not called: put layers into a list, Network\(\[...\]"
+    yield lambda: sal.Engine((X, LABELS), classifier()), "network must be a salamandre.Network"
+    yield lambda: sal.from_pytorch(classifier(), "w.pth"), r"what torch.load\(path\) returns"
 
 
 @pytest.mark.parametrize(("write", "message"), list(told()))
@@ -129,15 +143,53 @@ def test_names_of_other_libraries_lead_to_ours(name, ours):
 
 
 @pytest.mark.parametrize(
+    ("room", "name", "ours"),
+    [
+        ("layers", "Dense", r"here it is NeuronLayer\(.*the layers are in salamandre itself"),
+        ("data", "DataLoader", r"here it is Engine\(.*: it makes the batches"),
+        ("data", "lood", "did you mean 'load'"),
+        ("plots", "imshow", "here it is plots.plot_images"),
+        ("evaluation", "confusion_matrix", "here it is evaluation.confusion"),
+        ("models", "Sequential", r"here it is Sequential\(layers\)"),
+    ],
+)
+def test_names_of_other_libraries_are_looked_for_in_rooms_too(room, name, ours):
+    with pytest.raises(AttributeError, match=f"module 'salamandre.{room}' has no .*{ours}"):
+        getattr(getattr(sal, room), name)
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("from salamandre import Dense", r"'Dense' from 'salamandre': here it is NeuronLayer\("),
+        ("from salamandre import Netwrok", "'Netwrok' from 'salamandre', did you mean 'Network'"),
+        ("from salamandre.nn import Linear", r"'nn' from 'salamandre': here it is Network\("),
+        ("import salamandre.callbacks", r"here it is Checkpoint\(\.\.\.\), EarlyStopping"),
+        ("from salamandre.layers import Conv2D", r"here it is ConvolutionalLayer\("),
+        ("from salamandre.layers import MaxPool", "write from salamandre import MaxPool"),
+        ("from salamandre.data import DataLoader", r"here it is Engine\(.*: it makes the batches"),
+        ("import salamandre.nothing_of_the_kind", "^No module named 'salamandre.nothing"),
+        ("from salamandre import nothing_of_the_kind", "^cannot import name 'nothing"),
+    ],
+)
+def test_imports_of_other_names_lead_to_ours(line, message):
+    with pytest.raises(ImportError, match=message) as caught:
+        exec(line, {})
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
     ("thing", "name", "way"),
     [
         *[(classifier(), "eval", "no mode"), (classifier(), "forward", "compute")],
         *[(classifier(), "compile", "when you make it"), (classifier(), "to", "backend='cupy'")],
         *[(classifier(), "score", "evaluate"), (classifier(), "state_dict", "named_parameters")],
+        (classifier(), "trainable_variables", "named_parameters"),
         (sal.Sequential([sal.NeuronLayer(3)]), "fit", "make one, Network"),
         (sal.training.History(), "history", r"history\['loss'\]"),
         (sal.Engine(classifier(), (X, LABELS)), "fit", r"run\(epochs=10\)"),
         (data.load("digits")[0], "targets", "labels"),
+        *[(data.load("digits")[0], name, "Engine") for name in ("batch", "shuffle", "map")],
     ],
 )
 def test_methods_of_other_libraries_lead_to_ours(thing, name, way):
@@ -145,6 +197,31 @@ def test_methods_of_other_libraries_lead_to_ours(thing, name, way):
         getattr(thing, name)
     with pytest.raises(AttributeError, match="object has no attribute 'nothing'"):
         thing.nothing  # noqa: B018
+
+
+def test_what_an_optimizer_or_a_layer_of_a_network_has_not_cannot_be_set():
+    network = classifier()
+    with pytest.raises(AttributeError, match="has no lr: it is learning_rate"):
+        network.optimizer.lr = 0.1
+
+    class Own(sal.SGD):
+        pass
+
+    own = Own()
+    own.lr = 0.1
+    with pytest.raises(TypeError, match=r"network.freeze\('0'\)"):
+        network.layers[0].trainable = False
+    network.freeze("0")
+    before = network.parameters.copy()
+    network.fit(X, LABELS, verbose=False)
+    changed = network.parameters != before
+    assert not changed[: 8 * 5].any() and changed[8 * 5 :].any()
+
+
+def test_numbers_that_are_arrays_are_told_in_one_line():
+    with pytest.raises(ValueError, match=r"batch_size must be .*, got array\(\[") as caught:
+        classifier().predict(X, np.arange(200))
+    assert "\n" not in str(caught.value)
 
 
 # -- shapes ----------------------------------------------------------------------------------
@@ -231,8 +308,39 @@ def test_fit_takes_what_an_engine_takes(capsys):
         classifier().fit(X, LABELS, validation_split=0.1, validation_data=(X, LABELS))
     with pytest.raises(ValueError, match="inputs without targets: give both, x and y"):
         classifier().fit(X)
+    for given in (data.load("digits"), list(data.load("digits"))):
+        with pytest.raises(ValueError, match=r"got several data sets .* validation_data=test"):
+            classifier(64, 10).fit(given)
+        with pytest.raises(ValueError, match=r"got several data sets"):
+            classifier(64, 10).evaluate(*given)
+    first = data.load("digits")
+    for write in (
+        lambda: sal.Engine(classifier(64, 10), first),
+        lambda: sal.games.new_game("cgan", first),
+        lambda: sal.GanGame(
+            sal.Network([sal.NeuronLayer(64)], 4, optimizer="adam"),
+            sal.Network([sal.NeuronLayer(1)], 64, optimizer="adam"),
+            first,
+            latent=sal.Gaussian(4),
+        ),
+    ):
+        with pytest.raises(ValueError, match=r"got several data sets .* a game of train"):
+            write()
+    with pytest.raises(ValueError, match=r"must be Images or Pairs, .* got a str"):
+        sal.games.new_game("cgan", "digits")
+    for given in (zip(X, LABELS, strict=True), "digits"):
+        with pytest.raises(ValueError, match=r"got a (zip|str): batches are made of them here"):
+            classifier().fit(given)
     coder = sal.Network([sal.NeuronLayer(2, "tanh"), sal.NeuronLayer(4)], 4, "mse", "adam")
     coder.fit(X, X, verbose=False)
+
+
+def test_fit_says_a_line_an_epoch_as_keras_does(capsys):
+    classifier().fit(X, LABELS, epochs=2, verbose=2)
+    assert [line[:12] for line in capsys.readouterr().out.splitlines()] == [
+        "epoch 1 of 2",
+        "epoch 2 of 2",
+    ]
 
 
 def test_evaluate_on_other_data():

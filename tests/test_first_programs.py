@@ -200,7 +200,8 @@ def test_keras_weights_and_copies(tmp_path):
     ):
         with pytest.raises(AttributeError, match=f"has no {name}: .*{way}"):
             getattr(model, name)()
-    model.layers[0].trainable = False
+    with pytest.raises(TypeError, match=r"network.freeze\('0'\), by the part's name"):
+        model.layers[0].trainable = False
     model.layers[0].bias[...] = 2
     model.save(tmp_path / "m")
     assert (sal.Network.load(tmp_path / "m").layers[0].bias == 2).all()
@@ -288,3 +289,156 @@ def test_pictures_of_a_data_set():
 def test_what_else_is_looked_for_in_the_package(name, way):
     with pytest.raises(AttributeError, match=f"no attribute '{name}': here it is .*{way}"):
         getattr(sal, name)
+
+
+def test_keras_the_functional_interface_and_an_encoder_of_its_own():
+    with pytest.raises(AttributeError, match="'Input': here it is the input_shape of a Network"):
+        sal.Input(shape=(3,))
+    with pytest.raises(TypeError, match=r"a NeuronLayer is not called: .* Network\(\[...\], inp"):
+        sal.NeuronLayer(8, activation="relu")(ROWS)
+    halves = {"encoder": sal.NeuronLayer(2, "tanh"), "decoder": sal.NeuronLayer(3)}
+    model = sal.Network(halves, 3, loss="mse", optimizer="adam")
+    model.fit(ROWS, ROWS, epochs=2, verbose=0)
+    encoder, decoder = model.part("encoder"), model.part("decoder")
+    assert np.allclose(decoder.predict(encoder.predict(ROWS)), model.predict(ROWS), atol=1e-6)
+
+
+def test_keras_a_learning_rate_that_a_callback_changes():
+    model = sal.Network([sal.NeuronLayer(1)], 3, "mse", sal.Adam(0.1))
+    with pytest.raises(AttributeError, match="it is learning_rate"):
+        model.optimizer.lr = 0.01
+
+    def halve(run):
+        run.network.optimizer.learning_rate *= 0.5
+
+    history = model.fit(ROWS, LINE, epochs=3, callbacks=halve, verbose=0)
+    assert [r["learning_rate"] for r in history.records] == [0.1, 0.05, 0.025]
+    with pytest.raises(AttributeError, match=r"here it is Adam\(schedules.StepDecay"):
+        sal.ReduceLROnPlateau(patience=2)
+    with pytest.raises(TypeError, match="'gamma', which is called 'factor' here"):
+        sal.Adam(sal.schedules.ExponentialDecay(0.1, gamma=0.99))
+
+
+def test_keras_transfer_learning(tmp_path):
+    layers = [sal.NeuronLayer(8, "relu"), sal.NeuronLayer(4, "relu"), sal.NeuronLayer(3, "softmax")]
+    base = sal.Network(layers, 3, "crossentropy", "adam")
+    base.fit(ROWS, ROWS.argmax(axis=1), epochs=2, verbose=0)
+    with pytest.raises(ValueError, match=r"in a network already.*or share a whole network"):
+        sal.Network([*base.layers[:2], sal.NeuronLayer(1)], 3)
+    with pytest.raises(TypeError, match=r"network.freeze\('0'\)"):
+        base.layers[0].trainable = False
+    parts = [base.part("0"), base.part("1"), sal.NeuronLayer(1)]
+    model = sal.Network(parts, 3, "mse", sal.Adam(0.01))
+    before = base.part("0").parameters.copy()
+    model.fit(ROWS, LINE, epochs=2, verbose=0)
+    assert np.array_equal(parts[0].parameters, before)  # a shared network is not trained
+    base.freeze("0", "1")
+    base.fit(ROWS, ROWS.argmax(axis=1), epochs=1, verbose=0)
+    assert np.array_equal(base.part("0").parameters, before)
+
+
+def test_pytorch_loaders_and_a_loop_over_them():
+    rows, line = torch.tensor(ROWS).float(), torch.tensor(LINE).float()
+    pairs = torch.utils.data.TensorDataset(rows, line)
+    loader = torch.utils.data.DataLoader(pairs, batch_size=25, shuffle=True)
+    model = sal.Network([sal.NeuronLayer(8, "relu"), sal.NeuronLayer(1)], 3, "mse", sal.Adam(0.02))
+    for given in (loader, pairs):
+        with pytest.raises(
+            ValueError, match=r"x must be all inputs .*batches are made of them here"
+        ):
+            model.fit(given)
+    first = model.evaluate(ROWS, LINE)["test_loss"]
+    for _ in range(20):
+        for x, y in loader:
+            model.learn(x, y)
+    assert model.evaluate(rows, line)["test_loss"] < first / 2
+    assert sum(p.size for p in model.named_parameters().values()) == model.parameter_count()
+
+
+def test_pytorch_files_of_weights(tmp_path):
+    twin = torch.nn.Sequential(torch.nn.Linear(3, 4), torch.nn.Tanh(), torch.nn.Linear(4, 1))
+    torch.save(twin.state_dict(), tmp_path / "twin.pt")
+    model = sal.Network([sal.NeuronLayer(4, "tanh"), sal.NeuronLayer(1)], 3)
+    for given in (tmp_path / "twin.pt", twin):
+        with pytest.raises(
+            TypeError, match=r"module.state_dict\(\) or what torch.load\(path\) ret"
+        ):
+            sal.from_pytorch(model, given)
+    sal.from_pytorch(model, torch.load(tmp_path / "twin.pt"))
+    wanted = twin(torch.tensor(ROWS).float()).detach().numpy()
+    assert np.allclose(model(ROWS), wanted, atol=1e-6)
+
+
+def test_pytorch_augmented_images():
+    model = sal.Network(["flatten", sal.NeuronLayer(10, "softmax")], (1, 8, 8), "nll_loss", "adam")
+    several = [sal.data.Flip(), sal.data.Shift(1)]
+    for wrong in (several, sal.data.Flip, lambda x: x[..., ::-1]):
+        with pytest.raises(ValueError, match=r"a function of \(x, random\), such as .*data.Chain"):
+            model.fit(PIXELS[:, None], DIGITS, transform=wrong, verbose=0)
+    with pytest.raises(ImportError, match=r"'Compose' from 'salamandre.data': here it is data.Ch"):
+        exec("from salamandre.data import Compose", {})
+    with pytest.raises(TypeError, match=r"one by one, Chain\(a, b\), got \[Flip"):
+        sal.data.Chain(several)
+    model.fit(PIXELS[:, None], DIGITS, transform=sal.data.Chain(*several), verbose=0)
+
+
+def test_scikit_learn_searches_and_scores():
+    from sklearn.model_selection import cross_val_score
+
+    labels = np.where(ROWS[:, 0] > 0, "yes", "no")
+    with pytest.raises(TypeError, match="'hidden_layer_sizes', which is called 'layers' here"):
+        sal.estimators.SalamandreClassifier(hidden_layer_sizes=(10,))
+    with pytest.raises(TypeError, match="'max_iter', which is called 'epochs' here"):
+        sal.estimators.SalamandreRegressor((10,), max_iter=20)
+    with pytest.raises(TypeError, match=r"layers must be a list, such as \[100\], got 10"):
+        sal.estimators.SalamandreClassifier(10).fit(ROWS, labels)
+    model = sal.estimators.SalamandreClassifier((10,), learning_rate=0.05, epochs=10)
+    assert cross_val_score(model, ROWS, labels, cv=3).mean() > 0.7
+    model.fit(ROWS, labels)
+    assert model.predict_proba(ROWS).shape == (100, 2)
+    with pytest.raises(AttributeError, match=r"has no loss_curve_: it is history_\['loss'\]"):
+        model.loss_curve_  # noqa: B018
+
+
+def test_jax_pure_functions():
+    model = sal.Network([sal.NeuronLayer(1)], 3, "mse", sal.SGD(0.1))
+    for name, way in (("jit", "whole batches"), ("grad", "own-layers"), ("vmap", "whole batches")):
+        with pytest.raises(AttributeError, match=way):
+            getattr(sal, name)
+    with pytest.raises(TypeError, match=r"write into it, parameters\[...\] = value"):
+        model.parameters = model.parameters - 0.1 * model.gradients
+    before = model.evaluate(ROWS, LINE)["test_loss"]
+    for _ in range(50):
+        _, dy = model.loss.compute(model.compute(ROWS), LINE[:, None].astype(np.float32), np)
+        model.backprop(dy)
+        model.parameters[...] -= 0.1 * model.gradients
+    assert model.evaluate(ROWS, LINE)["test_loss"] < before / 10
+
+
+def test_fastai_one_cycle():
+    with pytest.raises(AttributeError, match="'Learner': here it is Engine"):
+        sal.Learner(None, None)
+    rate = sal.schedules.Triangle(0.05, steps=20)
+    model = sal.Network([sal.NeuronLayer(2, "softmax")], 3, "crossentropy", sal.Adam(rate))
+    with pytest.raises(AttributeError, match=r"has no fit_one_cycle: it is .* fit"):
+        model.fit_one_cycle(5)
+    labels = (ROWS[:, 0] > 0).astype(int)
+    assert len(sal.lr_find(model, (ROWS, labels)).rates) > 10
+    model.fit(ROWS, labels, batch_size=25, epochs=5, verbose=0)
+    assert model.optimizer.learning_rate < 0.05 / 10
+
+
+def test_curves_and_captions():
+    model = sal.Network([sal.NeuronLayer(2, "softmax")], 3, "crossentropy", "adam")
+    history = model.fit(ROWS, (ROWS[:, 0] > 0).astype(int), epochs=3, verbose=0)
+    assert pandas.DataFrame(history.steps).shape == (3, 1)
+    with pytest.raises(ValueError, match="unknown entry of the history 0"):
+        list(history)
+    with pytest.raises(ValueError, match="to_csv returns a text"):
+        history.to_csv("history.csv")
+    figure = sal.plots.plot_images(PIXELS[:3, None], captions=DIGITS[:3])
+    assert [ax.get_title() for ax in figure.axes[:3]] == list(map(str, DIGITS[:3]))
+    with pytest.raises(ValueError, match="3 images need as many captions, got 2"):
+        sal.plots.plot_images(PIXELS[:3, None], captions=DIGITS[:2])
+    with pytest.raises(ValueError, match=r"counts must be of shape \(2, 2\), got \(80,\): evalua"):
+        sal.plots.plot_confusion(DIGITS, ["a", "b"])

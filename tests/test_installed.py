@@ -159,6 +159,8 @@ engine = sal.Engine(network, train, test, batch_size=64, callbacks=[Said(), sal.
 assert_type(engine.run(epochs=1), sal.History)
 assert_type(engine.evaluate(), dict[str, float])
 assert_type(sal.Network.load("digits.safetensors"), sal.Network)
+assert_type(network.fit(train, epochs=1, batch_size=32), sal.History)
+assert_type(network.evaluate(test), dict[str, float])
 game: sal.GanGame = games.new_game("cgan", train, latent=4)
 assert_type(game.play(rounds=3, callbacks=[sal.ProgressBar()]), sal.History)
 rows = studies.Study({"axes": {"seed": [1, 2]}}, "study").run(processes=1)
@@ -169,6 +171,8 @@ maps = inspection.saliency(network, test.images[:8])
 latest: runs.Run = runs.find_run("latest", "runs")
 
 sal.NeuronLayer("ten")  # type: ignore[arg-type]
+network.fit(train, epochs="ten")  # type: ignore[arg-type]
+network.evaluate(test, batch=5)  # type: ignore[call-arg]
 network.lern(train.images)  # type: ignore[attr-defined]
 training.EarlyStopping(patience="long")  # type: ignore[arg-type]
 """

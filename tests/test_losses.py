@@ -335,7 +335,7 @@ def test_an_activation_that_is_not_fit_for_the_loss_is_said_at_once(activation, 
 
 
 def test_one_output_of_softmax_tells_nothing():
-    for loss in (sal.CrossEntropy(), sal.BinaryCrossEntropy()):
+    for loss in (sal.CrossEntropy(), sal.BinaryCrossEntropy(), sal.MeanSquaredError()):
         with pytest.warns(UserWarning, match="Softmax of one output is always 1"):
             sal.Network([sal.NeuronLayer(1, sal.Softmax())], 4, loss)
 

@@ -5,6 +5,7 @@ Commands import the library when they run, so that ``--help`` is fast.
 
 from __future__ import annotations
 
+import re
 import shutil
 from functools import partial
 from typing import Any
@@ -36,6 +37,28 @@ from salamandre.program import (
 
 WIDEST, NARROWEST = 100, 30  # columns of help
 
+# What other programs call commands and options, and what an argument too many is likely to be.
+COMMANDS = {
+    "version": "salamandre --version",
+    "help": "salamandre --help",
+    **dict.fromkeys(("list", "ls"), "salamandre runs, or salamandre datasets"),
+    **dict.fromkeys(("sample", "draw", "predict"), "salamandre generate RUN"),
+    **dict.fromkeys(("fit", "gan"), "salamandre train"),
+    "resume": "salamandre train --resume RUN",
+    **dict.fromkeys(("test", "evaluate"), "salamandre train --evaluate EPOCHS"),
+    **dict.fromkeys(("plot", "history"), "salamandre show RUN"),
+}
+OPTIONS = {
+    **dict.fromkeys(("--gpu", "--cuda", "--device"), "a GPU is used by --backend cupy"),
+    **dict.fromkeys(("--model", "--network", "--arch"), "it is --architecture"),
+    **dict.fromkeys(("--lr", "--learning-rate"), "each architecture has rates of its own"),
+    **dict.fromkeys(("--workers", "--num-workers", "--jobs"), "it is --threads"),
+    **dict.fromkeys(("--out", "--save", "--name"), "--output DIR is the folder of all runs"),
+    **dict.fromkeys(("--count", "--number"), "--word or --classes say what is drawn"),
+    "--verbose": "all is told already; --quiet tells less",
+}
+EXTRA = {"train": "--dataset NAME", "generate": "--word WORD", "page": "--to FOLDER"}
+
 
 class _Help(click.HelpFormatter):
     """Help that fits narrow terminals too."""
@@ -61,6 +84,12 @@ class _Salamandre(click.Group):
         open_streams()
         return super().main(*args, **extra)
 
+    def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
+        """Return a command; say what one that there is not is called here."""
+        if args[0] in COMMANDS:
+            ctx.fail(f"No such command {args[0]!r}: it is {COMMANDS[args[0]]}")
+        return super().resolve_command(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command."""
         with plain_warnings(partial(click.echo, err=True, nl=False)):
@@ -71,6 +100,8 @@ class _Salamandre(click.Group):
                     raise
                 wanted = "name a run: its folder, a part of its name, or latest"
                 raise click.UsageError(wanted, error.ctx) from None
+            except click.UsageError as error:
+                raise _told(error) from None
             except (click.ClickException, click.exceptions.Exit, BrokenPipeError):
                 raise
             except (KeyboardInterrupt, click.Abort) as error:
@@ -82,6 +113,20 @@ class _Salamandre(click.Group):
                 raise click.UsageError(str(error)) from error
             except FAILURES as error:
                 raise click.ClickException(sentence(error)) from error
+
+
+def _told(error: click.UsageError) -> click.UsageError:
+    """Return an error of a wrong call that says what to write instead, where that is known."""
+    if error.ctx is None:
+        return error
+    command = error.ctx.command
+    known = {option for parameter in command.params for option in parameter.opts}
+    if isinstance(error, click.NoSuchOption) and (way := OPTIONS.get(error.option_name)):
+        if known.issuperset(re.findall("--[a-z]+", way)):
+            return click.UsageError(f"No such option {error.option_name}: {way}", error.ctx)
+    elif command.name in EXTRA and "unexpected extra argument" in error.message:
+        return click.UsageError(f"{error.message}: it may be {EXTRA[command.name]}", error.ctx)
+    return error
 
 
 @click.group(

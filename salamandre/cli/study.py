@@ -98,7 +98,9 @@ def run(
     After Ctrl-C, or if it was killed, the same line goes on with what is missing. Started twice, on
     machines that share the folder too, both play the same study.
     """
+    from salamandre.checks import nearest
     from salamandre.studies import Study, read_plan
+    from salamandre.studies.results import DURATION
 
     if quiet:
         from salamandre.progress import silent
@@ -121,6 +123,11 @@ def run(
     for row in [row for row in rows if row.state == "failed"][:3]:
         assert row.result is not None
         click.echo(f"  {one.folder / row.run}: {row.result.message}")
+    known = {name for row in rows if row.result for name in row.result.metrics}
+    for name in plan.metrics:
+        if known and name not in (*known, DURATION):
+            near = f"{nearest(name, known)} (they have: {', '.join(sorted(known))})"
+            click.echo(f"Warning: no run has the metric {name!r}{near}", err=True)
     click.echo(f"show it:\n  {pasteable('salamandre', 'study', 'show', one.folder)}")
 
 
@@ -258,5 +265,8 @@ def plot(study: str, output: Path, metrics: tuple[str, ...], to: Path | None) ->
     from salamandre.studies.pictures import plot_study
 
     folder, plan, rows, wanted = _opened(study, output, metrics)
-    for path in plot_study(folder, rows, list(plan.axes), wanted, to or folder / "pictures"):
+    drawn = plot_study(folder, rows, list(plan.axes), wanted, to or folder / "pictures")
+    for path in drawn:
         click.echo(path)
+    if not drawn:
+        raise click.ClickException(f"nothing to draw: no axis of {folder} has two values")

@@ -1,5 +1,7 @@
 """Labelled images, and pairs of images: published sets by name, data of one's own, arrays."""
 
+from typing import TYPE_CHECKING
+
 from salamandre.data.arrays import split as split
 from salamandre.data.batches import prefetch as prefetch
 from salamandre.data.catalogue import (
@@ -30,3 +32,9 @@ from salamandre.data.transforms import (
     Shift as Shift,
     apply as apply,
 )
+from salamandre.parts import missing as _missing
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        raise _missing(__name__, name, globals())

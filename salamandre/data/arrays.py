@@ -88,8 +88,18 @@ def examples(
     return found
 
 
+def require_one_set(data: Any) -> None:
+    """Refuse several data sets in a row, as :func:`salamandre.data.load` returns them."""
+    if isinstance(data, (tuple, list)) and any(isinstance(part, Images) for part in data):
+        raise ValueError(
+            "got several data sets where one is meant: train, test = data.load(...), then "
+            "fit(train, validation_data=test), Engine(network, train, test) or a game of train"
+        )
+
+
 def _pair(data: Any) -> tuple[np.ndarray, np.ndarray]:
     """Return inputs and targets as arrays with as many rows, at least one."""
+    require_one_set(data)
     if not isinstance(data, (tuple, list)) or len(data) != 2:
         raise ValueError(
             f"a data set must be Images or a pair (inputs, targets), got {type(data).__name__}"

@@ -23,6 +23,7 @@ from salamandre.data.transforms import Transform, visiting
 from salamandre.data.weights import example_weights
 from salamandre.inputs import Pixels, fits, shape_hint
 from salamandre.network import Network
+from salamandre.parts import takes
 
 PROBED = 64  # examples that a transform is tried on
 
@@ -125,10 +126,11 @@ class Source:
             ValueError: it has scaled them to something else than 0..1, or makes other than as many
                 examples.
         """
-        if isinstance(transform, type) or not callable(transform):
+        if isinstance(transform, type) or not callable(transform) or not takes(transform, 2):
             name = getattr(transform, "__name__", repr(transform))
             raise ValueError(
-                f"a transform must be a function of (x, random), such as data.Flip(), got {name}"
+                f"a transform must be a function of (x, random), such as data.Flip() or "
+                f"data.Chain of several, got {name}"
             )
         few = inputs[:: max(1, len(inputs) // PROBED)][:PROBED].copy()
         highest = float(few.max())

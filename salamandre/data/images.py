@@ -15,7 +15,7 @@ from salamandre import html
 from salamandre.checks import array as as_array, whole
 from salamandre.class_names import composed, listed
 from salamandre.data.splitting import chosen_rows
-from salamandre.other_names import Told
+from salamandre.told import Told
 
 SHOWN, SHOWN_IN_A_ROW = 30, 10  # images in a notebook
 LABEL_TYPES = (np.uint8, np.uint16)
@@ -52,6 +52,15 @@ class Images(Told):
         **dict.fromkeys(("x", "data", "inputs"), "it is images"),
         **dict.fromkeys(("y", "target", "targets"), "it is labels"),
         "class_names": "it is classes",
+        "image": "its pixels are images",
+        "label": "its label is labels[0]",
+        **dict.fromkeys(
+            ("batch", "shuffle", "map", "prefetch"), "an Engine, or network.fit, makes batches"
+        ),
+        **dict.fromkeys(
+            ("astype", "reshape", "flatten", "numpy"), "the array is images, the labels are labels"
+        ),
+        **dict.fromkeys(("plot", "show"), "plots.plot_images(x.images, white=x.white) draws it"),
     }
 
     def __post_init__(self) -> None:

@@ -343,6 +343,11 @@ class Chain:
     transforms: tuple[Transform, ...]
 
     def __init__(self, *transforms: Transform) -> None:
+        for transform in transforms:
+            if not callable(transform):
+                raise TypeError(
+                    f"Chain takes transforms one by one, Chain(a, b), got {transform!r}"
+                )
         object.__setattr__(self, "transforms", transforms)
 
     def visit(self, numbers: np.ndarray, epoch: int) -> Transform:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from functools import partial
 from typing import Any
 
@@ -23,12 +23,13 @@ from salamandre.losses import Loss
 from salamandre.network import Network
 from salamandre.optimizer import Optimizer
 from salamandre.parts import checked_part
+from salamandre.told import Told
 from salamandre.training.callback import Callback
 from salamandre.training.callbacks import EarlyStopping, ProgressBar
 from salamandre.training.engine import Engine
 
 
-class NetworkEstimator(BaseEstimator):
+class NetworkEstimator(Told, BaseEstimator):
     """Base of the estimators. As all of scikit-learn's, they check their parameters in ``fit``.
 
     Args:
@@ -60,6 +61,11 @@ class NetworkEstimator(BaseEstimator):
     """
 
     network_: Network
+    ways = {
+        **dict.fromkeys(("coefs_", "intercepts_"), "network_.named_parameters() has them"),
+        **dict.fromkeys(("loss_curve_", "loss_"), "it is history_['loss'], for each step"),
+        "validation_scores_": "it is history_['test_loss'], with early_stopping=True",
+    }
 
     def __init__(
         self,
@@ -98,6 +104,8 @@ class NetworkEstimator(BaseEstimator):
 
     def _hidden(self, layers: Sequence[int | Layer]) -> list[Layer]:
         """Return new layers like those of the parameters."""
+        if not isinstance(layers, Iterable):
+            raise TypeError(f"layers must be a list, such as [100], got {layers!r}")
         return [
             NeuronLayer(layer, copy.deepcopy(self.activation))
             if isinstance(layer, (int, np.integer))

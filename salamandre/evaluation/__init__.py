@@ -1,5 +1,7 @@
 """Metrics: how well a network classifies, and how good and varied generated examples are."""
 
+from typing import TYPE_CHECKING
+
 from salamandre.evaluation.classes import (
     class_divergence as class_divergence,
     class_shares as class_shares,
@@ -34,4 +36,10 @@ from salamandre.evaluation.transport import (
     sliced_wasserstein_distance as sliced_wasserstein_distance,
     wasserstein_distance as wasserstein_distance,
 )
+from salamandre.parts import missing as _missing
 from salamandre.training.metrics import accuracy as accuracy
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        raise _missing(__name__, name, globals())

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 from salamandre.activations import LeakyReLU, ReLU, Tanh
 from salamandre.backend.group import ALONE, Group
 from salamandre.checks import one_of, whole
+from salamandre.data.arrays import require_one_set
 from salamandre.data.images import Images
 from salamandre.data.paired_images import Pairs
 from salamandre.games.conditions import Pairing
@@ -103,6 +104,12 @@ def new_game(
             what it makes them from, or batches that are too small for it.
     """
     architecture = ARCHITECTURES[one_of("architecture", name, ARCHITECTURES)]
+    require_one_set(images)
+    if not isinstance(images, (Images, Pairs)):
+        raise ValueError(
+            f"the images must be Images or Pairs, such as data.load(name) and data.open(path) "
+            f"return, got a {type(images).__name__}"
+        )
     if architecture.pairs != isinstance(images, Pairs):
         raise ValueError(
             f"{name} makes images from images: give it Pairs, such as those of data.pairs(...)"

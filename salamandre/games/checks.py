@@ -10,7 +10,7 @@ import numpy as np
 from salamandre.activations import CenteredSigmoid, Identity, Sigmoid, Tanh
 from salamandre.checks import array
 from salamandre.class_names import Names, listed
-from salamandre.data.arrays import named_labels
+from salamandre.data.arrays import named_labels, require_one_set
 from salamandre.data.batches import Source
 from salamandre.data.images import Images
 from salamandre.data.paired_images import Pairs
@@ -124,6 +124,7 @@ def examples(
     low, high = output_range(generator)
     pixels = discriminator.pixels._replace(low=low, high=high)
     names = _class_names(generator, discriminator)
+    require_one_set(images)
     if isinstance(images, Images):
         source = Source(images, discriminator, pixels=pixels, class_names=names)
     else:

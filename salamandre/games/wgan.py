@@ -16,7 +16,7 @@ from salamandre.games.latent import Latent
 from salamandre.games.objectives import Wasserstein
 from salamandre.games.remedies import Batch
 from salamandre.network import Network
-from salamandre.other_names import refuse_unknown
+from salamandre.told import refuse_unknown
 
 
 class WGanGame(GanGame):

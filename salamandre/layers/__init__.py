@@ -1,7 +1,7 @@
 """The layers, a small file each; their public names are those of ``salamandre`` itself."""
 
+from salamandre.parts import missing as _missing
+
 
 def __getattr__(name: str) -> object:
-    raise AttributeError(
-        f"module 'salamandre.layers' has no attribute {name!r}: the layers are in salamandre itself"
-    )
+    raise AttributeError(f"{_missing(__name__, name, ())} (the layers are in salamandre itself)")

@@ -9,9 +9,10 @@ from salamandre.backend import Array
 from salamandre.checks import one_of
 from salamandre.layer import Layer, Shape
 from salamandre.layers.checks import check_held, checked_output_shape, output_mistake, with_children
-from salamandre.other_names import SEQUENTIAL, Told
+from salamandre.other_names import SEQUENTIAL
 from salamandre.parts import checked_part
 from salamandre.passes import Context
+from salamandre.told import Told
 
 Layers = Sequence[Layer] | Mapping[str, Layer]
 Pairs = Sequence[tuple[Layer, Context]]  # of a layer and its part of the pass

@@ -55,7 +55,7 @@ class BatchNorm(Layer):
         super().__init__()
         self.momentum = real("BatchNorm momentum", momentum, 0, 1)
         self.shift_rate = real("BatchNorm shift_rate", shift_rate, 0, above=True)
-        self.eps = real("BatchNorm eps", eps, 0, above=True)
+        self.eps = real("BatchNorm eps", eps, 0, 1, above=True)
         self.affine = bool(affine)
 
     def build(self, input_shape: Shape) -> Shape:
@@ -166,7 +166,7 @@ class _ExampleNorm(Layer, abstract=True):
 
     def __init__(self, eps: float = 1e-5) -> None:
         super().__init__()
-        self.eps = real(f"{type(self).__name__} eps", eps, 0, above=True)
+        self.eps = real(f"{type(self).__name__} eps", eps, 0, 1, above=True)
 
     def _prepare(self, shape: Shape, memory: Shape, row: Shape, axes: Shape, sums: Shape) -> None:
         """Declare gamma and beta; ``row`` is their shape beside x, ``sums`` the axes without it."""

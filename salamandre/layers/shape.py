@@ -69,12 +69,13 @@ class Reshape(_Reshaping):
     """(N, ...) becomes (N, *shape).
 
     Args:
-        shape: of one example, such as (1, 28, 28).
+        shape: of one example, such as (1, 28, 28); a number is that of a vector.
     """
 
-    def __init__(self, shape: Sequence[int]) -> None:
+    def __init__(self, shape: int | Sequence[int]) -> None:
         super().__init__()
-        self.shape = tuple(whole("a dimension of Reshape", size) for size in shape)
+        sizes = (shape,) if isinstance(shape, int) else shape
+        self.shape = tuple(whole("a dimension of Reshape", size) for size in sizes)
 
     def build(self, input_shape: Shape) -> Shape:
         """Check that the numbers of elements agree."""

@@ -1,5 +1,7 @@
 """Known networks with their published weights, ready to be asked about pictures."""
 
+from typing import TYPE_CHECKING
+
 from salamandre.models.known import (
     KNOWN as KNOWN,
     alexnet as alexnet,
@@ -19,3 +21,9 @@ from salamandre.models.recipes import (
     whiten as whiten,
 )
 from salamandre.models.state_dicts import read_weights as read_weights
+from salamandre.parts import missing as _missing
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        raise _missing(__name__, name, globals())

@@ -1,5 +1,8 @@
 """Pictures: curves, grids of images, points, confusion matrices, decision maps."""
 
+from typing import TYPE_CHECKING
+
+from salamandre.parts import missing as _missing
 from salamandre.plots.curves import (
     plot_bands as plot_bands,
     plot_comparison as plot_comparison,
@@ -17,3 +20,8 @@ from salamandre.plots.plane import (
     plot_decision_maps as plot_decision_maps,
     plot_points as plot_points,
 )
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> object:
+        raise _missing(__name__, name, globals())

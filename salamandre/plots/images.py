@@ -27,7 +27,7 @@ def plot_images(
     images: np.ndarray,
     path: str | os.PathLike[str] | None = None,
     *,
-    captions: Sequence[str] | None = None,
+    captions: Sequence[Any] | None = None,
     columns: int | None = None,
     title: str = "",
     ink: bool = False,
@@ -40,7 +40,7 @@ def plot_images(
         images: (N, 1, H, W) grey or (N, 3, H, W) colour: bytes from 0 to ``white``, or floats from
             0 to 1, or from -1 to 1 if one is below 0.
         path: of a PNG file. Default: none is written.
-        captions: one above each image. Default none.
+        captions: one above each image, such as its label. Default none.
         columns: of the grid. Default: about as many as rows, fewer if captions are long.
         title: above the grid.
         ink: draw grey values dark on white instead of light on black. Default False.
@@ -49,9 +49,13 @@ def plot_images(
         axes: to draw into, one for each image. Default: a new figure.
 
     Raises:
-        ValueError: another shape, type or range of values, or no images.
+        ValueError: another shape, type or range of values, no images, or other than a caption for
+            each.
     """
     images = _shades(images, white)
+    captions = [] if captions is None else [str(caption) for caption in captions]
+    if captions and len(captions) != len(images):
+        raise ValueError(f"{len(images)} images need as many captions, got {len(captions)}")
     square = math.ceil(math.sqrt(len(images)))
     columns = columns or (columns_for(captions, square) if captions else square)
     width = WIDTH / max(5, columns)
@@ -190,6 +194,11 @@ def plot_confusion(
         title: above the picture.
         axes: to draw into. Default: a new figure.
     """
+    if np.shape(counts) != (len(classes),) * 2:
+        raise ValueError(
+            f"counts must be of shape {(len(classes),) * 2}, got {np.shape(counts)}: "
+            f"evaluation.confusion(outputs, labels, classes) counts them"
+        )
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     mistakes = np.where(np.eye(len(classes), dtype=bool), 0, shares)
     size = min(2 * WIDTH, max(WIDTH, 0.5 * len(classes)))

@@ -7,8 +7,8 @@ import warnings
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
-from salamandre.other_names import Told
 from salamandre.parts import takes
+from salamandre.told import Told
 from salamandre.training.triggers import Epochs, Steps, Trigger, trigger
 
 

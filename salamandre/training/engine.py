@@ -18,6 +18,7 @@ from salamandre.data.transforms import Transform
 from salamandre.inputs import BYTES
 from salamandre.network import Diverged, Network
 from salamandre.other_names import NEEDS
+from salamandre.parts import checked_part
 from salamandre.training.accumulation import Accumulation
 from salamandre.training.callback import Callback, Callbacks, checked_callbacks
 from salamandre.training.checkpoint import State
@@ -88,6 +89,7 @@ class Engine(Loop):
         group: Group = ALONE,
     ) -> None:
         super().__init__()
+        checked_part("network", network, Network)
         if network.loss is None or network.optimizer is None:
             raise ValueError(f"an Engine needs a Network with {NEEDS}")
         self.network = network

@@ -9,9 +9,9 @@ from typing import Any
 from salamandre.checks import array, real, whole
 from salamandre.data.arrays import Data, split, split_rows
 from salamandre.network import Network
-from salamandre.other_names import argument
+from salamandre.told import argument
 from salamandre.training.callback import Callback, checked_callbacks
-from salamandre.training.callbacks import ProgressBar
+from salamandre.training.callbacks import EpochLines, ProgressBar
 from salamandre.training.engine import Engine
 from salamandre.training.history import History
 from salamandre.training.testing import as_data
@@ -27,7 +27,7 @@ def fit(
     validation_split: float = 0.0,
     validation_data: Data | None = None,
     callbacks: Sequence[Callback] | Callback | Callable[[Any], Any] = (),
-    verbose: bool = True,
+    verbose: bool | int = True,
     **options: Any,
 ) -> History:
     """Train a network on arrays by an :class:`Engine`, which can do more: stop, resume, save.
@@ -44,13 +44,14 @@ def fit(
             count theirs alike. Default 0.
         validation_data: a data set to be tested. Default: that share.
         callbacks: see :class:`Engine`.
-        verbose: whether there is a bar. Default True.
+        verbose: whether there is a bar; 2 means a line after each epoch instead. Default True.
         options: of :class:`Engine`, such as ``metrics`` and ``seed``.
 
     Returns:
         The history; its ``records`` are the tests.
     """
-    known = list(inspect.signature(Engine).parameters)[3:]
+    taken = (p for made in (fit, Engine) for p in inspect.signature(made).parameters.values())
+    known = list(dict.fromkeys(p.name for p in taken if p.kind is p.KEYWORD_ONLY))
     for name in options:
         if name not in known:
             raise TypeError(
@@ -73,7 +74,8 @@ def fit(
                 )
             options["sample_weights"] = weights[~rows]
         train, validation_data = split(train, share, seed)
-    watching = [*checked_callbacks(callbacks), *[ProgressBar()] * verbose]
+    shown = [EpochLines() if verbose == 2 else ProgressBar()] if verbose else []
+    watching = [*checked_callbacks(callbacks), *shown]
     count = len(train[0]) if isinstance(train, tuple) else len(train)
     engine = Engine(
         network,

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from salamandre import html
-from salamandre.checks import one_of
-from salamandre.other_names import Told
+from salamandre.checks import one_of, whole
 from salamandre.texts import counted
+from salamandre.told import Told
 from salamandre.training.divergence import NotFinite
 from salamandre.training.metrics import direction, refuse_val
 
@@ -120,7 +120,7 @@ class History(Told):
     def __getitem__(self, name: str) -> list[float]:
         """Return the values of all steps under a name, else those of all records."""
         known = dict.fromkeys(name for record in self.records for name in record)
-        if name not in known:
+        if isinstance(name, str) and name not in known:
             refuse_val(name)
         one_of("entry of the history", name, {**self.steps, **known})
         return self.steps[name] if name in self.steps else self.column(name)
@@ -225,6 +225,7 @@ class History(Told):
 
     def to_csv(self, start: int = 0) -> str:
         """Return a table of the steps after the first ``start``, with a header if that is 0."""
+        whole("to_csv returns a text; the first step that it leaves out", start, 0)
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         if start == 0:

@@ -20,7 +20,7 @@ from salamandre.data.batches import EndlessBatches
 from salamandre.data.images import checksum
 from salamandre.network import Network
 from salamandre.optimizer import advice
-from salamandre.other_names import Told
+from salamandre.told import Told
 from salamandre.training.callback import Callback, Callbacks, checked_callbacks
 from salamandre.training.checkpoint import Snapshot, State, read_checkpoint, write_checkpoint
 from salamandre.training.divergence import NotFinite, grown, told
@@ -48,8 +48,12 @@ class Loop(Told):
     batches: EndlessBatches
     group: Group = ALONE
     ways = {
-        "fit": "an Engine has run(epochs=10), a game play(rounds=10_000)",
+        **dict.fromkeys(
+            ("fit", "train", "run", "play", "learn"),
+            "an Engine has run(epochs=10), a game play(rounds=10_000)",
+        ),
         "predict": "its networks have predict(x)",
+        "sample": "a game has generate(count)",
     }
 
     def __init__(self) -> None:

@@ -93,6 +93,11 @@ def as_data(x: Any, y: Any) -> Data:
     """Return inputs and targets as a data set; x may be one."""
     if y is not None:
         return x, y
-    if hasattr(x, "shape") and not hasattr(x, "images"):
+    if isinstance(x, (tuple, list)) or hasattr(x, "images"):
+        return x
+    if hasattr(x, "shape"):
         raise ValueError("there are inputs without targets: give both, x and y")
-    return x
+    raise ValueError(
+        f"x must be all inputs as an array, with targets y, or a data set such as data.load(...) "
+        f"returns, got a {type(x).__name__}: batches are made of them here"
+    )

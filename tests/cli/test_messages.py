@@ -16,7 +16,13 @@ EMPTY = "must be the name of a file or folder"
 WHOLE = "must be a whole number of at least"
 WRONG = [  # arguments, exit code, a part of the sentence
     ("trian", 2, "No such command 'trian'"),
-    ("train x", 2, "unexpected extra argument"),
+    ("predict latest", 2, "No such command 'predict': it is salamandre generate RUN"),
+    ("train x", 2, "unexpected extra argument (x): it may be --dataset NAME"),
+    ("generate latest 135", 2, "unexpected extra argument (135): it may be --word WORD"),
+    ("train --gpu", 2, "No such option --gpu: a GPU is used by --backend cupy"),
+    ("train --lr 0.1", 2, "No such option --lr: each architecture has rates of its own"),
+    ("train --verbose", 2, "No such option --verbose: all is told already; --quiet tells less"),
+    ("page latest --verbose", 2, "No such option '--verbose'"),
     ("train --epochs", 2, "'--epochs' requires an argument"),
     ("train --dataset empty", 2, "empty holds no picture"),
     ("train --output file.txt --epochs 1 --yes", 2, "cannot be file.txt: file.txt is a file"),

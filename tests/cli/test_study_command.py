@@ -82,6 +82,15 @@ def test_runs_of_train_are_whole_runs(place):
     assert "d_loss" in call("study", "show", "games")
 
 
+def test_a_metric_that_no_run_has_is_told_and_so_is_what_cannot_be_drawn(place):
+    plan = PLAN[: PLAN.index("batch-size")].replace("seeds = 3", "seeds = 1")
+    plan = plan.replace('"accuracy"', '"acuracy"').replace("count = 3", "count = 1")
+    (place / "one.toml").write_text(plan)
+    output = call("study", "one.toml", "--processes", 1, "--quiet")
+    assert "no run has the metric 'acuracy', did you mean 'accuracy'? (they have: " in output
+    assert "no axis of runs/one/study has two values" in error_of("study", "plot", "one", code=1)
+
+
 def test_a_study_whose_runs_have_all_failed_says_why(place):
     (place / "own.py").write_text("def learn(rate: float):\n    raise ValueError('no luck')\n")
     (place / "own.toml").write_text('base = "own.py:learn"\n[axes]\nrate = [1, 2]\n')

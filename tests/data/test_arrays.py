@@ -259,14 +259,15 @@ def test_a_discriminator_takes_images_in_the_range_of_its_game(tmp_path):
 def test_pixels_that_are_not_scaled_are_told():
     flat = RANDOM.integers(0, 256, (20, 64)).astype(np.float32)
     flat[0, 0] = 255
+    values = classifier(1, 64, sal.MeanSquaredError(), sal.Identity())
     with pytest.warns(UserWarning, match="look like pixels in 0..255"):
-        Source((flat, np.zeros(20)), classifier(1, 64, sal.MeanSquaredError()))
+        Source((flat, np.zeros(20)), values)
     masks = RANDOM.integers(0, 2, (20, 8, 8)).astype(np.uint8)
     with pytest.warns(UserWarning, match="reach only 1"):
-        Source((masks, np.zeros(20)), classifier(1, 64, sal.MeanSquaredError()))
+        Source((masks, np.zeros(20)), values)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        Source((flat / 255, np.zeros(20)), classifier(1, 64, sal.MeanSquaredError()))
+        Source((flat / 255, np.zeros(20)), values)
 
 
 def test_bytes_of_a_test_set_are_scaled_as_those_of_the_training_set():

@@ -104,7 +104,7 @@ def main() -> None:
     parser.add_argument("--plain", action="store_true", help="without Numba")
     parser.add_argument("--only", default="", metavar="WORD", help="works with it in their names")
     parser.add_argument(
-        "--seconds", type=float, default=1.5, help="of each of the three measurements (default 1.5)"
+        "--seconds", type=float, default=3, help="of each of the three measurements (default 3)"
     )
     parser.add_argument("--work", choices=WORKS, help=argparse.SUPPRESS)
     options = parser.parse_args()

@@ -11,7 +11,8 @@ from typing import Any
 
 from peers import Step
 
-BLOCK = 0.03  # seconds of a contestant's turn, about
+BLOCK = 0.05  # seconds of a contestant's turn, about
+PAUSE = 0.15  # seconds before it: OpenBLAS's threads stay awake for nearly a tenth of one
 PEERS: dict[str, tuple[str, dict[str, Any]]] = {  # the module in peers/, and options for it
     "PyTorch": ("in_pytorch", {}),
     "PyTorch, channels-last": ("in_pytorch", {"channels_last": True}),
@@ -78,7 +79,7 @@ def times(steps: Mapping[str, Step], seconds: float) -> dict[str, float]:
     end = time.perf_counter() + seconds
     while time.perf_counter() < end or len(next(iter(found.values()))) < 3:
         for name, step in steps.items():
-            time.sleep(0.02)
+            time.sleep(PAUSE)
             taken, warm = found[name], _timed(step)
             stop = time.perf_counter() + BLOCK
             if warm < BLOCK / 4:

@@ -1,6 +1,7 @@
 """Salamandre: neural networks and adversarial games from scratch, on NumPy and CuPy."""
 
 import sys
+from collections.abc import Iterable
 from importlib import import_module
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -149,7 +150,7 @@ def __getattr__(name: str) -> Any:
         if callable(found):
             globals()[name] = found
             return found
-    told = "" if name.startswith("_") else _told(name)
+    told = "" if name.startswith("_") else _told(name, _ours())
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}{told}")
 
 
@@ -162,19 +163,29 @@ class _LastFinder:
         package, _, last = name.rpartition(".")
         if package.partition(".")[0] != __name__ or last.startswith("_"):
             return
-        here = last in __dir__() and package != __name__
-        if told := f": write from {__name__} import {last}" if here else _told(last):
-            raise ImportError(f"cannot import {last!r} from {package!r}{told}", name=name)
+        if package == __name__:
+            told = _told(last, _ours())
+        elif last in __dir__():
+            told = f": write from {__name__} import {last}"
+        else:
+            told = _told(last, [n for n in vars(sys.modules[package]) if not n.startswith("_")])
+        if told:  # not name=name, which "from ... import" would swallow
+            message = f"cannot import {last!r} from {package!r}{told}"
+            raise ModuleNotFoundError(message, name=last)
 
 
 sys.meta_path.append(_LastFinder)
 
 
-def _told(name: str) -> str:
+def _told(name: str, names: Iterable[str]) -> str:
     """Return what a name of another library is called here, the end of a sentence; or ""."""
+    ours = _ours()
     calls = {cls.__name__: call(cls) for cls in Component._classes.values()}
-    ours = [n for n in __dir__() if n in _ROOMS or not isinstance(globals().get(n), ModuleType)]
-    return instead(name, {n: text for n, text in calls.items() if n in ours}, ours)
+    return instead(name, {n: text for n, text in calls.items() if n in ours}, names)
+
+
+def _ours() -> list[str]:
+    return [n for n in __dir__() if n in _ROOMS or not isinstance(globals().get(n), ModuleType)]
 
 
 def __dir__() -> list[str]:

@@ -210,11 +210,9 @@ class Layer(Component, abstract=True):
     def __setattr__(self, name: str, value: Any) -> None:
         """Set an attribute, but for a view: what is set in its place would not be learned."""
         kept = self.__dict__.get(name)  # which += gives back
-        if name == "trainable" and self.__dict__.get("built") and value is not kept:
-            raise TypeError(
-                f"this {type(self).__name__} belongs to a network, which freezes its parts: "
-                f"network.freeze('0'), by the part's name"
-            )
+        owned = name == "trainable" and (self.__dict__.get("built") or hasattr(self, "freeze"))
+        if owned and kept is not None and value is not kept:
+            raise TypeError("a network freezes its parts: network.freeze('0'), by the part's name")
         if kept is not None and value is not kept and (name in self.fixed or name in self.views):
             raise TypeError(
                 f"{type(self).__name__}.{name} is memory of its network, which what is set in its "

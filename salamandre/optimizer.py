@@ -94,7 +94,7 @@ class Optimizer(Component, abstract=True):
         """Set an attribute; the numbers of these are asked for in each step."""
         if name in ("steps", "_steps", "schedule"):
             object.__setattr__(self, name, value)
-        elif name in OPTIMIZER and self.repeats:  # a class of one's own may have it
+        elif name in OPTIMIZER and type(self).__module__.startswith("salamandre."):  # others may
             raise AttributeError(f"a {type(self).__name__} has no {name}: {OPTIMIZER[name]}")
         else:
             super().__setattr__(name, value)

@@ -91,7 +91,7 @@ INSTEAD = {
         "metrics=['accuracy'] of fit, or evaluation.accuracy(y, t)",
     ),
     **dict.fromkeys(
-        ("confusionmatrix", "classificationreport"), "evaluation.confusion(outputs, labels, count)"
+        ("confusionmatrix", "classificationreport"), "evaluation.confusion(labels, outputs, count)"
     ),
     **dict.fromkeys(
         ("crossvalscore", "gridsearchcv", "kfold"),

@@ -60,8 +60,9 @@ def refuse_unknown(
         given: the arguments' names.
         count: how many are given without a name. Default none.
     """
-    known = f"(arguments: {', '.join(parameters) or 'none'})"
     kinds = [parameter.kind for parameter in parameters.values()]
+    names = [n for n, p in parameters.items() if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
+    known = f"(arguments: {', '.join(names) or 'none'})"
     for name in () if Parameter.VAR_KEYWORD in kinds else given:
         if name not in parameters:
             raise TypeError(

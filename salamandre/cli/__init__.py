@@ -86,7 +86,7 @@ class _Salamandre(click.Group):
 
     def resolve_command(self, ctx: click.Context, args: list[str]) -> Any:
         """Return a command; say what one that there is not is called here."""
-        if args[0] in COMMANDS:
+        if args[0] in COMMANDS and not ctx.resilient_parsing:  # as when a shell completes a line
             ctx.fail(f"No such command {args[0]!r}: it is {COMMANDS[args[0]]}")
         return super().resolve_command(ctx, args)
 

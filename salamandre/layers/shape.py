@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from salamandre.backend import Array
 from salamandre.backend.operations.layout import channels_first, pixels
@@ -74,7 +74,7 @@ class Reshape(_Reshaping):
 
     def __init__(self, shape: int | Sequence[int]) -> None:
         super().__init__()
-        sizes = (shape,) if isinstance(shape, int) else shape
+        sizes = shape if isinstance(shape, Iterable) else (shape,)
         self.shape = tuple(whole("a dimension of Reshape", size) for size in sizes)
 
     def build(self, input_shape: Shape) -> Shape:

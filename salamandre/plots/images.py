@@ -197,7 +197,7 @@ def plot_confusion(
     if np.shape(counts) != (len(classes),) * 2:
         raise ValueError(
             f"counts must be of shape {(len(classes),) * 2}, got {np.shape(counts)}: "
-            f"evaluation.confusion(outputs, labels, classes) counts them"
+            f"evaluation.confusion(labels, outputs, classes) counts them"
         )
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     mistakes = np.where(np.eye(len(classes), dtype=bool), 0, shares)

@@ -186,7 +186,7 @@ def _panels(count: int, legends: Iterable[Iterable[str]] = ()) -> tuple[Any, Any
     columns = min(2, count)
     width, height = (WIDTH, 4.0) if count == 1 else (WIDTH / 2, 2.7)
     labels = [[*legend] for legend in legends]
-    lines = max((len(own) // legend_columns(own, width) for own in labels), default=0)
+    lines = max((-(-len(own) // legend_columns(own, width)) for own in labels), default=0)
     return new_figure(width, height + lines * LINE / 72, count, columns)
 
 
@@ -208,4 +208,4 @@ def _numeric(values: Sequence[Any]) -> bool:
 
 
 def _text(value: Any) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -183,7 +183,7 @@ def _table(run: Path, metric: str) -> list[dict[str, float]]:
 
 def _label(row: Row, axes: Sequence[str], between: str = ", ") -> str:
     """Return the values of axes of a run, with their names."""
-    texts = (f"{v:.3g}" if isinstance(v, float) else str(v) for v in map(row.point.get, axes))
+    texts = (f"{v:g}" if isinstance(v, float) else str(v) for v in map(row.point.get, axes))
     names = (name.replace("_", " ") for name in axes)
     return between.join(f"{name} {text}" for name, text in zip(names, texts, strict=True))
 

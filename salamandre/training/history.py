@@ -225,7 +225,7 @@ class History(Told):
 
     def to_csv(self, start: int = 0) -> str:
         """Return a table of the steps after the first ``start``, with a header if that is 0."""
-        whole("to_csv returns a text; the first step that it leaves out", start, 0)
+        whole("to_csv returns a text; the number of steps that it leaves out", start, 0)
         text = io.StringIO()
         writer = csv.writer(text, lineterminator="\n")
         if start == 0:

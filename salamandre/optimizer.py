@@ -95,7 +95,7 @@ class Optimizer(Component, abstract=True):
         if name in ("steps", "_steps", "schedule"):
             object.__setattr__(self, name, value)
         elif name in OPTIMIZER and type(self).__module__.startswith("salamandre."):  # others may
-            raise AttributeError(f"a {type(self).__name__} has no {name}: {OPTIMIZER[name]}")
+            raise AttributeError(f"{type(self).__name__} has no {name}: {OPTIMIZER[name]}")
         else:
             super().__setattr__(name, value)
 

@@ -258,8 +258,6 @@ NETWORK = {
 #: What to do instead of setting attributes that an optimizer of this package has not.
 OPTIMIZER = {
     "lr": "it is learning_rate",
-    "param_groups": "there is one learning_rate, which may be set",
-    "iterations": "it is steps",
 }
 
 #: Likewise of a Sequential, which is a part of a network.

@@ -103,6 +103,4 @@ class Told:
             way = type(self).ways.get(name)
             if way is None:
                 return object.__getattribute__(self, name)  # raises what it raised
-            raise AttributeError(
-                f"a {type(self).__name__} has no {name}: {way}", name=name, obj=self
-            )
+            raise AttributeError(f"{type(self).__name__} has no {name}: {way}", name=name, obj=self)

@@ -193,7 +193,7 @@ def test_imports_of_other_names_lead_to_ours(line, message):
     ],
 )
 def test_methods_of_other_libraries_lead_to_ours(thing, name, way):
-    with pytest.raises(AttributeError, match=f"a {type(thing).__name__} has no {name}: .*{way}"):
+    with pytest.raises(AttributeError, match=f"{type(thing).__name__} has no {name}: .*{way}"):
         getattr(thing, name)
     with pytest.raises(AttributeError, match="object has no attribute 'nothing'"):
         thing.nothing  # noqa: B018

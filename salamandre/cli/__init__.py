@@ -45,17 +45,21 @@ COMMANDS = {
     **dict.fromkeys(("sample", "draw", "predict"), "salamandre generate RUN"),
     **dict.fromkeys(("fit", "gan"), "salamandre train"),
     "resume": "salamandre train --resume RUN",
-    **dict.fromkeys(("test", "evaluate"), "salamandre train --evaluate EPOCHS"),
+    **dict.fromkeys(("test", "evaluate"), "salamandre train --evaluate N, while it learns"),
     **dict.fromkeys(("plot", "history"), "salamandre show RUN"),
 }
-OPTIONS = {
-    **dict.fromkeys(("--gpu", "--cuda", "--device"), "a GPU is used by --backend cupy"),
-    **dict.fromkeys(("--model", "--network", "--arch"), "it is --architecture"),
-    **dict.fromkeys(("--lr", "--learning-rate"), "each architecture has rates of its own"),
-    **dict.fromkeys(("--workers", "--num-workers", "--jobs"), "it is --threads"),
-    **dict.fromkeys(("--out", "--save", "--name"), "--output DIR is the folder of all runs"),
-    **dict.fromkeys(("--count", "--number"), "--word or --classes say what is drawn"),
-    "--verbose": "all is told already; --quiet tells less",
+OPTIONS = {  # the first way that the command has
+    **dict.fromkeys(("--gpu", "--cuda", "--device"), ("a GPU is used by --backend cupy",)),
+    **dict.fromkeys(("--model", "--network", "--arch"), ("it is --architecture",)),
+    **dict.fromkeys(("--lr", "--learning-rate"), ("each --architecture has rates of its own",)),
+    **dict.fromkeys(
+        ("--workers", "--num-workers", "--jobs"), ("it is --threads", "it is --processes")
+    ),
+    **dict.fromkeys(
+        ("--out", "--save", "--name"), ("it is --to", "--output DIR is the folder of all runs")
+    ),
+    **dict.fromkeys(("--count", "--number"), ("--word or --classes say what is drawn",)),
+    "--verbose": ("all is told already; --quiet tells less",),
 }
 EXTRA = {"train": "--dataset NAME", "generate": "--word WORD", "page": "--to FOLDER"}
 
@@ -121,9 +125,10 @@ def _told(error: click.UsageError) -> click.UsageError:
         return error
     command = error.ctx.command
     known = {option for parameter in command.params for option in parameter.opts}
-    if isinstance(error, click.NoSuchOption) and (way := OPTIONS.get(error.option_name)):
-        if known.issuperset(re.findall("--[a-z]+", way)):
-            return click.UsageError(f"No such option {error.option_name}: {way}", error.ctx)
+    if isinstance(error, click.NoSuchOption):
+        for way in OPTIONS.get(error.option_name, ()):
+            if known.issuperset(re.findall("--[a-z]+", way)):
+                return click.UsageError(f"No such option {error.option_name}: {way}", error.ctx)
     elif command.name in EXTRA and "unexpected extra argument" in error.message:
         return click.UsageError(f"{error.message}: it may be {EXTRA[command.name]}", error.ctx)
     return error

@@ -100,8 +100,8 @@ def columns_for(captions: Sequence[str], most: int = 5) -> int:
 
 
 def fitted(text: str, width: float) -> str:
-    """Return a text in lines that fit into a width in inches."""
-    room = max(1, int(width / LETTER))
+    """Return a text in lines that fit into a width in inches, of at least one inch."""
+    room = int(max(1, width) / LETTER)
     return "\n".join(textwrap.fill(line, room) for line in text.split("\n"))
 
 

@@ -48,7 +48,8 @@ def compare_runs(runs: Sequence[Run], path: str | os.PathLike[str]) -> None:
     columns = min(3, len(shown))
     lines = [_lines(run, columns) for run in shown]
     tall = WIDTH / columns + 0.2 * max(text.count("\n") + 2 for text in lines) if shown else 0
-    heights = [ROW * rows + 0.3, tall * -(-len(shown) // 3)] if shown else [ROW * rows + 0.3]
+    below = -(-len(shown) // columns) if shown else 0
+    heights = [ROW * rows + 0.3, tall * below] if shown else [ROW * rows + 0.3]
     figure = bare_figure(WIDTH, sum(heights))
     parts = figure.subfigures(len(heights), 1, height_ratios=heights, squeeze=False)[:, 0]
     axes = parts[0].subplots(rows, 2, squeeze=False).ravel()
@@ -62,7 +63,7 @@ def compare_runs(runs: Sequence[Run], path: str | os.PathLike[str]) -> None:
         ax.axis("off")
     heads(parts[0], axes[: len(names)], [alone(name) + arrow(name) for name in names])
     if shown:
-        places = parts[1].subplots(-(-len(shown) // columns), columns, squeeze=False).ravel()
+        places = parts[1].subplots(below, columns, squeeze=False).ravel()
         for ax, run, text in zip(places, shown, lines, strict=False):
             with Image.open(run.samples[-1]) as picture:
                 ax.imshow(np.asarray(picture), cmap="gray", vmin=0, vmax=255)

@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Callable, Collection, Iterable
 from typing import Any
 
+from salamandre.component import Component
 from salamandre.parts import takes
 from salamandre.told import Told
 from salamandre.training.triggers import Epochs, Steps, Trigger, trigger
@@ -92,7 +93,8 @@ def _checked(callback: Any) -> Callback:
                     stacklevel=4,
                 )
         return callback
-    if isinstance(callback, type) or not callable(callback) or not takes(callback, 1):
+    wrong = isinstance(callback, (type, Component)) or not callable(callback)
+    if wrong or not takes(callback, 1):
         hint = ""
         if isinstance(callback, type) and issubclass(callback, Callback):
             hint = f": make one, {callback.__name__}()"

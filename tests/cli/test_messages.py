@@ -20,7 +20,7 @@ WRONG = [  # arguments, exit code, a part of the sentence
     ("train x", 2, "unexpected extra argument (x): it may be --dataset NAME"),
     ("generate latest 135", 2, "unexpected extra argument (135): it may be --word WORD"),
     ("train --gpu", 2, "No such option --gpu: a GPU is used by --backend cupy"),
-    ("train --lr 0.1", 2, "No such option --lr: each architecture has rates of its own"),
+    ("train --lr 0.1", 2, "No such option --lr: each --architecture has rates of its own"),
     ("train --verbose", 2, "No such option --verbose: all is told already; --quiet tells less"),
     ("page latest --verbose", 2, "No such option '--verbose'"),
     ("train --epochs", 2, "'--epochs' requires an argument"),

@@ -144,7 +144,8 @@ def success(
     """
     rate = RATES.get(structure, 0.3) if learning_rate is None else learning_rate
     curve, _, _ = learn(seed, structure, rate, steps, starts, first_layer, backend)
-    return {"success": curve, "learned": float(curve[-1] > SUCCESS)}
+    measured = [float(-(-steps * test // TESTS)) for test in range(1, TESTS + 1)]
+    return {"success": curve, "learned": float(curve[-1] > SUCCESS), "step": measured}
 
 
 def check(

@@ -153,6 +153,8 @@ def _cell(value: Any) -> str:
 def metrics_of(returned: Any) -> tuple[dict[str, float], dict[str, list[float]]]:
     """Return the metrics that a run has returned, and those that it has over its steps.
 
+    A list called ``step``, which is no metric, has the steps of the others.
+
     Raises:
         TypeError: it is no mapping of numbers, or lists of numbers, by name.
     """
@@ -170,4 +172,6 @@ def metrics_of(returned: Any) -> tuple[dict[str, float], dict[str, list[float]]]
             raise TypeError(
                 f"a run must return numbers by name, got {value!r} as {name!r}"
             ) from None
+    if "step" in curves:
+        del metrics["step"]
     return metrics, curves

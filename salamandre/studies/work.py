@@ -129,8 +129,9 @@ def _write_curves(curves: dict[str, list[float]], file: Path) -> None:
     """Write metrics over the steps of a run as a run's table of them; shorter ones end in NaN."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["step", *curves])
-    for step in range(max(map(len, curves.values()))):
-        cells = [f"{v[step]:.10g}" if step < len(v) else "nan" for v in curves.values()]
-        writer.writerow([step + 1, *cells])
+    longest = max(map(len, curves.values()))
+    curves = {"step": [float(step) for step in range(1, longest + 1)], **curves}
+    writer.writerow(curves)
+    for row in range(longest):
+        writer.writerow(f"{v[row]:.10g}" if row < len(v) else "nan" for v in curves.values())
     write_atomically(file, text.getvalue().encode())

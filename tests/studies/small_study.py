@@ -34,6 +34,8 @@ def learn(
         raise OSError(errno.ENOSPC, "No space left on device")
     if rate == 16:
         return 16
+    if kind == "stepped":
+        return {"curve": [3, 2], "step": [50, 100]}
     bonus = {"plain": 0, "better": 100}[kind]
     return {"score": rate + seed / 10 + bonus, "curve": [0, rate / 2, rate]}
 

@@ -18,6 +18,13 @@ from salamandre.studies.study import plan_in, read_rows
 from salamandre.studies.work import perform
 
 
+def test_a_list_called_step_says_when_the_others_were_measured(tmp_path):
+    (row,) = study(tmp_path / "study", options={"kind": "stepped"}, seeds=1).run(1)
+    assert row.result.metrics == {"curve": 2.0}
+    text = (tmp_path / "study" / row.run / "metrics.csv").read_text()
+    assert text == "step,curve\n50,3\n100,2\n"
+
+
 def test_runs_have_folders_and_rows(tmp_path):
     place = tmp_path / "mine" / "study"
     rows = study(place, axes={"rate": [1, 2]}, seeds=2).run(1)

@@ -17,6 +17,7 @@ from strict_backend import StrictBackend
 import salamandre as sal
 from salamandre.backend.cpu import NumpyBackend
 from salamandre.backend.operations.tile_products import TileProducts, WinogradProducts
+from salamandre.component import Component
 
 # A shell starts what runs in the background deaf to Ctrl-C, and all that it starts itself.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -67,6 +68,16 @@ def tiles_of_any_batch(monkeypatch):
     """Let convolutions be computed by tiles where windows allow it, also for few examples."""
     for kind in (TileProducts, WinogradProducts):
         monkeypatch.setattr(kind, "least", 1)
+
+
+@pytest.fixture(autouse=True)
+def _own_components():
+    """Forget the classes that a test defines: sentences of later ones would name them as near."""
+    before = set(Component._classes)
+    yield
+    for name in Component._classes.keys() - before:
+        if Component._classes[name].__module__.partition(".")[0] != "salamandre":
+            del Component._classes[name]
 
 
 @pytest.fixture(autouse=True)

@@ -30,7 +30,7 @@ def save(network: Any, path: str | os.PathLike[str]) -> None:
 def load(cls: Any, path: str | os.PathLike[str], backend: Any) -> Any:
     """See :meth:`Network.load`."""
     stored = read_file(path, "network")
-    backend = get_backend(backend)  # what is missing here is no fault of the file
+    get_backend(backend)  # what is missing here is no fault of the file
     with stored.blame():
         description = stored.architecture
         if not isinstance(description, dict) or description.get("class") != "layers.Network":

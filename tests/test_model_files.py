@@ -68,6 +68,11 @@ class Block(sal.Sequential):
         super().__init__([sal.NeuronLayer(width, sal.Tanh())])
 
 
+def test_a_network_that_comes_back_says_where_it_computes_only_if_that_was_said(file):
+    assert "backend" not in repr(sal.Network.load(file))
+    assert repr(sal.Network.load(file, "numpy")).endswith("seed=3, backend='numpy')")
+
+
 def test_a_container_with_arguments_of_its_own_comes_back(tmp_path):
     trained = sal.Network([Block(3), sal.NeuronLayer(2)], 12)
     trained.save(tmp_path / "net.safetensors")

@@ -197,6 +197,10 @@ class Backend:
     def __hash__(self) -> int:
         return hash((type(self), self.arguments()))
 
+    def __repr__(self) -> str:
+        maker, arguments = self.__reduce__()
+        return f"{maker.__name__}({', '.join(map(repr, arguments))})"
+
     def __deepcopy__(self, memo: dict[int, Any]) -> Backend:
         return self
 

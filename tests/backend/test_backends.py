@@ -60,6 +60,11 @@ def test_a_backend_without_a_name_is_pickled_by_its_arguments():
         assert type(other) is NumpyBackend and other.compiled is compiled
 
 
+def test_a_backend_is_written_as_it_is_made():
+    assert repr(sal.get_backend("numpy")) == "get_backend('numpy')"
+    assert repr(NumpyBackend(compiled=False)) == "NumpyBackend(False)"
+
+
 def test_a_workspace_is_filled_once_for_calls_that_follow_each_other(backend):
     made, known, calls = sal.get_backend(backend), {}, []
     x, other = (made.xp.ones((4, 2), dtype="float32") for _ in "12")

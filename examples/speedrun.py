@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from digit_games import AMOUNT, COUNT, add_data, chosen, end_if_interrupted, open_both
 from mnist_classifier import PrintEpochs
@@ -110,7 +110,7 @@ def build(options: argparse.Namespace, recipe: Recipe, train: data.Images) -> sa
     return network
 
 
-def augmentation(options: argparse.Namespace, train: data.Images) -> data.Transform | None:
+def augmentation(options: argparse.Namespace, train: data.Images) -> Any:
     """Return the transform of training pictures, ``None`` without any."""
     coloured, chosen = train.shape[0] == 3, []
     if "crops" not in options.without:

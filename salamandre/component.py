@@ -11,12 +11,15 @@ from __future__ import annotations
 import functools
 import inspect
 import textwrap
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 
 from salamandre.checks import nearest
 from salamandre.told import refuse_unknown
+
+if TYPE_CHECKING:
+    from typing_extensions import Self  # every type checker has it
 
 
 class Component:
@@ -54,7 +57,7 @@ class Component:
             )
         Component._classes[name] = cls
 
-    def __new__(cls, *args: Any, **kwargs: Any) -> Component:
+    def __new__(cls, *args: Any, **kwargs: Any) -> Self:
         """Note the constructor arguments; a wrong call is left to ``__init__`` to refuse."""
         component = super().__new__(cls)
         signature = cls._signature()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import warnings
 from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, Any
@@ -16,12 +15,12 @@ from salamandre.component import Component
 from salamandre.inputs import Meaning, are_images, checked_gradient, checked_weights, example_count
 from salamandre.layers.conditional import Conditional
 from salamandre.layers.containers import Layers
+from salamandre.learnable import Learnable
 from salamandre.losses import Loss
 from salamandre.optimizer import Optimizer, advice
 from salamandre.other_names import NEEDS, NETWORK
-from salamandre.parts import given_part
 from salamandre.passes import Context, Pass
-from salamandre.shared_batches import SharedBatches, checked_threads
+from salamandre.shared_batches import checked_threads
 from salamandre.shares import cut
 
 if TYPE_CHECKING:  # the signatures of what salamandre/__init__.py makes methods of a network
@@ -33,7 +32,7 @@ class Diverged(FloatingPointError):
     """The loss became NaN or infinite; the parameters are those before that step."""
 
 
-class Network(SharedBatches, Meaning):
+class Network(Learnable, Meaning):
     """Layers in a row, their parameters in one flat vector, with a loss and an optimizer.
 
     A network may be a layer of another one: without an ``input_shape`` as a part of it; with one
@@ -55,6 +54,7 @@ class Network(SharedBatches, Meaning):
         threads: among how many the batch of a step is shared. Default: as many as pay.
 
     Attributes:
+        loss, optimizer: may be set to others at any time, or to their names.
         parameters, gradients: the flat vectors of all parameters and of dE/dparameters.
         output_shape: of one example.
         random: the stream of noise and dropout.
@@ -78,23 +78,14 @@ class Network(SharedBatches, Meaning):
         frozen: Sequence[str] = (),
         threads: int | None = None,
     ) -> None:
-        self.loss: Loss | None = None
-        if loss is not None:
-            self.loss = given_part(self, "loss", loss, Loss)
-        self.optimizer: Optimizer | None = None
-        if optimizer is not None:
-            self.optimizer = given_part(self, "optimizer", optimizer, Optimizer)
-            self.optimizer.require_free()
-            self.optimizer.check_rule()
+        self.loss, self.optimizer = loss, optimizer
         checked_threads(threads, None if input_shape is None else get_backend(backend))
         super().__init__(layers, input_shape, seed, backend, dtype, names, frozen)
         self.threads = threads
-        if not self.owns_vectors:
-            return
-        if self.loss and (advice := self.loss.advice(self._activation, self.output_shape)):
-            warnings.warn(advice, stacklevel=2)
-        if self.optimizer is not None:
-            self.optimizer.attach(self.backend, self.parameters, self.declarations())
+        if self.owns_vectors:
+            self._advise(stacklevel=3)
+            if self.optimizer is not None:
+                self._attach(self.optimizer)
 
     if TYPE_CHECKING:
         fit = fit_network

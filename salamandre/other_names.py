@@ -223,7 +223,8 @@ NETWORK = {
     **dict.fromkeys(("forward", "call"), "it is compute(x), or predict(x) without training"),
     "backward": "it is backprop(dy), after compute(x); learn(x, target) does both",
     "zero_grad": "backprop(dy) writes the gradients anew, there is nothing to set to zero",
-    "compile": "give loss and optimizer when you make it, Network(layers, shape, loss, optimizer)",
+    "compile": "give loss and optimizer when you make it, Network(layers, shape, loss, optimizer), "
+    "or set them, network.loss = 'mse' and network.optimizer = 'adam'",
     "add": "give all layers in a list when you make it, Network([...], input_shape)",
     **dict.fromkeys(("predict_proba", "predict_classes"), "it is predict(x)"),
     **dict.fromkeys(("score", "test"), "it is evaluate(x, y)"),

@@ -37,6 +37,7 @@ ROOMS = """
     inputs
     vectors model_files shares
     shared_batches
+    learnable
     network
     gradient_mistakes
     gradient_checking pytorch onnx

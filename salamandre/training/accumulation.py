@@ -23,9 +23,7 @@ class Accumulation:
     """
 
     def __init__(self, network: Network, parts: int) -> None:
-        assert network.loss is not None and network.optimizer is not None
         self.network, self.parts = network, parts
-        self.of_logits = network.loss.on_logits(network.output_activation)
         self._run = network.new_pass(shared=True)
 
     def learn(self, x: Any, target: Any, weights: Any = None) -> Any:
@@ -41,7 +39,8 @@ class Accumulation:
         if weights is not None:
             weights = checked_weights(weights, count, network.dtype, backend, network.group)
         run.draw_from(network.random)
-        run.want(input_gradient=False, logits=self.of_logits is not None)
+        of_logits = loss.on_logits(network.output_activation)
+        run.want(input_gradient=False, logits=of_logits is not None)
         total: Any = 0.0
         with network.sharing(count // self.parts):
             for number in range(self.parts):
@@ -54,7 +53,7 @@ class Accumulation:
                 if weights is not None:  # of mean 1 in the whole batch
                     mean = weights[part].mean()
                     share, own = share * mean, weights[part] / (mean + 1e-30)
-                value, dy = (self.of_logits or loss).evaluate(y, target[part], backend, own)
+                value, dy = (of_logits or loss).evaluate(y, target[part], backend, own)
                 total = total + share * value
                 network.backprop((share * dy).astype(network.dtype), run)
         if network.group.size > 1:

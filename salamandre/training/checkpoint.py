@@ -72,20 +72,22 @@ class Snapshot:
         self._arrays = {name: array.copy() for name, array in state.all_arrays().items()}
         self._streams = {name: stream.state for name, stream in state.all_streams().items()}
         self._learned = {
-            who: (network.optimizer.steps, network.optimizer.schedule)
+            who: (network.optimizer, network.optimizer.steps, network.optimizer.schedule)
             for who, network in state.networks.items()
             if network.optimizer is not None
         }
 
     def restore(self, state: State) -> None:
-        """Put a state of the same run back as it was."""
+        """Put a state of the same run back as it was; optimizers that came later stay."""
+        found = {who: network.optimizer for who, network in state.networks.items()}
+        later = [who for who, (optimizer, *_) in self._learned.items() if found[who] != optimizer]
+        theirs = tuple(f"{who}/optimizer/" for who in later)
         for name, array in state.all_arrays().items():
-            array[...] = self._arrays[name]
+            if not name.startswith(theirs):
+                array[...] = self._arrays[name]
         for name, stream in state.all_streams().items():
             stream.state = self._streams[name]
-        for who, (steps, schedule) in self._learned.items():
-            optimizer = state.networks[who].optimizer
-            assert optimizer is not None
+        for optimizer, steps, schedule in self._learned.values():
             optimizer.steps, optimizer.schedule = steps, schedule
 
 

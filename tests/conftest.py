@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from pathlib import Path
 
 # Before NumPy is loaded: test processes run side by side, and their threads would fight for cores.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's
@@ -35,7 +36,15 @@ def missing_gpu() -> str:
     return ""
 
 
+GENERATORS: list[tuple[np.random.Generator, dict]] = []  # of the modules, with their states
+
+
 def pytest_collection_modifyitems(items):
+    here = str(Path(__file__).parent)
+    for module in list(sys.modules.values()):
+        if str(getattr(module, "__file__", None)).startswith(here):
+            found = [v for v in vars(module).values() if isinstance(v, np.random.Generator)]
+            GENERATORS.extend((random, random.bit_generator.state) for random in found)
     marked = [item for item in items if item.get_closest_marker("gpu")]
     reason = missing_gpu() if marked else ""
     for item in marked:
@@ -81,8 +90,10 @@ def _own_components():
 
 
 @pytest.fixture(autouse=True)
-def _seeded_pytorch():
-    """Let PyTorch draw the same weights whichever tests have run before."""
+def _same_numbers():
+    """Let modules and PyTorch draw the same numbers whichever tests have run before."""
+    for random, state in GENERATORS:
+        random.bit_generator.state = state
     if torch := sys.modules.get("torch"):
         torch.manual_seed(0)
 

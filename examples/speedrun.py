@@ -38,6 +38,8 @@ class Recipe(NamedTuple):
         first: window, stride and padding of the first layer.
         widths: channels of the blocks.
         eps: of the whitening.
+        least: likewise.
+        rate: the highest.
         epochs: how many.
         momentum: of Nesterov's.
         decay: of the weights.
@@ -48,6 +50,8 @@ class Recipe(NamedTuple):
     first: tuple[int, int, int]
     widths: tuple[int, ...]
     eps: float
+    least: float
+    rate: float
     epochs: int
     momentum: float
     decay: float
@@ -55,11 +59,11 @@ class Recipe(NamedTuple):
     shift_rate: float
 
 
-GREY = Recipe((4, 2, 1), (32, 64), 1e-2, 3, 0.9, 5e-4, 0.1, 1.0)
+GREY = Recipe((4, 2, 1), (32, 64), 1e-2, 0.0, 0.1, 3, 0.9, 5e-4, 0.1, 1.0)
 # For 30 minutes, with a third of the multiplications of the work's network, and for 90.
 COLOURED = {
-    30: Recipe((2, 1, 0), (64, 128, 128), 5e-4, 16, 0.85, 1e-3, 0.2, 16.0),
-    90: Recipe((2, 1, 0), (64, 256, 256), 5e-4, 16, 0.85, 1e-3, 0.2, 16.0),
+    30: Recipe((2, 1, 0), (64, 128, 128), 5e-4, 0.02, 0.2, 16, 0.85, 1e-3, 0.2, 16.0),
+    90: Recipe((2, 1, 0), (64, 256, 256), 5e-4, 0.02, 0.2, 16, 0.85, 1e-3, 0.2, 16.0),
 }
 
 
@@ -73,7 +77,8 @@ def parse_arguments() -> argparse.Namespace:
     add("--budget", type=int, choices=COLOURED, default=30, help=text)
     add("--epochs", type=COUNT, metavar="N", help="default: what fits in the budget")
     add("--batch-size", type=COUNT, default=128, metavar="N", help="default 128")
-    add("--learning-rate", type=float, default=0.1, metavar="RATE", help="the highest, default 0.1")
+    text = "the highest, default 0.1 for grey pictures and 0.2 for coloured ones"
+    add("--learning-rate", type=float, metavar="RATE", help=text)
     add("--without", nargs="+", choices=PARTS, default=[], metavar="PART", help=", ".join(PARTS))
     add("--seed", type=AMOUNT, default=0, metavar="N", help="of all random numbers, default 0")
     add("--threads", type=COUNT, metavar="N", help="that share a batch, default: as many as pay")
@@ -106,7 +111,7 @@ def build(options: argparse.Namespace, recipe: Recipe, train: data.Images) -> sa
         threads=options.threads,
     )
     if whitening:
-        models.whiten(network, train, recipe.eps, options.seed)
+        models.whiten(network, train, recipe.eps, options.seed, recipe.least)
     return network
 
 
@@ -129,6 +134,8 @@ def main() -> None:
     coloured = train.shape[0] == 3
     recipe = COLOURED[options.budget] if coloured else GREY
     options.epochs = options.epochs or recipe.epochs
+    if options.learning_rate is None:
+        options.learning_rate = recipe.rate
     with usage():
         network = build(options, recipe, train)
         engine = sal.Engine(

@@ -61,7 +61,9 @@ def quick_classifier(
     return [*layers, Flatten(), NeuronLayer(classes, Softmax())]
 
 
-def whiten(network: Network, images: Any, eps: float = 5e-4, seed: int = 0) -> None:
+def whiten(
+    network: Network, images: Any, eps: float = 5e-4, seed: int = 0, least: float = 0.0
+) -> None:
     """Let the first layer make uncorrelated channels of equal variance, and freeze it.
 
     Its weights become the eigenvectors of the covariance of the images' patches, each divided by
@@ -77,6 +79,10 @@ def whiten(network: Network, images: Any, eps: float = 5e-4, seed: int = 0) -> N
         eps: of the pixels' variance is added to the eigenvalues, so that noise is not made large.
             Default 5e-4.
         seed: of the 200,000 patches that are taken. Default 0.
+        least: eigenvalues below this multiple of the pixels' variance make channels of 0. JPEG
+            stores colours at half the size: the differences of colour between neighbours are hardly
+            there, and a network that has seen them enlarged errs on pictures that were not
+            compressed, which have more of them. Default 0: none.
 
     Raises:
         ValueError: a first layer that does not fit, or images without differences.
@@ -92,6 +98,7 @@ def whiten(network: Network, images: Any, eps: float = 5e-4, seed: int = 0) -> N
             f"the first layer has {outputs}: make it ConvolutionalLayer({2 * size}, ...)"
         )
     real("whiten eps", eps, 0, above=True)
+    real("whiten least", least, 0)
     random = np.random.default_rng(whole("seed", seed, least=0))
     few = random.permutation(len(images))[: max(1, PATCHES // 64)]
     x = network.backend.to_numpy(network.as_inputs(images[np.sort(few)]))
@@ -103,9 +110,8 @@ def whiten(network: Network, images: Any, eps: float = 5e-4, seed: int = 0) -> N
     if not variance > 0:
         raise ValueError("whiten needs images whose pixels differ, got ones that are all the same")
     values, vectors = np.linalg.eigh(covariance)
-    weights = (
-        (vectors / np.sqrt(values + eps * variance)).T[::-1].reshape(size, channels, height, width)
-    )
+    scales = (values >= least * variance) / np.sqrt(values + eps * variance)
+    weights = (vectors * scales).T[::-1].reshape(size, channels, height, width)
     both = network.backend.asarray(np.concatenate([weights, -weights]), dtype=network.dtype)
     with network.changing():
         first.weights[...] = both

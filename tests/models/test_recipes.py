@@ -38,6 +38,28 @@ def test_channels_are_uncorrelated_and_their_negatives_follow(bias):
     assert all(np.array_equal(before[n], after[n]) == n.startswith("0.") for n in before)
 
 
+def test_components_that_images_hardly_have_are_left_out():
+    def grey():  # with colours that are the same in each patch of 2×2, and faint between patches
+        x = np.repeat(images()[:, :1], 3, axis=1)
+        colours = np.random.default_rng(1).normal(size=(len(x), 3, 1, 1)).astype(np.float32)
+        return x + colours + 0.01 * images()
+
+    net = network()
+    models.whiten(net, grey(), eps=1e-9, least=0.02)
+    weights = net.tensors()["0.weights"][:12].reshape(12, 3, 4)
+    kept = np.abs(weights).max(axis=(1, 2)) > 0
+    assert kept.sum() == 6  # four of brightness, and two colours
+    differences = weights - weights.mean(axis=1, keepdims=True)  # of colour,
+    differences -= differences.mean(axis=2, keepdims=True)  # between neighbours
+    assert np.abs(differences).max() < 0.05 * np.abs(weights).max()
+    covariance = np.cov(
+        net.compute(grey(), training=False, stop=1)[:, :12][:, kept]
+        .transpose(1, 0, 2, 3)
+        .reshape(6, -1)
+    )
+    assert np.allclose(covariance, np.eye(6), atol=0.05)
+
+
 def test_channels_do_not_depend_on_the_scale_of_the_images():
     outputs = []
     for x in (images(), images() / 16):

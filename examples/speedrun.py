@@ -38,8 +38,8 @@ class Recipe(NamedTuple):
         first: window, stride and padding of the first layer.
         widths: channels of the blocks.
         eps: of the whitening.
-        least: likewise.
-        rate: the highest.
+        least: variance of the components that whitening does not leave out.
+        rate: the highest learning rate.
         epochs: how many.
         momentum: of Nesterov's.
         decay: of the weights.

@@ -79,11 +79,13 @@ class Snapshot:
 
     def restore(self, state: State) -> None:
         """Put a state of the same run back as it was; optimizers that came later stay."""
-        found = {who: network.optimizer for who, network in state.networks.items()}
-        later = [who for who, (optimizer, *_) in self._learned.items() if found[who] != optimizer]
-        theirs = tuple(f"{who}/optimizer/" for who in later)
+        later = tuple(
+            f"{who}/optimizer/"
+            for who, (optimizer, *_) in self._learned.items()
+            if state.networks[who].optimizer is not optimizer
+        )
         for name, array in state.all_arrays().items():
-            if not name.startswith(theirs):
+            if not name.startswith(later):
                 array[...] = self._arrays[name]
         for name, stream in state.all_streams().items():
             stream.state = self._streams[name]

@@ -1,7 +1,7 @@
 """Training steps on a CPU, timed beside the same steps of PyTorch, JAX, scikit-learn and thinc.
 
     python benchmarks/table.py --threads 1          # and --threads 2
-    python benchmarks/table.py --plain              # without Numba
+    python benchmarks/table.py --plain              # without Numba, beside eager PyTorch
     python benchmarks/table.py --only penalty       # the works with this in their names
 
 Each row's work has a process of its own that may use so many cores, where contestants take turns.
@@ -27,6 +27,7 @@ RUNS = 3
 RESULTS = Path(__file__).parent / "results"
 DENSE = ["PyTorch", "PyTorch, compiled", "JAX"]
 IMAGES = ["PyTorch", "PyTorch, channels-last", "PyTorch, compiled, channels-last"]
+PLAIN = ["ours", "PyTorch", "PyTorch, channels-last", "PyTorch, fused", "bare products"]
 
 
 class Work(NamedTuple):
@@ -77,6 +78,8 @@ def rows(name: str, seconds: float) -> list[str]:
     """Time a work; return its rows of the table."""
     work = WORKS[name]
     peers = {"ours": ("ours", {}), **{peer: PEERS[peer] for peer in work.peers}}
+    if os.environ.get("SALAMANDRE_NUMBA") == "0":
+        peers = {peer: made for peer, made in peers.items() if peer in PLAIN}
     steps, losses, left_out = ready(peers, work.function, work.arguments)
     runs = [times(steps, seconds) for _ in range(RUNS)]
     own = median(run["ours"] for run in runs)
@@ -101,7 +104,7 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--threads", type=int, default=2, help="of everybody (default 2)")
-    parser.add_argument("--plain", action="store_true", help="without Numba")
+    parser.add_argument("--plain", action="store_true", help="without Numba, beside eager PyTorch")
     parser.add_argument("--only", default="", metavar="WORD", help="works with it in their names")
     parser.add_argument(
         "--seconds", type=float, default=3, help="of each of the three measurements (default 3)"

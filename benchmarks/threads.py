@@ -16,7 +16,6 @@ With 4 and 8 threads losses are compared with those of one thread, whatever the 
 from __future__ import annotations
 
 import argparse
-import os
 import statistics
 import time
 from collections.abc import Callable
@@ -27,6 +26,7 @@ from threadpoolctl import ThreadpoolController
 
 import salamandre as sal
 from salamandre.backend.team import Team
+from salamandre.machine import cores
 
 TURN, PAUSE = 0.5, 0.2  # seconds
 BATCH = 64
@@ -177,10 +177,9 @@ def main() -> None:
     parser.add_argument("--only", default="", help="works with this in their names")
     parser.add_argument("--rounds", type=int, default=5, help="turns of each contestant")
     options = parser.parse_args()
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    if cores < 2:
+    if cores() < 2:
         parser.error("sharing needs at least two cores")
-    heads = ["step", "one thread", f"BLAS, {cores} threads", f"{cores} shares", "serial shares"]
+    heads = ["step", "one thread", f"BLAS, {cores()} threads", f"{cores()} shares", "serial shares"]
     heads += ["predicted: 8 cores", "16 cores", "loss of 4 and 8 shares: difference"]
     print(f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|")
     for name in WORKS:

@@ -111,7 +111,7 @@ def plain_warnings(write: Callable[[str], object]) -> Iterator[None]:
         yield
 
 
-def sentence(error: Exception) -> str:
+def sentence(error: BaseException) -> str:
     """Return the message of an error, without the numbers of system errors."""
     if isinstance(error, MemoryError):
         return "there is not enough memory: take smaller images or batches"

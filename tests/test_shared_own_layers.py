@@ -78,7 +78,7 @@ def test_layers_of_one_s_own_are_shared_only_if_asked(monkeypatch):
     monkeypatch.setattr(team._blas, "allowed", 2)
     monkeypatch.setattr(team._blas, "depth", 1)  # as if BLAS had two threads
     layers = [window(32, 3, 1, 1), window(32, 3, 1, 1)]
-    assert sal.Network(layers, (3, 32, 32)).shares(64) == (team._cores() > 1)
+    assert sal.Network(layers, (3, 32, 32)).shares(64) == (team.cores() > 1)
     layers = [window(32, 3, 1, 1), window(32, 3, 1, 1), Centre()]
     assert not sal.Network(layers, (3, 32, 32)).shares(64)
 

@@ -15,7 +15,7 @@ import salamandre as sal
 PACKAGE = Path(sal.__file__).parent
 # A room may import from those above it; rooms of a line may not know each other.
 ROOMS = """
-    checks html progress recorded texts program
+    checks html machine progress recorded texts program
     class_names other_names
     told
     component

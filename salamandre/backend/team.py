@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from salamandre.backend.group import Group, Meeting
+from salamandre.machine import cores
 
 if TYPE_CHECKING:
     from concurrent.futures import Future  # imported when the first batch is shared
@@ -137,7 +138,7 @@ def allowed_threads() -> int:
     if not _blas.libraries:
         return 0
     with _blas.changes:
-        return min(_blas.allowed if _blas.depth else _blas_threads(), _cores())
+        return min(_blas.allowed if _blas.depth else _blas_threads(), cores())
 
 
 def free_threads() -> int:
@@ -151,12 +152,6 @@ def free_threads() -> int:
 
 def _blas_threads() -> int:
     return max((library.get_num_threads() for library in _blas.libraries), default=1)
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 import time
 from collections.abc import Callable
@@ -13,6 +12,7 @@ import click
 
 from salamandre.cli import options as kinds
 from salamandre.cli.look import table
+from salamandre.machine import cores
 
 if TYPE_CHECKING:
     from salamandre.games import GanGame
@@ -47,7 +47,7 @@ def bench(
     used = get_backend(backend)
     click.echo(
         f"salamandre {__version__}, backend {used.name}, Python {platform.python_version()}, NumPy "
-        f"{np.__version__}, {os.cpu_count()} cores; images {channels}×{image_size}×{image_size}, "
+        f"{np.__version__}, {cores()} cores; images {channels}×{image_size}×{image_size}, "
         f"batches of {batch_size}"
     )
     random = np.random.default_rng(0)

@@ -12,6 +12,7 @@ from pathlib import Path
 import click
 
 from salamandre.cli.look import table
+from salamandre.machine import cores
 
 # What extras bring, and what it is for.
 OPTIONAL = {
@@ -56,8 +57,7 @@ def _processor() -> Iterator[tuple[str, str]]:
             made_for = f", for {pool['architecture']}" if pool.get("architecture") else ""
             threads = f"{pool['num_threads']} threads"
             yield "BLAS", f"{pool['internal_api']} {pool['version']}{made_for}, {threads}"
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    yield "cores", str(cores)
+    yield "cores", str(cores())
 
 
 def _graphics() -> Iterator[tuple[str, str]]:

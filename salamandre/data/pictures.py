@@ -5,7 +5,6 @@ from __future__ import annotations
 import errno
 import importlib
 import math
-import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 from salamandre.checks import whole
 from salamandre.data.catalogue import CorruptData
 from salamandre.data.modes import Form, Unusable, form_of, plain
+from salamandre.machine import cores
 from salamandre.texts import bracketed
 
 LARGEST = 1 << 24  # pixels of a picture in a data set
@@ -329,7 +329,7 @@ def read_each(
     broken, readable = [], np.ones(len(pictures), bool)
     with (
         warnings.catch_warnings(),  # not in the threads, which share the filters
-        ThreadPoolExecutor(os.cpu_count()) as pool,
+        ThreadPoolExecutor(cores()) as pool,
         progress(len(pictures), place.name, "picture") as bar,
     ):
         # Of pictures that can be read Pillow may warn too: of half the limit, of damaged EXIF data.

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import copy
-import importlib
+import hashlib
 import inspect
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from importlib import import_module
+from importlib.util import module_from_spec, spec_from_file_location
 from pathlib import Path
-from typing import Any, get_type_hints
+from types import ModuleType
+from typing import Any
 
 import msgspec
 from msgspec import Struct, defstruct
@@ -67,13 +70,16 @@ class Base:
         Raises:
             ValueError: a parameter has no name.
         """
-        name = str(name or getattr(function, "__name__", repr(function)))
+        whole = function
+        while isinstance(whole, partial):
+            whole = whole.func
+        name = str(name or getattr(whole, "__name__", type(whole).__name__))
         try:
-            hints = get_type_hints(function, include_extras=True)
+            signature = inspect.signature(function, eval_str=True)
         except NameError:  # a name that only a type checker imports
-            hints = {}
+            signature = inspect.signature(function)
         fields: list[Any] = []
-        for parameter in inspect.signature(function).parameters.values():
+        for parameter in signature.parameters.values():
             if parameter.kind not in (parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY):
                 raise ValueError(
                     f"{name} has the parameter {parameter}: that of a study needs parameters with "
@@ -81,7 +87,9 @@ class Base:
                 )
             if parameter.name in GIVEN:
                 continue
-            kind = hints.get(parameter.name, Any)
+            kind = parameter.annotation
+            if kind is parameter.empty or isinstance(kind, str):
+                kind = Any
             usual = parameter.default
             if usual is parameter.empty:
                 fields.append((parameter.name, kind))
@@ -171,15 +179,31 @@ def find_base(what: str | Base | Callable[..., Any], place: str = "") -> Base:
         file = folder / module
         if not file.is_file():
             raise ValueError(f"the base {what} is not there: there is no file {file}")
-        folder, module = file.resolve().parent, file.stem
+        folder = file.resolve().parent
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
     try:
-        found = getattr(importlib.import_module(module), name)
+        held = _held_by(file.resolve()) if module.endswith(".py") else import_module(module)
     except ModuleNotFoundError as error:
         raise ValueError(f"the base {what} cannot be imported: {error}") from None
-    except AttributeError:
-        raise ValueError(f"the base {what} is not there: {module} has no {name}") from None
+    if not hasattr(held, name):
+        raise ValueError(f"the base {what} is not there: {module} has no {name}")
+    found = getattr(held, name)
     if not isinstance(found, Base) and not inspect.isroutine(found):
         raise ValueError(f"the base {what} must be a function, got {found!r}")
     return found if isinstance(found, Base) else Base.of(found)
+
+
+def _held_by(file: Path) -> ModuleType:
+    """Import a file under a name that no other has, such as one of the same name elsewhere."""
+    name = f"{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
+    if name not in sys.modules:
+        spec = spec_from_file_location(name, file)
+        assert spec is not None and spec.loader is not None  # any file that ends in .py has them
+        sys.modules[name] = module_from_spec(spec)
+        try:
+            spec.loader.exec_module(sys.modules[name])
+        except BaseException:
+            del sys.modules[name]
+            raise
+    return sys.modules[name]

@@ -18,6 +18,7 @@ import msgspec
 
 from salamandre.atomic import write_atomically
 from salamandre.checks import whole
+from salamandre.machine import cores
 from salamandre.runs.lock import OWNER, in_use
 from salamandre.studies.plan import missing
 from salamandre.studies.results import RESULT, Result
@@ -28,7 +29,13 @@ WAIT = 0.5  # seconds between two looks at runs that other processes play
 TABLE = 10.0  # seconds between two tables
 KILLED = "its process was killed, such as for lack of memory"
 #: Errors that say so, of loky, Dask and Ray.
-BROKEN = ("BrokenProcessPool", "TerminatedWorkerError", "KilledWorker", "WorkerCrashedError")
+BROKEN = (
+    "BrokenProcessPool",
+    "TerminatedWorkerError",
+    "KilledWorker",
+    "WorkerCrashedError",
+    "OutOfMemoryError",
+)
 
 
 @dataclass
@@ -54,7 +61,7 @@ class Workers:
     @property
     def count(self) -> int:
         """Runs at a time on this machine."""
-        return self.processes or os.cpu_count() or 1
+        return self.processes or cores()
 
     @contextmanager
     def open(self, count: int) -> Iterator[Callable[..., Any] | None]:

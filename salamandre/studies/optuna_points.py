@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
+from salamandre.checks import one_of
 from salamandre.studies.plan import Plan, Planned, missing
 from salamandre.studies.results import Result
 from salamandre.training.metrics import direction
@@ -24,7 +25,8 @@ def suggested(plan: Plan) -> Iterator[tuple[list[dict[str, Any]], Tell]]:
 
     Raises:
         RuntimeError: Optuna is missing.
-        ValueError: whether a smaller or larger metric is better is not known.
+        ValueError: whether a smaller or larger metric is better is not known; or, when results are
+            told, a run has returned other metrics.
     """
     try:
         import optuna
@@ -54,8 +56,11 @@ def suggested(plan: Plan) -> Iterator[tuple[list[dict[str, Any]], Tell]]:
         ) -> None:
             for trial, point in zip(trials, points, strict=True):
                 ends = [results.get(run.key) for run in runs if run.point == point]
+                for end in ends:
+                    if end and end.state == "finished":
+                        one_of("metric", metric, end.numbers)
                 pruned = [end.reported for end in ends if end and end.state == "pruned"]
-                values = [end.metrics[metric] for end in ends if end and metric in end.metrics]
+                values = [end.numbers[metric] for end in ends if end and metric in end.numbers]
                 if pruned:
                     shortest = min(pruned, key=len)
                     trial.report(shortest[-1], len(shortest))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +35,7 @@ def plot_study(
 ) -> list[Path]:
     """Draw what there is of a study, and return the paths of the pictures.
 
-    ``METRIC-axes.png``: the mean over the runs of each value of an axis with its band, a panel
+    ``METRIC-axes.png``: the mean over the seeds at each value of an axis with its band, a panel
     for each axis; with two axes, a line for each value of the other one. ``METRIC-heat.png``: the
     means over two axes. ``METRIC-parallel.png``: a line for each point through all axes.
     ``METRIC-runs.png``: the metric over the runs, with bands. ``samples.png``: the last samples of
@@ -101,7 +101,7 @@ def _panels(rows: Sequence[Row], axes: Sequence[str], metric: str) -> dict[str, 
             }
         else:
             parts = {"": list(rows)}
-        curves = [_curve(_by([axis], part, metric)) for part in parts.values()]
+        curves = [_curve(part, axis, metric) for part in parts.values()]
         panels[axis] = dict(zip(_shortened([*parts], others), curves, strict=True))
     return panels
 
@@ -114,10 +114,32 @@ def _shortened(labels: list[str], axes: Sequence[str]) -> list[str]:
     return labels[:1] + [label.removeprefix(name) for label in labels[1:]]
 
 
-def _curve(values: Mapping[tuple[Any, ...], Sequence[float]]) -> Curve:
-    bands = [mean_band(np.array(v), resamples=1000) for v in values.values()]
+def _curve(rows: Sequence[Row], axis: str, metric: str) -> Curve:
+    """Return the values of an axis, and the mean over the seeds at each with its band.
+
+    Other axes are no chance: a seed counts with its mean over them, if it has ended at as many of
+    their points as any.
+    """
+    values: list[Any] = []
+    bands = []
+    for (value,) in _by([axis], rows, metric):
+        at_value = [row for row in rows if row.point[axis] == value]
+        seeds = _seeds(at_value, metric)
+        most = max(map(len, seeds))
+        means = [np.mean(found) for found in seeds if len(found) == most]
+        values.append(value)
+        bands.append(mean_band(np.array(means), resamples=1000))
     mean, low, high = ([float(band[part]) for band in bands] for part in range(3))
-    return [key for (key,) in values], mean, low, high
+    return values, mean, low, high
+
+
+def _seeds(rows: Sequence[Row], metric: str) -> list[list[float]]:
+    """Return the values of a metric of each seed."""
+    found: dict[int, list[float]] = defaultdict(list)
+    for row in rows:
+        assert row.result is not None
+        found[row.seed].append(row.result.numbers[metric])
+    return [*found.values()]
 
 
 def _means(rows: Sequence[Row], pair: tuple[str, str], metric: str) -> Any:

@@ -112,7 +112,8 @@ class Plan(Struct, forbid_unknown_fields=True, omit_defaults=True):
         """Return the runs of points, whose options are checked.
 
         Raises:
-            ValueError: an option is unknown or has a wrong value; the run is named.
+            ValueError: an option is unknown or has a wrong value, or two points of a grid are the
+                same; the run is named.
         """
         self._check_names(base)
         ways = {way.name: way for way in self.ways}
@@ -131,7 +132,12 @@ class Plan(Struct, forbid_unknown_fields=True, omit_defaults=True):
                 except ValueError as error:
                     raise ValueError(f"run {len(found) + 1} ({run.label}): {error}") from None
                 run.different = base.different(run.options)
-                found.setdefault(run.key, run)
+                same = found.setdefault(run.key, run)
+                if same is not run and self.sampler == "grid":
+                    raise ValueError(
+                        f"the run {run.label} would be the run {same.label}: they have the same "
+                        f"options"
+                    )
         return list(found.values())
 
     def _check_names(self, base: Base) -> None:

@@ -7,7 +7,7 @@ import os
 import pickle
 import signal
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
@@ -15,6 +15,7 @@ from functools import partial
 from typing import TypeVar
 
 from salamandre.checks import whole
+from salamandre.machine import cores
 
 UNGUARDED = 99  # the exit code of a process that calls repeat() while it imports the program
 Result = TypeVar("Result")
@@ -48,7 +49,7 @@ def repeat(
     if getattr(multiprocessing.current_process(), "_inheriting", False):
         sys.exit(UNGUARDED)  # the process that started this one says why
     seeds = list(seeds)
-    most = os.cpu_count() or 1 if processes is None else whole("processes", processes)
+    most = cores() if processes is None else whole("processes", processes)
     processes = min(most, len(seeds))
     results: list[Result] = []
     if processes <= 1:
@@ -63,16 +64,17 @@ def repeat(
         # A terminal sends Ctrl-C to all processes; the parent handles it.
         ignore = (signal.SIGINT, signal.SIG_IGN)
         pool = ProcessPoolExecutor(processes, context, signal.signal, ignore)
+        others = set(multiprocessing.active_children())  # of the caller
         try:
             with _interrupts_delayed():
                 found = pool.map(experiment, seeds)
-            children = multiprocessing.active_children()
+            children = set(multiprocessing.active_children()) - others
             with progress(len(seeds), description, "run") as bar:
                 for result in found:
                     results.append(result)
                     bar.update()
         except KeyboardInterrupt:
-            for process in multiprocessing.active_children():
+            for process in set(multiprocessing.active_children()) - others:
                 process.terminate()
         except BrokenProcessPool:
             pool.shutdown(cancel_futures=True)  # waits for the exit codes
@@ -104,7 +106,7 @@ def _require_findable(experiment: Callable[..., object]) -> None:
         ) from None
 
 
-def _why(codes: Sequence[int | None]) -> str:
+def _why(codes: Iterable[int | None]) -> str:
     """Return a sentence on processes that ended with these exit codes."""
     if UNGUARDED in codes:
         return (

@@ -125,8 +125,11 @@ def read_table(file: Path, axes: int) -> list[Row]:
                 numbers = {name: float(value) for name, value in found if value}
                 row.result = Result(state, numbers, float(duration), message)  # type: ignore[arg-type]
             rows.append(row)
-    except (ValueError, UnicodeDecodeError, csv.Error):
-        raise ValueError(f"{file} is damaged: it must be the table of a study") from None
+    except (ValueError, IndexError, csv.Error):
+        raise ValueError(
+            f"{file} is damaged: it must be the table of a study, which writes it anew when it is "
+            f"started again"
+        ) from None
     return rows
 
 

@@ -71,8 +71,8 @@ class Study:
     ) -> None:
         self.folder = folder_of(folder, "the folder of a study")
         if not isinstance(plan, Plan):
-            name = getattr(base, "__name__", "function")
-            plan = msgspec.convert({"base": name, **plan}, Plan)
+            given = {} if base is None else {"base": find_base(base, place).name}
+            plan = msgspec.convert({**given, **plan}, Plan)
         self.plan, self.place = plan, str(Path(place or ".").resolve())
         self._reference = plan.base if base is None else base
         self._base = find_base(self._reference, self.place)
@@ -80,8 +80,8 @@ class Study:
         self.planned: list[Planned] = []
         self._earlier: list[Row] = []  # of Optuna's runs, until they are suggested again
         if plan.sampler == "optuna":
-            first = [plan.at([0.0] * len(plan.axes))]
-            plan.runs(first, self._base)  # checked before the first run
+            direction(plan.metrics[0], plan.mode)  # checked before the first run, as its options
+            plan.runs([plan.at([0.0] * len(plan.axes))], self._base)
         else:
             self.planned = plan.runs(plan.sample(), self._base)
         self._begin(extend)
@@ -119,15 +119,16 @@ class Study:
                 f"{self.folder} holds runs of {earlier.base}, not of {self.plan.base}: give "
                 f"another --folder"
             )
-        if self.plan.sampler == "optuna":
+        if "optuna" in (self.plan.sampler, earlier.sampler):
             grown = (earlier.points or 0) <= (self.plan.points or 0)
-            lost = not grown or any(not text.startswith("points was") for text in told.split(", "))
-            count = 1
-        else:
-            before = {run.key for run in earlier.runs(earlier.sample(), self._base)}
-            count = len(before - {run.key for run in self.planned})
-            lost = count > 0
-        if lost:
+            if not grown or any(not text.startswith("points was") for text in told.split(", ")):
+                raise WrongUsage(
+                    f"--extend only adds points to a study of Optuna, but in that of "
+                    f"{self.folder} {told}: give another --folder"
+                )
+            return
+        before = {run.key for run in earlier.runs(earlier.sample(), self._base)}
+        if count := len(before - {run.key for run in self.planned}):
             raise WrongUsage(
                 f"--extend only adds runs, and {counted(count, 'run')} of {self.folder} would be "
                 f"none of the new plan ({told}): give another --folder"
@@ -154,9 +155,10 @@ class Study:
         return rows + [row for row in self._earlier if row.run not in known]
 
     def write_table(self) -> None:
-        """Write ``runs.csv``."""
-        text = table_of(self.rows(), list(self.plan.axes))
-        write_atomically(self.folder / STUDY, text.encode())
+        """Write ``runs.csv``, unless another process has changed the plan since."""
+        if msgspec.to_builtins(plan_in(self.folder)) == msgspec.to_builtins(self.plan):
+            text = table_of(self.rows(), list(self.plan.axes))
+            write_atomically(self.folder / STUDY, text.encode())
 
     def run(
         self,

@@ -105,7 +105,7 @@ def _played(task: Task) -> Result:
             raise
         state, message = "failed", shortened(sentence(error))
         log.write(traceback.format_exc())
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         state, message = "failed", shortened(_told(error))
         log.write(traceback.format_exc())
     finite = {name: value for name, value in metrics.items() if math.isfinite(value)}
@@ -118,7 +118,7 @@ def _played(task: Task) -> Result:
     return Result(state, finite, duration, message, reports.values)  # type: ignore[arg-type]
 
 
-def _told(error: Exception) -> str:
+def _told(error: BaseException) -> str:
     """Return a sentence; that of a programming error is better with its kind."""
     text = getattr(error, "message", None) or sentence(error)  # click's errors have a message
     plain = isinstance(error, (ValueError, RuntimeError, MemoryError))

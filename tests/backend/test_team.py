@@ -25,7 +25,7 @@ class Library:
 
 
 def test_threads_are_free_where_blas_keeps_to_one_and_no_share_is_computed(monkeypatch):
-    monkeypatch.setattr(team, "_cores", lambda: 2)
+    monkeypatch.setattr(team, "cores", lambda: 2)
     monkeypatch.setattr(team, "_blas", team._Blas())
     team._blas.libraries = [Library()]
     assert team.free_threads() == 1

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import sys
+from functools import partial
+
 import numpy as np
 import pytest
 from scipy.stats import qmc
@@ -95,6 +98,10 @@ REFUSED = {
     "none": ({"seeds": 0}, "seeds must be one or more different numbers"),
     "points": ({"sampler": "random"}, "the sampler random needs a number of points"),
     "grid": ({"points": 3}, "the sampler grid takes no points"),
+    "same": (
+        {"axes": {"rate": [1, 2], "v": {"plain": {}, "same": {"kind": "plain"}}}},
+        r"the run rate 1, v same, seed 0 would be the run rate 1, v plain, seed 0",
+    ),
     "optuna": ({"sampler": "optuna", "points": 3}, "the sampler optuna needs metrics"),
 }
 
@@ -122,7 +129,8 @@ def test_a_file_says_what_a_plan_is(tmp_path):
             studies.read_plan(path)
 
 
-def test_bases_are_found_by_name_module_and_file(tmp_path):
+def test_bases_are_found_by_name_module_and_file(tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
     (tmp_path / "own_base.py").write_text("def learn(seed, rate: float = 1.0): return {}\n")
     for name, place in (("own_base.py:learn", tmp_path), (f"{tmp_path}/own_base.py:learn", "")):
         found = find_base(name, str(place))
@@ -132,10 +140,31 @@ def test_bases_are_found_by_name_module_and_file(tmp_path):
         ("clasifier", "unknown base 'clasifier', did you mean 'classifier'?"),
         ("nowhere.py:learn", "there is no file .*nowhere.py"),
         ("no_such_module:learn", "cannot be imported: No module named 'no_such_module'"),
-        ("own_base.py:lern", "own_base has no lern"),
+        ("own_base.py:lern", "own_base.py has no lern"),
         ("small_study:Any", "must be a function"),
     ):
         with pytest.raises(ValueError, match=message):
             find_base(name, str(tmp_path))
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "own_base.py").write_text("def learn(slope: int = 2): return {}\n")
+    assert find_base("own_base.py:learn", str(tmp_path / "other")).names == ("slope",)
+    (tmp_path / "statistics.py").write_text("def learn(seed): return {}\n")  # as one of Python's
+    assert find_base("statistics.py:learn", str(tmp_path)).names == ("seed",)
+    (tmp_path / "broken.py").write_text("import math\nmath.sine\n")
+    with pytest.raises(AttributeError, match="has no attribute 'sine'"):
+        find_base("broken.py:learn", str(tmp_path))
     with pytest.raises(ValueError, match=r"has the parameter \*\*options"):
         find_base(lambda **options: {})
+
+
+def test_a_base_may_be_a_partial_function_or_an_object():
+    class Learner:
+        def __call__(self, seed: int, rate: float = 1.0) -> dict[str, float]:
+            return {}
+
+    for function, name in ((partial(learn, rate=2.0), "learn"), (Learner(), "Learner")):
+        base = find_base(function)
+        assert base.name == name and base.seeded
+        with pytest.raises(ValueError, match="rate 'x': expected `float`"):
+            base.converted({"seed": 0, "rate": "x"})
+    assert find_base(partial(learn, rate=2.0)).converted({"seed": 0})["rate"] == 2.0

@@ -13,7 +13,9 @@ from salamandre.program import WrongUsage
 from salamandre.runs import find_runs
 from salamandre.runs.finding import run_in
 from salamandre.runs.lock import locked
-from salamandre.studies import Study, summarize
+from salamandre.studies import Base, Plan, Study, summarize
+from salamandre.studies.optuna_points import suggested
+from salamandre.studies.results import Result
 from salamandre.studies.study import plan_in, read_rows
 from salamandre.studies.work import perform
 
@@ -74,6 +76,17 @@ def test_a_run_that_fails_or_diverges_does_not_stop_the_others(tmp_path):
     assert [played(tmp_path)[row.run] for row in rows] == [2, 2, 2, 1]
 
 
+def test_a_run_that_leaves_python_does_not_stop_the_others(tmp_path):
+    def leave(seed: int) -> dict[str, float]:
+        if seed == 0:
+            sys.exit("no data")
+        return {"score": seed}
+
+    rows = Study({"seeds": 2}, tmp_path, base=leave).run(1)
+    assert [row.state for row in rows] == ["failed", "finished"]
+    assert rows[0].result.message == "SystemExit: no data"
+
+
 def test_processes_give_the_same_table_and_one_that_dies_is_a_failed_run(tmp_path):
     given = {"axes": {"rate": [1, 15, 2, 13]}, "seeds": 2}
     rows = study(tmp_path / "two", **given).run(2)
@@ -108,6 +121,29 @@ def test_another_plan_is_refused_and_more_of_one_extends(tmp_path):
     study(tmp_path, axes={"rate": [1, 2, 3], "kind": ["plain", "better"]}, seeds=2, extend=True)
     assert [row["state"] for row in table(tmp_path)].count("planned") == 6
     assert run_in(tmp_path).state() == "unfinished"
+
+
+def test_a_study_that_has_been_extended_meanwhile_leaves_the_table_alone(tmp_path):
+    first = study(tmp_path, axes={"rate": [1, 2]})
+    study(tmp_path, axes={"rate": [1, 2], "kind": ["plain", "better"]}, extend=True)
+    assert len(first.run(1)) == 2
+    assert len(read_rows(tmp_path, plan_in(tmp_path))) == 4
+    assert [row["state"] for row in table(tmp_path)].count("finished") == 0  # theirs to tell
+    (tmp_path / "runs.csv").write_text((tmp_path / "runs.csv").read_text() + "\n")
+    with pytest.raises(ValueError, match=r"is damaged: .* writes it anew when it is started again"):
+        read_rows(tmp_path, plan_in(tmp_path))
+
+
+def test_another_base_of_the_same_options_is_refused(tmp_path):
+    def one(seed: int) -> dict[str, float]:
+        return {"score": 1}
+
+    def two(seed: int) -> dict[str, float]:
+        return {"score": 2}
+
+    Study({}, tmp_path, base=Base.of(one)).run(1)
+    with pytest.raises(WrongUsage, match="base was one and is two"):
+        Study({}, tmp_path, base=Base.of(two))
 
 
 def test_a_run_that_another_process_plays_is_left_to_it(tmp_path):
@@ -159,8 +195,31 @@ def test_optuna_looks_where_it_is_better_and_goes_on_with_the_same_points(tmp_pa
     assert more.run(1) == study(tmp_path / "b", axes=axes, points=24, **given).run(1)
     assert len(table(tmp_path / "b")) == len(rows)
     assert set(played(tmp_path / "b").values()) == {1}
+    with pytest.raises(WrongUsage, match=r"only adds points to a study of Optuna, but .* mode was"):
+        study(tmp_path / "b", axes=axes, points=24, extend=True, **{**given, "mode": "min"})
     with pytest.raises(ValueError, match="whether a smaller or a larger 'curve' is better"):
-        study(tmp_path / "c", axes=axes, points=2, sampler="optuna", metrics=["curve"]).run(1)
+        study(tmp_path / "c", axes=axes, points=2, sampler="optuna", metrics=["curve"])
+    assert not (tmp_path / "c").exists()
+
+
+def test_optuna_may_look_for_the_shortest_runs(tmp_path):
+    pytest.importorskip("optuna")
+    axes = {"wait": [0.0, 1.0], "rate": {"low": 1.0, "high": 9.0}}
+    plan = Plan("small", {}, axes, 1, "optuna", 24, ["duration"], "min")
+    waits = []
+    for points, tell in suggested(plan):
+        runs = plan.runs(points, BASE)
+        waits += [run.options["wait"] for run in runs]
+        tell(runs, {run.key: Result("finished", {}, 1 + run.options["wait"]) for run in runs})
+    assert waits[12:].count(0.0) > 8  # of twelve; if it is not told the duration about six
+
+
+def test_a_metric_that_no_run_returns_ends_optunas_search_after_the_first_points(tmp_path):
+    pytest.importorskip("optuna")
+    given = {"sampler": "optuna", "metrics": ["scor"], "mode": "max", "points": 24}
+    with pytest.raises(ValueError, match=r"unknown metric 'scor', did you mean 'score'?"):
+        study(tmp_path, axes={"rate": {"low": 1.0, "high": 9.0}}, **given).run(1)
+    assert len(table(tmp_path)) == 4
 
 
 def test_a_cluster_needs_an_address(tmp_path):

@@ -33,6 +33,23 @@ def test_points_without_a_run_are_left_out(tmp_path):
     assert drawn(tmp_path / "none", axes={"rate": [13, 16]}) == []
 
 
+def test_a_band_says_how_the_seeds_differ_not_the_other_axes(tmp_path, monkeypatch):
+    """Of three axes each panel has one line; over the others, a seed counts with its mean."""
+    shown = []
+    monkeypatch.setattr(drawings, "save_figure", lambda figure, path: shown.append(figure))
+    axes = {"rate": [1, 13], "kind": ["plain", "better"], "wait": [0.0, 0.001]}
+    rows = study(tmp_path, axes=axes, seeds=2).run(1)
+    rows = [
+        row for row in rows if row.seed == 0 or row.point["kind"] == "plain"
+    ]  # seed 1 lacks one
+    plot_study(tmp_path, rows, [*axes], ["score"], tmp_path)
+    rate = shown[0].axes[0]
+    assert rate.get_lines()[0].get_ydata() == pytest.approx([51])  # of seed 0: 1 and 101
+    assert np.ptp(rate.collections[0].get_paths()[0].vertices[:, 1]) == pytest.approx(0)
+    wait = shown[0].axes[2]
+    assert wait.get_lines()[0].get_ydata() == pytest.approx([51, 51])
+
+
 def test_curves_stand_at_the_values_of_the_axis(tmp_path, monkeypatch):
     shown = []
     monkeypatch.setattr(drawings, "save_figure", lambda figure, path: shown.append(figure))

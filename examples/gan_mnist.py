@@ -123,7 +123,8 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     add("--minibatch", choices=MINIBATCH, help="layer that compares the examples of a batch")
     add("--pack", type=COUNT, metavar="N", help="examples that the discriminator sees at once")
     add("--augment", choices=AUGMENT, help="images before the discriminator")
-    add("--top-k", type=float, metavar="SHARE", help="of the fakes, that the generator learns from")
+    text = "of the fakes, that the generator learns from after the first epoch"
+    add("--top-k", type=float, metavar="SHARE", help=text)
     add(
         "--instance-noise", type=float, metavar="STD", help="of noise on the discriminator's inputs"
     )

@@ -123,7 +123,9 @@ def main() -> None:
     add = parser.add_argument
     add("--rate", type=float, default=0.1, metavar="RATE", help="of the steps, default 0.1")
     add("--steps", type=runs.AtLeast(1), default=200, metavar="N", help="default 200")
-    text = "of each player's own loss, default 0; above the rate simultaneous descent converges too"
+    text = (
+        "of each player's own loss, default 0; simultaneous descent converges above half the rate"
+    )
     add("--curvature", type=float, default=0.0, metavar="C", help=text)
     options = runs.parse_options(parser)
     run = runs.open_run(options, "simultaneous-descent")

@@ -177,15 +177,18 @@ def main() -> None:
     print(f"data set {images.name}: {counted(len(images), 'image')}")
     print(f"generator\n{game.generator.summary()}\n")
     print(f"discriminator\n{game.discriminator.summary()}\n")
-    judge = evaluation.Judge.trained(digits, test, convolutional=True, backend=options.backend)
-    print(f"the judge's accuracy on {len(test)} test images is {judge.accuracy:.2%}")
+    metrics = None
+    if options.evaluate:
+        judge = evaluation.Judge.trained(digits, test, convolutional=True, backend=options.backend)
+        print(f"the judge's accuracy on {len(test)} test images is {judge.accuracy:.2%}")
+        metrics = {"modes": partial(modes, judge=judge)}
     run = runs.open_run(options, images.name, images, loops={".": game})
     runs.play(
         game,
         options.rounds,
         run.folder,
         every=options.sample_every,
-        metrics={"modes": partial(modes, judge=judge)} if options.evaluate else None,
+        metrics=metrics,
         evaluate_every=max(1, options.evaluate),
         tensorboard=options.tensorboard,
     )

@@ -46,7 +46,7 @@ USUAL = {
 SUITED = {
     "penalty": USUAL,
     "spectral": USUAL,
-    # Those of Arjovsky et al. 2017, but 200 neurons in the critic instead of 20.
+    # RMSProp and 5 critic steps as of Arjovsky et al. 2017; the original critic had 20 neurons.
     "clipping": {
         "generator": "300",
         "discriminator": "200",

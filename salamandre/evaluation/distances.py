@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
-from salamandre.checks import array, whole
+from salamandre.checks import array, real, whole
 from salamandre.evaluation.classes import class_divergence
 
 LARGEST = 1e15  # whose square float32 can hold, and a sum of many such squares
@@ -17,12 +18,12 @@ BLOCK = 1024  # rows whose distances are held at a time
 def finite(what: str, values: Any) -> np.ndarray:
     """Return values as an array of real numbers, whose squares are finite too."""
     found = array(what, values)
-    real = found.dtype.kind in "fiub"
-    ends = (-float(found.min()), float(found.max())) if real and found.size else (0.0,)
-    if not (real and max(ends) <= LARGEST):  # NaN is not
+    numbers = found.dtype.kind in "fiub"
+    ends = (-float(found.min()), float(found.max())) if numbers and found.size else (0.0,)
+    if not (numbers and max(ends) <= LARGEST):  # NaN is not
         raise ValueError(
             f"{what} must be finite numbers of at most {LARGEST:g}, got "
-            + (f"values from {-ends[0]:g} to {ends[-1]:g}" if real else f"dtype {found.dtype}")
+            + (f"values from {-ends[0]:g} to {ends[-1]:g}" if numbers else f"dtype {found.dtype}")
         )
     return np.asarray(found)
 
@@ -73,6 +74,25 @@ def _squared_distances(a: np.ndarray, b: np.ndarray) -> Iterator[tuple[slice, np
         yield rows, np.maximum(distances, 0, out=distances)
 
 
+def two_sets(
+    what: str, features: Any, reference: Any, least: tuple[int, int] = (1, 1)
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return two sets of equally long rows, so many of them or more."""
+    a, b = finite("features", features), finite("features", reference)
+    if (
+        a.ndim != 2
+        or b.ndim != 2
+        or a.shape[1] != b.shape[1]
+        or len(a) < least[0]
+        or len(b) < least[1]
+    ):
+        raise ValueError(
+            f"{what} needs two sets of rows with equally many features, {least[0]} rows or more of "
+            f"the first and {least[1]} of the second, got shapes {a.shape} and {b.shape}"
+        )
+    return a, b
+
+
 def nearest(examples: np.ndarray, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the index of the image nearest to each example, and its distance.
 
@@ -85,8 +105,9 @@ def nearest(examples: np.ndarray, images: np.ndarray) -> tuple[np.ndarray, np.nd
     Returns:
         indexes (N,) and Euclidean distances (N,).
     """
-    a = finite("examples", examples).astype(np.float32).reshape(len(examples), -1)
-    b = finite("images", images).astype(np.float32).reshape(len(images), -1)
+    a, b = finite("examples", examples), finite("images", images)
+    a, b = (x.reshape(len(x), math.prod(x.shape[1:])).astype(np.float32) for x in (a, b))
+    two_sets("nearest", a, b)
     index = np.empty(len(a), dtype=np.int64)
     for rows, distances in _squared_distances(a, b):
         index[rows] = distances.argmin(axis=1)
@@ -107,14 +128,9 @@ def precision_recall(
         reference: (M, features) of real examples, best M = N.
         k: the neighbour. Default 3, the paper's.
     """
-    whole("precision_recall k", k)
-    a = finite("features", features).astype(np.float64)
-    b = finite("features", reference).astype(np.float64)
-    if min(len(a), len(b)) <= k:
-        raise ValueError(
-            f"precision_recall with k={k} needs more than {k} rows in both sets, "
-            f"got {len(a)} and {len(b)}"
-        )
+    least = whole("precision_recall k", k) + 1
+    sets = two_sets(f"precision_recall with k={k}", features, reference, (least, least))
+    a, b = (one.astype(np.float64) for one in sets)
     return _covered(a, b, k), _covered(b, a, k)
 
 
@@ -151,7 +167,8 @@ def mode_coverage(samples: np.ndarray, modes: np.ndarray, std: float) -> dict[st
         ``divergence``, the reverse KL, of the shares of all samples by their nearest mode from
         equal shares, in nats.
     """
-    samples, modes = finite("samples", samples), finite("modes", modes)
+    samples, modes = two_sets("mode_coverage", samples, modes)
+    real("mode_coverage std", std, 0, above=True)
     distances = np.linalg.norm(samples[:, None] - modes[None], axis=2)
     nearest = distances.argmin(axis=1)
     good = distances.min(axis=1) <= 3 * std

@@ -11,8 +11,8 @@ from salamandre.evaluation.classes import _labels
 from salamandre.evaluation.distances import (
     _radii,
     _squared_distances,
-    finite,
     frechet_distance,
+    two_sets,
 )
 
 
@@ -32,12 +32,7 @@ def kernel_distance(
         subsets: how many are drawn, each without replacement. Default 100, the paper's.
         seed: of the subsets. Default 0.
     """
-    a, b = finite("features", features), finite("features", reference)
-    if a.ndim != 2 or b.shape[1:] != a.shape[1:] or min(len(a), len(b)) < 2:
-        raise ValueError(
-            f"kernel_distance needs two rows of equally many features or more in both sets, got "
-            f"shapes {a.shape} and {b.shape}"
-        )
+    a, b = two_sets("kernel_distance", features, reference, (2, 2))
     n = min(whole("kernel_distance size", size, 2), len(a), len(b))
     random, total = np.random.default_rng(seed), 0.0
     for _ in range(whole("kernel_distance subsets", subsets)):
@@ -65,14 +60,9 @@ def density_coverage(features: Any, reference: Any, k: int = 5) -> tuple[float, 
         reference: (M, features) of real examples, best M = N.
         k: the neighbour. Default 5, the paper's.
     """
-    whole("density_coverage k", k)
-    a = finite("features", features).astype(np.float64)
-    b = finite("features", reference).astype(np.float64)
-    if len(b) <= k or not len(a):
-        raise ValueError(
-            f"density_coverage with k={k} needs more than {k} rows of real examples and one of "
-            f"generated ones, got {len(b)} and {len(a)}"
-        )
+    least = whole("density_coverage k", k) + 1
+    sets = two_sets(f"density_coverage with k={k}", features, reference, (1, least))
+    a, b = (one.astype(np.float64) for one in sets)
     radii, inside, met = _radii(b, k), 0, np.zeros(len(b), bool)
     for _, distances in _squared_distances(a, b):
         hits = distances < radii
@@ -96,7 +86,7 @@ def intra_class_frechet(
         reference_labels: (M,), theirs.
         classes: how many there are.
     """
-    a, b = finite("features", features), finite("features", reference)
+    a, b = two_sets("intra_class_frechet", features, reference)
     asked, known = _labels("labels", labels, classes), _labels("labels", reference_labels, classes)
     if (len(a), len(b)) != (len(asked), len(known)):
         raise ValueError(

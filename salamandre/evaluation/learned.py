@@ -91,7 +91,7 @@ def classification_accuracy_score(
     fakes = game.backend.to_numpy(game.generate(whole("count", count), seed))
     low, high = game.value_range
     real = test.images.astype(fakes.dtype) / test.white * (high - low) + low
-    steps = epochs * max(1, count // 64)
+    steps = whole("epochs", epochs) * max(1, count // 64)
     network = classifier(
         test.shape,
         game.classes,
@@ -101,7 +101,10 @@ def classification_accuracy_score(
         game.backend.name,
     )
     fakes, real = (x.reshape(len(x), *network.input_shape) for x in (fakes, real))
-    Engine(network, (fakes, np.arange(count) % game.classes), seed=seed).run(epochs)
+    engine = Engine(network, (fakes, np.arange(count) % game.classes), seed=seed)
+    engine.run(epochs)
+    if engine.interrupted:  # half a classifier's accuracy is no score
+        raise KeyboardInterrupt from None
     return accuracy(game.backend.to_numpy(network.predict(real)), labels)
 
 

@@ -42,7 +42,9 @@ def wasserstein_distance(points: Any, reference: Any, order: float = 1.0) -> flo
             f"an exact Wasserstein distance takes at most {MOST} points, got {len(a)}: take a "
             f"sample of them, or sliced_wasserstein_distance"
         )
-    costs = np.stack([np.linalg.norm(b - point, axis=1) for point in a]) ** p
+    costs = np.empty((len(a), len(b)))
+    for row, point in zip(costs, a, strict=True):
+        row[:] = np.linalg.norm(b - point, axis=1) ** p
     chosen = linear_sum_assignment(costs)
     return float(costs[chosen].mean() ** (1 / p))
 

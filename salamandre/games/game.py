@@ -130,6 +130,9 @@ class GanGame(Samples, Loop):
         self.backend = generator.backend
         self.value_range = checks.output_range(generator)
         source = checks.examples(generator, discriminator, images, labels, self.batch_size)
+        before = [
+            (player, player.class_names, player.pixels) for player in (generator, discriminator)
+        ]
         for player in (generator, discriminator):
             player.join(group)
             if player.classes:
@@ -141,9 +144,14 @@ class GanGame(Samples, Loop):
         self.group = group
         self.batches = EndlessBatches(source, self.batch_size, self.seed, group=group)
         self.random = stream_of_rank(self.backend.stream([self.seed, 2]), group, self.backend)
-        self.lipschitz.attach(discriminator)
-        for remedy in self.remedies:
-            remedy.attach(self)
+        try:
+            for remedy in self.remedies:
+                remedy.attach(self)
+            self.lipschitz.attach(discriminator)  # last, as it may change the weights
+        except ValueError:
+            for player, names, pixels in before:
+                player.class_names, player.pixels = names, pixels
+            raise
         self._fakes = generator.new_pass(input_gradient=False, shared=True)
         self._duel = Duel(discriminator, self.lipschitz)
 

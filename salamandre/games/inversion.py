@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 from salamandre.backend import Array
@@ -57,7 +58,7 @@ def invert(
         seed: of the starts. Default 0.
 
     Raises:
-        ValueError: pictures of another size than the generator makes.
+        ValueError: pictures of another size than the generator makes, or features are of.
     """
     xp, backend = generator.backend.xp, generator.backend
     x = _pictures(generator, pictures)
@@ -116,6 +117,11 @@ class _Likeness:
         self.x, self.weight, self.network = x, weight, features
         if features is not None:
             checked_part("features", features, Network)
+            if math.prod(features.input_shape) != x[0].size:
+                raise ValueError(
+                    f"features must be a network of pictures {x.shape[1:]}, got one of "
+                    f"{features.input_shape}"
+                )
             self._shape = (len(x), *features.input_shape)
             self._stop = len(features.layers) - 1
             (low, high), (black, white) = output_range(generator), features.pixels[1:]

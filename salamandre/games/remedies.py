@@ -71,7 +71,8 @@ class Remedy(Component):
 class LabelSmoothing(Remedy):
     """Each real label is drawn from a range instead of being 1.
 
-    One-sided: fake labels stay 0 (Salimans et al. 2016, section 3.4).
+    One-sided: fake labels stay 0 (Salimans et al. 2016, section 3.4). Not for Wasserstein scores,
+    which have no labels: real ones that weigh less than fake ones let all scores fall for ever.
 
     Args:
         low, high: the range. Default 0.7 and 1.
@@ -80,6 +81,14 @@ class LabelSmoothing(Remedy):
     def __init__(self, low: float = 0.7, high: float = 1.0) -> None:
         self.low = real("LabelSmoothing low", low, 0.5, 1)
         self.high = real("LabelSmoothing high", high, self.low)
+
+    def attach(self, game: Any) -> None:
+        """Refuse an objective without labels."""
+        if not game.objective.bounded:
+            raise ValueError(
+                f"LabelSmoothing is for objectives with labels, not for {game.objective!r}, whose "
+                f"scores would fall for ever: leave it out"
+            )
 
     def target(self, target: Any, is_real: bool, count: int, game: Any) -> Any:
         """Return labels in the range for real examples."""

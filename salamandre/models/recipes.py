@@ -141,6 +141,8 @@ def averaged_predictions(
             f"{network.input_shape}"
         )
     whole("shift", shift, least=0)
+    if not len(images):
+        raise ValueError("averaged predictions need at least one image")
     parts = []
     for start in range(0, len(images), whole("batch_size", batch_size)):
         block = images[start : start + batch_size]

@@ -199,7 +199,8 @@ def mean_band(
 
     The band is the percentile bootstrap (Efron and Tibshirani 1993, chapter 13): the runs are
     drawn again with replacement, with a fixed seed, and the band holds the middle ``confidence``
-    of the means. Unlike a Gaussian band it stays within the range of the values.
+    of the means. Unlike a Gaussian band it stays within the range of the values; of three runs or
+    fewer it is that range, which holds the true mean of three Gaussian ones in 75% of cases.
 
     Args:
         values: (runs, ...).

@@ -80,7 +80,8 @@ def lr_find(
         mean = FORGET * mean + (1 - FORGET) * loss
         rates.append(rate)
         losses.append(mean / (1 - FORGET**number))  # the first ones would be too small
-        if losses[-1] > 4 * min(losses):
+        best = min(losses)
+        if losses[-1] - best > 3 * abs(best):  # four times the best; losses may be below 0
             break
     if not rates:
         raise ValueError(f"the loss is no number with the learning rate {low:g}: scale the inputs")

@@ -102,7 +102,7 @@ def test_precision_and_recall_by_the_paper_s_definition(random):
     half = np.concatenate([b[:40], b[:40] + 100])  # half of it is nowhere near
     precision, _ = evaluation.precision_recall(half, b)
     assert precision == pytest.approx(0.5)
-    with pytest.raises(ValueError, match="more than 3 rows"):
+    with pytest.raises(ValueError, match="4 rows or more of the first and 4"):
         evaluation.precision_recall(a[:3], b)
 
 
@@ -121,3 +121,19 @@ def test_features_that_are_no_numbers(bad, random):
         for pair in ((broken, good), (good, broken)):
             with pytest.raises(ValueError, match=r"must be finite numbers|are a masked array"):
                 measure(*pair)
+
+
+def test_sets_that_do_not_fit_are_refused_in_one_sentence(random):
+    a, b = random.normal(size=(20, 3)), random.normal(size=(20, 4))
+    for measure in (
+        evaluation.precision_recall,
+        evaluation.density_coverage,
+        evaluation.kernel_distance,
+        evaluation.nearest,
+        lambda a, b: evaluation.mode_coverage(a, b, 1.0),
+    ):
+        for one, two in ((a, b), (a, a[:0]), (a[:0], a)):
+            with pytest.raises(ValueError, match=r"needs two sets of rows .*, got shapes \("):
+                measure(one, two)
+    with pytest.raises(ValueError, match="std must be a finite number above 0, got -1"):
+        evaluation.mode_coverage(a, a, -1)

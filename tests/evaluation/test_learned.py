@@ -36,6 +36,19 @@ def test_the_classification_accuracy_score_of_real_digits_and_of_wrong_ones():
     assert wrong < 0.05
 
 
+def test_a_score_that_is_interrupted_is_none(monkeypatch):
+    train, test = data.load("digits")
+
+    def interrupt(engine, epochs):
+        engine.interrupted = True
+
+    monkeypatch.setattr("salamandre.training.engine.Engine.run", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        evaluation.classification_accuracy_score(Drawing(train), test, count=100, epochs=1)
+    with pytest.raises(ValueError, match="epochs must be a whole number"):
+        evaluation.classification_accuracy_score(Drawing(train), test, epochs=0)
+
+
 def test_the_score_needs_labels():
     with pytest.raises(ValueError, match="the game must be conditional"):
         evaluation.classification_accuracy_score(game(), data.load("digits")[1])

@@ -76,3 +76,28 @@ def test_arrays_of_bytes_are_scaled_to_the_generator_s_range(random):
     real, _ = next(play.batches)
     wanted = images.reshape(9, 16) / np.float32(127.5) - 1
     np.testing.assert_allclose(np.sort(real, axis=0), np.sort(wanted, axis=0), atol=1e-6)
+
+
+def refused_games():
+    """Games that are refused by the last of their parts, whose players were good."""
+    normal = sal.Network([sal.BatchNorm(), sal.NeuronLayer(1)], 16, optimizer=sal.SGD())
+    single = sal.Network([sal.NeuronLayer(1)], 16, optimizer=sal.SGD())
+    return [
+        (single, {"lipschitz": sal.WeightClipping(0.01), "remedies": [sal.FeatureMatching()]}),
+        (single, {"lipschitz": sal.SpectralNorm(), "remedies": [sal.FeatureMatching()]}),
+        (normal, {"lipschitz": sal.GradientPenalty()}),
+    ]
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_a_game_that_is_refused_leaves_its_players_as_they_were(number, random):
+    critic, parts = refused_games()[number]
+    pictures = random.integers(0, 256, (9, 1, 4, 4)).astype(np.uint8)
+    images = sal.data.Images(pictures, np.zeros(9, np.uint8), ("0",), "noise", "train")
+    generator = sal.Network([sal.NeuronLayer(16, sal.Tanh())], 5, optimizer=sal.SGD())
+    before = [(p.parameters.copy(), p.class_names, p.pixels) for p in (generator, critic)]
+    with pytest.raises(ValueError):
+        sal.WGanGame(generator, critic, images, latent=sal.Gaussian(5), batch_size=4, **parts)
+    for player, (parameters, names, pixels) in zip((generator, critic), before, strict=True):
+        assert np.array_equal(player.parameters, parameters)
+        assert (player.class_names, player.pixels) == (names, pixels)

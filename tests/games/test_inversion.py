@@ -76,3 +76,9 @@ def test_pictures_of_another_size_are_refused_in_one_sentence():
     ) as caught:
         invert(linear(), np.zeros((2, 1, 5, 5)))
     assert "\n" not in str(caught.value)
+
+
+def test_features_of_another_size_are_refused_in_one_sentence():
+    judge = sal.Network([sal.NeuronLayer(6), sal.NeuronLayer(3)], 12)
+    with pytest.raises(ValueError, match=r"network of pictures \(1, 4, 5\), got one of \(12,\)"):
+        invert(linear(), np.zeros((2, 1, 4, 5)), features=judge)

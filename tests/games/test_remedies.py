@@ -169,3 +169,8 @@ def test_the_best_of_pairs_keep_their_partners():
     best = np.argsort(fake[0][:, 0])[-8:]
     assert np.array_equal(given[0][0], real[0][best])
     assert np.array_equal(given[0][1], fake[0][best])
+
+
+def test_smoothed_labels_need_an_objective_that_has_labels():
+    with pytest.raises(ValueError, match="is for objectives with labels, not for Wasserstein"):
+        game(sal.WGanGame, lipschitz=sal.GradientPenalty(), remedies=[sal.LabelSmoothing()])

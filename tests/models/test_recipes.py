@@ -105,6 +105,9 @@ def test_bytes_are_scaled_as_in_predictions():
 def test_networks_of_vectors_are_refused():
     with pytest.raises(ValueError, match=r"of a network of images \(C, H, W\), got one of \(4,\)"):
         models.averaged_predictions(sal.Network([sal.NeuronLayer(2)], 4), np.zeros((2, 4)))
+    net = sal.Network([sal.ConvolutionalLayer(1, 3)], (1, 4, 4))
+    with pytest.raises(ValueError, match="need at least one image"):
+        models.averaged_predictions(net, np.zeros((0, 1, 4, 4)))
 
 
 @pytest.mark.parametrize(

@@ -50,3 +50,18 @@ def test_what_has_no_range_is_refused():
         lr_find(network, data, low=1, high=0.5)
     with pytest.raises(ValueError, match="needs a Network with a loss and an optimizer"):
         lr_find(sal.Network([sal.NeuronLayer(1)], 3), data)
+
+
+def test_losses_may_be_below_zero():
+    """Those of a loss of one's own: the test must not end at its first rate."""
+
+    class Lowered(sal.MeanSquaredError):
+        def compute(self, y, t, xp):
+            value, gradient = super().compute(y, t, xp)
+            return value - 50, gradient
+
+    network, data = problem()
+    usual = lr_find(network, data, low=1e-6, high=100, steps=120, batch_size=128)
+    network.loss = Lowered()
+    lowered = lr_find(network, data, low=1e-6, high=100, steps=120, batch_size=128)
+    assert lowered.suggestion == pytest.approx(usual.suggestion)

@@ -133,7 +133,8 @@ def attacked_accuracies(
     networks: dict[str, sal.Network], test: data.Images, options: argparse.Namespace
 ) -> str:
     """Return, and print row by row, a table of accuracies under attack, in percent."""
-    x, labels = pixels(test[: options.images]), test.labels[: options.images]
+    test = test.spread(options.images or len(test))
+    x, labels = pixels(test), test.labels
     lines = [
         "| network | attack | unchanged | "
         + " | ".join(f"ε = {e:g}" for e in options.epsilon)
@@ -158,7 +159,8 @@ def attacked_accuracies(
 
 def draw(networks: dict[str, sal.Network], test: data.Images, epsilon: float, path: Path) -> None:
     """Draw a few test images as PGD changes them for each network."""
-    x, labels = pixels(test[:DRAWN]), test.labels[:DRAWN].astype(int)
+    test = test.spread(DRAWN)
+    x, labels = pixels(test), test.labels.astype(int)
     rows = []
     for name, network in networks.items():
         changed = inspection.pgd(network, x, labels, epsilon)
@@ -187,9 +189,8 @@ def main() -> None:
     if not all(math.isfinite(epsilon) and epsilon > 0 for epsilon in options.epsilon):
         raise WrongUsage(f"--epsilon takes positive numbers, got {options.epsilon}")
     train, test = open_both(options)
-    count = min(HELD, len(train) // 10)
-    held, train = train[:count], train[count:]
     with usage():
+        train, held = train.train_test_split(min(HELD / len(train), 0.1), options.seed)
         engines = {
             "plain": plain_engine(options, train, held),
             "robust": robust_engine(options, train, held),

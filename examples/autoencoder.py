@@ -32,11 +32,12 @@ from autoencoder_pictures import (
     draw_walk,
     save_rows,
 )
-from digit_games import AMOUNT, COUNT, add_data, end_if_interrupted, hidden_sizes, open_both
+from digit_games import AMOUNT, COUNT, add_data, end_if_interrupted, open_both
 
 import salamandre as sal
 from salamandre import data, runs
 from salamandre.atomic import write_atomically
+from salamandre.models.perceptrons import layer_sizes
 from salamandre.program import Help, run_program, usage
 from salamandre.runs.run import STUDY
 from salamandre.texts import counted
@@ -194,7 +195,7 @@ def build_network(options: argparse.Namespace, train: data.Images, latent: int) 
     """Return an autoencoder of images with so many latent coordinates."""
     codes = 2 * latent if options.variational else latent
     make = convolutional if options.model == "convolutional" else perceptron
-    sizes = hidden_sizes(options.hidden, "--hidden")
+    sizes = layer_sizes(options.hidden, "--hidden")
     loss, last = LOSSES[options.loss](), sal.Sigmoid()
     encoder, decoder = make(train.shape, sizes, codes, last, options)
     if options.variational and options.model == "convolutional":

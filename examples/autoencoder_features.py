@@ -48,6 +48,8 @@ def classified(train: np.ndarray, test: np.ndarray, sets: Any, options: Any) -> 
     pairs = ((train - mean) / std, labels), ((test - mean) / std, wanted)
     engine = sal.Engine(network, *pairs, batch_size=50, test_every=sal.Epochs(50))
     engine.run(50)
+    if engine.interrupted:
+        raise KeyboardInterrupt
     return engine.evaluate()["accuracy"]
 
 

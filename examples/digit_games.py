@@ -162,7 +162,7 @@ def load_images(options: argparse.Namespace, classes: bool = True) -> Sets:
         print(f"{train.name} has no {what}, so that no classifier evaluates the game.")
         options.evaluate = 0
     if options.digits is None:
-        return train, chosen(train, options), test
+        return train, some(train, options.train, options.seed), test
     first, _, last = options.digits.partition("-")
     try:
         wanted = range(int(first), int(last or first) + 1)
@@ -173,23 +173,16 @@ def load_images(options: argparse.Namespace, classes: bool = True) -> Sets:
             f"--digits must lie in 0-{len(train.classes) - 1} for {train.name}, "
             f"got {options.digits!r}"
         )
-    return train, chosen(train[np.isin(train.labels, list(wanted))], options), test
+    wanted_ones = train[np.isin(train.labels, list(wanted))]
+    return train, some(wanted_ones, options.train, options.seed), test
 
 
-def chosen(images: data.Images, options: argparse.Namespace) -> data.Images:
-    """Return as many of the images as ``options.train`` says, ``None``: all."""
-    if options.train is None:
+def some(images: data.Images, count: int | None, seed: int) -> data.Images:
+    """Return so many of the images, drawn at random as files may be sorted; ``None``: all."""
+    if count is None:
         return images
-    order = np.random.default_rng(options.seed).permutation(len(images))  # files may be sorted
-    return images[np.sort(order[: options.train])]
-
-
-def hidden_sizes(text: str, option: str) -> list[int]:
-    """Return the numbers of neurons in a text such as 256-512."""
-    try:
-        return [int(size) for size in text.split("-")]
-    except ValueError:
-        raise ValueError(f"{option} takes numbers such as 256-512, got {text!r}") from None
+    order = np.random.default_rng(seed).permutation(len(images))
+    return images[np.sort(order[:count])]
 
 
 def draw_nearest(game: sal.GanGame, images: data.Images, path: Path) -> None:

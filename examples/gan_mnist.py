@@ -26,7 +26,6 @@ from digit_games import (
     AUGMENT,
     COUNT,
     add_players,
-    hidden_sizes,
     load_images,
     new_parser,
     parse,
@@ -35,6 +34,7 @@ from digit_games import (
 
 import salamandre as sal
 from salamandre import data, games, runs
+from salamandre.models.perceptrons import layer_sizes
 from salamandre.program import run_program
 
 OPTIMIZERS = {
@@ -179,7 +179,7 @@ def build_game(options: argparse.Namespace, images: data.Images | np.ndarray) ->
     shape = images.shape if isinstance(images, data.Images) else images.shape[1:]
     pixels = math.prod(shape)
     hidden: list[sal.Layer] = []
-    for size in hidden_sizes(options.generator, "--generator"):
+    for size in layer_sizes(options.generator, "--generator"):
         hidden.append(sal.NeuronLayer(size, sal.LeakyReLU(0.2), noise=options.noise))
         hidden += noise(options)
     generator = sal.Network(
@@ -194,7 +194,7 @@ def build_game(options: argparse.Namespace, images: data.Images | np.ndarray) ->
         hidden = [sal.Reshape(shape), *hidden, sal.Flatten()]
     if options.pack > 1:
         hidden.append(sal.Packing(options.pack))
-    for size in hidden_sizes(options.discriminator, "--discriminator"):
+    for size in layer_sizes(options.discriminator, "--discriminator"):
         hidden.append(sal.NeuronLayer(size, sal.LeakyReLU(0.2)))
         if options.dropout:
             hidden.append(sal.Dropout(options.dropout))

@@ -15,7 +15,6 @@ import argparse
 import functools
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
 from salamandre import Network, data, inspection, models, runs
@@ -57,8 +56,8 @@ def load_model(options: argparse.Namespace) -> tuple[models.Model, data.Images |
 
 def attack_test_set(model: models.Model, test: data.Images, options: argparse.Namespace) -> None:
     """Print the accuracy under attack, and the size of the changes."""
-    pixels = test.images[: options.images] / np.float32(test.white)
-    x, labels = pixels.reshape(-1, *model.network.input_shape), test.labels[: options.images]
+    test = test.spread(options.images)
+    x, labels = model.network.as_inputs(test.images), test.labels
     attacks = {
         f"{name}, ε = {epsilon:g}": functools.partial(attack, epsilon=epsilon)
         for epsilon in options.epsilon
@@ -81,8 +80,8 @@ def main() -> None:
     if options.pictures:
         inputs = model.prepare(options.pictures)
     elif test is not None:
-        pixels = test.images[:SHOWN] / np.float32(test.white)
-        inputs = pixels.reshape(-1, *model.network.input_shape)
+        network = model.network
+        inputs = network.backend.to_numpy(network.as_inputs(test.spread(SHOWN).images))
     else:
         try:
             from sklearn.datasets import load_sample_images

@@ -21,12 +21,13 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from digit_games import AMOUNT, COUNT, end_if_interrupted, parse
+from digit_games import AMOUNT, COUNT, end_if_interrupted, parse, source
 
 import salamandre as sal
 from salamandre import data, evaluation, inspection, models, runs
+from salamandre.data.pairing import located_conditions
 from salamandre.games import translators
-from salamandre.program import Help, run_program, usage
+from salamandre.program import Help, WrongUsage, run_program, usage
 from salamandre.texts import counted, path_of
 
 OPENMOJI = "openmoji-pairs.tar.gz"
@@ -56,10 +57,11 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=Help)
     add = parser.add_argument_group("data").add_argument
     text = f"a folder of pictures, also packed, or a data set; default {OPENMOJI} in --data-dir"
-    add("--dataset", metavar="NAME|PATH", help=text)
+    add("--dataset", type=source, metavar="NAME|PATH", help=text)
     add("--data-dir", default=".", metavar="DIR", help="a folder with data sets, default .")
     text = "where conditions are: right or left half, another folder, or grey, small, masked, edges"
-    add("--pairs", default="right", metavar="KIND|DIR", help=f"{text}, default right")
+    text = f"{text}, default right"
+    add("--pairs", type=conditions, default="right", metavar="KIND|DIR", help=text)
     add("--image-size", type=COUNT, metavar="N", help="height and width, default 64 or their own")
     add("--jitter", action="store_true", help="enlarge, crop and mirror training pairs at random")
     text = "of the pairs is kept for testing, of a data set without test pairs, default 0.1"
@@ -95,6 +97,14 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     return parse(parser, given)
 
 
+def conditions(text: str) -> str:
+    """Return the name of a way to conditions, or the absolute path of their folder."""
+    try:
+        return located_conditions(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
 def load_pairs(options: argparse.Namespace) -> tuple[data.Pairs, data.Pairs]:
     """Return training and test pairs."""
     found = functools.partial(
@@ -110,6 +120,8 @@ def load_pairs(options: argparse.Namespace) -> tuple[data.Pairs, data.Pairs]:
         train, test = found()
         if test is None:
             train, test = found(test_share=options.test_share)
+    if test is None:
+        raise WrongUsage(f"{train.name} has no test pairs: give --test-share 0.1 to keep some")
     return train, test
 
 

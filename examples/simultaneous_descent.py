@@ -127,7 +127,7 @@ def main() -> None:
         "of each player's own loss, default 0; simultaneous descent converges above half the rate"
     )
     add("--curvature", type=float, default=0.0, metavar="C", help=text)
-    options = runs.parse_options(parser)
+    options = runs.parse_options(parser, may_change=None)
     run = runs.open_run(options, "simultaneous-descent")
     v = partial(field, curvature=options.curvature)
     ways = {name: way(v, options.rate, options.steps) for name, way in WAYS.items()}

@@ -21,7 +21,7 @@ import argparse
 import time
 from typing import Any, NamedTuple
 
-from digit_games import AMOUNT, COUNT, add_data, chosen, end_if_interrupted, open_both
+from digit_games import AMOUNT, COUNT, add_data, end_if_interrupted, open_both, some
 from mnist_classifier import PrintEpochs
 
 import salamandre as sal
@@ -130,7 +130,7 @@ def main() -> None:
     """Train, and test on averaged predictions."""
     options = parse_arguments()
     train, test = open_both(options)
-    train = chosen(train, options)
+    train = some(train, options.train, options.seed)
     coloured = train.shape[0] == 3
     recipe = COLOURED[options.budget] if coloured else GREY
     options.epochs = options.epochs or recipe.epochs

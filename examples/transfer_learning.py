@@ -34,6 +34,7 @@ from salamandre.data.pictures import formats, suffixes
 from salamandre.inspection.probes import full_name
 from salamandre.plots.figure import WIDTH, head, new_figure, save_figure, styled
 from salamandre.program import Help, WrongUsage, run_program, usage
+from salamandre.texts import path_of
 
 try:
     from sklearn.model_selection import GridSearchCV
@@ -82,7 +83,7 @@ def parse_arguments() -> argparse.Namespace:
 
 def load_pictures(options: argparse.Namespace) -> tuple[Any, np.ndarray, tuple[str, ...]]:
     """Return pictures, labels and the names of the classes."""
-    path = Path(options.pictures)
+    path = path_of(options.pictures)
     if not path.exists() and path.name.endswith(".tar.gz") and "SALAMANDRE_DATA" in os.environ:
         path = Path(os.environ["SALAMANDRE_DATA"], path.name)
     if path.is_dir():
@@ -172,6 +173,8 @@ def linear_layer(train: Set, test: Set, classes: int, options: argparse.Namespac
         test_every=sal.Epochs(options.epochs),
     )
     engine.run(options.epochs)
+    if engine.interrupted:
+        raise KeyboardInterrupt
     return engine.evaluate()["accuracy"]
 
 
@@ -210,6 +213,8 @@ def fine_tuned(model: models.Model, cut: str, sets: list[Set], classes: int, opt
     engine = sal.Engine(network, train, test, batch_size=32, seed=options.seed)
     engine.callbacks = (sal.ProgressBar(),)
     engine.run(options.fine_tune)
+    if engine.interrupted:
+        raise KeyboardInterrupt
     return engine.evaluate()["accuracy"]
 
 

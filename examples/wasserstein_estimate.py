@@ -74,7 +74,7 @@ def parse_arguments() -> argparse.Namespace:
         "--moves", type=runs.AtLeast(1), default=5, metavar="N", help="distances up to 1, default 5"
     )
     add("--seed", type=runs.AtLeast(0), default=0, metavar="N", help="default 0")
-    return runs.parse_options(parser, may_change=())
+    return runs.parse_options(parser, may_change=None)
 
 
 @styled

@@ -24,7 +24,6 @@ from digit_games import (
     COUNT,
     add_players,
     earlier_values,
-    hidden_sizes,
     load_images,
     new_parser,
     parse,
@@ -33,6 +32,7 @@ from digit_games import (
 
 import salamandre as sal
 from salamandre import data, runs
+from salamandre.models.perceptrons import layer_sizes
 from salamandre.program import run_program
 
 # Suitable settings for each constraint; options change single ones.
@@ -145,8 +145,8 @@ def convolutional(
 def build_game(options: argparse.Namespace, images: data.Images) -> sal.WGanGame:
     """Return the game that the options describe."""
     make = convolutional if options.model == "cnn" else perceptrons
-    sizes = [hidden_sizes(options.generator, "--generator")]
-    sizes.append(hidden_sizes(options.discriminator, "--discriminator"))
+    sizes = [layer_sizes(options.generator, "--generator")]
+    sizes.append(layer_sizes(options.discriminator, "--discriminator"))
 
     def player(layers: list[sal.Layer], inputs: int | tuple[int, ...], seed: int) -> sal.Network:
         return sal.Network(

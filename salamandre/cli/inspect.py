@@ -107,13 +107,15 @@ def _found(
     from salamandre.checks import one_of
     from salamandre.network import Network
     from salamandre.runs import UnknownRun, find_run
+    from salamandre.texts import path_of
 
     if name in models.KNOWN:
         chosen: Any = {} if weights is None else {"weights": weights}
         return models.load(name, **chosen, backend=backend), None
-    if Path(name).is_file():
-        network = Network.load(name, backend=backend)
-        return models.of_network(network, name=Path(name).stem), None
+    file = path_of(name)
+    if file.is_file():
+        network = Network.load(file, backend=backend)
+        return models.of_network(network, name=file.stem), None
     try:
         run = find_run(name, output)
     except UnknownRun as error:
@@ -127,7 +129,7 @@ def _found(
 
 
 def _test_images(model: Model, run: Run | None) -> Any:
-    """Return the first images of the test set that a run has not learned from."""
+    """Return a few images of the test set that a run has not learned from."""
     import numpy as np
 
     from salamandre.runs import test_images
@@ -135,5 +137,5 @@ def _test_images(model: Model, run: Run | None) -> Any:
     if run is None:
         return np.empty((0, *model.network.input_shape), np.float32)
     test = test_images(run)
-    pixels = test.images[:SHOWN] / np.float32(test.white)
-    return pixels.reshape(-1, *model.network.input_shape)
+    network = model.network
+    return network.backend.to_numpy(network.as_inputs(test.spread(SHOWN).images))

@@ -38,10 +38,9 @@ DATA_SET = kinds.Checked("data set", _data_set, LABELLED)
 
 
 def _conditions(value: str) -> str:
-    """Return the name of a way to conditions, or the absolute path of their folder."""
-    from salamandre.data.pairing import NAMES, conditions_folder
+    from salamandre.data.pairing import located_conditions
 
-    return value if value in NAMES else str(conditions_folder(value).absolute())
+    return located_conditions(value)
 
 
 def _ways() -> tuple[str, ...]:

@@ -19,6 +19,7 @@ from salamandre.data.arrays import Data, are_one_hot, examples
 from salamandre.data.code import code_checksum
 from salamandre.data.images import Images
 from salamandre.data.rows import Rows, mapped
+from salamandre.data.splitting import spread_rows
 from salamandre.data.transforms import Transform, visiting
 from salamandre.data.weights import example_weights
 from salamandre.inputs import Pixels, fits, shape_hint
@@ -238,8 +239,7 @@ class Source:
 
     def spread(self, count: int) -> tuple[Array, Array]:
         """Return so many examples, or all, in equal steps; transformed as :meth:`in_order`."""
-        count = min(whole("count", count), len(self))
-        rows = np.arange(count) * len(self) // count
+        rows = spread_rows(count, len(self))
         part = rows if self._on_host else self._backend.asarray(rows)
         return self._plain(part, np.random.default_rng(0))
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from salamandre import html
 from salamandre.checks import array as as_array, whole
 from salamandre.class_names import composed, listed
-from salamandre.data.splitting import chosen_rows
+from salamandre.data.splitting import chosen_rows, spread_rows
 from salamandre.told import Told
 
 SHOWN, SHOWN_IN_A_ROW = 30, 10  # images in a notebook
@@ -123,6 +123,14 @@ class Images(Told):
         """
         test = chosen_rows(self.labels, test_share, seed)
         return replace(self[~test], split="train"), replace(self[test], split="test")
+
+    def spread(self, count: int) -> Images:
+        """Return so many of the images, or all, in equal steps, as they may be in class order.
+
+        Args:
+            count: at least 1.
+        """
+        return self[spread_rows(count, len(self))]
 
     def __getitem__(self, index: Any) -> Images:
         """Return some of the images as :class:`Images`: ``test[0]``, ``test[:10]``, ``test[mask]``.

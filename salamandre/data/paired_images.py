@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from salamandre.checks import array as as_array, whole
 from salamandre.data.images import checksum
-from salamandre.data.splitting import chosen_rows
+from salamandre.data.splitting import chosen_rows, spread_rows
 from salamandre.data.transforms import Transform
 
 
@@ -128,8 +128,7 @@ class Pairs:
         Args:
             count: at least 1.
         """
-        count = min(whole("count", count), len(self))
-        return self[np.arange(count) * len(self) // count]
+        return self[spread_rows(count, len(self))]
 
     def __getitem__(self, index: Any) -> Pairs:
         """Return some of the pairs as :class:`Pairs`: ``test[0]``, ``test[:10]``, ``test[mask]``.

@@ -144,6 +144,11 @@ def conditions_folder(conditions: Any) -> Path:
     )
 
 
+def located_conditions(text: str) -> str:
+    """Return the name of a way to conditions, or the absolute path of their folder."""
+    return text if text in NAMES else str(conditions_folder(text).absolute())
+
+
 @contextmanager
 def _placed(source: str | os.PathLike[str], home: Path) -> Iterator[tuple[str | Path, str]]:
     """Give a source, archives unpacked, and the name of the data set."""

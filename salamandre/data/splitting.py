@@ -42,3 +42,9 @@ def chosen_rows(labels: NDArray[np.integer], test_share: float, seed: int) -> ND
     test = np.zeros(len(labels), bool)
     test[shuffled[rank < taken[labels[shuffled]]]] = True
     return test
+
+
+def spread_rows(count: int, length: int) -> NDArray[np.integer]:
+    """Return the numbers of so many rows of a length, or of all, in equal steps."""
+    count = min(whole("count", count), length)
+    return np.arange(count) * length // max(1, count)

@@ -100,12 +100,12 @@ class SalamandreAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, N
 
     def transform(self, X: Any) -> np.ndarray:
         """Return the codes (N, components)."""
-        check_is_fitted(self)
+        check_is_fitted(self, "network_")
         return self._through(self.encoder_, self._checked(X, reset=False))
 
     def inverse_transform(self, X: Any) -> np.ndarray:
         """Return examples (N, features) of codes (N, components)."""
-        check_is_fitted(self)
+        check_is_fitted(self, "network_")
         codes = check_array(X, dtype=[np.float32, np.float64], input_name="the codes")
         return self._through(self.decoder_, codes)
 

@@ -114,7 +114,15 @@ class NetworkEstimator(Told, BaseEstimator):
         ]
 
     def _make(self, layers: Any, loss: Loss) -> None:
-        """Make the network, for examples with the features that are known by now."""
+        """Make the network, for examples with the features that are known by now.
+
+        What learning needs is checked first, so that wrong parameters make no network.
+        """
+        for name in ("epochs", "batch_size", "patience"):
+            whole(name, getattr(self, name))
+        if self.early_stopping:
+            fraction = self.validation_fraction
+            real("validation_fraction", fraction, 0, 1, above=True, below=True)
         optimizer = copy.deepcopy(checked_part("optimizer", self.optimizer, Optimizer))
         if self.learning_rate is not None:
             optimizer.learning_rate = real("learning_rate", self.learning_rate, 0, above=True)
@@ -144,9 +152,7 @@ class NetworkEstimator(Told, BaseEstimator):
         metrics: dict[str, Any] = {}
         callbacks: list[Callback] = [ProgressBar()] if self.verbose else []
         if self.early_stopping:
-            fraction = self.validation_fraction
-            fraction = real("validation_fraction", fraction, 0, 1, above=True, below=True)
-            rows = chosen_rows(groups, fraction, self._seed)
+            rows = chosen_rows(groups, self.validation_fraction, self._seed)
             test, watched = (self._shaped(x[rows]), targets[rows]), "test_loss"
             x, targets = x[~rows], targets[~rows]
             if weights is not None:  # which count in the tests too
@@ -155,13 +161,18 @@ class NetworkEstimator(Told, BaseEstimator):
                 weights = weights[~rows]
             callbacks.append(EarlyStopping(watched, self.patience, mode="min"))
         engine = self._engine(x, targets, weights, self._seed, callbacks, test, metrics)
-        self.history_ = engine.run(whole("epochs", self.epochs))
+        self.history_ = engine.run(self.epochs)
         self.n_iter_ = len(self.history_) // engine.steps_per_epoch
+        if engine.interrupted:  # what it has learned stays, but a search must not go on
+            raise KeyboardInterrupt
 
     def _learn_once(self, x: np.ndarray, targets: np.ndarray, weights: Any) -> None:
         """Learn a data set in one epoch, after what was learned before."""
         steps = self.network_.optimizer.steps if self.network_.optimizer else 0
-        self._engine(x, targets, weights, self._seed + steps, [], None, {}).run(epochs=1)
+        engine = self._engine(x, targets, weights, self._seed + steps, [], None, {})
+        engine.run(epochs=1)
+        if engine.interrupted:
+            raise KeyboardInterrupt
 
     def _engine(
         self,
@@ -173,7 +184,7 @@ class NetworkEstimator(Told, BaseEstimator):
         test: Any,
         metrics: dict[str, Any],
     ) -> Engine:
-        size = min(whole("batch_size", self.batch_size), len(x))
+        size = min(self.batch_size, len(x))
         return Engine(
             self.network_,
             (self._shaped(x), targets),
@@ -212,6 +223,6 @@ class NetworkEstimator(Told, BaseEstimator):
 
     def _outputs(self, x: Any) -> np.ndarray:
         """Return the network's outputs (N, ...) for rows that are checked."""
-        check_is_fitted(self)
+        check_is_fitted(self, "network_")
         x = self._checked(x, reset=False)
         return self.network_.backend.to_numpy(self.network_.predict(self._shaped(x)))

@@ -125,7 +125,7 @@ class SalamandreClassifier(ClassifierMixin, NetworkEstimator):
         last = NeuronLayer(len(classes), Softmax())
         self._make([*self._hidden(self.layers), last], CrossEntropy())
         self.classes_ = classes
-        if classes.dtype.kind == "U":
+        if all(isinstance(name, str) for name in classes):
             self.network_.class_names = [str(name) for name in classes]
 
     def _weights_of(self, y: np.ndarray, weights: np.ndarray | None) -> np.ndarray | None:

@@ -36,6 +36,7 @@ from salamandre.inspection.scores import (
 from salamandre.layer import Layer
 from salamandre.layers.containers import Container, Parallel
 from salamandre.layers.normalization import BatchNorm
+from salamandre.models.model import image_shape
 from salamandre.network import Network
 
 
@@ -84,12 +85,13 @@ def saliency(
         classes: see the module. Default: the predicted ones.
         batch_size: images at a time. Default 32.
     """
-    return largest(gradient(network, images, classes, batch_size=batch_size))
+    return largest(network, gradient(network, images, classes, batch_size=batch_size))
 
 
-def largest(attributions: Array) -> Array:
-    """Return the largest absolute value over the colours: a map (N, H, W)."""
-    return abs(attributions).max(axis=1) if attributions.ndim == 4 else abs(attributions)
+def largest(network: Network, attributions: Array) -> Array:
+    """Return the largest absolute value over the colours: a map (N, H, W), of vectors (N, size)."""
+    values = abs(attributions).reshape(len(attributions), *image_shape(network))
+    return values.max(axis=1) if values.ndim == 4 else values
 
 
 def smooth_grad(
@@ -129,7 +131,7 @@ def smooth_grad(
             total += scores.gradient(noisy, classes)[1]
         return total / samples
 
-    return largest(_explained(network, images, classes, batch_size, mean))
+    return largest(network, _explained(network, images, classes, batch_size, mean))
 
 
 def integrated_gradients(

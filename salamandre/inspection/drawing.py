@@ -44,7 +44,7 @@ def draw_maps(
         titles = [above[row], *names]
         for ax, image, title in zip(own, shown, titles, strict=True):
             ax.axis("off")
-            ax.set_title(title, size=10, pad=2)
+            ax.set_title(title, size=10, pad=2, parse_math=False)
             if image is picture:
                 _show(ax, picture)
                 continue
@@ -92,7 +92,7 @@ def draw_adversarial(
         )
         for ax, (shown, title) in zip(axes[columns * row :], panels[:columns], strict=False):
             ax.axis("off")
-            ax.set_title(fitted(title, width), size=10, pad=2)
+            ax.set_title(fitted(title, width), size=10, pad=2, parse_math=False)
             _show(ax, np.clip(shown, 0, 1))
     save_figure(figure, path)
 
@@ -110,7 +110,7 @@ def draw_images(images: np.ndarray, path: Path, *, captions: Sequence[str]) -> N
     figure, axes = new_figure(WIDTH / 3, 2.3, len(images), math.ceil(len(images) / rows))
     for ax, image, caption in zip(axes, images, captions, strict=True):
         ax.axis("off")
-        ax.set_title(fitted(caption, WIDTH / 3), size=10, pad=2)
+        ax.set_title(fitted(caption, WIDTH / 3), size=10, pad=2, parse_math=False)
         _show(ax, stretched(image))
     save_figure(figure, path)
 

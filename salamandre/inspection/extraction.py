@@ -7,6 +7,7 @@ import io
 import json
 import os
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -117,9 +118,10 @@ def _recall(path: Path, count: int) -> np.ndarray | None:
 
 def _keep(rows: np.ndarray, path: Path) -> None:
     """Write features into the cache, if it can be written."""
-    if cache.writable(path.parent):
-        data = io.BytesIO()
-        np.save(data, rows)
+    data = io.BytesIO()
+    np.save(data, rows)
+    with suppress(OSError):  # else they are computed again next time
+        path.parent.mkdir(parents=True, exist_ok=True)
         write_atomically(path, data.getvalue())
 
 

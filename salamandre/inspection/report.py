@@ -24,6 +24,7 @@ from salamandre.inspection.visualisation import dream, visualise_class
 from salamandre.layers.convolution import ConvolutionalLayer
 from salamandre.layers.neuron import NeuronLayer
 from salamandre.models.model import Model
+from salamandre.texts import file_name
 
 CHANNELS = 16  # of a layer, in a picture
 LEVELS = (4, 16, 64)  # of 255, the changes of adversarial pictures: as many as are needed
@@ -55,9 +56,9 @@ class Report:
         """
         x, network = self._needed(), self.network
         maps = {"saliency": saliency(network, x), "SmoothGrad": smooth_grad(network, x)}
-        maps["integrated gradients"] = largest(integrated_gradients(network, x))
+        maps["integrated gradients"] = largest(network, integrated_gradients(network, x))
         if has_relu(network):
-            maps["guided backprop"] = largest(guided_backprop(network, x))
+            maps["guided backprop"] = largest(network, guided_backprop(network, x))
         if layer or of_kind(network, ConvolutionalLayer):
             maps["Grad-CAM"] = grad_cam(network, x, layer=layer)
         size = self.model.preprocessing.size
@@ -98,7 +99,7 @@ class Report:
                     f"at most {levels}/255"
                 )
         titles = list(zip(self._captions(x), self._captions(changed), strict=True))
-        path = self.folder / f"adversarial-{_file_name(self.model.classes[label])}.png"
+        path = self.folder / f"adversarial-{file_name(self.model.classes[label])}.png"
         draw_adversarial(self._pictures(x), self._pictures(changed), path, captions=titles)
         return path
 
@@ -117,7 +118,7 @@ class Report:
                 images.append(self._host(found))
         x = np.concatenate(images)
         asked = np.repeat(labels, 1 + len(self.inputs))
-        one = f"dream-{_file_name(self.model.classes[labels[0]])}.png"
+        one = f"dream-{file_name(self.model.classes[labels[0]])}.png"
         path = self.folder / (one if len(labels) == 1 else "dreams.png")
         draw_images(self._pictures(x), path, captions=self._captions(x, asked))
         return path
@@ -126,7 +127,7 @@ class Report:
         """Draw the pictures with more of what a layer finds in them."""
         bounds = self.model.preprocessing.bounds
         x = self._host(dream(self.network, self._needed(), layer, bounds=bounds))
-        path = self.folder / f"deep-dream-{_file_name(layer)}.png"
+        path = self.folder / f"deep-dream-{file_name(layer)}.png"
         draw_images(self._pictures(x), path, captions=self._captions(x))
         return path
 
@@ -151,14 +152,14 @@ class Report:
             count = min(CHANNELS, layer_names(network)[own].outputs)  # type: ignore[attr-defined]
             images = [self._host(neuron_image(network, own, n)) for n in range(count)]
             if images[0].ndim == 3:
-                paths.append(self.folder / f"weights-{_file_name(own)}.png")
+                paths.append(self.folder / f"weights-{file_name(own)}.png")
                 draw_sheet(np.stack(images), paths[-1])
         few = np.unique(np.linspace(0, len(convolutions) - 1, min(4, len(convolutions)), dtype=int))
         shown = [name] if name else [convolutions[i] for i in few]
         for name in shown if len(self.inputs) else ():
             y = self._host(activations(network, self.inputs, name))[:, :CHANNELS]
             if y.ndim == 4:  # a row for each picture
-                paths.append(self.folder / f"layer-{_file_name(name)}.png")
+                paths.append(self.folder / f"layer-{file_name(name)}.png")
                 draw_sheet(y.reshape(-1, 1, *y.shape[2:]), paths[-1], columns=y.shape[1])
         return paths
 
@@ -187,7 +188,3 @@ class Report:
             f"{self.model.classes[label]} {100 * row[label]:.0f}%"
             for label, row in zip(chosen, y, strict=True)
         ]
-
-
-def _file_name(name: str) -> str:
-    return "".join(c if c.isalnum() or c in ".-" else "-" for c in name)

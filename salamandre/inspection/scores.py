@@ -12,8 +12,7 @@ import numpy as np
 from salamandre import stable
 from salamandre.activations import Softmax
 from salamandre.backend import Array
-from salamandre.checks import whole
-from salamandre.inputs import checked_input
+from salamandre.checks import array, whole
 from salamandre.inspection.probes import Stand, inspecting_pass, place
 from salamandre.models.model import image_shape
 from salamandre.network import Network
@@ -92,7 +91,7 @@ def checked_images(network: Network, images: Any) -> Array:
             f"the network takes colour images {wanted}, got grey ones {shape[1:]}: repeat their "
             f"channel, np.repeat(images, 3, axis=1)"
         )
-    return checked_input(images, wanted, network.dtype, network.backend)
+    return network.as_inputs(images)
 
 
 def checked_classes(network: Network, classes: Any, images: Array) -> Array:
@@ -109,7 +108,7 @@ def checked_classes(network: Network, classes: Any, images: Array) -> Array:
     backend, count = network.backend, len(images)
     if classes is None:
         return network.predict(images, BATCH).argmax(axis=1)
-    numbers = backend.to_numpy(backend.asarray(classes))
+    numbers = backend.to_numpy(backend.asarray(array("classes", classes)))
     numbers = np.full(count, numbers) if numbers.ndim == 0 else numbers
     known = network.output_shape[0]
     if numbers.dtype.kind not in "iu" or numbers.shape != (count,):
@@ -146,8 +145,9 @@ def fitting(what: str, value: Any, network: Network) -> Array:
         ValueError: something else.
     """
     shape, image = network.input_shape, image_shape(network)
+    given = array(what, value)
     try:
-        found = network.backend.asarray(value, dtype=network.dtype)
+        found = network.backend.asarray(given, dtype=network.dtype)
         if found.ndim == len(image) > len(shape):
             found = network.backend.xp.broadcast_to(found, image).reshape(shape)
         fits = np.broadcast_shapes(found.shape, shape) == shape

@@ -94,7 +94,8 @@ def load(
         name: a name of :data:`KNOWN`.
         weights: a file (``.safetensors``, ``.pth``) or a folder; ``"published"`` for what
             ``SALAMANDRE_WEIGHTS`` names (a file or a folder), else the cache, else the internet;
-            ``None`` for random weights. Default ``"published"``, for lenet5 ``None``.
+            ``None`` for random weights, and for lenet5, of which none are published. Default
+            ``"published"``.
         classes: the names of other classes than the weights were made for; the last layer is then
             drawn at random, all others have the weights. Default: the weights' own.
         preprocessing: of pictures. Default: what the weights are known to expect.

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from salamandre.checks import array as checked_array
 from salamandre.data.modes import form_of, plain
 from salamandre.data.pictures import formats
 from salamandre.texts import path_of
@@ -124,7 +125,7 @@ def opened(picture: Any) -> Image:
             raise OSError(f"{picture} cannot be read as a picture: {error}") from None
     if isinstance(picture, Image.Image):
         return plain(picture, form_of(picture))
-    array = np.asarray(picture)
+    array = np.asarray(checked_array("the pixels of a picture", picture))
     if array.dtype != np.uint8 or array.ndim != 3 or array.shape[0] not in MODES:
         raise ValueError(
             f"a picture must be a file, a Pillow image, or pixels of type uint8 and shape "

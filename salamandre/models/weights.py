@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -135,22 +136,24 @@ def _download(file: str, home: Path, site: str) -> Path:
     """Download a published file into the cache; only a right one gets its name."""
     import pooch
 
-    target, partial = home / file, home / f"{file}.unfinished"
+    target = home / file
     fetch = pooch.HTTPDownloader(timeout=20, progressbar=_on_terminal())
     try:
         home.mkdir(parents=True, exist_ok=True)
-        fetch(site + file, str(partial), None)
+        with tempfile.TemporaryDirectory(dir=home) as own:  # other processes may be at it too
+            received = Path(own) / file
+            fetch(site + file, str(received), None)
+            checksum = pooch.file_hash(str(received), "sha256")
+            right = checksum.startswith(Path(file).stem.rpartition("-")[2])
+            if right:
+                os.replace(received, target)
     except (OSError, ValueError) as error:
-        partial.unlink(missing_ok=True)
         raise FileNotFoundError(
             f"{file} could not be downloaded from {site} ({error}): put it into a folder and name "
             f"that with {VARIABLE}, or give the file as weights (--weights)"
         ) from None
-    checksum = pooch.file_hash(str(partial), "sha256")
-    if not checksum.startswith(Path(file).stem.rpartition("-")[2]):
-        partial.unlink()
+    if not right:
         raise ValueError(f"{site}{file} sent a file whose SHA-256 is {checksum}: try again later")
-    os.replace(partial, target)
     return target
 
 

@@ -218,9 +218,11 @@ def plot_confusion(
             alpha=1 if counts[row, column] else 0.3,
         )
     angle = 45 if max(map(len, classes)) > 2 else 0
-    ax.set_xticks(range(len(classes)), classes, rotation=angle, ha="right" if angle else "center")
-    ax.set_yticks(range(len(classes)), classes)
-    ax.set(xlabel="guessed class", ylabel="true class", title=title)
+    side = "right" if angle else "center"
+    ax.set_xticks(range(len(classes)), classes, rotation=angle, ha=side, parse_math=False)
+    ax.set_yticks(range(len(classes)), classes, parse_math=False)
+    ax.set(xlabel="guessed class", ylabel="true class")
+    ax.set_title(title, parse_math=False)
     return save_figure(figure, path)
 
 

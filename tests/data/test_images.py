@@ -153,3 +153,12 @@ def test_shares_that_are_none(share):
 def test_a_split_that_would_be_empty(counts, share):
     with pytest.raises(ValueError, match=r"a share of .* leaves none to test with: give"):
         of_classes(*counts).train_test_split(share)
+
+
+def test_a_spread_part_has_all_classes_of_a_sorted_set():
+    labels = np.repeat(np.arange(4, dtype=np.uint8), 25)
+    made = images(np.zeros((100, 1, 2, 2), np.uint8), labels, tuple("abcd"))
+    assert made.spread(8).labels.tolist() == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert len(made.spread(1000)) == 100
+    with pytest.raises(ValueError, match="count must be a whole number"):
+        made.spread(0)

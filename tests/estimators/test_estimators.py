@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pickle
+import signal
 import subprocess
 import sys
 
@@ -13,6 +14,7 @@ import sklearn
 from sklearn.base import clone
 from sklearn.compose import TransformedTargetRegressor
 from sklearn.datasets import load_digits, make_blobs
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -226,3 +228,45 @@ def test_without_scikit_learn_the_way_to_install_it_is_told():
 
 def test_the_version_of_scikit_learn_is_new_enough():
     assert tuple(map(int, sklearn.__version__.split(".")[:2])) >= (1, 6)
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        {"epochs": 0},
+        {"batch_size": 0},
+        {"patience": 0},
+        {"early_stopping": True, "validation_fraction": 2.0},
+    ],
+)
+def test_wrong_parameters_make_no_network_and_keep_an_earlier_one(bad):
+    fresh = SalamandreClassifier(**{**QUICK, **bad})
+    with pytest.raises(ValueError, match=[*bad][-1]):
+        fresh.fit(X, Y)
+    with pytest.raises(NotFittedError):
+        fresh.predict(X)
+    learned = SalamandreClassifier(**QUICK).fit(X, Y)
+    before = learned.predict_proba(X)
+    with pytest.raises(ValueError):
+        learned.set_params(**bad).fit(X, Y)
+    assert np.array_equal(learned.predict_proba(X), before)
+
+
+def test_ctrl_c_ends_a_search_and_keeps_what_was_learned():
+    class Interrupting(sal.Dropout):
+        def compute(self, x, run):
+            signal.raise_signal(signal.SIGINT)
+            return super().compute(x, run)
+
+    estimator = SalamandreClassifier(layers=(4, Interrupting(0.1)), epochs=50)
+    with pytest.raises(KeyboardInterrupt):
+        estimator.fit(X, Y)
+    assert 0 < len(estimator.history_) < 50 * 4
+    with pytest.raises(KeyboardInterrupt):
+        estimator.partial_fit(X, Y)
+
+
+def test_names_of_a_pandas_column_are_kept_with_the_network():
+    y = pandas.Series(np.array(["red", "green", "blue"], object)[Y])
+    estimator = SalamandreClassifier(**QUICK).fit(X, y)
+    assert list(estimator.network_.class_names) == ["blue", "green", "red"]

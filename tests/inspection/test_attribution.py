@@ -227,3 +227,34 @@ def test_bad_input_is_refused_in_a_sentence(twins, images):
     images_out = sal.Network([sal.ConvolutionalLayer(2, 1)], (1, 3, 3))
     with pytest.raises(ValueError, match="scores of classes"):
         inspection.saliency(images_out, np.ones((1, 1, 3, 3)))
+
+
+def test_maps_of_images_in_rows_are_images_too(random):
+    """Colours of a row are three images after each other, whose largest value counts."""
+    for size, shape in ((48, (4, 4)), (16, (4, 4)), (7, (7,))):
+        network = sal.Network([sal.NeuronLayer(5, "tanh"), sal.NeuronLayer(3)], size)
+        x = random.random((2, size)).astype(np.float32)
+        slopes = abs(inspection.gradient(network, x, [0, 1]))
+        wanted = slopes.reshape(2, -1, *shape).max(axis=1)
+        np.testing.assert_array_equal(inspection.saliency(network, x, [0, 1]), wanted)
+        still = inspection.smooth_grad(network, x, [0, 1], samples=1, noise=0)
+        np.testing.assert_allclose(still, wanted, rtol=1e-5)
+
+
+def test_pixels_are_scaled_as_the_network_has_learned_them():
+    """White of the embedded digits is 16."""
+    train, _ = sal.data.load("digits")
+    network = sal.Network([sal.NeuronLayer(10, "softmax")], 64, "cross_entropy", sal.SGD())
+    sal.Engine(network, train).run(1)
+    pixels = train[:5].images
+    scaled = pixels.reshape(5, 64) / np.float32(16)
+    found, wanted = (inspection.activations(network, x, "0") for x in (pixels, scaled))
+    np.testing.assert_array_equal(found, wanted)
+    np.testing.assert_allclose(wanted, network.predict(pixels), rtol=1e-6)
+
+
+def test_masked_classes_are_refused(random):
+    network = sal.Network([sal.NeuronLayer(3)], 4)
+    classes = np.ma.masked_array([0, 1], [True, False])
+    with pytest.raises(ValueError, match="classes are a masked array"):
+        inspection.saliency(network, random.random((2, 4)), classes)

@@ -101,3 +101,12 @@ def test_features_of_picture_files(network, random, tmp_path):
 def test_an_unknown_layer_is_told_the_nearest(network):
     with pytest.raises(ValueError, match="no layer 'relu7', did you mean 'relu6'"):
         inspection.features(network, np.ones((1, 1, 5, 5)), "relu7")
+
+
+def test_features_are_returned_where_the_cache_is_full(network, monkeypatch, tmp_path):
+    def full(path, content):
+        raise OSError(28, "No space left on device", str(path))
+
+    monkeypatch.setattr("salamandre.inspection.extraction.write_atomically", full)
+    images = np.zeros((2, *network.input_shape))
+    assert len(inspection.features(network, images, "conv", cache_dir=tmp_path)) == 2

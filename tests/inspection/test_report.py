@@ -67,3 +67,12 @@ def test_dreams_of_a_class_follow_each_other(model, monkeypatch, tmp_path):
     model.network.load_tensors({"1.weights": np.zeros((2, 16)), "1.bias": np.array([0, -2.0])})
     report.dream("light")
     assert found == ["light 12%"] * 3  # exp(-2) of 1 + exp(-2): the class that was asked for
+
+
+def test_names_that_a_file_cannot_have_get_files_of_their_own(tmp_path):
+    names = ["a b", "a-b", "$\\foo$ " + 300 * "x"]
+    network = sal.Network([sal.Flatten(), sal.NeuronLayer(3, sal.Softmax())], (1, 4, 4))
+    model = models.of_network(network, names)
+    report = inspection.Report(model, model.prepare(np.zeros((1, 1, 4, 4), np.uint8)), tmp_path)
+    paths = {report.adversarial(name, steps=1) for name in names}
+    assert len(paths) == 3 and all(path.is_file() for path in paths)

@@ -68,7 +68,8 @@ def test_pictures_are_written(tmp_path):
     images = np.random.default_rng(0).random((5, 1, 4, 4))
     plots.plot_images(images, tmp_path / "grey.png", captions=list("abcde"), title="t")
     plots.plot_images(np.repeat(images, 3, axis=1), tmp_path / "colour.png", ink=True)
-    plots.plot_confusion(np.diag([3, 4, 0]), ["a", "b", "c"], tmp_path / "confusion.png")
+    names = ["a", "b", "$\\foo$"]  # which is no formula
+    plots.plot_confusion(np.diag([3, 4, 0]), names, tmp_path / "confusion.png")
     band = np.ones(3), np.zeros(3), np.full(3, 2)
     plots.plot_bands([1, 2, 3], {"a": band}, tmp_path / "band.png", xlabel="x", ylabel="y")
     for name in ("grey", "colour", "confusion", "band"):

@@ -131,10 +131,10 @@ def encode(value: Any) -> Any:
     if isinstance(value, Component):
         arguments = {name: encode(argument) for name, argument in value.checked_config().items()}
         return {"class": f"{value.kind}.{type(value).__name__}", **arguments}
-    if isinstance(value, (list, tuple)):
+    if isinstance(value, (list, tuple, range)):
         return [encode(item) for item in value]
-    if isinstance(value, np.generic):
-        return value.item()
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     raise TypeError(

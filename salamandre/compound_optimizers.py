@@ -24,14 +24,15 @@ class Muon(Optimizer):
     √(max(1, outputs / inputs)) (Jordan et al. 2024, "Muon: an optimizer for hidden layers").
 
     The matrices are the weights of hidden layers, those of a convolution as (outputs, inputs ·
-    window). Embeddings, the last layer, biases and scales learn by another optimizer.
+    window), of a transposed one as (inputs, outputs · window). Embeddings, the last layer, biases
+    and scales learn by another optimizer.
 
     Args:
         learning_rate: η. Default 0.02.
         beta: β in [0, 1). Default 0.95.
         decay: each matrix is multiplied by 1 - η decay first. Default 0.
         others: of all that is no such matrix. Default ``AdamW(0.001)``; it has a rate of its own.
-        options: of the matrices, see :class:`Optimizer`.
+        options: of the matrices, see :class:`Optimizer`; all gradients are clipped together.
     """
 
     slots = ("velocity",)

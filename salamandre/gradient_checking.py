@@ -193,11 +193,13 @@ def _differences(energy: Callable[[], float], array: Any, step: float) -> np.nda
     result = np.empty(array.shape)
     for index in np.ndindex(*array.shape):
         value = float(array[index])
-        array[index] = value + step
-        high = energy()
-        array[index] = value - step
-        low = energy()
-        array[index] = value
+        try:
+            array[index] = value + step
+            high = energy()
+            array[index] = value - step
+            low = energy()
+        finally:  # also after Ctrl-C
+            array[index] = value
         result[index] = (high - low) / (2 * step)
     return result
 
@@ -207,11 +209,13 @@ def _difference_along(
 ) -> float:
     """Return the derivative of E along a direction of the array by centred differences."""
     kept = array + 0
-    array[...] = kept + step * direction
-    high = energy()
-    array[...] = kept - step * direction
-    low = energy()
-    array[...] = kept
+    try:
+        array[...] = kept + step * direction
+        high = energy()
+        array[...] = kept - step * direction
+        low = energy()
+    finally:
+        array[...] = kept
     return (high - low) / (2 * step)
 
 

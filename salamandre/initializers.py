@@ -24,6 +24,11 @@ class Initializer(Component, abstract=True):
 
 def fans(shape: tuple[int, ...]) -> tuple[int, int]:
     """Return how many inputs an output sees and how many outputs an input feeds."""
+    if len(shape) < 2:
+        raise ValueError(
+            f"weights of two axes or more are drawn by their inputs and outputs, got the shape "
+            f"{shape}: use Zeros(), Constant(), Gaussian() or Uniform()"
+        )
     receptive = math.prod(shape[2:])
     return shape[1] * receptive, shape[0] * receptive
 
@@ -130,9 +135,10 @@ class Identity(Initializer):
 class Dirac(Initializer):
     """The first outputs of a convolution are its inputs, each unchanged, times gain.
 
-    1 in the middle of the window of w[i, i], 0 elsewhere (Zagoruyko and Komodakis 2017,
-    "DiracNets", section 2). The outputs beyond the number of inputs are drawn as for rectifiers,
-    so that they differ (Jordan 2024, "94% on CIFAR-10 in 3.29 seconds", section 3.3).
+    1 in the middle of the window of w[i, i], of even ones before it, 0 elsewhere (Zagoruyko and
+    Komodakis 2017, "DiracNets", section 2). The outputs beyond the number of inputs are drawn as
+    for rectifiers, so that they differ (Jordan 2024, "94% on CIFAR-10 in 3.29 seconds", section
+    3.3).
 
     Args:
         gain: Default 1.
@@ -144,7 +150,7 @@ class Dirac(Initializer):
     def draw(self, random: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
         """Return weights (outputs, inputs, ...)."""
         weights = He().draw(random, shape)
-        middle = tuple(side // 2 for side in shape[2:])
+        middle = tuple((side - 1) // 2 for side in shape[2:])
         weights[: shape[1]] = 0
         for i in range(min(shape[:2])):
             weights[(i, i, *middle)] = self.gain

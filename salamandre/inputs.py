@@ -173,7 +173,10 @@ def _checked_array(
     if len(x) == 0:
         raise ValueError(f"expected at least one example, got an empty batch {x.shape}")
     if finite and not backend.all_finite(x):
-        raise ValueError("the inputs hold NaN or infinity: clean them first")
+        held = np.dtype(dtype)
+        raise ValueError(
+            f"the inputs hold NaN or infinity, or more than {held} can hold: clean them first"
+        )
     return x
 
 
@@ -222,11 +225,19 @@ def example_count(x: Any) -> int:
     return len(x[0] if isinstance(x, tuple) else x)
 
 
+def _numbers(what: str, values: Any) -> Any:
+    """Return values as an array of real numbers."""
+    found = array(what, values)
+    if found.dtype.kind not in "fiub":
+        raise ValueError(f"{what} must be numbers, got dtype {found.dtype}")
+    return found
+
+
 def checked_gradient(dy: Any, shape: Shape | None, dtype: Any, backend: Backend) -> Array:
     """Return dE/dy for outputs of ``shape``, which is ``None`` before there are any."""
     if shape is None:
         raise RuntimeError("backprop needs a compute before it: call compute(x) first")
-    dy = backend.asarray(array("the gradients", dy), dtype=dtype)
+    dy = backend.asarray(_numbers("the gradients", dy), dtype=dtype)
     if dy.shape != shape:
         raise ValueError(
             f"backprop expects dy of the latest outputs' shape {shape}, got {dy.shape}"
@@ -244,7 +255,7 @@ def checked_weights(
     Raises:
         ValueError: not one finite number of at least 0 for each example.
     """
-    weights = backend.asarray(array("the weights", weights), dtype=dtype)
+    weights = backend.asarray(_numbers("the weights", weights), dtype=dtype)
     if weights.shape != (count,):
         raise ValueError(
             f"weights must be one number for each of the {count} examples, got shape "

@@ -49,7 +49,8 @@ class Loss(Component, abstract=True):
         given = array("the targets", target)
         if given.dtype.kind not in "fiub":
             raise ValueError(f"the targets must be real numbers, got dtype {given.dtype}")
-        target = backend.asarray(given, dtype=dtype)
+        with np.errstate(over="ignore"):  # what is too large is found infinite below
+            target = backend.asarray(given, dtype=dtype)
         if target.ndim == 1 and y_shape == (len(target), 1):
             target = target.reshape(-1, 1)
         if target.shape != y_shape:
@@ -58,7 +59,10 @@ class Loss(Component, abstract=True):
                 f"got {target.shape}"
             )
         if not backend.all_finite(target):
-            raise ValueError("the targets hold NaN or infinity: clean them first")
+            raise ValueError(
+                f"the targets hold NaN or infinity, or more than {np.dtype(dtype)} can hold: "
+                f"clean them first"
+            )
         return target
 
     def require_weights(self) -> None:

@@ -208,7 +208,7 @@ class Optimizer(Component, abstract=True):
 
     def clip(self, gradients: Array) -> None:
         """Clip a vector of gradients as the options say."""
-        if self.clip_value is None and self.clip_norm is None:
+        if (self.clip_value is None and self.clip_norm is None) or not gradients.size:
             return
         assert self._backend is not None
         xp = self._backend.xp

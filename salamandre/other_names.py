@@ -47,7 +47,7 @@ INSTEAD = {
     **dict.fromkeys(("dropout2d", "spatialdropout2d"), "Dropout(rate, channels=True)"),
     **dict.fromkeys(("unflatten", "view"), "Reshape(shape)"),
     **dict.fromkeys(("concatenate", "concat", "modulelist"), "Parallel(branches)"),
-    **dict.fromkeys(("add", "residual", "resnetblock"), "Skip(layers)"),
+    **dict.fromkeys(("add", "residual", "resnetblock"), "Skip(layers, 'add')"),
     **dict.fromkeys(("input", "inputlayer"), "the input_shape of a Network"),
     **dict.fromkeys(("model", "module", "nn", "keras", "mlp"), _NETWORK),
     **dict.fromkeys(("trainer", "learner", "fit", "train", "compile"), _ENGINE),

@@ -84,7 +84,7 @@ class FlatVectors(Sequential, abstract=True):
             self.allocate()
             still = [p.rstrip(".") for p, layer in self.walk(shared=False) if not layer.trainable]
             self.freeze(*frozen, *still)
-        except ValueError:
+        except BaseException:  # also what a user's own layer or initializer raises
             self._unbuild(len(self.children) - 1)
             raise
 
@@ -170,7 +170,8 @@ class FlatVectors(Sequential, abstract=True):
             if id(layer) in by_hand or not layer.claims("adds_gradients")
         )
         self.gate = Gate()
-        self.owners = self._find_owners()
+        #: Whose gates a look takes, in an order that is the same for all who share them.
+        self.owners = sorted(self._find_owners(), key=id)
 
     def declarations(self) -> Declarations:
         """Return the name, slice, layer and declaration of each parameter, in order."""

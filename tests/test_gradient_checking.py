@@ -108,3 +108,20 @@ def test_several_inputs_and_frozen_parts(random):
     network = sal.Network(layers, [(3,), (2,)], dtype="float64", frozen="0.0")
     report = gradient_check(network, x)
     assert report and report.errors.keys() == {"x[0]", "x[1]", "0.1.weights", "0.1.bias"}
+
+
+def test_ctrl_c_leaves_the_network_as_it_was():
+    class Interrupted(sal.Tanh):
+        calls = 0
+
+        def compute(self, x, ctx):
+            Interrupted.calls += 1
+            if Interrupted.calls == 20:  # a parameter is displaced then
+                raise KeyboardInterrupt
+            return super().compute(x, ctx)
+
+    network = sal.Network([sal.NeuronLayer(3), Interrupted()], 4, dtype="float64")
+    before = network.parameters.copy()
+    with pytest.raises(KeyboardInterrupt):
+        gradient_check(network, X)
+    assert np.array_equal(network.parameters, before)

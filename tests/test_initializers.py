@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import salamandre as sal
 from salamandre import initializers as init
 
 SHAPE = (400, 300)
@@ -75,3 +76,21 @@ def test_mistakes():
     ):
         with pytest.raises(ValueError, match=message):
             call()
+
+
+@pytest.mark.parametrize("kernel", [1, 2, 3, 4, (2, 5)])
+def test_dirac_passes_images_on_whatever_the_window(kernel):
+    network = sal.Network(
+        [sal.ConvolutionalLayer(2, kernel, padding="same", initializer=init.Dirac())], (2, 6, 6)
+    )
+    x = np.random.default_rng(0).normal(size=(3, 2, 6, 6)).astype(np.float32)
+    assert np.allclose(network.predict(x), x, atol=1e-6)
+
+
+def test_a_layer_whose_values_cannot_be_drawn_can_be_used_again():
+    layer = sal.NeuronLayer(3, bias_initializer=init.He())
+    for _ in range(2):
+        with pytest.raises(
+            ValueError, match=r"two axes or more .* got the shape \(3,\): use Zeros"
+        ):
+            sal.Network([layer], 4)

@@ -75,3 +75,24 @@ def test_bad_batches_change_nothing(x, labels, message):
 def test_large_finite_inputs_are_no_error():
     network = sal.Network([sal.NeuronLayer(3, sal.Tanh())], 4)
     assert np.isfinite(network.compute(HUGE)).all()
+
+
+def test_gradients_and_weights_must_be_real_numbers():
+    network = sal.Network([sal.NeuronLayer(2)], 3, sal.MeanSquaredError(), sal.SGD())
+    network.compute(np.zeros((4, 3)))
+    for bad in (np.ones((4, 2)) * 1j, np.full((4, 2), "a")):
+        with pytest.raises(ValueError, match="the gradients must be numbers, got dtype"):
+            network.backprop(bad)
+    before = network.parameters.copy()
+    for bad in (np.ones(4) * 1j, ["a"] * 4):
+        with pytest.raises(ValueError, match="the weights must be numbers, got dtype"):
+            network.learn(np.zeros((4, 3)), np.ones((4, 2)), weights=bad)
+    assert np.array_equal(network.parameters, before)
+
+
+def test_numbers_that_the_precision_cannot_hold_are_told():
+    network = sal.Network([sal.NeuronLayer(2)], 3, sal.MeanSquaredError(), sal.SGD())
+    with pytest.raises(ValueError, match="or more than float32 can hold"):
+        network.predict(np.full((1, 3), 1e39))
+    with pytest.raises(ValueError, match="or more than float32 can hold"):
+        network.learn(np.zeros((1, 3)), np.full((1, 2), 1e39))

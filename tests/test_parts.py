@@ -260,3 +260,13 @@ def test_parts_of_games(base, methods, message):
     discriminator = sal.Network([sal.NeuronLayer(1)], 4, optimizer=sal.Adam())
     with pytest.raises(TypeError, match=message):
         sal.GanGame(generator, discriminator, np.zeros((8, 4)), batch_size=4, **options).play(1)
+
+
+def test_arguments_that_are_arrays_or_ranges_are_saved(tmp_path):
+    layers = [sal.NeuronLayer(np.array(12)), sal.Reshape(np.array([3, 2, 2])), sal.Flatten()]
+    network = sal.Network([*layers, sal.Reshape(range(3, 5))], 4, None, sal.SGD(np.array(0.1)))
+    network.save(tmp_path / "net.safetensors")
+    loaded = sal.Network.load(tmp_path / "net.safetensors")
+    x = np.ones((2, 4), np.float32)
+    assert np.array_equal(loaded.predict(x), network.predict(x))
+    assert loaded.optimizer.learning_rate == 0.1

@@ -224,3 +224,13 @@ def test_a_network_with_a_shared_part_is_loaded_on_its_backend(tmp_path):
         loaded = sal.Network.load(tmp_path / "net", backend=name)
         wanted = sal.get_backend(name).name
         assert [network.backend.name for network in loaded.owners] == [wanted, wanted]
+
+
+def test_networks_that_share_in_another_order_do_not_wait_for_each_other():
+    """A look takes the gates of all networks; in another order two threads would wait for ever."""
+    first, second = encoder(), encoder()
+    one, two = (
+        sal.Network(list(parts), 4, dtype="float64") for parts in ((first, second), (second, first))
+    )
+    shared = [[n for n in network.owners if n is not network] for network in (one, two)]
+    assert shared[0] == shared[1] and len(shared[0]) == 2

@@ -10,7 +10,7 @@ from salamandre.backend import get_backend
 from salamandre.checks import shortened
 from salamandre.class_names import checked_names
 from salamandre.component import decode, encode
-from salamandre.inputs import BYTES, checked_pixels
+from salamandre.inputs import checked_pixels
 from salamandre.layer import Layer, Shape
 from salamandre.layers.checks import checked_output_shape
 from salamandre.layers.conditional import ConditionalBatchNorm
@@ -59,7 +59,7 @@ def import_onnx(path: str | os.PathLike[str], output: str | None = None, **optio
         layers, _ = chains.between(start, graph.output(output), shape)
         network = _network(layers, shape, chains.arrays, options)
         network.class_names = checked_names(chains.class_names or graph.described("class_names"))
-        network.pixels = checked_pixels(graph.described("pixels") or BYTES)
+        network.pixels = checked_pixels(graph.described("pixels") or graph.pixels(start))
     except Exception as error:  # of protocol buffers, of ONNX's checks, of layers that do not fit
         text = shortened(error) or type(error).__name__
         raise ValueError(f"{path} cannot be imported: {text}") from error

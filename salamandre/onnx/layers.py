@@ -47,7 +47,7 @@ def layer_of(node: Node, shape: Shape) -> Found:
     try:
         return LAYERS[node.kind](node, shape)
     except (ValueError, KeyError, IndexError, TypeError) as error:
-        if node.name in str(error):
+        if f"its node {node.name!r}" in str(error):
             raise
         raise node.refuse(f"is no layer: {error}") from error
 
@@ -106,7 +106,16 @@ def _gemm(node: Node, shape: Shape) -> Found:
     if (said["alpha"], said["beta"], said["transA"]) != (1, 1, 0):
         raise node.refuse("scales or transposes its input, a NeuronLayer does not")
     weights = node.constant(1)
-    return _neurons(weights if said.get("transB") else weights.T, node.constant(2))
+    weights, bias = weights if said.get("transB") else weights.T, node.constant(2)
+    if bias is not None and bias.shape not in (
+        (),
+        (1,),
+        (1, 1),
+        (len(weights),),
+        (1, len(weights)),
+    ):
+        raise node.refuse(f"adds numbers {bias.shape}, a NeuronLayer adds one to each output")
+    return _neurons(weights, bias)
 
 
 def _product(node: Node, shape: Shape) -> Found:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from salamandre.checks import one_of
+from salamandre.inputs import BYTES, Pixels
 from salamandre.layer import Layer
 
 Arrays = Mapping[str, np.ndarray]
@@ -148,6 +149,13 @@ class FoundGraph:
         if not sizes or any(size.dim_value < 1 for size in sizes):
             raise ValueError(f"it does not say the shape of {name!r}: export it with fixed shapes")
         return tuple(size.dim_value for size in sizes)
+
+    def pixels(self, name: str) -> Pixels:
+        """Return how images of bytes are scaled for a value: bytes stay as they are."""
+        import onnx
+
+        takes_bytes = self._types[name].tensor_type.elem_type == onnx.TensorProto.UINT8
+        return Pixels(255, 0.0, 255.0) if takes_bytes else BYTES
 
     def table(self, name: str) -> np.ndarray:
         """Return the array (classes, ...) of which a value is the rows that the labels choose."""

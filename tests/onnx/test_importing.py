@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from onnx_files import alike, alive, run
+from onnx import TensorProto, helper, numpy_helper
+from onnx_files import alike, alive, node, run, write
 from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -215,3 +216,33 @@ if __name__ == "__main__":  # needs the package onnxscript
     exported_by_pytorch(module, (2, 8, 8), FIXTURES / "pytorch-dynamo.onnx", dynamo=True)
     x = np.random.default_rng(0).normal(size=(5, 2, 8, 8)).astype(np.float32)
     np.savez(FIXTURES / "pytorch-dynamo.npz", x=x, y=module(torch.tensor(x)).detach().numpy())
+
+
+def test_a_file_that_takes_bytes_is_given_them_as_they_are(tmp_path, random):
+    """It scales them itself."""
+    nodes = [
+        helper.make_node("Cast", ["x"], ["numbers"], to=TensorProto.FLOAT),
+        helper.make_node("MatMul", ["numbers", "w"], ["y"]),
+    ]
+    weights = random.normal(size=(4, 3)).astype(np.float32) / 255
+    graph = helper.make_graph(
+        nodes,
+        "bytes",
+        [helper.make_tensor_value_info("x", TensorProto.UINT8, ["N", 4])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["N", 3])],
+        [numpy_helper.from_array(weights, "w")],
+    )
+    opsets = [helper.make_opsetid("", 17)]
+    model = helper.make_model(graph, opset_imports=opsets, ir_version=8)
+    (tmp_path / "bytes.onnx").write_bytes(model.SerializeToString())
+    x = random.integers(0, 256, (5, 4)).astype(np.uint8)
+    found = sal.import_onnx(tmp_path / "bytes.onnx").predict(x)
+    alike(found, run(tmp_path / "bytes.onnx", x))
+
+
+def test_numbers_that_are_added_to_examples_are_no_bias(tmp_path):
+    """One for each row of a batch of three, not for each of three outputs."""
+    arrays = {"w": np.eye(4)[:, :3], "c": np.ones((3, 1))}
+    write(tmp_path / "gemm.onnx", [node("Gemm", "x", "w", "c")], arrays)
+    with pytest.raises(ValueError, match=r"adds numbers \(3, 1\), a NeuronLayer adds one to each"):
+        sal.import_onnx(tmp_path / "gemm.onnx")

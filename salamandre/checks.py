@@ -98,7 +98,8 @@ def array(what: str, values: Any) -> Any:
             is no array at all.
     """
     if type(values) is np.ndarray and values.dtype.kind != "O":  # nearly always
-        return values
+        # Compiled loops take no numbers whose bytes are in another order than the machine's.
+        return values if values.dtype.isnative else values.astype(values.dtype.newbyteorder("="))
     parts = values if isinstance(values, (list, tuple)) else ()
     if any(hasattr(part, "mask") and hasattr(part, "filled") for part in (values, *parts)):
         # What is masked would be computed with.

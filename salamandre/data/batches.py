@@ -109,7 +109,7 @@ class Source:
             found, network.output_shape[-1], class_weights, sample_weights
         )
         if self.pixels is None and not mapped(inputs):
-            inputs = inputs.astype(self._dtype, copy=False)
+            inputs = _held(inputs, self._dtype)
         # Transforms run on the host; without one the data goes to the device once.
         in_files = self._in_files or isinstance(targets, Rows)
         self._on_host = transform is not None or in_files
@@ -118,7 +118,7 @@ class Source:
         if self.reconstructed:
             targets = self._inputs
         self._targets = targets if isinstance(targets, Rows) else keep(targets)
-        self._weights = None if self.weights is None else keep(self.weights.astype(self._dtype))
+        self._weights = None if self.weights is None else keep(_near_one(self.weights, self._dtype))
 
     def _tried(self, transform: Transform, inputs: np.ndarray) -> np.ndarray:
         """Return some inputs as a transform makes them, and look whether it has scaled pixels.
@@ -145,8 +145,8 @@ class Source:
         # scaled to mean 0 and standard deviation 1, it has at most some units.
         if self.pixels is None or changed.dtype.kind != "f" or highest < self.pixels.white / 4:
             return changed
-        low, high = float(changed.min()), float(changed.max())
-        if max(-low, high) <= self.pixels.white / 50:
+        low, high, white = float(changed.min()), float(changed.max()), self.pixels.white
+        if max(-low, high) <= max(white / 50, min(1.0, white / 4)):  # white may be only 16
             if low < 0 or high > 1:
                 raise ValueError(
                     f"the transform makes values in {low:.3g}..{high:.3g} of pixels in "
@@ -330,3 +330,21 @@ def _prefetched(items: Iterable[Item], depth: int) -> Iterator[Item]:
             yield item
     finally:
         pool.shutdown(cancel_futures=True)
+
+
+def _held(inputs: np.ndarray, dtype: Any) -> np.ndarray:
+    """Return finite inputs in a network's precision, or raise ValueError if it cannot hold them."""
+    with np.errstate(over="ignore"):
+        held = inputs.astype(dtype, copy=False)
+    if held.dtype.itemsize < inputs.dtype.itemsize and not np.isfinite(held).all():
+        largest = np.abs(inputs).max()
+        raise ValueError(
+            f"the inputs of the data set reach {largest:.3g}, which {held.dtype} cannot hold: "
+            f"scale them, or make the network with dtype='float64'"
+        )
+    return held
+
+
+def _near_one(weights: np.ndarray, dtype: Any) -> np.ndarray:
+    """Return weights times a power of 2 so that the largest is near 1, whatever their unit."""
+    return np.ldexp(weights, -np.frexp(weights.max())[1]).astype(dtype)

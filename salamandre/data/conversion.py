@@ -125,6 +125,8 @@ def with_channels(images: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]
     """Return images (N, C, H, W) with 1 or 3 channels; grey is the luminance of colours."""
     if images.shape[1] == channels:
         return images
+    if images.shape[1] not in (1, 3):
+        raise ValueError(f"only grey and colour images can be converted, got {images.shape[1:]}")
     if channels == 3:
         return np.repeat(images, 3, axis=1)
     grey = np.empty((len(images), 1, *images.shape[2:]), np.uint8)

@@ -45,6 +45,11 @@ def example_weights(
         labels = targets.argmax(axis=1) if are_one_hot(targets) else targets.reshape(-1)
         if len(labels) != len(targets) or labels.dtype.kind not in "iu":
             raise ValueError("class_weights need targets that are labels or one-hot")
+        known = max(classes, 2)
+        if labels.min() < 0 or labels.max() >= known:
+            raise ValueError(
+                f"labels must lie in 0..{known - 1}, got {labels.min()}..{labels.max()}"
+            )
         of_class = _by_class(class_weights, labels, found.class_names, classes)[labels]
         weights = of_class if weights is None else weights * of_class
     if weights is not None and not weights.any():

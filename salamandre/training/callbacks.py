@@ -100,7 +100,7 @@ class Curves(Callback):
 
     def on_start(self, run: Loop) -> None:
         """Write the history so far."""
-        self._rows = self._records = 0
+        self._rows, self._records = 0, -1
         self._drawn = time.monotonic()
         self.on_step(run)
 
@@ -115,7 +115,11 @@ class Curves(Callback):
                 file.write(history.to_csv(rows))
         self._rows = len(history)
         if len(history.records) != self._records:
-            write_atomically(self.folder / "metrics.csv", history.records_csv().encode())
+            records = self.folder / "metrics.csv"
+            if history.records:
+                write_atomically(records, history.records_csv().encode())
+            else:
+                records.unlink(missing_ok=True)  # of a run before this one
             self._records = len(history.records)
         if time.monotonic() - self._drawn > REDRAWN:
             self._draw(run)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Annotated, Any
 
@@ -56,6 +57,15 @@ class State:
                 arrays[f"{who}/{name}"] = array
         return {**arrays, **self.arrays}
 
+    @contextmanager
+    def changing(self) -> Iterator[None]:
+        """Keep other threads, which may predict, from seeing half of a change."""
+        owners = {owner for network in self.networks.values() for owner in network.owners}
+        with ExitStack() as gates:
+            for owner in sorted(owners, key=id):  # in the order of all others who take several
+                gates.enter_context(owner.gate)
+            yield
+
     def all_streams(self) -> dict[str, RandomStream]:
         """Return all random streams by name."""
         return {**{who: network.random for who, network in self.networks.items()}, **self.streams}
@@ -84,9 +94,10 @@ class Snapshot:
             for who, (optimizer, *_) in self._learned.items()
             if state.networks[who].optimizer is not optimizer
         )
-        for name, array in state.all_arrays().items():
-            if not name.startswith(later):
-                array[...] = self._arrays[name]
+        with state.changing():
+            for name, array in state.all_arrays().items():
+                if not name.startswith(later):
+                    array[...] = self._arrays[name]
         for name, stream in state.all_streams().items():
             stream.state = self._streams[name]
         for optimizer, steps, schedule in self._learned.values():
@@ -179,8 +190,9 @@ def read_checkpoint(
         ]
         arrays = _arrays(state, tensors)
     # Nothing has changed so far, and nothing can fail from here on.
-    for array, values in arrays:
-        array[...] = values
+    with state.changing():
+        for array, values in arrays:
+            array[...] = values
     for optimizer, learned in optimizers:
         assert optimizer is not None
         optimizer.steps, optimizer.schedule = learned

@@ -92,6 +92,11 @@ class Engine(Loop):
         checked_part("network", network, Network)
         if network.loss is None or network.optimizer is None:
             raise ValueError(f"an Engine needs a Network with {NEEDS}")
+        if network.classes:
+            raise ValueError(
+                "an Engine gives no labels to conditional layers: take steps yourself, "
+                "network.learn(x, target, labels=...), or play a game"
+            )
         self.network = network
         self.batch_size = whole("batch_size", batch_size)
         share = group.equal_share(self.batch_size)

@@ -76,7 +76,7 @@ def fit(
         train, validation_data = split(train, share, seed)
     shown = [EpochLines() if verbose == 2 else ProgressBar()] if verbose else []
     watching = [*checked_callbacks(callbacks), *shown]
-    count = len(train[0]) if isinstance(train, tuple) else len(train)
+    count = len(train[0]) if isinstance(train, (tuple, list)) else len(train)
     engine = Engine(
         network,
         train,

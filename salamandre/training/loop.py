@@ -127,9 +127,10 @@ class Loop(Told):
 
         Raises:
             ValueError: a metric has the name of another entry; nothing is recorded.
+            TypeError: a metric is no number.
         """
         require_free(metrics)
-        values = {name: float(value) for name, value in {**others, **metrics}.items()}
+        values = {name: _number(name, value) for name, value in {**others, **metrics}.items()}
         record = {self.unit: self.step, **values, "seconds": round(self.seconds, 3)}
         self.history.records.append(record)
         for callback in self._watchers:
@@ -332,3 +333,10 @@ class Loop(Told):
             path, self._state(), self.unit
         )
         self._resumed = True
+
+
+def _number(name: str, value: Any) -> float:
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        raise TypeError(f"the metric {name!r} must be a number, got {value!r}") from None

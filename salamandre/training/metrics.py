@@ -104,13 +104,13 @@ def named_metrics(metrics: Any, from_logits: bool = False) -> dict[str, Metric]:
         from_logits: whether one output is a logit, which is 0 where a probability is ½.
 
     Raises:
-        ValueError: an unknown name.
+        ValueError: an unknown name, or one that a table cannot hold.
         TypeError: no function.
     """
     if isinstance(metrics, str) or not isinstance(metrics, Iterable):
         metrics = [metrics]
     if not isinstance(metrics, Mapping):
-        metrics = {m if isinstance(m, str) else getattr(m, "__name__", repr(m)): m for m in metrics}
+        metrics = {m if isinstance(m, str) else _name_of(m): m for m in metrics}
     found: dict[str, Metric] = {}
     for name, metric in metrics.items():
         if isinstance(metric, str):
@@ -121,5 +121,14 @@ def named_metrics(metrics: Any, from_logits: bool = False) -> dict[str, Metric]:
             raise TypeError(
                 f"metrics must be functions of (outputs, targets) or names, got {metric!r}"
             )
+        if {*',"\r\n'} & {*str(name)}:
+            raise ValueError(f"a metric's name cannot hold commas, quotes or lines, got {name!r}")
         found[name] = metric
     return found
+
+
+def _name_of(metric: Any) -> str:
+    """Return the name of a function, of what a partial one is of, or of an object's class."""
+    while isinstance(metric, partial):
+        metric = metric.func
+    return str(getattr(metric, "__name__", type(metric).__name__))

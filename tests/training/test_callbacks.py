@@ -320,3 +320,17 @@ def test_a_checkpoint_of_a_metric_that_nothing_records(tmp_path):
         sal.Checkpoint(tmp_path / "best", best="beauty")
     with pytest.raises(ValueError, match="Checkpoint watches 'frechet', which the records lack"):
         engine(callbacks=[sal.Checkpoint(tmp_path / "best", best="frechet")]).run(1)
+
+
+def test_metrics_of_a_run_before_this_one_are_not_left_in_its_folder(tmp_path):
+    seen = []
+
+    class Look(sal.Callback):
+        every = sal.Steps(1)
+
+        def on_step(self, run):
+            seen.append((tmp_path / "metrics.csv").exists())
+
+    for _ in range(2):
+        engine(callbacks=[sal.Curves(tmp_path), Look()]).run(1)
+        assert (tmp_path / "metrics.csv").exists() and not any(seen)

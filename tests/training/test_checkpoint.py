@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import math
 import pickle
+import threading
 
 import numpy as np
 import pytest
@@ -249,3 +250,22 @@ def test_equal_runs_write_equal_bytes(tmp_path):
     again.resume(tmp_path / "a")
     again.save(tmp_path / "b")
     assert (tmp_path / "a").read_bytes() == (tmp_path / "b").read_bytes()
+
+
+def test_nobody_sees_half_of_a_state_that_is_restored():
+    """Who predicts meanwhile keeps writers out; they wait for it."""
+    run = sal.Engine(
+        sal.Network([sal.NeuronLayer(2)], 3, sal.MeanSquaredError(), sal.Adam()),
+        (np.ones((8, 3)), np.ones((8, 2))),
+    )
+    snapshot = run.snapshot()
+    run.run(1)
+    after = run.network.parameters.copy()
+    restoring = threading.Thread(target=run.restore, args=(snapshot,), daemon=True)
+    run.network.gate.begin_reading()
+    restoring.start()
+    restoring.join(0.2)
+    assert restoring.is_alive() and np.array_equal(run.network.parameters, after)
+    run.network.gate.end_reading()
+    restoring.join(10)
+    assert not restoring.is_alive() and not np.array_equal(run.network.parameters, after)

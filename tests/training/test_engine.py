@@ -30,6 +30,11 @@ def plain():
     return sal.Network(layers, 6, sal.CrossEntropy(), sal.Adam(0.01))
 
 
+def conditional():
+    layers = [sal.Embedding(3), sal.NeuronLayer(2, sal.Softmax())]
+    return sal.Network(layers, 6, sal.CrossEntropy(), sal.SGD())
+
+
 def engine(**options) -> sal.Engine:
     return sal.Engine(perceptron(), (X, LABELS), (X, LABELS), batch_size=8, **options)
 
@@ -106,8 +111,36 @@ def test_images_are_scaled_and_flattened_for_the_network():
         (lambda: sal.Engine(perceptron(), (X, LABELS + 1)), r"labels must lie in 0\.\.1"),
         (lambda: sal.Engine(perceptron(), (X, LABELS + 0.5)), "whole-number labels"),
         (lambda: sal.Engine(sal.Network([sal.NeuronLayer(1)], 6), (X, LABELS)), "a loss and an"),
+        (
+            lambda: sal.Engine(perceptron(), (X.astype(float) * 1e300, LABELS)),
+            "which float32 cannot",
+        ),
+        (lambda: sal.Engine(conditional(), (X, LABELS)), "gives no labels to conditional layers"),
     ],
 )
 def test_bad_input_is_refused_before_anything_happens(make, message):
     with pytest.raises(ValueError, match=message):
         make()
+
+
+@pytest.mark.parametrize("white", [16, 255])
+def test_a_transform_may_scale_pixels_to_1_whatever_their_white(white):
+    pixels = np.tile(np.array([0, white // 2, white, white], np.uint8), (8, 1)).reshape(8, 1, 2, 2)
+    images = Images(pixels, np.zeros(8, np.uint8), ("0", "1"), "made", "train", white)
+    network = sal.Network([sal.NeuronLayer(2)], 4, sal.CrossEntropy(from_logits=True), sal.SGD())
+    whole = sal.data.batches.Source(images, network)
+    scaling = sal.data.batches.Source(images, network, lambda x, random: x / np.float32(white))
+    (wanted, _), (found, _) = (next(iter(source.batches(8, 0, 0))) for source in (whole, scaling))
+    assert found.max() == 1 and np.allclose(found, wanted)
+
+
+def test_fit_takes_a_list_of_inputs_and_targets_as_one_batch():
+    histories = [plain().fit(pair, epochs=2, verbose=False) for pair in ((X, LABELS), [X, LABELS])]
+    assert histories[0]["loss"] == histories[1]["loss"] and len(histories[0]) == 2
+
+
+def test_arrays_of_another_byte_order_are_taken():
+    swapped = [values.astype(values.dtype.newbyteorder()) for values in (X, LABELS)]
+    found, wanted = plain(), plain()
+    assert found.learn(*swapped) == wanted.learn(X, LABELS)
+    assert np.array_equal(found.parameters, wanted.parameters)

@@ -97,3 +97,21 @@ def test_arguments_of_fit_are_named(options, message):
 def test_weights_that_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         sal.Engine(perceptron(), (X, LABELS), **options)
+
+
+@pytest.mark.parametrize("unit", [1e-300, 1e-50, 1e300])
+def test_the_unit_of_weights_does_not_matter(unit):
+    own = np.random.default_rng(2).uniform(0.1, 1, len(X))
+    found, wanted = (
+        sal.Engine(plain(), (X, LABELS), sample_weights=weights).run(2).steps["loss"]
+        for weights in (own * unit, own)
+    )
+    assert np.allclose(found, wanted, rtol=1e-5)
+
+
+@pytest.mark.parametrize("label", [-3, 10**12])
+def test_labels_that_are_none_are_refused_before_they_are_counted(label):
+    labels = LABELS.copy()
+    labels[7] = label
+    with pytest.raises(ValueError, match=r"labels must lie in 0\.\.1, got"):
+        sal.Engine(plain(), (X, labels), class_weights="balanced")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 import pytest
 from test_engine import LABELS, X, engine, plain
@@ -71,3 +73,21 @@ def test_a_network_with_one_output_has_no_accuracy_by_argmax():
     )
     history = sal.Engine(network, (X, LABELS), (X, LABELS), batch_size=8).run(1)
     assert "accuracy" not in history.records[0]
+
+
+def test_metrics_have_names_that_a_table_can_hold(tmp_path):
+    def top(y, targets, k=1):
+        return 0.5
+
+    class Mean:
+        def __call__(self, y, targets):
+            return float(y.mean())
+
+    run = engine(metrics=[functools.partial(top, k=3), Mean()], callbacks=[sal.Curves(tmp_path)])
+    run.run(1)
+    assert {"top", "Mean"} < set(run.history.records[0])
+    assert "top" in (tmp_path / "metrics.csv").read_text().splitlines()[0].split(",")
+    with pytest.raises(ValueError, match="a metric's name cannot hold commas"):
+        engine(metrics={"a,b": top})
+    with pytest.raises(TypeError, match="the metric 'none' must be a number, got None"):
+        engine(metrics={"none": lambda y, targets: None}).run(1)

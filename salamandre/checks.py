@@ -119,6 +119,14 @@ def array(what: str, values: Any) -> Any:
     return _without_objects(what, values) if values.dtype.kind == "O" else values
 
 
+def numbers(what: str, values: Any) -> Any:
+    """Return what people have as an array of real numbers, see :func:`array`."""
+    found = array(what, values)
+    if found.dtype.kind not in "fiub":
+        raise ValueError(f"{what} must be real numbers, got dtype {found.dtype}")
+    return found
+
+
 def _without_objects(what: str, values: np.ndarray) -> np.ndarray:
     """Return an array of Python objects as one of text or of numbers."""
     if values.ndim == 0:

@@ -10,7 +10,7 @@ import numpy as np
 
 from salamandre.backend import Array, Backend
 from salamandre.backend.group import ALONE, Group
-from salamandre.checks import array, real, whole
+from salamandre.checks import array, numbers, real, whole
 from salamandre.class_names import Names, by_name, checked_names
 from salamandre.layer import Shape
 
@@ -173,9 +173,8 @@ def _checked_array(
     if len(x) == 0:
         raise ValueError(f"expected at least one example, got an empty batch {x.shape}")
     if finite and not backend.all_finite(x):
-        held = np.dtype(dtype)
         raise ValueError(
-            f"the inputs hold NaN or infinity, or more than {held} can hold: clean them first"
+            f"the inputs hold NaN or infinity, or more than {x.dtype} holds: clean them"
         )
     return x
 
@@ -225,19 +224,11 @@ def example_count(x: Any) -> int:
     return len(x[0] if isinstance(x, tuple) else x)
 
 
-def _numbers(what: str, values: Any) -> Any:
-    """Return values as an array of real numbers."""
-    found = array(what, values)
-    if found.dtype.kind not in "fiub":
-        raise ValueError(f"{what} must be numbers, got dtype {found.dtype}")
-    return found
-
-
 def checked_gradient(dy: Any, shape: Shape | None, dtype: Any, backend: Backend) -> Array:
     """Return dE/dy for outputs of ``shape``, which is ``None`` before there are any."""
     if shape is None:
         raise RuntimeError("backprop needs a compute before it: call compute(x) first")
-    dy = backend.asarray(_numbers("the gradients", dy), dtype=dtype)
+    dy = backend.asarray(numbers("the gradients", dy), dtype=dtype)
     if dy.shape != shape:
         raise ValueError(
             f"backprop expects dy of the latest outputs' shape {shape}, got {dy.shape}"
@@ -255,7 +246,7 @@ def checked_weights(
     Raises:
         ValueError: not one finite number of at least 0 for each example.
     """
-    weights = backend.asarray(_numbers("the weights", weights), dtype=dtype)
+    weights = backend.asarray(numbers("the weights", weights), dtype=dtype)
     if weights.shape != (count,):
         raise ValueError(
             f"weights must be one number for each of the {count} examples, got shape "

@@ -24,7 +24,7 @@ from salamandre import stable
 from salamandre.activations import Activation, Identity, Sigmoid, Softmax
 from salamandre.backend import Array, Backend, get_backend
 from salamandre.backend.operations.cross_entropy import cross_entropy
-from salamandre.checks import array, real
+from salamandre.checks import array, numbers, real
 from salamandre.class_names import whole_labels
 from salamandre.component import Component
 from salamandre.layer import Shape
@@ -46,11 +46,8 @@ class Loss(Component, abstract=True):
 
         Targets (N,) fit outputs (N, 1).
         """
-        given = array("the targets", target)
-        if given.dtype.kind not in "fiub":
-            raise ValueError(f"the targets must be real numbers, got dtype {given.dtype}")
         with np.errstate(over="ignore"):  # what is too large is found infinite below
-            target = backend.asarray(given, dtype=dtype)
+            target = backend.asarray(numbers("the targets", target), dtype=dtype)
         if target.ndim == 1 and y_shape == (len(target), 1):
             target = target.reshape(-1, 1)
         if target.shape != y_shape:
@@ -60,8 +57,7 @@ class Loss(Component, abstract=True):
             )
         if not backend.all_finite(target):
             raise ValueError(
-                f"the targets hold NaN or infinity, or more than {np.dtype(dtype)} can hold: "
-                f"clean them first"
+                f"the targets hold NaN or infinity, or more than {target.dtype} holds: clean them"
             )
         return target
 
@@ -94,7 +90,7 @@ class Loss(Component, abstract=True):
     def __call__(self, y: Any, target: Any) -> float:
         """Return the loss of outputs y (N, ...) on the host, as a number."""
         backend = get_backend("numpy")
-        y = np.asarray(array("the outputs", y)) * np.float32(1)  # of whole numbers too
+        y = np.asarray(numbers("the outputs", y)) * np.float32(1)  # of whole numbers too
         return float(self.evaluate(y, self.check(target, y.shape, y.dtype, backend), backend)[0])
 
     def evaluate(

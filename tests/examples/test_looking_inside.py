@@ -89,7 +89,8 @@ def test_a_plain_and_a_robust_network_learn_and_are_attacked(tmp_path):
     table = (folder / "table.md").read_text()
     assert table in done.stdout and (folder / "attacked.png").stat().st_size > 5_000
     _, test = sal.data.load("digits")
-    x, labels = test.images[:40] / np.float32(test.white), test.labels[:40]
+    test = test.spread(40)
+    x, labels = test.images / np.float32(test.white), test.labels
     for name in ("plain", "robust"):
         assert list((folder / name).glob("tensorboard/events.*"))
         network = sal.Network.load(folder / f"{name}.safetensors")

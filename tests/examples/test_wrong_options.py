@@ -44,8 +44,8 @@ def test_mistakes_get_one_sentence(tmp_path, example, arguments, message):
     [
         ("wgan_mnist.py", ("--digits", "8-12"), "must lie in 0-9"),
         ("wgan_mnist.py", ("--digits", "x"), "takes 7 or 0-9"),
-        ("wgan_mnist.py", ("--generator", "a"), "numbers such as 256-512"),
-        ("wgan_mnist.py", ("--critic", "0"), "at least 1, got 0"),
+        ("wgan_mnist.py", ("--generator", "a"), "takes numbers such as 784-300-10, got 'a'"),
+        ("wgan_mnist.py", ("--critic", "0"), "takes numbers such as 784-300-10, got '0'"),
         ("wgan_mnist.py", ("--rounds", "0"), "--rounds: must be a whole number of at least 1"),
         ("wgan_mnist.py", ("--resume", "nowhere"), "there is no run 'nowhere'"),
         ("gan_mnist.py", ("--smoothing", "low"), "range such as 0.7-1"),

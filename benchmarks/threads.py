@@ -177,14 +177,15 @@ def main() -> None:
     parser.add_argument("--only", default="", help="works with this in their names")
     parser.add_argument("--rounds", type=int, default=5, help="turns of each contestant")
     options = parser.parse_args()
-    if cores() < 2:
+    count = cores()
+    if count < 2:
         parser.error("sharing needs at least two cores")
-    heads = ["step", "one thread", f"BLAS, {cores()} threads", f"{cores()} shares", "serial shares"]
+    heads = ["step", "one thread", f"BLAS, {count} threads", f"{count} shares", "serial shares"]
     heads += ["predicted: 8 cores", "16 cores", "loss of 4 and 8 shares: difference"]
     print(f"| {' | '.join(heads)} |\n{'|---' * len(heads)}|")
     for name in WORKS:
         if options.only in name:
-            print(row(name, cores, options.rounds), flush=True)
+            print(row(name, count, options.rounds), flush=True)
 
 
 if __name__ == "__main__":

@@ -57,7 +57,7 @@ def load_model(options: argparse.Namespace) -> tuple[models.Model, data.Images |
 def attack_test_set(model: models.Model, test: data.Images, options: argparse.Namespace) -> None:
     """Print the accuracy under attack, and the size of the changes."""
     test = test.spread(options.images)
-    x, labels = model.network.as_inputs(test.images), test.labels
+    x, labels = model.network.as_inputs(test), test.labels
     attacks = {
         f"{name}, ε = {epsilon:g}": functools.partial(attack, epsilon=epsilon)
         for epsilon in options.epsilon
@@ -81,7 +81,7 @@ def main() -> None:
         inputs = model.prepare(options.pictures)
     elif test is not None:
         network = model.network
-        inputs = network.backend.to_numpy(network.as_inputs(test.spread(SHOWN).images))
+        inputs = network.backend.to_numpy(network.as_inputs(test.spread(SHOWN)))
     else:
         try:
             from sklearn.datasets import load_sample_images

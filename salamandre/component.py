@@ -133,8 +133,10 @@ def encode(value: Any) -> Any:
         return {"class": f"{value.kind}.{type(value).__name__}", **arguments}
     if isinstance(value, (list, tuple, range)):
         return [encode(item) for item in value]
-    if isinstance(value, (np.generic, np.ndarray)):
-        return value.tolist()
+    if isinstance(value, np.ndarray):
+        return encode(value.tolist())
+    if isinstance(value, np.generic):
+        return value.item()
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     raise TypeError(

@@ -138,4 +138,4 @@ def _test_images(model: Model, run: Run | None) -> Any:
         return np.empty((0, *model.network.input_shape), np.float32)
     test = test_images(run)
     network = model.network
-    return network.backend.to_numpy(network.as_inputs(test.spread(SHOWN).images))
+    return network.backend.to_numpy(network.as_inputs(test.spread(SHOWN)))

@@ -81,8 +81,10 @@ class SalamandreAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, N
         X = self._checked(X)
         weights = self._weights(sample_weight, X)
         self._begin()
-        self._learn(X, X, weights, np.zeros(len(X), np.int64))
-        self._take_apart()
+        try:
+            self._learn(X, X, weights, np.zeros(len(X), np.int64))
+        finally:  # also of what was learned before Ctrl-C
+            self._take_apart()
         return self
 
     def partial_fit(
@@ -94,8 +96,10 @@ class SalamandreAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, N
         weights = self._weights(sample_weight, X)
         if first:
             self._begin()
-        self._learn_once(X, X, weights)
-        self._take_apart()
+        try:
+            self._learn_once(X, X, weights)
+        finally:
+            self._take_apart()
         return self
 
     def transform(self, X: Any) -> np.ndarray:

@@ -118,9 +118,10 @@ class NetworkEstimator(Told, BaseEstimator):
 
         What learning needs is checked first, so that wrong parameters make no network.
         """
-        for name in ("epochs", "batch_size", "patience"):
+        for name in ("epochs", "batch_size"):
             whole(name, getattr(self, name))
         if self.early_stopping:
+            whole("patience", self.patience)
             fraction = self.validation_fraction
             real("validation_fraction", fraction, 0, 1, above=True, below=True)
         optimizer = copy.deepcopy(checked_part("optimizer", self.optimizer, Optimizer))

@@ -10,6 +10,7 @@ import numpy as np
 
 from salamandre.checks import array, real, whole
 from salamandre.evaluation.classes import class_divergence
+from salamandre.texts import counted
 
 LARGEST = 1e15  # whose square float32 can hold, and a sum of many such squares
 BLOCK = 1024  # rows whose distances are held at a time
@@ -87,8 +88,9 @@ def two_sets(
         or len(b) < least[1]
     ):
         raise ValueError(
-            f"{what} needs two sets of rows with equally many features, {least[0]} rows or more of "
-            f"the first and {least[1]} of the second, got shapes {a.shape} and {b.shape}"
+            f"{what} needs two sets of rows with equally many features, at least "
+            f"{counted(least[0], 'row')} of the first and {counted(least[1], 'row')} of the "
+            f"second, got shapes {a.shape} and {b.shape}"
         )
     return a, b
 

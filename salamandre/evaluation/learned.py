@@ -104,7 +104,7 @@ def classification_accuracy_score(
     engine = Engine(network, (fakes, np.arange(count) % game.classes), seed=seed)
     engine.run(epochs)
     if engine.interrupted:  # half a classifier's accuracy is no score
-        raise KeyboardInterrupt from None
+        raise KeyboardInterrupt
     return accuracy(game.backend.to_numpy(network.predict(real)), labels)
 
 

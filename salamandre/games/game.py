@@ -148,7 +148,7 @@ class GanGame(Samples, Loop):
             for remedy in self.remedies:
                 remedy.attach(self)
             self.lipschitz.attach(discriminator)  # last, as it may change the weights
-        except ValueError:
+        except BaseException:  # also of a user's own remedy
             for player, names, pixels in before:
                 player.class_names, player.pixels = names, pixels
             raise
@@ -164,7 +164,7 @@ class GanGame(Samples, Loop):
         parts = self.objective, self.lipschitz, self.latent, self.remedies, *self.remedies
         optimizers = [player.optimizer for player in players]
         key = Component.changes, self.generator_steps, self.group, *players, *optimizers, *parts
-        gates = [player.gate for player in players]
+        gates = [player.gate for player in sorted(players, key=id)]  # as a network of both has them
         with self.generator.sharing(self._share), self._duel.sharing(self._share):
             values = self.backend.repeat(self._play_round, examples, key, gates)
         self._note({name: self.backend.scalar(v) for name, v in values.items()})

@@ -36,7 +36,6 @@ from salamandre.inspection.scores import (
 from salamandre.layer import Layer
 from salamandre.layers.containers import Container, Parallel
 from salamandre.layers.normalization import BatchNorm
-from salamandre.models.model import image_shape
 from salamandre.network import Network
 
 
@@ -75,7 +74,7 @@ def gradient(
 def saliency(
     network: Network, images: Any, classes: Any = None, *, batch_size: int = BATCH
 ) -> Array:
-    """Return |dscore/dx|, the largest over the colours, (N, H, W).
+    """Return |dscore/dx|, the largest over the colours, (N, H, W); of rows (N, size).
 
     Simonyan, Vedaldi, Zisserman 2014, "Deep Inside Convolutional Networks", section 3.
 
@@ -85,13 +84,12 @@ def saliency(
         classes: see the module. Default: the predicted ones.
         batch_size: images at a time. Default 32.
     """
-    return largest(network, gradient(network, images, classes, batch_size=batch_size))
+    return largest(gradient(network, images, classes, batch_size=batch_size))
 
 
-def largest(network: Network, attributions: Array) -> Array:
-    """Return the largest absolute value over the colours: a map (N, H, W), of vectors (N, size)."""
-    values = abs(attributions).reshape(len(attributions), *image_shape(network))
-    return values.max(axis=1) if values.ndim == 4 else values
+def largest(attributions: Array) -> Array:
+    """Return the largest absolute value over the colours: a map (N, H, W); of rows (N, size)."""
+    return abs(attributions).max(axis=1) if attributions.ndim == 4 else abs(attributions)
 
 
 def smooth_grad(
@@ -131,7 +129,7 @@ def smooth_grad(
             total += scores.gradient(noisy, classes)[1]
         return total / samples
 
-    return largest(network, _explained(network, images, classes, batch_size, mean))
+    return largest(_explained(network, images, classes, batch_size, mean))
 
 
 def integrated_gradients(

@@ -56,13 +56,17 @@ class Report:
         """
         x, network = self._needed(), self.network
         maps = {"saliency": saliency(network, x), "SmoothGrad": smooth_grad(network, x)}
-        maps["integrated gradients"] = largest(network, integrated_gradients(network, x))
+        maps["integrated gradients"] = largest(integrated_gradients(network, x))
         if has_relu(network):
-            maps["guided backprop"] = largest(network, guided_backprop(network, x))
+            maps["guided backprop"] = largest(guided_backprop(network, x))
         if layer or of_kind(network, ConvolutionalLayer):
             maps["Grad-CAM"] = grad_cam(network, x, layer=layer)
         size = self.model.preprocessing.size
-        shown = {name: self._host(values).reshape(-1, *size) for name, values in maps.items()}
+        # Of colours in a row the largest is not taken yet.
+        shown = {
+            name: self._host(values).reshape(len(x), -1, *size).max(axis=1)
+            for name, values in maps.items()
+        }
         path = self.folder / "saliency.png"
         draw_maps(self._pictures(x), shown, path, captions=self._captions(x))
         return path

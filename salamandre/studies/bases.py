@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import importlib
 import inspect
 import sys
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from importlib import import_module
-from importlib.util import module_from_spec, spec_from_file_location
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -30,6 +31,7 @@ NAMED = {
 }
 #: Parameters of a function that are no options.
 GIVEN = (FOLDER, REPORT) = ("folder", "report")
+IMPORTING = threading.RLock()  # a worker may have several threads
 
 
 @dataclass(frozen=True)
@@ -183,7 +185,9 @@ def find_base(what: str | Base | Callable[..., Any], place: str = "") -> Base:
     if str(folder) not in sys.path:
         sys.path.insert(0, str(folder))
     try:
-        held = _held_by(file.resolve()) if module.endswith(".py") else import_module(module)
+        held = (
+            _held_by(file.resolve()) if module.endswith(".py") else importlib.import_module(module)
+        )
     except ModuleNotFoundError as error:
         raise ValueError(f"the base {what} cannot be imported: {error}") from None
     if not hasattr(held, name):
@@ -195,15 +199,27 @@ def find_base(what: str | Base | Callable[..., Any], place: str = "") -> Base:
 
 
 def _held_by(file: Path) -> ModuleType:
-    """Import a file under a name that no other has, such as one of the same name elsewhere."""
-    name = f"{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
-    if name not in sys.modules:
-        spec = spec_from_file_location(name, file)
-        assert spec is not None and spec.loader is not None  # any file that ends in .py has them
-        sys.modules[name] = module_from_spec(spec)
-        try:
-            spec.loader.exec_module(sys.modules[name])
-        except BaseException:
-            del sys.modules[name]
-            raise
-    return sys.modules[name]
+    """Import a file: by its name, or by one of its own where another module has that name."""
+    importlib.invalidate_caches()  # the file may be new
+    with IMPORTING:
+        if file.stem.isidentifier() and _found_as(file.stem) == file:
+            return importlib.import_module(file.stem)
+        name = f"{file.stem}_{hashlib.sha256(str(file).encode()).hexdigest()[:8]}"
+        if name not in sys.modules:
+            spec = spec_from_file_location(name, file)
+            assert spec is not None and spec.loader is not None  # as of any file that ends in .py
+            sys.modules[name] = module_from_spec(spec)
+            try:
+                spec.loader.exec_module(sys.modules[name])
+            except BaseException:
+                del sys.modules[name]
+                raise
+        return sys.modules[name]
+
+
+def _found_as(name: str) -> Path | None:
+    """Return the file of the module that is imported by a name."""
+    known = sys.modules.get(name)
+    spec = find_spec(name) if known is None else None
+    path = getattr(known, "__file__", None) or (spec and spec.origin)
+    return Path(path).resolve() if path else None

@@ -156,7 +156,8 @@ class Study:
 
     def write_table(self) -> None:
         """Write ``runs.csv``, unless another process has changed the plan since."""
-        if msgspec.to_builtins(plan_in(self.folder)) == msgspec.to_builtins(self.plan):
+        plans = plan_in(self.folder), self.plan
+        if len({msgspec.json.encode(plan) for plan in plans}) == 1:  # tuples are lists there
             text = table_of(self.rows(), list(self.plan.axes))
             write_atomically(self.folder / STUDY, text.encode())
 

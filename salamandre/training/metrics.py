@@ -110,7 +110,12 @@ def named_metrics(metrics: Any, from_logits: bool = False) -> dict[str, Metric]:
     if isinstance(metrics, str) or not isinstance(metrics, Iterable):
         metrics = [metrics]
     if not isinstance(metrics, Mapping):
-        metrics = {m if isinstance(m, str) else _name_of(m): m for m in metrics}
+        names = [m if isinstance(m, str) else _name_of(m) for m in metrics]
+        if len(set(names)) < len(names):
+            raise ValueError(
+                f"two metrics have one name, got {', '.join(names)}: give a mapping of names"
+            )
+        metrics = dict(zip(names, metrics, strict=True))
     found: dict[str, Metric] = {}
     for name, metric in metrics.items():
         if isinstance(metric, str):
@@ -122,7 +127,9 @@ def named_metrics(metrics: Any, from_logits: bool = False) -> dict[str, Metric]:
                 f"metrics must be functions of (outputs, targets) or names, got {metric!r}"
             )
         if {*',"\r\n'} & {*str(name)}:
-            raise ValueError(f"a metric's name cannot hold commas, quotes or lines, got {name!r}")
+            raise ValueError(
+                f"a metric's name cannot hold commas, quotes or line breaks, got {name!r}"
+            )
         found[name] = metric
     return found
 

@@ -104,7 +104,7 @@ def test_a_run_is_inspected_with_its_test_set(place):
     folder = new_run("runs", "digits-classifier", settings).folder
     small_network(8, 1, 10).save(folder / "model.safetensors")
     output = call("inspect", "digits-classifier", "--adversarial", "1", "--layers")
-    assert "of 6 pictures became '1' by a change of at most 4/255" in output
+    assert "of 6 pictures became '1' by a change of at most 64/255" in output
     assert (folder / "inspected" / "adversarial-1.png").is_file()
     moved = Settings.new("mnist_classifier.py", {"dataset": "/moved/away"}, images)
     moved.write(folder)

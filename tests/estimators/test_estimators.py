@@ -235,7 +235,7 @@ def test_the_version_of_scikit_learn_is_new_enough():
     [
         {"epochs": 0},
         {"batch_size": 0},
-        {"patience": 0},
+        {"early_stopping": True, "patience": 0},
         {"early_stopping": True, "validation_fraction": 2.0},
     ],
 )
@@ -253,17 +253,22 @@ def test_wrong_parameters_make_no_network_and_keep_an_earlier_one(bad):
 
 
 def test_ctrl_c_ends_a_search_and_keeps_what_was_learned():
-    class Interrupting(sal.Dropout):
-        def compute(self, x, run):
-            signal.raise_signal(signal.SIGINT)
-            return super().compute(x, run)
+    class Interrupting(sal.Tanh):
+        def compute(self, x, ctx):
+            if ctx.training:
+                signal.raise_signal(signal.SIGINT)
+            return super().compute(x, ctx)
 
-    estimator = SalamandreClassifier(layers=(4, Interrupting(0.1)), epochs=50)
+    estimator = SalamandreClassifier(layers=(4,), activation=Interrupting(), epochs=50)
     with pytest.raises(KeyboardInterrupt):
         estimator.fit(X, Y)
     assert 0 < len(estimator.history_) < 50 * 4
     with pytest.raises(KeyboardInterrupt):
         estimator.partial_fit(X, Y)
+    autoencoder = SalamandreAutoencoder(layers=(4,), activation=Interrupting(), epochs=50)
+    with pytest.raises(KeyboardInterrupt):
+        autoencoder.fit(X)
+    assert autoencoder.transform(X).shape == (len(X), 2)
 
 
 def test_names_of_a_pandas_column_are_kept_with_the_network():

@@ -102,7 +102,7 @@ def test_precision_and_recall_by_the_paper_s_definition(random):
     half = np.concatenate([b[:40], b[:40] + 100])  # half of it is nowhere near
     precision, _ = evaluation.precision_recall(half, b)
     assert precision == pytest.approx(0.5)
-    with pytest.raises(ValueError, match="4 rows or more of the first and 4"):
+    with pytest.raises(ValueError, match="at least 4 rows of the first and 4"):
         evaluation.precision_recall(a[:3], b)
 
 

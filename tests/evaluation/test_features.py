@@ -66,9 +66,12 @@ def test_distances_within_classes(random):
 @pytest.mark.parametrize(
     "call, message",
     [
-        (lambda x: evaluation.kernel_distance(x[:1], x), "2 rows or more of the first and 2"),
+        (lambda x: evaluation.kernel_distance(x[:1], x), "at least 2 rows of the first and 2 rows"),
         (lambda x: evaluation.kernel_distance(x, x[:, :2]), "equally many features"),
-        (lambda x: evaluation.density_coverage(x, x[:5]), "1 rows or more of the first and 6 of"),
+        (
+            lambda x: evaluation.density_coverage(x, x[:5]),
+            "at least 1 row of the first and 6 rows of",
+        ),
         (lambda x: evaluation.intra_class_frechet(x, [0], x, [0] * 9, 1), "each row needs a label"),
         (lambda x: evaluation.density_coverage(x * np.nan, x), "must be finite numbers"),
     ],

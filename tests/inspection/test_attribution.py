@@ -229,16 +229,13 @@ def test_bad_input_is_refused_in_a_sentence(twins, images):
         inspection.saliency(images_out, np.ones((1, 1, 3, 3)))
 
 
-def test_maps_of_images_in_rows_are_images_too(random):
-    """Colours of a row are three images after each other, whose largest value counts."""
-    for size, shape in ((48, (4, 4)), (16, (4, 4)), (7, (7,))):
-        network = sal.Network([sal.NeuronLayer(5, "tanh"), sal.NeuronLayer(3)], size)
-        x = random.random((2, size)).astype(np.float32)
-        slopes = abs(inspection.gradient(network, x, [0, 1]))
-        wanted = slopes.reshape(2, -1, *shape).max(axis=1)
-        np.testing.assert_array_equal(inspection.saliency(network, x, [0, 1]), wanted)
-        still = inspection.smooth_grad(network, x, [0, 1], samples=1, noise=0)
-        np.testing.assert_allclose(still, wanted, rtol=1e-5)
+def test_maps_of_rows_have_a_value_for_each_input(random):
+    network = sal.Network([sal.NeuronLayer(5, "tanh"), sal.NeuronLayer(3)], 27)
+    x = random.random((2, 27)).astype(np.float32)
+    wanted = abs(inspection.gradient(network, x, [0, 1]))
+    np.testing.assert_array_equal(inspection.saliency(network, x, [0, 1]), wanted)
+    still = inspection.smooth_grad(network, x, [0, 1], samples=1, noise=0)
+    np.testing.assert_allclose(still, wanted, rtol=1e-5)
 
 
 def test_pixels_are_scaled_as_the_network_has_learned_them():

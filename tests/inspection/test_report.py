@@ -76,3 +76,19 @@ def test_names_that_a_file_cannot_have_get_files_of_their_own(tmp_path):
     report = inspection.Report(model, model.prepare(np.zeros((1, 1, 4, 4), np.uint8)), tmp_path)
     paths = {report.adversarial(name, steps=1) for name in names}
     assert len(paths) == 3 and all(path.is_file() for path in paths)
+
+
+def test_a_map_of_colours_in_a_row_is_of_the_picture_that_it_stands_beside(monkeypatch, tmp_path):
+    seen = {}
+
+    def look(pictures, maps, path, captions):
+        seen.update(maps)
+
+    monkeypatch.setattr("salamandre.inspection.report.draw_maps", look)
+    network = sal.Network([sal.NeuronLayer(2, sal.Softmax())], 3 * 8 * 8)
+    model = models.of_network(network, ["dark", "light"])
+    x = np.random.default_rng(0).random((4, 192)).astype(np.float32)
+    inspection.Report(model, x, tmp_path).saliency()
+    slopes = abs(inspection.gradient(network, x)).reshape(4, 3, 8, 8).max(axis=1)
+    np.testing.assert_array_equal(seen["saliency"], slopes)
+    assert all(values.shape == (4, 8, 8) for values in seen.values())

@@ -210,14 +210,6 @@ def test_arrays_in_files_of_their_own_are_read(tmp_path, random):
     alike(sal.import_onnx(tmp_path / "large.onnx").predict(x), run(tmp_path / "net.onnx", x))
 
 
-if __name__ == "__main__":  # needs the package onnxscript
-    torch.manual_seed(0)
-    module = normalised(convolutional())
-    exported_by_pytorch(module, (2, 8, 8), FIXTURES / "pytorch-dynamo.onnx", dynamo=True)
-    x = np.random.default_rng(0).normal(size=(5, 2, 8, 8)).astype(np.float32)
-    np.savez(FIXTURES / "pytorch-dynamo.npz", x=x, y=module(torch.tensor(x)).detach().numpy())
-
-
 def test_a_file_that_takes_bytes_is_given_them_as_they_are(tmp_path, random):
     """It scales them itself."""
     nodes = [
@@ -246,3 +238,11 @@ def test_numbers_that_are_added_to_examples_are_no_bias(tmp_path):
     write(tmp_path / "gemm.onnx", [node("Gemm", "x", "w", "c")], arrays)
     with pytest.raises(ValueError, match=r"adds numbers \(3, 1\), a NeuronLayer adds one to each"):
         sal.import_onnx(tmp_path / "gemm.onnx")
+
+
+if __name__ == "__main__":  # needs the package onnxscript
+    torch.manual_seed(0)
+    module = normalised(convolutional())
+    exported_by_pytorch(module, (2, 8, 8), FIXTURES / "pytorch-dynamo.onnx", dynamo=True)
+    x = np.random.default_rng(0).normal(size=(5, 2, 8, 8)).astype(np.float32)
+    np.savez(FIXTURES / "pytorch-dynamo.npz", x=x, y=module(torch.tensor(x)).detach().numpy())

@@ -146,6 +146,11 @@ def test_another_base_of_the_same_options_is_refused(tmp_path):
         Study({}, tmp_path, base=Base.of(two))
 
 
+def test_plans_of_tuples_have_a_table(tmp_path):
+    rows = study(tmp_path, axes={"rate": (1.0, 2.0)}).run(1)
+    assert len(rows) == len(table(tmp_path)) == 2
+
+
 def test_a_run_that_another_process_plays_is_left_to_it(tmp_path):
     one = study(tmp_path, axes={"rate": [1, 2]})
     task = one.task(one.planned[0])

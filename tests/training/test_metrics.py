@@ -87,6 +87,8 @@ def test_metrics_have_names_that_a_table_can_hold(tmp_path):
     run.run(1)
     assert {"top", "Mean"} < set(run.history.records[0])
     assert "top" in (tmp_path / "metrics.csv").read_text().splitlines()[0].split(",")
+    with pytest.raises(ValueError, match="two metrics have one name, got top, top: give a mapping"):
+        engine(metrics=[functools.partial(top, k=1), functools.partial(top, k=5)])
     with pytest.raises(ValueError, match="a metric's name cannot hold commas"):
         engine(metrics={"a,b": top})
     with pytest.raises(TypeError, match="the metric 'none' must be a number, got None"):

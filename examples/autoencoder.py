@@ -198,6 +198,8 @@ def build_network(options: argparse.Namespace, train: data.Images, latent: int) 
     sizes = layer_sizes(options.hidden, "--hidden")
     loss, last = LOSSES[options.loss](), sal.Sigmoid()
     encoder, decoder = make(train.shape, sizes, codes, last, options)
+    if options.variational and (options.noise or options.mask):
+        raise ValueError("--noise and --mask are for autoencoders that are not variational")
     if options.variational and options.model == "convolutional":
         decoder = [*decoder, sal.Flatten()]  # to stand beside the code
     after: dict[str, sal.Layer] = {"decoder": sal.Sequential(decoder)}

@@ -1,7 +1,7 @@
 """Stacked MNIST: a game whose 1,000 modes are counted.
 
     python examples/stacked_mnist.py                      # the networks of Lin et al. 2018
-    python examples/stacked_mnist.py --players quarter --pack 4
+    python examples/stacked_mnist.py --players quarter --penalty 0 --pack 4
     python examples/stacked_mnist.py --objective non-saturating --penalty 0    # a plain DCGAN
 
 Each image is three random digits, one in each colour channel. A classifier of digits reads the
@@ -195,7 +195,7 @@ def main() -> None:
     if game.history.records:
         found = game.history.records[-1]
         print(
-            f"of {len(images.classes)} modes {found['modes']} are drawn; "
+            f"of {len(images.classes)} modes {found['modes']:.0f} are drawn; "
             f"reverse KL {found['divergence']:.3f}"
         )
     print("the run's files:", *run.files, sep="\n  ")

@@ -117,6 +117,8 @@ def generate(
         drawer(shape, columns)(y, path)
         click.echo(path)
 
+    if ends and single:
+        raise click.UsageError("give --walk or --class, not both")
     if ends:
         seeds = [seed] * 2 if names else [_seed(end) for end in ends]
         points = generator.backend.xp.concatenate([vectors(1, end) for end in seeds])

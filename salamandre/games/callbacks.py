@@ -109,7 +109,7 @@ class SampleGrids(Callback):
                 (examples.reshape(-1, *shape) - low) / (high - low),
                 path,
                 columns,  # of a game with labels each is a class
-                captions=game.generator.class_names or () if columns else (),
+                captions=game.generator.class_names or () if game.pairing.shape is None else (),
                 title=f"round {game.rounds:,}",
             )
         self._latest = game.rounds
@@ -117,14 +117,14 @@ class SampleGrids(Callback):
     def _triples(self, game: GanGame) -> np.ndarray:
         """Return the conditions, the generator's pictures of them and the true ones, in turns."""
         if self.pairs is None:
-            examples, _ = next(game.batches.source.in_order(self.count))
+            examples, labels = next(game.batches.source.in_order(self.count))
             conditions, truths = game.pairing.condition(examples), game.pairing.picture(examples)
         else:
-            few, scaled = self.pairs.spread(self.count), game.generator.pixels.scaled
+            few, scaled, labels = self.pairs.spread(self.count), game.generator.pixels.scaled, None
             conditions, truths = (
                 scaled(x, game.generator.dtype, np) for x in (few.conditions, few.images)
             )
-        made = game.generate(conditions=conditions)
+        made = game.generate(conditions=conditions, labels=labels if game.classes else None)
         shown = [game.backend.to_numpy(x) for x in (conditions, made, truths)]
         most = max(x.shape[1] for x in shown)  # grey ones beside coloured ones get three channels
         shown = [x.repeat(most // x.shape[1], axis=1) for x in shown]

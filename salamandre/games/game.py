@@ -164,7 +164,10 @@ class GanGame(Samples, Loop):
         parts = self.objective, self.lipschitz, self.latent, self.remedies, *self.remedies
         optimizers = [player.optimizer for player in players]
         key = Component.changes, self.generator_steps, self.group, *players, *optimizers, *parts
-        gates = [player.gate for player in sorted(players, key=id)]  # as a network of both has them
+        changed = {*players, self.best_generator}
+        gates = [
+            player.gate for player in sorted(changed, key=id)
+        ]  # the order of all who take many
         with self.generator.sharing(self._share), self._duel.sharing(self._share):
             values = self.backend.repeat(self._play_round, examples, key, gates)
         self._note({name: self.backend.scalar(v) for name, v in values.items()})
@@ -352,4 +355,5 @@ class GanGame(Samples, Loop):
         for remedy in self.remedies:
             prefix = remedy.prefix or type(remedy).__name__
             arrays |= {f"{prefix}/{name}": array for name, array in remedy.state().items()}
-        return State(identity, self.networks, arrays, {"game": self.random})
+        followers = [self.average.network] if self.average else []
+        return State(identity, self.networks, arrays, {"game": self.random}, followers)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 from typing import Any, NamedTuple
 
+import numpy as np
+
 from salamandre.backend import Array
-from salamandre.checks import real, whole
+from salamandre.checks import numbers, real, whole
 from salamandre.games.checks import output_range
 from salamandre.network import Network
 from salamandre.parts import checked_part
@@ -47,7 +49,7 @@ def invert(
 
     Args:
         generator: from latent vectors to pictures.
-        pictures: (N, ...) in the generator's range.
+        pictures: (N, ...) in the generator's range, or bytes.
         labels: their classes (N,), for a conditional generator.
         steps: of each start. Default 300.
         rate: learning rate of z. Default 0.05.
@@ -97,7 +99,11 @@ def _chosen(xp: Any, condition: Array, a: Array, b: Array) -> Array:
 
 def _pictures(generator: Network, pictures: Any) -> Array:
     """Return pictures of the generator's shape, on its backend."""
-    x = generator.backend.asarray(pictures, dtype=generator.dtype)
+    given = numbers("the pictures", pictures)
+    if given.dtype == np.uint8:  # as those of data sets
+        low, high = output_range(generator)
+        given = generator.backend.asarray(given, dtype=generator.dtype) / 255 * (high - low) + low
+    x = generator.backend.asarray(given, dtype=generator.dtype)
     if len(generator.input_shape) != 1:
         raise ValueError("inversion is of generators that make pictures from latent vectors alone")
     if x.shape[1:] != generator.output_shape or not len(x):
@@ -105,6 +111,8 @@ def _pictures(generator: Network, pictures: Any) -> Array:
             f"the generator makes pictures of shape {generator.output_shape}, got an array of "
             f"shape {x.shape}: resize them"
         )
+    if not generator.backend.all_finite(x):
+        raise ValueError("the pictures hold NaN or infinity: clean them")
     return x
 
 

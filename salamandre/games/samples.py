@@ -93,8 +93,9 @@ class Samples:
                 )
             count = len(given)
         whole("seed", seed, least=0)
-        if conditions is not None and len(conditions) != whole("count", count):
-            raise ValueError(f"generate has a count of {count} and {len(conditions)} conditions")
+        for what, rows in (("conditions", conditions), ("latent vectors", latent)):
+            if rows is not None and len(rows) != whole("count", count):
+                raise ValueError(f"generate has a count of {count} and {len(rows)} {what}")
         if latent is None and self.latent:
             stream = self.backend.stream([self.seed, 3, seed])
             latent = self.latent.draw(stream, whole("count", count), self.generator.dtype)
@@ -111,11 +112,12 @@ class Samples:
         """
         if len(self.image_shape) != 3 or self.image_shape[0] not in (1, 3):
             return None
-        conditions = None
+        conditions = labels = None
         if self.pairing.shape is not None:
-            examples, _ = next(self.batches.source.in_order(count))
+            examples, own = next(self.batches.source.in_order(count))
             conditions, count = self.pairing.condition(examples), len(examples)
-        made = self.backend.to_numpy(self.generate(count, conditions=conditions))
+            labels = own if self.classes else None
+        made = self.backend.to_numpy(self.generate(count, conditions=conditions, labels=labels))
         low, high = self.value_range
         return np.clip((made.reshape(-1, *self.image_shape) - low) / (high - low), 0, 1)
 
@@ -134,7 +136,8 @@ class Samples:
 
         shape, examples = self.image_shape, None
         columns = self.classes or COLUMNS
-        if self.pairing.shape is None and (shape == (2,) or shape[0] in (1, 3)):
+        images = len(shape) == 3 and shape[0] in (1, 3)
+        if self.pairing.shape is None and (shape == (2,) or images):
             count = POINTS if shape == (2,) else columns * -(-IMAGES // columns)
             examples = self.backend.to_numpy(self.generate(count))
         if examples is not None and len(shape) == 3:

@@ -106,6 +106,8 @@ def walk_through(
     """
     if game.latent is None or game.pairing.shape is not None:
         raise ValueError("this game makes pictures from conditions: there is no latent walk")
+    if np.ndim(seeds) != 1 or np.ndim(labels) > 1 or (labels is not None and np.ndim(labels) == 0):
+        raise ValueError(f"a walk needs lists of seeds and labels, got {seeds!r} and {labels!r}")
     labels = [0] * bool(game.classes) if labels is None else list(labels)
     stages = max(len(seeds), len(labels))
     for what, ends in (("seeds", seeds), ("labels", labels)):
@@ -183,7 +185,9 @@ def principal_directions(generator: Network, count: int = 5) -> Directions:
         count: of directions. Default 5.
     """
     size = generator.input_shape[0]
-    learners = (x for x in generator.layers if x.declared and not isinstance(x, Conditional))
+    learners = (
+        x for x in generator.layers if x.parameter_count() and not isinstance(x, Conditional)
+    )
     first = next(learners, None)
     if isinstance(first, NeuronLayer) and len(generator.input_shape) == 1:
         weights = generator.backend.to_numpy(first.weights)[:, :size]  # then those of labels, noise

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from typing import Annotated, Any
@@ -35,12 +35,14 @@ class State:
         networks: by name; each has an optimizer.
         arrays: other arrays by name, such as averages, on the networks' backend.
         streams: random streams by name, without those of the networks.
+        followers: networks that the other arrays belong to.
     """
 
     identity: dict[str, Any]
     networks: Mapping[str, Network]
     arrays: Mapping[str, Array] = field(default_factory=dict)
     streams: Mapping[str, RandomStream] = field(default_factory=dict)
+    followers: Sequence[Network] = ()
 
     def all_arrays(self, flat: bool = False) -> dict[str, Array]:
         """Return all arrays by name; they can be set in place.
@@ -60,7 +62,8 @@ class State:
     @contextmanager
     def changing(self) -> Iterator[None]:
         """Keep other threads, which may predict, from seeing half of a change."""
-        owners = {owner for network in self.networks.values() for owner in network.owners}
+        networks = (*self.networks.values(), *self.followers)
+        owners = {owner for network in networks for owner in network.owners}
         with ExitStack() as gates:
             for owner in sorted(owners, key=id):  # in the order of all others who take several
                 gates.enter_context(owner.gate)

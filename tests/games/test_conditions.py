@@ -99,7 +99,7 @@ def test_a_latent_vector_may_be_beside_the_condition(backend, host):
     assert host(play.generate(conditions=LINES[:3])).shape == (3, 3, 8, 8)
 
 
-def test_labels_may_be_beside_the_condition():
+def test_labels_may_be_beside_the_condition(tmp_path):
     maker, judge = generator(), None
     layers = [sal.LabelMap(2), CONV(3, 3, padding=1, activation=sal.Tanh())]
     maker = sal.Network(layers, (1, 8, 8), optimizer=sal.Adam())
@@ -107,11 +107,17 @@ def test_labels_may_be_beside_the_condition():
         [CONV(1, 8), sal.Flatten(), sal.Projection(2)], (4, 8, 8), optimizer=sal.Adam()
     )
     play = sal.GanGame(
-        maker, judge, COLOURS, conditions=LINES, labels=np.arange(24) % 2, batch_size=6
+        maker, judge, COLOURS, conditions=LINES, labels=np.arange(24) // 2 % 2, batch_size=6
     )
     play.play(3)
     first, second = play.generate(conditions=LINES[[0, 0]], labels=[0, 1])
     assert not np.allclose(first, second)
+    shown = []
+    games.SampleGrids(tmp_path, count=3, draw=lambda x, path: shown.append(x)).on_start(play)
+    made = play.generate(conditions=LINES[:3], labels=[0, 0, 1])  # the labels of these pairs
+    assert np.allclose(shown[0][1::3], made, atol=1e-6)
+    low, high = play.value_range
+    assert np.allclose(play.samples(3), (made - low) / (high - low), atol=1e-6)
 
 
 def test_vectors_may_be_conditions():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import threading
 
 import numpy as np
 import pytest
@@ -178,3 +179,32 @@ def test_uniform_latent_points(backend, host):
     z = host(sal.Uniform(50).draw(side.stream(0), 200, np.float32))
     assert z.shape == (200, 50) and z.min() >= -1 and z.max() < 1
     assert z.mean() == pytest.approx(0, abs=0.02) and z.var() == pytest.approx(1 / 3, rel=0.05)
+
+
+def test_a_count_and_as_many_latent_vectors():
+    with pytest.raises(ValueError, match="a count of 5 and 3 latent vectors"):
+        game().generate(5, latent=np.zeros((3, 5)))
+
+
+def test_points_in_space_are_no_picture():
+    """Their first axis has three numbers, as the colours of images have three."""
+    play = game()
+    play.play(3)
+    (drawn,) = {len(play.plot().axes)}
+    assert drawn == len(play.history.plot().axes)
+
+
+def test_nobody_sees_half_of_an_average_that_is_restored():
+    play = game(remedies=[sal.MovingAverage(0.5)])
+    snapshot = play.snapshot()
+    play.play(2)
+    average = play.average.network
+    after = average.parameters.copy()
+    restoring = threading.Thread(target=play.restore, args=(snapshot,), daemon=True)
+    average.gate.begin_reading()
+    restoring.start()
+    restoring.join(0.2)
+    assert restoring.is_alive() and np.array_equal(average.parameters, after)
+    average.gate.end_reading()
+    restoring.join(10)
+    assert not restoring.is_alive() and not np.array_equal(average.parameters, after)

@@ -82,3 +82,18 @@ def test_features_of_another_size_are_refused_in_one_sentence():
     judge = sal.Network([sal.NeuronLayer(6), sal.NeuronLayer(3)], 12)
     with pytest.raises(ValueError, match=r"network of pictures \(1, 4, 5\), got one of \(12,\)"):
         invert(linear(), np.zeros((2, 1, 4, 5)), features=judge)
+
+
+def test_pictures_are_real_finite_numbers_or_bytes():
+    network = sal.Network([sal.NeuronLayer(4, sal.Tanh())], 2, dtype="float64", seed=1)
+    x = network.predict(np.array([[0.3, -0.6]]))
+    pixels = np.rint((x + 1) * 127.5).astype(np.uint8)
+    found = invert(network, pixels, tries=2)
+    assert np.allclose(found.examples, x, atol=0.02)
+    for bad, message in (
+        (x * np.nan, "hold NaN or infinity"),
+        (x * 1j, "must be real numbers"),
+        (np.ma.masked_array(x, x > 0), "masked array"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            invert(network, bad)

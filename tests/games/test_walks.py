@@ -114,3 +114,17 @@ def test_directions_of_other_generators_are_refused():
     generator = sal.Network([sal.Reshape((1, 2, 3)), sal.ConvolutionalLayer(2, 2)], 6)
     with pytest.raises(ValueError, match="principal directions are those of a NeuronLayer"):
         games.principal_directions(generator)
+
+
+def test_principal_directions_are_of_the_first_layer_also_in_a_container():
+    inner = sal.Sequential([sal.NeuronLayer(10)])
+    generator = sal.Network([inner, sal.NeuronLayer(6, sal.Tanh())], 4)
+    with pytest.raises(
+        ValueError, match="must be the generator's first layer with weights, got Seq"
+    ):
+        games.principal_directions(generator)
+
+
+def test_a_walk_takes_lists():
+    with pytest.raises(ValueError, match="a walk needs lists of seeds and labels, got 3"):
+        game().walk(seeds=3)

@@ -109,15 +109,15 @@ def test_labels_may_be_beside_the_condition(tmp_path):
     play = sal.GanGame(
         maker, judge, COLOURS, conditions=LINES, labels=np.arange(24) // 2 % 2, batch_size=6
     )
-    play.play(3)
-    first, second = play.generate(conditions=LINES[[0, 0]], labels=[0, 1])
-    assert not np.allclose(first, second)
     shown = []
     games.SampleGrids(tmp_path, count=3, draw=lambda x, path: shown.append(x)).on_start(play)
     made = play.generate(conditions=LINES[:3], labels=[0, 0, 1])  # the labels of these pairs
     assert np.allclose(shown[0][1::3], made, atol=1e-6)
     low, high = play.value_range
     assert np.allclose(play.samples(3), (made - low) / (high - low), atol=1e-6)
+    play.play(3)
+    first, second = play.generate(conditions=LINES[[0, 0]], labels=[0, 1])
+    assert not np.allclose(first, second)
 
 
 def test_vectors_may_be_conditions():

@@ -153,7 +153,8 @@ def parse_arguments() -> argparse.Namespace:
     add("--processes", type=count, metavar="N", help="runs at a time, default the number of cores")
     add("--backend", metavar="NAME", help="numpy or cupy, default $SALAMANDRE_BACKEND or numpy")
     add("--tensorboard", **runs.TENSORBOARD)
-    may_change = ("runs", "rounds", "processes", "backend", "tensorboard")
+    # The rates fall with the number of rounds, which therefore may not change.
+    may_change = ("runs", "processes", "backend", "tensorboard")
     return runs.parse_options(parser, may_change=may_change)
 
 

@@ -153,7 +153,7 @@ def chosen_remedies(options: argparse.Namespace) -> list[sal.Remedy]:
     ):
         if strength:
             remedies.append(kind(strength))
-    if options.top_k < 1:
+    if options.top_k != 1:
         remedies.append(sal.TopK(options.top_k, 0))
     return remedies
 

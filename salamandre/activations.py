@@ -131,11 +131,11 @@ class ActivatedLayer(Layer, abstract=True):
         return isinstance(self.activation, Identity)
 
     @property
-    def _rectifier_slope(self) -> float | None:
-        """The slope below zero of a rectifier that may be computed with the bias, else ``None``."""
+    def has_rectifier(self) -> bool:
+        """Whether f is a rectifier, which may be computed with the bias."""
         names = "compute", "function", "gradient"
         standard = all(self.activation.is_standard(name) for name in names)
-        return self.activation.slope if standard else None
+        return standard and self.activation.slope is not None
 
     def plan(self, ctx: Context) -> None:
         """Let the activation write over z, or leave it out."""

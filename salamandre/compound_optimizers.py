@@ -21,7 +21,7 @@ class Muon(Optimizer):
     v ← β v + g. With G = U S Vᵀ, O(G) is about U Vᵀ: all directions of a layer learn equally fast,
     not only those of large gradients. It is found by five steps X ← a X + (b A + c A²) X with
     A = X Xᵀ, from X = G / ‖G‖, which leave singular values between about 0.7 and 1.2; s is
-    √(max(1, outputs / inputs)) (Jordan et al. 2024, "Muon: an optimizer for hidden layers").
+    √(max(1, rows / columns)) (Jordan et al. 2024, "Muon: an optimizer for hidden layers").
 
     The matrices are the weights of hidden layers, those of a convolution as (outputs, inputs ·
     window), of a transposed one as (inputs, outputs · window). Embeddings, the last layer, biases
@@ -36,6 +36,7 @@ class Muon(Optimizer):
     """
 
     slots = ("velocity",)
+    inner = ("others",)
     repeats = False  # the host multiplies by the rate
 
     def __init__(
@@ -111,6 +112,7 @@ def orthogonal(xp: Any, g: Array, iterations: int = 5) -> Array:
     a, b, c = QUINTIC
     wide = g.shape[0] <= g.shape[1]  # then products are of the smaller size
     x = g if wide else g.T
+    x = x / (xp.abs(x).max() + 1e-30)  # squares of large numbers would overflow
     x = x / (xp.sqrt((x * x).sum()) + 1e-7)
     for _ in range(iterations):
         square = xp.dot(x, x.T)
@@ -130,6 +132,7 @@ class Lookahead(Optimizer):
         share: the paper's α. Default 0.5.
     """
 
+    inner = ("fast",)
     repeats = False  # the host counts the steps
 
     def __init__(self, optimizer: Optimizer, every: int = 5, share: float = 0.5) -> None:
@@ -159,9 +162,13 @@ class Lookahead(Optimizer):
         self, parameters: Array, gradients: Array, parts: Sequence[slice] = (slice(None),)
     ) -> None:
         """Take a step of the fast one; draw back if it is due."""
-        slow = self.memory["slow"]
+        slow, edge = self.memory["slow"], 0
         if self.steps == 0:  # they may have been loaded since
             slow[...] = parameters
+        for part in (*parts, slice(slow.size, None)):
+            start, stop, _ = part.indices(slow.size)
+            slow[edge:start] = parameters[edge:start]  # frozen ones may be set
+            edge = stop
         self.fast.steps, self.fast.schedule = self.steps, self.schedule
         self.fast.step(parameters, gradients, parts)
         self.steps = self.fast.steps

@@ -130,6 +130,7 @@ class Network(Learnable, Meaning):
         """
         if isinstance(ctx, Context) and not isinstance(ctx, Pass):  # a layer of another network
             return super().compute(x, ctx)
+        stop = None if stop is None else whole("stop", stop, least=0)
         x = self.as_inputs(x, finite=ctx is None)
         count = example_count(x)
         labels = self.as_labels(labels, count)
@@ -194,6 +195,8 @@ class Network(Learnable, Meaning):
             seed: of the noise of layers that have some: equal calls give equal answers. Default 0.
         """
         whole("batch_size", batch_size)
+        for word in seed if isinstance(seed, Sequence) else [seed]:
+            whole("seed", word, least=0)
         by_blocks = are_images(x)  # which may be larger than memory
         x = x if by_blocks else self.as_inputs(x)
         count = example_count(x)
@@ -235,7 +238,10 @@ class Network(Learnable, Meaning):
         run = self._own(ctx)
         dy = checked_gradient(dy, run.output_shape, self.dtype, self.backend)
         if run.is_stale:
-            raise RuntimeError("parts were frozen or unfrozen since the compute: compute again")
+            raise RuntimeError(
+                "what is frozen, or whether the pass accumulates, has changed since the compute: "
+                "compute again"
+            )
         if ctx is None:
             run.want(parameter_gradients=update)
         elif not update:

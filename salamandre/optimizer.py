@@ -60,6 +60,7 @@ class Optimizer(Component, abstract=True):
     sets = "schedule"
 
     slots: ClassVar[tuple[str, ...]] = ()
+    inner: ClassVar[tuple[str, ...]] = ()  # the attributes that are optimizers
     proportional: ClassVar[bool] = False
     _OPTIONS = ("weight_decay", "clip_norm", "clip_value", "clip_weights")
 
@@ -146,6 +147,12 @@ class Optimizer(Component, abstract=True):
         self._backend = backend
         self._rates = [(part, d.rate) for _, part, _, d in declarations if d.rate != 1]
         self.memory = {name: backend.xp.zeros_like(parameters) for name in self.slots}
+
+    def walk(self, name: str) -> Iterator[tuple[str, Optimizer]]:
+        """Yield the optimizer and those inside of it, under ``name`` and longer names."""
+        yield name, self
+        for part in self.inner:
+            yield from getattr(self, part).walk(f"{name}/{part}")
 
     def check_rule(self) -> None:
         """Try the rule on arrays, before it is compiled or changes parameters."""

@@ -303,25 +303,30 @@ def _new_pass(
 class Gate:
     """Many may read at once, or one may write; who wants to write comes before new readers.
 
-    ``with gate:`` is for writing; the thread that writes may enter again, and read.
+    ``with gate:`` is for writing; the thread that writes may enter again, and read, and one that
+    reads may read again.
     """
 
     def __init__(self) -> None:
         self._changed = threading.Condition(threading.RLock())  # which the writer holds
+        self._mine = threading.local()  # how many of the readings are the thread's own
         self._readers = self._waiting = self._depth = 0
         self._writer: int | None = None  # the thread that writes
 
     def begin_reading(self) -> None:
         """Keep writers out until :meth:`end_reading`."""
+        mine = getattr(self._mine, "readings", 0)
         with self._changed:
-            while self._waiting and self._writer != threading.get_ident():
+            while self._waiting and not mine and self._writer != threading.get_ident():
                 self._changed.wait()
             self._readers += 1
+        self._mine.readings = mine + 1
 
     def end_reading(self) -> None:
         """Let writers in again."""
         with self._changed:
             self._readers -= 1
+            self._mine.readings -= 1
             self._changed.notify_all()
 
     def __enter__(self) -> None:

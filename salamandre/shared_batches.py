@@ -51,7 +51,9 @@ class SharedBatches(FlatVectors, abstract=True):
         """Let the steps of this network be those of several processes, see :meth:`Network.learn`.
 
         Each computes a share of the batch, all of equal size; the losses and gradients of a step
-        are then means over the ranks. The networks must be equal on all of them.
+        are then means over the ranks. The networks must be equal on all of them. Steps of a loop of
+        one's own belong in ``with group.guard():``, or else a rank that fails leaves the others
+        waiting.
 
         Args:
             group: see :func:`salamandre.parallel.world`; a group of one leaves the others.

@@ -6,6 +6,7 @@ import functools
 import math
 import threading
 from collections.abc import Mapping, Sequence
+from types import MethodType
 from typing import Any
 
 from salamandre.backend import Array, Backend, RandomStream
@@ -58,9 +59,11 @@ class Replica:
 
 
 def _replaced(value: Any, twins: Mapping[int, Layer]) -> Any:
-    """Return a value with twins for layers, also in lists; itself if there are none."""
+    """Return a value with twins for layers, also in lists and methods; itself if there are none."""
     if id(value) in twins:
         return twins[id(value)]
+    if isinstance(value, MethodType) and id(value.__self__) in twins:
+        return MethodType(value.__func__, twins[id(value.__self__)])
     if type(value) not in (list, tuple, dict):
         return value
     inside = list(value.values() if isinstance(value, dict) else value)
@@ -158,8 +161,9 @@ def joined(parts: Sequence[Any], name: str, ctx: Pass) -> Any:
     if isinstance(first, tuple):
         columns = enumerate(zip(*parts, strict=True))
         return tuple(joined(column, f"{name} {index}", ctx) for index, column in columns)
-    shape = getattr(first, "shape", ())
-    if first is None or len({getattr(part, "shape", ())[1:] for part in parts} | {shape[1:]}) > 1:
+    shapes = [getattr(part, "shape", ()) for part in parts]
+    shape = shapes[0]
+    if not all(shapes) or len({shape[1:] for shape in shapes}) > 1:
         return first  # what it must not be, the network says
     count = sum(len(part) for part in parts)
     last = len(shape) == 4 and not first.flags.c_contiguous

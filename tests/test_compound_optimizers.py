@@ -147,3 +147,47 @@ def test_an_optimizer_inside_belongs_to_one_network():
     with pytest.raises(TypeError, match=r"Lookahead optimizer must be .* did you mean 'Adam'"):
         sal.Lookahead("adma")
     assert repr(sal.Lookahead("adam")) == "Lookahead(optimizer=Adam())"
+
+
+def test_the_rate_of_an_optimizer_inside_is_saved_and_put_back(tmp_path):
+    """It may be set by hand, as a callback does."""
+
+    def engine():
+        return sal.Engine(networks(sal.Lookahead(sal.Muon(0.01), 4)), (X, LABELS), batch_size=3)
+
+    def others(run):
+        return run.network.optimizer.fast.others
+
+    whole, second = engine(), engine()
+    whole.run(2)
+    others(whole).learning_rate = 0.05
+    whole.save(tmp_path / "run")
+    kept = whole.snapshot()
+    second.resume(tmp_path / "run")
+    assert others(second).learning_rate == 0.05
+    for run in (whole, second):
+        run.run(4)
+    assert np.array_equal(second.network.parameters, whole.network.parameters)
+    others(whole).learning_rate = 0.0
+    whole.restore(kept)
+    assert others(whole).learning_rate == 0.05
+
+
+@pytest.mark.parametrize("size", [1e25, 1e-25])
+def test_gradients_of_any_size_are_made_orthogonal(size, random):
+    g = random.normal(size=(4, 9))
+    expected = orthogonal(np, g)
+    found = orthogonal(np, (size * g).astype(np.float32))
+    assert np.allclose(found, expected, atol=1e-4)
+
+
+def test_lookahead_takes_what_frozen_parts_were_set_to():
+    network = networks(sal.Lookahead(sal.SGD(0.0), 2))
+    network.freeze("0")
+    network.learn(X, LABELS)
+    network.named_parameters()["0.weights"][...] = 5
+    network.learn(X, LABELS)
+    network.unfreeze("0")
+    for _ in range(2):
+        network.learn(X, LABELS)
+    assert (network.named_parameters()["0.weights"] == 5).all()

@@ -247,3 +247,14 @@ def test_outputs_gradients_and_statistics(backend, host, random):
     module.eval()
     assert close(host(network.compute(values, training=False)), module(x))
     assert close(host(network.predict(values)), module(x))
+
+
+def test_seeds_and_stops_that_are_none_are_refused(random):
+    net = sal.Network([sal.NeuronLayer(3), sal.Dropout(0.5)], 2)
+    x = random.normal(size=(4, 2))
+    for seed in (-1, 1.5, [1, -2], "a"):
+        with pytest.raises(ValueError, match="seed must be a whole number of at least 0"):
+            net.predict(x, seed=seed)
+    for stop in (-1, True, 1.5):
+        with pytest.raises(ValueError, match="stop must be a whole number of at least 0"):
+            net.compute(x, stop=stop)

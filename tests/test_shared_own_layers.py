@@ -75,8 +75,7 @@ class Centre(Linear):
 
 
 def test_layers_of_one_s_own_are_shared_only_if_asked(monkeypatch):
-    monkeypatch.setattr(team._blas, "allowed", 2)
-    monkeypatch.setattr(team._blas, "depth", 1)  # as if BLAS had two threads
+    monkeypatch.setattr(team._blas, "before", [2])  # as if BLAS had two threads
     layers = [window(32, 3, 1, 1), window(32, 3, 1, 1)]
     assert sal.Network(layers, (3, 32, 32)).shares(64) == (team.cores() > 1)
     layers = [window(32, 3, 1, 1), window(32, 3, 1, 1), Centre()]
@@ -120,3 +119,55 @@ def test_settings_of_numpy_reach_all_shares():
 class Root(sal.NeuronLayer):
     def compute(self, x, ctx):
         return super().compute(np.sqrt(x), ctx)
+
+
+class Remembering(sal.NeuronLayer):
+    """Keeps a method of its own."""
+
+    def build(self, shape):
+        self.write = self._write
+        return super().build(shape)
+
+    def _write(self, dy, ctx):
+        return super().backprop(dy, ctx)
+
+    def backprop(self, dy, ctx):
+        return self.write(dy, ctx)
+
+
+def test_a_method_that_a_layer_keeps_is_of_the_share_s_layer():
+    x, targets = np.random.default_rng(0).normal(size=(2, 8, 3))
+    found = []
+    for threads in (1, 2):
+        net = sal.Network([Remembering(3)], 3, "mse", sal.SGD(0.1), dtype="float64")
+        net.threads = threads
+        net.learn(x, targets)
+        found.append(net.parameters.copy())
+    assert np.allclose(*found)
+
+
+class Wrong(sal.Layer):
+    """Returns something else."""
+
+    answer = staticmethod(list)
+
+    def build(self, shape):
+        return shape
+
+    def compute(self, x, ctx):
+        return self.answer(x)
+
+    def backprop(self, dy, ctx):
+        return dy
+
+
+@pytest.mark.parametrize("answer", [list, lambda x: 1.0, lambda x: x.sum(), lambda x: None])
+def test_what_a_layer_must_not_return_is_said_as_without_threads(answer, monkeypatch):
+    monkeypatch.setattr(Wrong, "answer", staticmethod(answer))
+    told = []
+    for threads in (1, 2):
+        net = sal.Network([sal.NeuronLayer(3), Wrong()], 3, "mse", sal.SGD(0.1), threads=threads)
+        with pytest.raises(TypeError, match=r"Wrong\.compute must return y") as caught:
+            net.learn(np.ones((4, 3)), np.ones((4, 3)))
+        told.append(str(caught.value))
+    assert told[0].split(", got")[0] == told[1].split(", got")[0]

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 import salamandre as sal
+from salamandre.passes import Gate
 
 X = np.random.default_rng(0).normal(size=(5, 4)).astype(np.float32)
 LABELS = np.array([2, 0, 1, 2, 2])
@@ -211,3 +212,29 @@ def test_a_network_that_is_shared_twice_is_asked_once():
     shared = sal.Network([sal.NeuronLayer(3)], 4, sal.MeanSquaredError(), sal.SGD(0.01))
     outer = sal.Network([sal.Parallel([shared, shared]), sal.NeuronLayer(2)], 4)
     assert outer.owners == sorted([outer, shared], key=id)
+
+
+def test_a_thread_that_reads_may_read_again_while_another_waits_to_write():
+    gate, waits = Gate(), threading.Event()
+
+    def write():
+        waits.set()
+        with gate:
+            pass
+
+    gate.begin_reading()
+    other = threading.Thread(target=write, daemon=True)
+    other.start()
+    waits.wait()
+    while not gate._waiting:
+        pass
+    again = threading.Thread(target=lambda: (gate.begin_reading(), gate.end_reading()), daemon=True)
+    gate.begin_reading()  # would wait for the writer, which waits for this thread
+    again.start()
+    again.join(0.05)
+    assert again.is_alive()  # a new reader comes after the writer
+    gate.end_reading()
+    gate.end_reading()
+    for thread in (other, again):
+        thread.join(10)
+        assert not thread.is_alive()

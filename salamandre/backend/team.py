@@ -9,6 +9,7 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from queue import SimpleQueue
 from typing import TYPE_CHECKING, Any
 
 from salamandre.backend.group import Group, Meeting
@@ -23,17 +24,27 @@ Task = Callable[[Group], Any]
 class Team:
     """So many threads, the caller's among them, each with a rank.
 
-    Threads are started when they are first needed, and sleep between two tasks.
+    They sleep between two tasks, and end with the program.
 
     Args:
         size: how many; at least 2.
     """
 
     def __init__(self, size: int) -> None:
-        from concurrent.futures import ThreadPoolExecutor
-
         self._size = size
-        self._pool = ThreadPoolExecutor(size - 1, "salamandre")
+        self._calls: SimpleQueue[tuple[Future[Any], Callable[[], Any]]] = SimpleQueue()
+        for rank in range(1, size):
+            # Those of a pool take no more work once the main thread has ended; others may go on.
+            threading.Thread(target=self._work, name=f"salamandre-{rank}", daemon=True).start()
+
+    def _work(self) -> None:
+        while True:
+            future, call = self._calls.get()
+            try:
+                future.set_result(call())
+            except BaseException as error:
+                future.set_exception(error)
+            del future, call  # what they hold is not kept until the next
 
     def run(self, task: Task) -> list[Any]:
         """Return what ``task(group)`` returns for each rank; rank 0 is the calling thread.
@@ -41,6 +52,8 @@ class Team:
         An exception in one of the ranks ends the others where they next wait for each other, or at
         their end; then the first one, by rank, is raised.
         """
+        from concurrent.futures import Future
+
         meeting = Meeting(self._size)  # of this task alone: one that was given up stays away
         barrier = meeting.barrier
         first, *others = meeting.groups()
@@ -59,8 +72,9 @@ class Team:
             futures: list[Future[Any]] = []
             try:
                 for group in others:  # with the context of the caller, such as numpy.errstate
-                    context = contextvars.copy_context()
-                    futures.append(self._pool.submit(context.run, attempt, group))
+                    call = functools.partial(contextvars.copy_context().run, attempt, group)
+                    futures.append(Future())
+                    self._calls.put((futures[-1], call))
                 results = [attempt(first)]
             except threading.BrokenBarrierError:
                 results = []  # of another rank's error
@@ -106,10 +120,10 @@ class _Blas:
     """The libraries that NumPy's products run in, and how many threads they may use."""
 
     def __init__(self) -> None:
-        self.busy = threading.RLock()  # one batch at a time is shared
+        self.busy = threading.Lock()  # one batch at a time is shared
         self.changes = threading.Lock()  # of what follows, and of the libraries' threads
-        self.depth, self.allowed = 0, 1
         self.owner: int | None = None  # the thread in a block of one_blas_thread
+        self.before: list[int] = []  # threads of each library outside of the block
 
     @functools.cached_property
     def libraries(self) -> list[Any]:
@@ -126,6 +140,29 @@ class _Blas:
             )
         return list(found)
 
+    def limit(self) -> None:
+        """Let each library use one thread."""
+        with self.changes:
+            self.owner = threading.get_ident()
+            self.before = self.before or self._numbers()
+            for library in self.libraries:
+                library.set_num_threads(1)
+
+    def free(self) -> None:
+        """Let each library use its threads again."""
+        with self.changes:
+            for library, number in zip(self.libraries, self.before, strict=False):
+                library.set_num_threads(number)
+            self.owner, self.before = None, []
+
+    def allowed(self) -> int:
+        """Return how many threads they use outside of the block."""
+        with self.changes:
+            return max(self.before or self._numbers(), default=1)
+
+    def _numbers(self) -> list[int]:
+        return [library.get_num_threads() for library in self.libraries]
+
 
 _blas = _Blas()
 
@@ -137,8 +174,7 @@ def allowed_threads() -> int:
     """
     if not _blas.libraries:
         return 0
-    with _blas.changes:
-        return min(_blas.allowed if _blas.depth else _blas_threads(), cores())
+    return min(_blas.allowed(), cores())
 
 
 def free_threads() -> int:
@@ -150,33 +186,22 @@ def free_threads() -> int:
     return allowed_threads() if mine else 1
 
 
-def _blas_threads() -> int:
-    return max((library.get_num_threads() for library in _blas.libraries), default=1)
-
-
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
     """Let BLAS use one thread in the block, in which no other thread can be."""
+    if _blas.owner == threading.get_ident() and _blas.busy.locked():
+        yield  # inside of another block
+        return
     with _blas.busy:
-        outer, before = not _blas.depth, []
         try:
-            with _blas.changes:
-                if outer:
-                    before = [library.get_num_threads() for library in _blas.libraries]
-                    _blas.allowed, _blas.owner = max(before, default=1), threading.get_ident()
-                _blas.depth += 1
-                if outer:
-                    for library in _blas.libraries:
-                        library.set_num_threads(1)
+            _blas.limit()
             yield
         finally:
-            with _blas.changes:
-                for library, number in zip(
-                    _blas.libraries, before, strict=False
-                ):  # none of an inner block
-                    library.set_num_threads(number)
-                _blas.depth = 0 if outer else _blas.depth - 1
-                _blas.owner = _blas.owner if _blas.depth else None
+            try:
+                _blas.free()
+            except BaseException:  # Ctrl-C
+                _blas.free()
+                raise
 
 
 def _forget() -> None:

@@ -233,7 +233,9 @@ class Jitter:
 
     def __call__(self, x: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """Return images (N, C, size, size) of the same shape."""
-        size = _size(x)[1]
+        height, size = _size(x)
+        if height != size:
+            raise ValueError(f"Jitter takes square images, got {height}×{size}: crop them first")
         return Chain(Resize(round(self.scale * size)), RandomCrop(size), Flip())(x, random)
 
 

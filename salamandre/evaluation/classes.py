@@ -35,7 +35,13 @@ def confusion(labels: Any, guesses: Any, classes: int | Sequence[str]) -> np.nda
 
 def _labels(what: str, values: Any, classes: int, names: Names | None = None) -> np.ndarray:
     """Return labels (N,) in 0..classes-1, also from one-hot rows or names."""
-    found = by_name(what, values, names)
+    found = array(what, values)
+    if names is None and found.dtype.kind == "U":
+        raise ValueError(
+            f"{what} are text: give whole numbers, or to confusion the names of the classes in "
+            f"place of their number"
+        )
+    found = by_name(what, found, names)
     if found.ndim == 2 and found.shape[1] == classes and classes > 1:
         found = found.argmax(axis=1)
     if found.ndim != 1 or not (found.dtype.kind in "iub" or (found == np.rint(found)).all()):

@@ -34,7 +34,7 @@ def kernel_distance(
     """
     a, b = two_sets("kernel_distance", features, reference, (2, 2))
     n = min(whole("kernel_distance size", size, 2), len(a), len(b))
-    random, total = np.random.default_rng(seed), 0.0
+    random, total = np.random.default_rng(whole("seed", seed, least=0)), 0.0
     for _ in range(whole("kernel_distance subsets", subsets)):
         x, y = (z[random.choice(len(z), n, replace=False)].astype(np.float64) for z in (a, b))
         own = sum(k.sum() - np.trace(k) for k in (_kernel(x, x), _kernel(y, y)))
@@ -87,6 +87,7 @@ def intra_class_frechet(
         classes: how many there are.
     """
     a, b = two_sets("intra_class_frechet", features, reference)
+    classes = whole("classes", classes)
     asked, known = _labels("labels", labels, classes), _labels("labels", reference_labels, classes)
     if (len(a), len(b)) != (len(asked), len(known)):
         raise ValueError(

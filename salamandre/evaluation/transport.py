@@ -44,9 +44,11 @@ def wasserstein_distance(points: Any, reference: Any, order: float = 1.0) -> flo
         )
     costs = np.empty((len(a), len(b)))
     for row, point in zip(costs, a, strict=True):
-        row[:] = np.linalg.norm(b - point, axis=1) ** p
+        row[:] = np.linalg.norm(b - point, axis=1)
+    most = float(costs.max()) or 1.0  # or a power of it may be too large
+    costs = (costs / most) ** p
     chosen = linear_sum_assignment(costs)
-    return float(costs[chosen].mean() ** (1 / p))
+    return float(most * costs[chosen].mean() ** (1 / p))
 
 
 def sliced_wasserstein_distance(
@@ -66,14 +68,17 @@ def sliced_wasserstein_distance(
     """
     a, b = _pair(points, reference)
     p = real("the order of a Wasserstein distance", order, 1)
-    random = np.random.default_rng(seed)
-    total = 0.0
+    random = np.random.default_rng(whole("seed", seed, least=0))
+    most, total = 0.0, 0.0  # the largest distance so far, and the sum in its power
     for _ in range(whole("directions", directions)):
         way = random.normal(size=(a.shape[1], 1))
         way = way / np.linalg.norm(way)
         x, y = np.sort(a @ way, axis=0), np.sort(b @ way, axis=0)
-        total += float((np.abs(x - y) ** p).mean())
-    return float((total / directions) ** (1 / p))
+        gaps = np.abs(x - y)
+        if (largest := float(gaps.max())) > most:
+            total, most = total * (most / largest) ** p, largest
+        total += float(((gaps / (most or 1.0)) ** p).mean())
+    return float(most * (total / directions) ** (1 / p))
 
 
 def _pair(points: Any, reference: Any) -> tuple[np.ndarray, np.ndarray]:

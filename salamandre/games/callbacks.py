@@ -11,14 +11,16 @@ import warnings
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import numpy as np
 
 from salamandre.atomic import numbered, write_atomically
-from salamandre.checks import whole
+from salamandre.checks import shortened, whole
 from salamandre.data.paired_images import Pairs
 from salamandre.games.game import GanGame
+from salamandre.parts import takes
 from salamandre.texts import path_of
 from salamandre.training.callback import Callback
 from salamandre.training.triggers import Epochs, Steps, Trigger, trigger
@@ -153,7 +155,7 @@ class Evaluation(Callback):
     """
 
     def __init__(self, metrics: Mapping[str, Metric], every: Trigger = Steps(1000)) -> None:
-        self.metrics = dict(metrics)
+        self.metrics = _checked(metrics)
         self.every = trigger("Evaluation every", every)
         self.recorded = None  # until the first evaluation
 
@@ -195,6 +197,22 @@ class Evaluation(Callback):
             values = self._evaluate(game)
             if self._recorded(game, values) is None:
                 game.record(values)
+
+
+def _checked(metrics: Any) -> dict[str, Metric]:
+    """Return metrics by name; raise TypeError for what are none."""
+    if not isinstance(metrics, Mapping):
+        raise TypeError(
+            f"an Evaluation takes functions of the game by name, such as "
+            f"{{'judge': judge.of_game()}}, got {shortened(repr(metrics))}"
+        )
+    for name, metric in metrics.items():
+        if not callable(metric) or not takes(metric, 1):
+            raise TypeError(
+                f"the metric {name!r} must be a function of the game (of a judge it is "
+                f"judge.of_game()), got {shortened(repr(metric))}"
+            )
+    return dict(metrics)
 
 
 class _Plan(msgspec.Struct):

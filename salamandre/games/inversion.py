@@ -10,6 +10,7 @@ import numpy as np
 from salamandre.backend import Array
 from salamandre.checks import numbers, real, whole
 from salamandre.games.checks import output_range
+from salamandre.inputs import are_images, fits
 from salamandre.network import Network
 from salamandre.parts import checked_part
 
@@ -49,7 +50,8 @@ def invert(
 
     Args:
         generator: from latent vectors to pictures.
-        pictures: (N, ...) in the generator's range, or bytes.
+        pictures: (N, ...) in the generator's range, or images of bytes, which are scaled to it:
+            those of :class:`salamandre.data.Images` by their own white.
         labels: their classes (N,), for a conditional generator.
         steps: of each start. Default 300.
         rate: learning rate of z. Default 0.05.
@@ -99,21 +101,24 @@ def _chosen(xp: Any, condition: Array, a: Array, b: Array) -> Array:
 
 def _pictures(generator: Network, pictures: Any) -> Array:
     """Return pictures of the generator's shape, on its backend."""
-    given = numbers("the pictures", pictures)
-    if given.dtype == np.uint8:  # as those of data sets
-        low, high = output_range(generator)
-        given = generator.backend.asarray(given, dtype=generator.dtype) / 255 * (high - low) + low
-    x = generator.backend.asarray(given, dtype=generator.dtype)
     if len(generator.input_shape) != 1:
         raise ValueError("inversion is of generators that make pictures from latent vectors alone")
-    if x.shape[1:] != generator.output_shape or not len(x):
+    low, high = output_range(generator)
+    pixels, backend = generator.pixels._replace(low=low, high=high), generator.backend
+    if are_images(pictures):
+        pictures, pixels = pictures.images, pixels._replace(white=pictures.white)
+    x = backend.asarray(numbers("the pictures", pictures))
+    if x.dtype == np.uint8:  # as those of data sets
+        x = pixels.scaled(x, generator.dtype, backend.xp)
+    x = backend.asarray(x, dtype=generator.dtype)
+    if not len(x) or not fits(x.shape, generator.output_shape):
         raise ValueError(
             f"the generator makes pictures of shape {generator.output_shape}, got an array of "
             f"shape {x.shape}: resize them"
         )
-    if not generator.backend.all_finite(x):
+    if not backend.all_finite(x):
         raise ValueError("the pictures hold NaN or infinity: clean them")
-    return x
+    return x.reshape(-1, *generator.output_shape)
 
 
 class _Likeness:

@@ -62,7 +62,7 @@ class _Convolution(ActivatedLayer, abstract=True):
         if self.biased:
             self.declare("bias", (self.channels,), self.bias_initializer or Zeros())
         self._output_shape = output_shape
-        self._slope = self._rectifier_slope  # looked up once
+        self._rectifies = self.biased and self.has_rectifier  # looked up once
         self.activation.build(output_shape)
         return output_shape
 
@@ -72,10 +72,10 @@ class _Convolution(ActivatedLayer, abstract=True):
         z = images(ctx, "z", len(x), self._output_shape)
         ctx.products = products(ctx, len(x), *self._place)
         ctx.products.prepare(ctx, self.weights)
-        slope = self._slope
-        self._product(ctx, ctx.x, z, self.bias, 1.0 if slope is None else slope)
+        slope = self.activation.slope if self._rectifies else 1.0
+        self._product(ctx, ctx.x, z, self.bias, slope)
         part, z = ctx.parts[0], channels_first(z)
-        if slope is not None and self.biased:  # rectified with the bias
+        if self._rectifies:  # with the bias
             part.x, part.y = None, z
             return z
         return self.activation.compute(z, part)

@@ -74,8 +74,8 @@ class NeuronLayer(ActivatedLayer):
     def plan(self, ctx: Context) -> None:
         """As the base; a rectifier is left to the operation that adds the bias."""
         super().plan(ctx)
-        fused = self.biased and not (ctx.keeps_z or ctx.parts[0].logits)
-        ctx.slope = self._rectifier_slope if fused else None
+        whole = not (ctx.keeps_z or ctx.parts[0].logits)
+        ctx.rectifies = whole and self.biased and self.has_rectifier
 
     def compute(self, x: Array, ctx: Context) -> Array:
         """Return f(x Wᵀ + b)."""
@@ -86,10 +86,11 @@ class NeuronLayer(ActivatedLayer):
         if ctx.before is not None and ctx.before.keeps_z:  # x is a mixture: so is x Wᵀ + b
             ctx.z = mixture(ctx, ctx.before.z, "z")
             return self.activation.compute(ctx.z, ctx.parts[0])
-        ctx.z = affine(ctx, x, self.weights, self.bias, ctx.slope)
-        if ctx.slope is None:
+        if not ctx.rectifies:
+            ctx.z = affine(ctx, x, self.weights, self.bias)
             return self.activation.compute(ctx.z, ctx.parts[0])
-        ctx.parts[0].x, ctx.parts[0].y = None, ctx.z  # rectified with the bias
+        ctx.z = affine(ctx, x, self.weights, self.bias, self.activation.slope)
+        ctx.parts[0].x, ctx.parts[0].y = None, ctx.z
         return ctx.z
 
     def backprop(self, dy: Array, ctx: Context) -> Array:

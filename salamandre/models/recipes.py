@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 
 from salamandre.activations import ReLU, Softmax
 from salamandre.backend import Array
-from salamandre.checks import real, whole
+from salamandre.checks import array, real, whole
+from salamandre.inputs import are_images
 from salamandre.layer import Layer
 from salamandre.layers.convolution import ConvolutionalLayer
 from salamandre.layers.neuron import NeuronLayer
@@ -100,12 +102,16 @@ def whiten(
     real("whiten eps", eps, 0, above=True)
     real("whiten least", least, 0)
     random = np.random.default_rng(whole("seed", seed, least=0))
+    images = images if are_images(images) else array("the images", images)
     few = random.permutation(len(images))[: max(1, PATCHES // 64)]
     x = network.backend.to_numpy(network.as_inputs(images[np.sort(few)]))
-    windows = sliding_window_view(x, (height, width), axis=(2, 3)).transpose(0, 2, 3, 1, 4, 5)
-    patches = windows.reshape(-1, size)
-    chosen = random.permutation(len(patches))[:PATCHES]
-    covariance = np.cov(patches[chosen].T.astype(np.float64))
+    windows = sliding_window_view(x, (height, width), axis=(2, 3))
+    places = len(x), *windows.shape[2:4]
+    count = min(PATCHES, math.prod(places))
+    chosen = random.choice(math.prod(places), count, replace=False)
+    example, row, column = np.unravel_index(chosen, places)
+    patches = windows[example, :, row, column].reshape(count, size)
+    covariance = np.cov(patches.T.astype(np.float64))
     variance = np.trace(covariance) / size
     if not variance > 0:
         raise ValueError("whiten needs images whose pixels differ, got ones that are all the same")

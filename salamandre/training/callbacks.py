@@ -183,9 +183,14 @@ class Checkpoint(Callback):
             run.save(self.path)
 
     def on_end(self, run: Loop) -> None:
-        """Save the final state, unless the run failed."""
-        if self.best is None and run.error is None:
+        """Save the final state, unless the run failed; warn of a metric that no record has."""
+        if run.error is not None:
+            return
+        records = run.history.records
+        if self.best is None:
             run.save(self.path)
+        elif records and not run.history.column(self.best):
+            warnings.warn(_missing("Checkpoint", self.best, records[-1]), stacklevel=2)
 
 
 class EarlyStopping(Callback):

@@ -16,7 +16,7 @@ from salamandre.backend import Array, RandomStream
 from salamandre.checks import real
 from salamandre.component import decode, encode
 from salamandre.network import Diverged, Network
-from salamandre.optimizer import advice
+from salamandre.optimizer import Optimizer, advice
 from salamandre.schedules import Schedule
 from salamandre.storage import checked, read_file, write_file
 from salamandre.training.history import History
@@ -59,6 +59,15 @@ class State:
                 arrays[f"{who}/{name}"] = array
         return {**arrays, **self.arrays}
 
+    def optimizers(self) -> dict[str, Optimizer]:
+        """Return all optimizers by name: the networks', and those inside of these."""
+        return {
+            name: found
+            for who, network in self.networks.items()
+            if network.optimizer is not None
+            for name, found in network.optimizer.walk(who)
+        }
+
     @contextmanager
     def changing(self) -> Iterator[None]:
         """Keep other threads, which may predict, from seeing half of a change."""
@@ -85,17 +94,16 @@ class Snapshot:
         self._arrays = {name: array.copy() for name, array in state.all_arrays().items()}
         self._streams = {name: stream.state for name, stream in state.all_streams().items()}
         self._learned = {
-            who: (network.optimizer, network.optimizer.steps, network.optimizer.schedule)
-            for who, network in state.networks.items()
-            if network.optimizer is not None
+            who: (optimizer, optimizer.steps, optimizer.schedule)
+            for who, optimizer in state.optimizers().items()
         }
 
     def restore(self, state: State) -> None:
         """Put a state of the same run back as it was; optimizers that came later stay."""
         later = tuple(
             f"{who}/optimizer/"
-            for who, (optimizer, *_) in self._learned.items()
-            if state.networks[who].optimizer is not optimizer
+            for who, network in state.networks.items()
+            if network.optimizer is not self._learned[who][0]
         )
         with state.changing():
             for name, array in state.all_arrays().items():
@@ -149,7 +157,10 @@ def write_checkpoint(
     tensors["records"] = np.array(records, dtype=np.float64)
     description = {
         "identity": state.identity,
-        "optimizers": {who: [o.steps, encode(o.schedule)] for who, o in optimizers.items() if o},
+        "optimizers": {
+            who: [optimizer.steps, encode(optimizer.schedule)]
+            for who, optimizer in state.optimizers().items()
+        },
         "random": {name: stream.state for name, stream in state.all_streams().items()},
         "drawn": drawn,
         "seconds": seconds,
@@ -184,8 +195,9 @@ def read_checkpoint(
         require_same_run(noted.identity, state.identity)
         history = _history(noted, tensors, unit)
         optimizers = [
-            (network.optimizer, _learned(who, *noted.optimizers[who]))
-            for who, network in state.networks.items()
+            (optimizer, _learned(who, *noted.optimizers[who]))
+            for who, optimizer in state.optimizers().items()
+            if who in state.networks or who in noted.optimizers  # older files lack inner ones
         ]
         streams = [
             (stream, _random(name, stream, noted.random[name]))
@@ -197,7 +209,6 @@ def read_checkpoint(
         for array, values in arrays:
             array[...] = values
     for optimizer, learned in optimizers:
-        assert optimizer is not None
         optimizer.steps, optimizer.schedule = learned
     for stream, random in streams:
         stream.state = random

@@ -99,17 +99,11 @@ class Engine(Loop):
             )
         self.network = network
         self.batch_size = whole("batch_size", batch_size)
-        share = group.equal_share(self.batch_size)
-        network.check_threads(share)
+        group.equal_share(self.batch_size)
         self.callbacks = checked_callbacks(callbacks)
         self.seed = whole("seed", seed, least=0)
         self.attack = attack
         self.accumulate = whole("accumulate", accumulate)
-        if self.accumulate > share:
-            raise ValueError(
-                f"a batch of {share} cannot be learned in {accumulate} parts: make "
-                f"accumulate smaller"
-            )
         self._learner = network if accumulate == 1 else Accumulation(network, self.accumulate)
         self.train = Source(
             train,
@@ -131,7 +125,13 @@ class Engine(Loop):
             )
         for source in filter(None, (self.train, self.test_set)):
             check_targets(network, source)  # refused here, not by a step
-        group.equal_share(min(self.batch_size, len(self.train)))
+        share = group.equal_share(min(self.batch_size, len(self.train)))
+        network.check_threads(share)
+        if self.accumulate > share:
+            raise ValueError(
+                f"a batch of {share} cannot be learned in {accumulate} parts: make "
+                f"accumulate smaller"
+            )
         self.group = group
         self.batches = EndlessBatches(self.train, self.batch_size, self.seed, group=group)
         self.metrics = checked_metrics(metrics, network, self.train.has_labels)

@@ -191,7 +191,8 @@ class Loop(Told):
         """Whether one of the ranks wants to stop; the learning rates of rank 0 hold for all."""
         group = self.group
         if group.size > 1:
-            optimizers = [n.optimizer for n in self.networks.values() if n.optimizer]
+            outer = [n.optimizer for n in self.networks.values() if n.optimizer]
+            optimizers = [found for optimizer in outer for _, found in optimizer.walk("")]
             rates = [0.0 if group.rank else optimizer.learning_rate for optimizer in optimizers]
             said = np.array([self._stopping, self.interrupted, *rates], np.float64)
             stopping, interrupted, *rates = group.all_reduce(said).tolist()

@@ -55,3 +55,51 @@ def test_a_forked_process_has_threads_of_its_own():
         "raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
     )
     assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == 7
+
+
+def test_ctrl_c_while_blas_gets_its_threads_back_leaves_them_with_it(monkeypatch):
+    class Interrupted(Library):
+        times = 0
+
+        def set_num_threads(self, threads):
+            self.times += 1
+            if self.times == self.stop:
+                raise KeyboardInterrupt
+            super().set_num_threads(threads)
+
+    for stop in (1, 2):
+        library = Interrupted()
+        library.stop = stop
+        monkeypatch.setattr(team, "_blas", team._Blas())
+        team._blas.libraries = [library]
+        with pytest.raises(KeyboardInterrupt), team.one_blas_thread():
+            pass
+        assert library.threads == 2 and team._blas.owner is None
+        with team.one_blas_thread():
+            assert library.threads == 1
+        assert library.threads == 2
+
+
+def test_what_ctrl_c_has_left_behind_is_put_right_by_the_next_block(monkeypatch):
+    library = Library()
+    monkeypatch.setattr(team, "_blas", team._Blas())
+    team._blas.libraries = [library]
+    team._blas.limit()  # and never freed
+    with team.one_blas_thread():
+        assert library.threads == 1
+    assert library.threads == 2 and team.allowed_threads() == min(2, team.cores())
+
+
+def test_a_thread_goes_on_to_share_its_batches_when_the_program_has_ended():
+    program = (
+        "import threading, numpy as np, salamandre as sal\n"
+        "net = sal.Network([sal.NeuronLayer(3)], 2, 'mse', sal.SGD(0.1), threads=2)\n"
+        "def train():\n"
+        "    threading.main_thread().join()\n"
+        "    for _ in range(3): net.learn(np.ones((4, 2)), np.ones((4, 3)))\n"
+        "    print('learned')\n"
+        "net.learn(np.ones((4, 2)), np.ones((4, 3)))\n"
+        "threading.Thread(target=train).start()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], timeout=60, capture_output=True)
+    assert done.stdout.strip() == b"learned", done.stderr

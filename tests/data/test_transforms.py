@@ -354,3 +354,8 @@ def test_the_halves_of_another_seed_are_others():
     one, two = (AlternatingFlip(seed).visit(numbers, 0).chosen for seed in (0, 1))
     for chosen in (one, two, one == two, one[:-1] == one[1:]):
         assert chosen.mean() == pytest.approx(0.5, abs=0.04)
+
+
+def test_jitter_is_of_square_images(random):
+    with pytest.raises(ValueError, match="Jitter takes square images, got 4×6: crop them"):
+        data.Jitter()(np.zeros((2, 3, 4, 6)), random)

@@ -64,3 +64,8 @@ def test_confusion_of_names_outputs_and_one_hot_targets():
 def test_labels_that_confusion_refuses(labels, guesses, classes, message):
     with pytest.raises(ValueError, match=message):
         evaluation.confusion(labels, guesses, classes)
+
+
+def test_words_need_the_names_of_the_classes():
+    with pytest.raises(ValueError, match=r"labels are text: give whole numbers, or .* the names"):
+        evaluation.confusion(["a", "b"], ["a", "a"], 2)

@@ -55,3 +55,10 @@ def test_sets_of_other_sizes_are_refused(distance):
 def test_too_many_points_are_refused():
     with pytest.raises(ValueError, match="at most 5000 points, got 5001"):
         exact(np.zeros((5001, 1)), np.zeros((5001, 1)))
+
+
+def test_large_powers_of_large_and_small_distances_are_numbers(random):
+    a, b = random.normal(size=(2, 20, 3))
+    for size in (1e10, 1e-10):
+        for distance in (exact, sliced):
+            assert distance(size * a, size * b, 50) == pytest.approx(size * distance(a, b, 50))

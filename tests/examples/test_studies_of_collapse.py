@@ -25,6 +25,8 @@ def test_gaussians_are_counted_and_animated(tmp_path):
     assert "40 of 40 rounds" in call("show", "ring-1", "--output", tmp_path / "runs")
     run("gan_gaussians.py", "--resume", str(folder), cwd=tmp_path)
     assert table(folder / "runs.csv") == before
+    options = ("--resume", str(folder), "--rounds", "80")
+    assert "--rounds" in run("gan_gaussians.py", *options, cwd=tmp_path, code=2).stderr
 
 
 def test_the_study_of_collapse_compares_and_continues(tmp_path):

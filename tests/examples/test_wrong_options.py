@@ -49,6 +49,7 @@ def test_mistakes_get_one_sentence(tmp_path, example, arguments, message):
         ("wgan_mnist.py", ("--rounds", "0"), "--rounds: must be a whole number of at least 1"),
         ("wgan_mnist.py", ("--resume", "nowhere"), "there is no run 'nowhere'"),
         ("gan_mnist.py", ("--smoothing", "low"), "range such as 0.7-1"),
+        ("gan_mnist.py", ("--top-k", "5"), "TopK"),
         ("gan_mnist.py", ("--flipping", "0.6"), "LabelFlipping probability must be"),
         (
             "gan_mnist.py",

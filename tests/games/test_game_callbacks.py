@@ -218,6 +218,22 @@ def test_a_metric_that_no_record_of_a_game_has_is_told():
     assert play.rounds == 0
 
 
+def test_the_best_network_by_a_metric_that_no_evaluation_has_is_missed_aloud(tmp_path):
+    watch = games.Evaluation({"a": lambda game: 1.0}, every=sal.Steps(1))
+    best = sal.Checkpoint(tmp_path / "best", best="frechet")
+    with pytest.warns(UserWarning, match=r"Checkpoint watches 'frechet', which .*they hold a\)"):
+        game().play(2, [watch, best])
+    assert not best.path.exists()
+
+
+def test_evaluations_are_functions_of_a_game_by_name():
+    with pytest.raises(TypeError, match=r"functions of the game by name, such as .*of_game"):
+        games.Evaluation(len)
+    for wrong in (object(), lambda: 1.0):
+        with pytest.raises(TypeError, match=r"metric 'judge' must be a function of the game"):
+            games.Evaluation({"judge": wrong})
+
+
 def evaluations():
     """Two evaluations, of which the second returns names that only a call tells."""
     return [

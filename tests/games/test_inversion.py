@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import salamandre as sal
+from salamandre import data
 from salamandre.games import inversion, invert
 
 
@@ -97,3 +98,13 @@ def test_pictures_are_real_finite_numbers_or_bytes():
     ):
         with pytest.raises(ValueError, match=message):
             invert(network, bad)
+
+
+@pytest.mark.parametrize("shape", [(1, 8, 8), 64])
+def test_images_of_a_data_set_have_their_own_white(shape):
+    digits = data.load("digits")[0][:3]
+    layers = [sal.NeuronLayer(64, sal.Tanh()), *([sal.Reshape(shape)] if shape != 64 else [])]
+    generator = sal.Network(layers, 5, dtype="float64")
+    scaled = 2 * (digits.images / digits.white) - 1
+    found, expected = (invert(generator, x, steps=3, tries=1) for x in (digits, scaled))
+    assert digits.white == 16 and np.allclose(found.losses, expected.losses)

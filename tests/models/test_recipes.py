@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -134,3 +136,21 @@ def test_the_quick_classifier_is_that_of_pytorch(shape, first, widths):
     y = module.eval()(torch.tensor(x)).detach().numpy()
     assert np.allclose(net.predict(x), y, atol=1e-5)
     models.whiten(net, x)
+
+
+def test_lists_are_whitened_as_arrays_are():
+    one, two = network(), network()
+    models.whiten(one, images(40))
+    models.whiten(two, images(40).tolist())
+    assert np.allclose(one.parameters, two.parameters)
+
+
+def test_patches_of_large_images_are_taken_without_a_copy_of_all_of_them():
+    x = np.zeros((60, 3, 200, 200), np.float32)
+    x[:, :, :, 1::2] = 1
+    net = sal.Network([sal.ConvolutionalLayer(24, 2), sal.Flatten()], (3, 200, 200))
+    tracemalloc.start()
+    models.whiten(net, x)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 60 * 3 * 4 * 199**2 * 4  # bytes of all patches

@@ -144,3 +144,15 @@ def test_arrays_of_another_byte_order_are_taken():
     found, wanted = plain(), plain()
     assert found.learn(*swapped) == wanted.learn(X, LABELS)
     assert np.array_equal(found.parameters, wanted.parameters)
+
+
+def test_a_batch_is_no_larger_than_the_data_when_it_is_cut():
+    def engine(threads=None, accumulate=1):
+        net = sal.Network([sal.NeuronLayer(2)], 2, "mse", sal.SGD(0.1), threads=threads)
+        return sal.Engine(net, (np.ones((3, 2)), np.ones((3, 2))), accumulate=accumulate)
+
+    with pytest.raises(ValueError, match="threads=4 cannot share a batch of 3"):
+        engine(threads=4)
+    with pytest.raises(ValueError, match="a batch of 3 cannot be learned in 8 parts"):
+        engine(accumulate=8)
+    engine(accumulate=3).run(1)

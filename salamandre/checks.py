@@ -97,7 +97,7 @@ def array(what: str, values: Any) -> Any:
         ValueError: a masked or sparse array, missing values, rows of different lengths, or what
             is no array at all.
     """
-    if type(values) is np.ndarray and values.dtype.kind != "O":  # nearly always
+    if type(values) is np.ndarray and values.dtype.kind not in "OST":  # nearly always
         # Compiled loops take no numbers whose bytes are in another order than the machine's.
         return values if values.dtype.isnative else values.astype(values.dtype.newbyteorder("="))
     parts = values if isinstance(values, (list, tuple)) else ()
@@ -116,6 +116,10 @@ def array(what: str, values: Any) -> Any:
             values = np.asarray(values)
         except ValueError:
             raise ValueError(f"{what} must be rows of equal lengths") from None
+    if values.dtype.kind == "S":
+        return np.char.decode(values, "utf-8")
+    if values.dtype.kind == "T":  # NumPy's strings of any length
+        values = values.astype(object)
     return _without_objects(what, values) if values.dtype.kind == "O" else values
 
 

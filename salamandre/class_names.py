@@ -7,7 +7,7 @@ then labels are translated by name.
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -24,7 +24,8 @@ def checked_names(names: Sequence[str] | None) -> Names | None:
     """Return the names of a network's classes, different texts, or ``None``."""
     if names is None:
         return None
-    if isinstance(names, str) or not all(isinstance(name, str) for name in names) or not len(names):
+    given = () if isinstance(names, str) or not isinstance(names, Iterable) else tuple(names)
+    if not given or not all(isinstance(name, str) for name in given):
         raise ValueError(f"class_names must be a sequence of texts, or None, got {names!r}")
     if len({*map(composed, names)}) < len(names):
         raise ValueError(f"class_names must be different names, got {listed(names)}")

@@ -70,7 +70,7 @@ def test_a_network_carries_its_class_names(tmp_path):
     assert encode(taught) == encode(network())  # the identity of checkpoints stays as it was
 
 
-@pytest.mark.parametrize("names", ["ab", ["a", "a"], [], [1, 2], ["\u00e4", "a\u0308"]])
+@pytest.mark.parametrize("names", ["ab", ["a", "a"], [], [1, 2], ["\u00e4", "a\u0308"], 10])
 def test_names_that_are_none(names):
     taught = network()
     with pytest.raises(ValueError, match="class_names must be"):

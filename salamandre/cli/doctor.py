@@ -13,6 +13,7 @@ import click
 
 from salamandre.cli.look import table
 from salamandre.machine import cores
+from salamandre.texts import path_of
 
 # What extras bring, and what it is for.
 OPTIONAL = {
@@ -91,7 +92,7 @@ def _places() -> Iterator[tuple[str, str]]:
     usable = "" if cache.writable(home) else ", which cannot be written to: set SALAMANDRE_CACHE"
     yield "cache", f"{home}{usable}, {_size(home) / 1e6:,.0f} MB"
     folder = os.environ.get("SALAMANDRE_DATA")
-    if folder and not Path(folder).is_dir():
+    if folder and not path_of(folder).is_dir():
         yield "data folder", f"{folder}, which is not there: make it, or set SALAMANDRE_DATA"
     else:
         yield "data folder", folder or "none: SALAMANDRE_DATA is not set"

@@ -6,6 +6,7 @@ import shutil
 import sys
 import textwrap
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -139,11 +140,13 @@ def show(run: str, output: Path) -> None:
     click.echo("files:")
     sizes = []
     for path in sorted(found.files, key=Path.is_dir):
-        inside = [file.stat().st_size for file in path.rglob("*") if file.is_file()]
-        if path.is_dir():
-            sizes.append((f"  {path}/", f"{counted(len(inside), 'file')}, {_size(sum(inside))}"))
-        else:
-            sizes.append((f"  {path}", _size(path.stat().st_size)))
+        with suppress(OSError):  # while the run is played, unfinished files come and go
+            inside = [file.stat().st_size for file in path.rglob("*") if file.is_file()]
+            if path.is_dir():
+                size = f"{counted(len(inside), 'file')}, {_size(sum(inside))}"
+                sizes.append((f"  {path}/", size))
+            else:
+                sizes.append((f"  {path}", _size(path.stat().st_size)))
     click.echo(table(sizes))
 
 

@@ -92,6 +92,7 @@ def _begin(output: Path, quiet: bool, given: dict[str, Any], asks: bool) -> None
             f"--evaluate needs test images, which {images.name} has not: --test-share 0.1 keeps "
             f"some for testing"
         )
+    training.require_tensorboard(options)
     options["backend"] = game.backend.name
     epoch = training.rounds_per_epoch(options["architecture"], len(images), game.batch_size)
     if group.rank:
@@ -164,6 +165,7 @@ def _resume(name: str, output: Path, quiet: bool, given: dict[str, Any]) -> None
         if group.rank:
             training.follow(game, options["epochs"] * run.images.rounds_per_epoch)
             return
+        training.require_tensorboard(options)
         if changes:
             run.change_options(**changes)
         training.play(run, game, sets, quiet)

@@ -127,7 +127,7 @@ def play(run: Run, game: GanGame, sets: Sets | PairSets, quiet: bool) -> None:
         ) from None
     except Diverged as error:
         raise click.ClickException(f"{error}; the last good state is in {run.folder}") from None
-    if game.interrupted:
+    if game.interrupted and game.rounds < options["epochs"] * per_epoch:
         click.echo(
             f"interrupted in epoch {game.rounds // per_epoch + 1} of {options['epochs']}; all is "
             f"saved, continue with\n  {resume}"
@@ -145,6 +145,14 @@ def play(run: Run, game: GanGame, sets: Sets | PairSets, quiet: bool) -> None:
         click.echo(f"draw with it:\n  {word}")
     else:
         click.echo(f"draw its classes:\n  {pasteable(*command)}")
+
+
+def require_tensorboard(options: Mapping[str, Any]) -> None:
+    """Raise ImportError for a run with ``--tensorboard`` without what that needs."""
+    from salamandre.training import tensorboard
+
+    if options["tensorboard"]:
+        tensorboard.require_tensorboard()
 
 
 def follow(game: GanGame, rounds: int) -> None:

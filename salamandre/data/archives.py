@@ -56,7 +56,7 @@ def unpacked(archive: Path, home: Path) -> Iterator[Path]:
 
     own = home / "unpacked"
     kept = own / f"{readable_name(stem(archive))}-{cache.key(cache.origin([archive]))}"
-    if not cache.writable(own):
+    if not kept.is_dir() and not cache.writable(own):
         with tempfile.TemporaryDirectory() as folder:
             _unpack(archive, Path(folder))
             yield _innermost(Path(folder))
@@ -94,8 +94,13 @@ def _unpack(archive: Path, folder: Path) -> None:
                 if room < 0:
                     raise WrongFormat(f"has pictures of more than {SWELLING} times its own size")
                 target.parent.mkdir(parents=True, exist_ok=True)
-                with content, target.open("xb") as out:
-                    shutil.copyfileobj(content, out)
+                try:
+                    with content, target.open("wb") as out:  # of two of a name the later one counts
+                        shutil.copyfileobj(content, out)
+                except OSError as error:
+                    if error.errno in OF_THE_DISK:
+                        error.filename = str(target)
+                    raise
             rest = cast(BinaryIO, tar.fileobj)  # with the checksum at its end, if it is compressed
             while block := rest.read(1 << 20):
                 if block.strip(b"\0"):  # a member whose head is damaged ends the iteration

@@ -139,7 +139,8 @@ def named_labels(
         return targets, names
     if targets.ndim == 2 and targets.shape[1] == 1 and (kind == "U" or names_within(targets)):
         targets = targets.reshape(-1)
-    own = names_within(targets)
+    # Rows of signs or truths are answers to several questions, not classes.
+    own = names_within(targets) if targets.ndim == 1 or kind == "U" else None
     if kind == "b":
         return targets.astype(np.uint8), names or own
     labels = by_name("the targets", targets, own or names)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from salamandre.class_names import composed
+from salamandre.class_names import Names, composed, listed, matched
 from salamandre.data.arrays import are_one_hot
 from salamandre.data.catalogue import Unfit, WrongFormat
 from salamandre.data.images import MOST, label_type
@@ -163,6 +163,9 @@ def to_classes(
             raise Unfit(f"has no labels for the {len(classes)} class names given")
         return [np.zeros(len(one.images), np.uint8) for one in sets], classes
     columns = [_column(one.labels, len(one.images)) for one in sets if one.labels is not None]
+    for place, one in enumerate(sets[1:], 1):
+        if sets[0].classes and one.classes and one.classes != sets[0].classes:
+            columns[place] = _renamed(columns[place], one.classes, sets[0].classes, names)
     text = any(column.dtype.kind == "U" for column in columns)
     if text:
         words = [_composed(column) for column in columns if column.dtype.kind == "U"]
@@ -196,6 +199,20 @@ def to_classes(
     rank = np.argsort(order, kind="stable")
     found = [rank[np.searchsorted(order, column, sorter=rank)] for column in columns]
     return [labels.astype(label_type(len(classes))) for labels in found], classes
+
+
+def _renamed(
+    labels: np.ndarray, own: Names, wanted: Names, given: Sequence[str] | None
+) -> np.ndarray:
+    """Return labels of the names that a split has of its own as those of the first split."""
+    if given is not None:
+        raise Unfit(
+            f"has other names of classes in its splits, {listed(wanted)} and {listed(own)}: leave "
+            f"the class names out"
+        )
+    if labels.dtype.kind == "U" or not len(labels) or labels.min() < 0 or labels.max() >= len(own):
+        return labels  # words, or what is refused as ever
+    return matched("the test split", labels, own, "the training split", wanted)
 
 
 def _composed(texts: np.ndarray) -> np.ndarray:

@@ -90,7 +90,10 @@ def _transfer(url: str, file: File, out: BinaryIO, timeout: float) -> None:
     """Append to a file the bytes that it lacks of the file at an address."""
     from pooch import HTTPDownloader
 
+    announced = []
+
     def begin(response: Any, **_: Any) -> None:
+        announced.append("Content-Length" in response.headers)
         if response.status_code == 200:  # the whole file instead of the requested range
             _empty(out)
         # Bytes as they come: a whole chunk of a server that sends one a second would take hours.
@@ -103,6 +106,8 @@ def _transfer(url: str, file: File, out: BinaryIO, timeout: float) -> None:
     fetch = HTTPDownloader(timeout=timeout, headers=headers, hooks={"response": begin})
     with closing(_Watched(file, out, timeout)) as watched:
         fetch(url, watched, None)
+    if out.tell() < (file.bytes or 0) and not announced[-1]:  # else it has sent something else
+        raise OSError(f"ended after {out.tell():,} of {file.bytes:,} bytes")
 
 
 def _empty(out: BinaryIO) -> None:

@@ -175,14 +175,19 @@ class Images(Told):
         )
 
 
+BLOCK = 1 << 24  # bytes of an array that are read at a time
+
+
 def label_type(classes: int) -> type[np.uint8 | np.uint16]:
     """Return the type of labels of so many classes: one byte if that is enough, else two."""
     return LABEL_TYPES[classes > 256]
 
 
 def checksum(*arrays: np.ndarray) -> int:
-    """Return a checksum (CRC-32) of arrays."""
+    """Return a checksum (CRC-32) of arrays (N, ...), with little memory: they may be mapped."""
     value = 0
     for array in arrays:
-        value = zlib.crc32(np.ascontiguousarray(array).data, value)
+        step = max(1, BLOCK // max(1, array[:1].nbytes))
+        for first in range(0, len(array), step):
+            value = zlib.crc32(np.ascontiguousarray(array[first : first + step]).data, value)
     return value

@@ -53,9 +53,18 @@ def mat(paths: Sequence[Path], wanted: Wanted) -> Found:
 def _last_axis(one: Arrays) -> Arrays:
     """Return arrays with the examples on the first axis; 10 is the digit 0 in SVHN."""
     images, labels = one.images, one.labels
-    if labels is None or images.ndim < 3 or len(images) == labels.size != images.shape[-1]:
+    if images.ndim < 3:
+        return one
+    if labels is None:  # then the sides of a square tell which axes are an image's
+        first = images.shape[0] != images.shape[1] or images.shape[0] == images.shape[-1]
+    else:
+        count = labels.size if 1 in labels.shape else len(labels)
+        first = len(images) == count != images.shape[-1]
+    if first:
         return one
     images = np.moveaxis(images, -1, 0)
+    if labels is None:
+        return Arrays(images, None)
     if images.shape[1:] == (32, 32, 3) and labels.size and labels.max() == 10:
         labels = labels % 10
     return Arrays(images, labels)

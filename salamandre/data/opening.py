@@ -76,8 +76,8 @@ def open(
         seed: of that choice. Default 0.
         class_names: the names in the order of the labels, or the path of a text file with one in
             each line. Default: those of the source, else the labels.
-        label_column: of a CSV or Parquet file: its name, or ``"first"`` or ``"last"``. Default: the
-            one named ``label`` or similarly, or that looks like it.
+        label_column: of a CSV or Parquet file: its name; of CSV also ``"first"`` or ``"last"``.
+            Default: the one named ``label`` or similarly, or that looks like it.
         classes: whether folders of pictures are classes. Default True.
         data_dir: as of :func:`salamandre.data.load`, for a name.
         cache_dir: as of :func:`salamandre.data.load`; pictures and tables are kept there, until one

@@ -12,7 +12,7 @@ import msgspec
 import numpy as np
 
 from salamandre.data.catalogue import Unfit, WrongFormat
-from salamandre.data.conversion import Arrays
+from salamandre.data.conversion import Arrays, with_channels
 from salamandre.data.own_files import (
     DENSEST,
     INSTALL,
@@ -22,7 +22,7 @@ from salamandre.data.own_files import (
     label_array,
     splits_of,
 )
-from salamandre.data.pictures import decode, shape_of, square
+from salamandre.data.pictures import WrongSize, decode, shape_of, square
 
 LABELS = ("label", "labels", "fine_label")
 PICTURES = ("image", "img", "picture")
@@ -41,7 +41,8 @@ def _parquet_table(path: Path, wanted: Wanted) -> Arrays:
     names of the classes are in the metadata of the schema, under ``huggingface``.
 
     Without a wanted size all pictures have the size of the first; else they are cropped to squares
-    and resized. Labels are the first column of class labels, or named ``label``.
+    and resized. They are grey if all are. Labels are the first column of class labels, or named
+    ``label``.
 
     Raises:
         WrongFormat: other columns, or a picture that cannot be read or has another size.
@@ -72,22 +73,22 @@ def _parquet_table(path: Path, wanted: Wanted) -> Arrays:
             raise Unfit(f"has no column {label!r} among {', '.join(schema.names)}")
         groups = [table.metadata.row_group(i) for i in range(table.metadata.num_row_groups)]
         check_claim(sum(group.total_byte_size for group in groups), path.stat().st_size * DENSEST)
-        images, labels, shape = list[np.ndarray](), list[Any](), None
+        images, labels, decoded = list[np.ndarray](), list[Any](), _Decoder(wanted)
         for batch in table.iter_batches(ROWS, columns=[name for name in (image, label) if name]):
-            block = []
+            block: list[np.ndarray] = []
             for row in batch.column(image).to_pylist():
                 data = row["bytes"] if row and isinstance(row.get("bytes"), bytes) else b""
+                number = sum(map(len, images)) + len(block) + 1
                 try:
-                    shape = shape or shape_of(io.BytesIO(data), wanted.size, wanted.channels)
-                    file = io.BytesIO(data)
-                    if wanted.size is None:
-                        block.append(decode(file, shape))
-                    else:
-                        block.append(square(file, wanted.size, shape[0]))
+                    block.append(decoded(data)[None])
+                except WrongSize as error:
+                    raise Unfit(
+                        f"has pictures of several sizes: the first has {decoded.size} pixels, "
+                        f"picture {number:,} {str(error).removeprefix('it ')}: give image_size"
+                    ) from None
                 except Exception as error:  # Pillow raises many kinds for damaged pictures
-                    number = sum(map(len, images)) + len(block) + 1
                     raise WrongFormat(f"has an unreadable picture {number:,} ({error})") from None
-            images.append(np.stack(block))
+            images.append(decoded.alike(block))
             bar.update(len(block))
             if label is not None:
                 labels += batch.column(label).to_pylist()
@@ -95,10 +96,39 @@ def _parquet_table(path: Path, wanted: Wanted) -> Arrays:
         raise WrongFormat("has no rows")
     names = features.get(label or "", {}).get("names")
     return Arrays(
-        np.concatenate(images),
+        decoded.alike(images),
         label_array(labels) if label else None,
         tuple(names) if names else None,
     )
+
+
+class _Decoder:
+    """Decodes pictures to one size, that of the first, grey as long as all have been grey."""
+
+    def __init__(self, wanted: Wanted) -> None:
+        self._wanted = wanted
+        self._shape: tuple[int, int, int] | None = None
+
+    @property
+    def size(self) -> str:
+        """Height and width in words."""
+        return "×".join(map(str, self._shape[1:])) if self._shape else "none"
+
+    def __call__(self, data: bytes) -> np.ndarray:
+        """Return the pixels (C, H, W) of a picture."""
+        file, wanted = io.BytesIO(data), self._wanted
+        if self._shape is None or (self._shape[0] == 1 and wanted.channels is None):
+            own = shape_of(file, wanted.size, wanted.channels)
+            _, height, width = self._shape or own
+            self._shape = own[0], height, width
+        if wanted.size is None:
+            return decode(file, self._shape)
+        return square(file, wanted.size, self._shape[0])
+
+    def alike(self, images: Sequence[np.ndarray]) -> np.ndarray:
+        """Return images (N, C, H, W) as one array, with as many channels as any of them."""
+        assert self._shape is not None
+        return np.concatenate([with_channels(some, self._shape[0]) for some in images])
 
 
 def _features(metadata: dict[bytes, bytes]) -> dict[str, dict[str, Any]]:

@@ -77,11 +77,15 @@ def pixel_limit() -> int | None:
     return None if Image.MAX_IMAGE_PIXELS is None else 2 * Image.MAX_IMAGE_PIXELS
 
 
+class WrongSize(ValueError):
+    """A picture has another size than it should have."""
+
+
 def decode(file: BinaryIO, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
     """Return the pixels of a picture of a known shape (C, H, W), turned as its EXIF data say.
 
     Raises:
-        ValueError: it has another size.
+        WrongSize: it has another size.
         OSError: it cannot be read or is damaged; Pillow raises other exceptions too.
     """
     from PIL import Image, ImageOps
@@ -91,7 +95,7 @@ def decode(file: BinaryIO, shape: tuple[int, int, int]) -> NDArray[np.uint8]:
         form = form_of(picture)
         ImageOps.exif_transpose(picture, in_place=True)
         if picture.size != (width, height):
-            raise ValueError(f"it has {picture.height}×{picture.width} pixels")
+            raise WrongSize(f"it has {picture.height}×{picture.width} pixels")
         pixels = np.asarray(plain(picture, form).convert(MODES[channels]))
     return pixels.reshape(height, width, channels).transpose(2, 0, 1)
 

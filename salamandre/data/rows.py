@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import os
 from collections.abc import Sequence
@@ -17,13 +18,14 @@ from salamandre.texts import path_of
 BLOCK = 1 << 22  # bytes that lie side by side, and are read one soon after the other
 WINDOW = 64  # blocks whose rows are mixed: 256 MB
 SAMPLE = 1024  # rows
+MAPPED = 64  # files at a time, each of which takes a descriptor
 
 
 class Rows:
     """The rows of arrays in several ``.npy`` files, one file after the other, as one array.
 
-    The files are mapped; what is taken of them is copied into memory. ``numpy.asarray`` of it would
-    read all.
+    The files are mapped when they are read, 64 at a time; what is taken of them is copied into
+    memory. ``numpy.asarray`` of it would read all.
 
     Args:
         paths: of the files: arrays of one dtype, whose rows have one shape.
@@ -37,11 +39,12 @@ class Rows:
     """
 
     def __init__(self, paths: Sequence[str | os.PathLike[str]]) -> None:
-        self.paths = [path_of(path) for path in paths]
-        self._parts = [_mapped(path) for path in self.paths]
-        self.counts = [len(part) if part.ndim else 0 for part in self._parts]
-        first = self._parts[0]
-        for path, part in zip(self.paths, self._parts, strict=True):
+        self.paths = [path_of(path).absolute() for path in paths]
+        self._mapped = functools.lru_cache(MAPPED)(_mapped)
+        self.counts, first = [], _mapped(self.paths[0])
+        for path in self.paths:
+            part = self._mapped(path)
+            self.counts.append(len(part) if part.ndim else 0)
             if part.ndim == 0 or (part.dtype, part.shape[1:]) != (first.dtype, first.shape[1:]):
                 raise CorruptData(
                     f"{path} holds {part.dtype} of shape {part.shape}, expected rows as in "
@@ -68,7 +71,8 @@ class Rows:
         which = np.searchsorted(self._starts, rows, side="right") - 1
         for number in np.unique(which):
             chosen = which == number
-            found[chosen] = self._parts[number][rows[chosen] - self._starts[number]]
+            part = self._mapped(self.paths[number])
+            found[chosen] = part[rows[chosen] - self._starts[number]]
         return found
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from salamandre.data.listing import is_hidden
 from salamandre.data.own_files import first_of
 from salamandre.data.rows import Rows
 from salamandre.texts import path_of
@@ -41,7 +42,8 @@ def shards(folder: str | os.PathLike[str]) -> Shards:
     place = path_of(folder)
     found: dict[str, list[Path]] = {"images": [], "labels": []}
     for path in sorted(place.glob("*.npy"), key=_numbered):
-        if kind := first_of(("labels", "images"), path.stem):
+        kind = None if is_hidden(path.name) else first_of(("labels", "images"), path.stem)
+        if kind:
             found[kind].append(path)
     inputs, targets = found.values()
     if not inputs:

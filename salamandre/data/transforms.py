@@ -291,10 +291,11 @@ class Noise:
     def __call__(self, x: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """Return noisy copies of inputs (N, ...), floats."""
         _check_floats("Noise", x)
-        noise = random.standard_normal(x.shape, x.dtype)
+        drawn = x.dtype if x.dtype in (np.float32, np.float64) else np.float32
+        noise = random.standard_normal(x.shape, drawn)
         noise *= self.deviation
         noise += x
-        return np.clip(noise, 0, 1, out=noise)
+        return np.clip(noise, 0, 1, out=noise).astype(x.dtype, copy=False)
 
 
 @dataclass(frozen=True)
@@ -346,9 +347,10 @@ class Chain:
 
     def __init__(self, *transforms: Transform) -> None:
         for transform in transforms:
-            if not callable(transform):
+            if not callable(transform) or isinstance(transform, type):
                 raise TypeError(
-                    f"Chain takes transforms one by one, Chain(a, b), got {transform!r}"
+                    f"Chain takes transforms one by one, such as Chain(Flip(), Shift(2)), got "
+                    f"{transform!r}"
                 )
         object.__setattr__(self, "transforms", transforms)
 

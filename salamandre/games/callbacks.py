@@ -142,7 +142,7 @@ class SampleGrids(Callback):
             pictures = list(numbered(self.folder / "samples", "", ".png").values())
             if len(pictures) > 1:
                 animate(pictures, self.folder / "animation.gif")
-            if game.pairing.shape is None:
+            if game.pairing.shape is None and game.rounds:
                 game.plot(self.folder / "dashboard.png")
 
 

@@ -50,6 +50,10 @@ def plot_curves(
         panels: names that share a panel; each other name has its own panel.
         axes: to draw into, one for each panel. Default: a new figure.
     """
+    steps = {name: values for name, values in steps.items() if len(values)}
+    metrics = {name: values for name, values in metrics.items() if len(values)}
+    if not steps and not metrics:
+        raise ValueError("there are no values to draw: give some for a name at least")
     groups = grouped(steps, metrics, panels)
     columns = min(2, len(groups))
     figure, axes = new_figure(WIDTH / columns, ROW, len(groups), columns, axes)

@@ -45,8 +45,11 @@ def plot_game(
     images = examples.ndim == 4
     tall = 0.4 + WIDTH * -(-len(examples) // columns) / columns if images else 4.0
     figure = bare_figure(WIDTH, tall + ROW * rows)
-    parts: Any = figure.subfigures(2, 1, height_ratios=[tall, ROW * rows])
-    above, below = parts
+    above: Any = figure
+    below: Any = None
+    if rows:
+        parts: Any = figure.subfigures(2, 1, height_ratios=[tall, ROW * rows])
+        above, below = parts
     ax = above.subplots()
     ax.set(xticks=[], yticks=[], aspect="equal")
     if images:
@@ -58,7 +61,7 @@ def plot_game(
                 ax.plot(*points.T, ".", ms=2, color=COLOURS[who])
                 ax.plot([], [], ".", ms=8, color=COLOURS[who], label=label)
     head(ax, title)
-    panels = below.subplots(rows, 2, squeeze=False).ravel()
+    panels = below.subplots(rows, 2, squeeze=False).ravel() if rows else []
     for panel, (name, names) in zip(panels, groups.items(), strict=False):
         draw_panel(panel, name, names, steps, metrics)
         panel.set_xlabel("round")

@@ -150,6 +150,8 @@ def _captioned(grid: Any, captions: Sequence[str], columns: int, title: str) -> 
 def _pictures(images: np.ndarray) -> np.ndarray:
     """Return images of a shape and type that can be drawn, or raise ValueError."""
     images = np.asarray(images)
+    if not len(images):
+        raise ValueError("there are no images to draw")
     if images.ndim != 4 or images.shape[1] not in (1, 3) or not images.size:
         raise ValueError(
             f"images must be of shape (N, 1, H, W) or (N, 3, H, W), got {images.shape}"
@@ -165,7 +167,9 @@ def _shades(images: np.ndarray, white: float) -> np.ndarray:
     """Return images with values from 0 to 1, or raise ValueError."""
     images = _pictures(images)
     if images.dtype == np.uint8:
-        images = images / np.float32(real("white", white, 0, above=True))
+        if images.max() > real("white", white, 0, above=True):
+            raise ValueError(f"the images reach {images.max()}, above their white of {white:g}")
+        images = images / np.float32(white)
     low, high = float(images.min()), float(images.max())
     if low < 0:
         images = (images + 1) / 2
@@ -199,6 +203,7 @@ def plot_confusion(
             f"counts must be of shape {(len(classes),) * 2}, got {np.shape(counts)}: "
             f"evaluation.confusion(labels, outputs, classes) counts them"
         )
+    counts = np.asarray(counts)
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     mistakes = np.where(np.eye(len(classes), dtype=bool), 0, shares)
     size = min(2 * WIDTH, max(WIDTH, 0.5 * len(classes)))
@@ -236,6 +241,8 @@ def animate(pictures: Sequence[str | os.PathLike[str]], path: str | os.PathLike[
     """
     from PIL import Image
 
+    if not len(pictures):
+        raise ValueError("an animation needs at least one picture")
     chosen = np.unique(np.linspace(0, len(pictures) - 1, min(100, len(pictures))).astype(int))
     images: list[Any] = []
     for index in chosen:

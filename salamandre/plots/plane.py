@@ -71,6 +71,10 @@ def _outputs(network: Network, reach: float, resolution: int) -> np.ndarray:
     line = np.linspace(-reach, reach, resolution)
     plane = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
     outputs = network.backend.to_numpy(network.predict(plane, batch_size=len(plane)))
+    if outputs.size != len(plane):
+        raise ValueError(
+            f"a map of the plane is of a network with one output, got {outputs.shape[1:]}"
+        )
     return outputs.reshape(resolution, resolution)
 
 

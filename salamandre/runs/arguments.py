@@ -174,6 +174,10 @@ def open_run(
             f"group=parallel.world(), trains one network in all of them",
             stacklevel=2,
         )
+    if kept.get("tensorboard"):
+        from salamandre.training.tensorboard import require_tensorboard
+
+        require_tensorboard()
     run = run_in(options.resume) if options.resume else new_run(options.output, name, new)
     with ExitStack() as lock:
         lock.enter_context(locked(run.folder))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Sequence
 
@@ -83,8 +84,9 @@ def _curves(run: Run) -> dict[str, tuple[list[float], list[float]]]:
     tables = [read_rows(run.folder / name) for name in (METRICS, TABLE)]
     if not tables[1]:
         raise ValueError(f"{run.name} has not played a round: there is nothing to compare")
-    return {
-        name: ([run.played(row) for row in rows], [row[name] for row in rows])
-        for rows in tables
-        for name in (rows[0] if rows else ())
-    }
+    curves = {}
+    for rows in tables:
+        for name in rows[0] if rows else ():
+            known = [row for row in rows if not math.isnan(row[name])]  # of several evaluations
+            curves[name] = [run.played(row) for row in known], [row[name] for row in known]
+    return curves

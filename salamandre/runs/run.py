@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from datetime import datetime
@@ -176,10 +177,13 @@ class Run:
         return {name: sum(row[name] for row in rows) / len(rows) for name in names}
 
     def metrics(self) -> dict[str, float]:
-        """Return the latest metrics; empty if there are none."""
-        rows = read_rows(self.folder / METRICS, 1)
-        named = rows[-1].items() if rows else ()
-        return {name: value for name, value in named if name not in TIMES}
+        """Return the latest value of each metric, NaN if it has only been that; empty if none."""
+        found: dict[str, float] = {}
+        for row in read_rows(self.folder / METRICS):
+            for name, value in row.items():
+                if name not in TIMES and (name not in found or not math.isnan(value)):
+                    found[name] = value
+        return found
 
     def state(self) -> str:
         """Return ``"playing"``, ``"complete"`` or ``"stopped"``.

@@ -215,4 +215,5 @@ def mean_band(
     counts = random.multinomial(len(values), np.full(len(values), 1 / len(values)), resamples)
     means = np.tensordot(counts / len(values), values, axes=1)
     tail = (1 - confidence) / 2
-    return values.mean(axis=0), *np.quantile(means, [tail, 1 - tail], axis=0)
+    mean, (low, high) = values.mean(axis=0), np.quantile(means, [tail, 1 - tail], axis=0)
+    return mean, np.minimum(low, mean), np.maximum(high, mean)  # equal values differ by rounding

@@ -218,9 +218,11 @@ class History(Told):
 
     def metric_curves(self) -> dict[str, list[tuple[float, float]]]:
         """Return (step, value) of each record that has a metric, by its name."""
+        names = dict.fromkeys(name for record in self.records for name in record)
         return {
             name: [(r[self.unit], r[name]) for r in self.records if name in r]
-            for name in self.metrics()
+            for name in names
+            if name not in NOT_METRICS
         }
 
     def to_csv(self, start: int = 0) -> str:

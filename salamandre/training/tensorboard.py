@@ -17,6 +17,16 @@ from salamandre.training.triggers import Epochs, Steps, Trigger, trigger
 Plain = bool | int | float | str
 
 
+def require_tensorboard() -> None:
+    """Raise ImportError, which says how to install it, if tensorboardX is missing."""
+    try:
+        import tensorboardX  # noqa: F401
+    except ImportError:
+        raise ImportError(
+            "TensorBoard needs tensorboardX: pip install 'salamandre[tensorboard]'"
+        ) from None
+
+
 class TensorBoard(Callback):
     """Writes a run for TensorBoard: values, metrics, samples, histograms and settings.
 
@@ -44,12 +54,7 @@ class TensorBoard(Callback):
         details: Trigger = Epochs(1),
         count: int = 64,
     ) -> None:
-        try:
-            import tensorboardX  # noqa: F401
-        except ImportError:
-            raise ImportError(
-                "TensorBoard needs tensorboardX: pip install 'salamandre[tensorboard]'"
-            ) from None
+        require_tensorboard()
         self.folder = path_of(folder)
         self.values = trigger("TensorBoard every", every)  # ``every`` itself is each step
         self.details = trigger("TensorBoard details", details)

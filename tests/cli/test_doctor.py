@@ -73,3 +73,10 @@ def test_a_file_that_is_removed_meanwhile_counts_nothing(place, monkeypatch):
     looked_at = ("kept", "gone")
     monkeypatch.setattr("pathlib.Path.is_file", lambda path: path.name in looked_at)
     assert rows(call("doctor"))["cache"][-2:] == ["3", "MB"]
+
+
+def test_a_folder_of_data_in_the_home_is_found(place, monkeypatch):
+    (place / "data").mkdir()
+    monkeypatch.setenv("HOME", str(place))
+    monkeypatch.setenv("SALAMANDRE_DATA", "~/data")
+    assert "not there" not in " ".join(rows(call("doctor"))["data folder"])

@@ -99,3 +99,9 @@ def test_values_of_options_are_shown_as_people_write_them(place):
     lines = [line.split(maxsplit=1) for line in call("show", run.folder).splitlines()]
     assert ["structure", "2-2-1, 2-4-1"] in lines and ["rate", "default"] in lines
     assert any(rest[0].startswith("1 file, ") for name, *rest in lines if "generated/" in name)
+
+
+def test_files_that_come_and_go_while_a_run_is_played_are_no_trouble(place):
+    run = small_run()
+    (run.folder / "checkpoint.safetensors.1.part").symlink_to(run.folder / "nowhere")
+    assert "checkpoint.safetensors" in call("show", run.folder)

@@ -249,3 +249,19 @@ def test_a_folder_that_cannot_be_written_is_named(place):
     shutil.copy(__file__, "runs")  # a file where the folder should be
     message = error_of("train", *FAST, "--quiet", "--epochs", 1, code=2)
     assert "the folder of runs cannot be runs: runs is a file" in message
+
+
+def test_a_run_without_tensorboardx_stays_as_it_was(place, monkeypatch):
+    run = small_run()
+    before = (run.folder / "settings.json").read_bytes()
+    monkeypatch.setitem(sys.modules, "tensorboardX", None)
+    message = error_of("train", "--resume", run.folder, "--epochs", 2, "--tensorboard", code=1)
+    assert "pip install 'salamandre[tensorboard]'" in message
+    assert (run.folder / "settings.json").read_bytes() == before
+    assert "tensorboard" in error_of("train", *FAST, "--epochs", 1, "--tensorboard", code=1)
+    assert len(find_runs("runs")) == 1
+
+
+def test_names_of_options_within_paths_stay(place):
+    (place / "image_size").mkdir()
+    assert "/image_size " in error_of("train", "--dataset", "./image_size", code=2)

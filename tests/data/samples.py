@@ -15,7 +15,7 @@ import pickle
 import struct
 import tarfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -117,12 +117,12 @@ def csv(images: np.ndarray, labels: np.ndarray, header: bool = True) -> bytes:
     return ("\n".join(lines) + "\n").encode()
 
 
-def parquet(images: np.ndarray, labels: np.ndarray) -> bytes:
+def parquet(images: np.ndarray, labels: np.ndarray, classes: Sequence[str] = CLASSES) -> bytes:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     pictures = [{"bytes": picture(pixels), "path": f"{i}.png"} for i, pixels in enumerate(images)]
-    names = {"names": list(CLASSES), "_type": "ClassLabel"}
+    names = {"names": list(classes), "_type": "ClassLabel"}
     features = {"image": {"_type": "Image"}, "label": names}
     table = pa.table({"image": pictures, "label": pa.array(labels.tolist(), pa.int64())})
     metadata = {"huggingface": json.dumps({"info": {"features": features}})}

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import io
 import re
 import tarfile
 
@@ -100,3 +102,45 @@ def test_an_archive_without_pictures_is_refused(tmp_path):
     (tmp_path / "pairs.tar.gz").write_bytes(tar({"readme.txt": b"a"}))
     with pytest.raises(data.CorruptData, match=r"pairs\.tar\.gz holds no picture that ends in"):
         data.pairs(tmp_path / "pairs.tar.gz")
+
+
+def test_a_full_disk_is_told_as_such(tmp_path, monkeypatch):
+    published(tmp_path)
+    archive = tmp_path / "pairs.tar"
+    archive.write_bytes(tar({"0.png": (tmp_path / "train" / "0.png").read_bytes()}, ""))
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(archives.shutil, "copyfileobj", full)
+        with pytest.raises(OSError, match="No space left on device"):
+            data.pairs(archive)
+    assert len(data.pairs(archive)[0]) == 1
+
+
+def test_of_a_picture_that_is_there_twice_the_later_one_counts(tmp_path):
+    published(tmp_path, 2)
+    first, second = ((tmp_path / "train" / f"{n}.png").read_bytes() for n in "01")
+    archive = tmp_path / "pairs.tar"
+    with tarfile.open(archive, "w") as file:
+        for content in (first, second):
+            info = tarfile.TarInfo("0.png")
+            info.size = len(content)
+            file.addfile(info, io.BytesIO(content))
+    (tmp_path / "second.tar").write_bytes(tar({"0.png": second}, ""))
+    found, wanted = (data.pairs(tmp_path / f"{name}.tar")[0] for name in ("pairs", "second"))
+    np.testing.assert_array_equal(found.examples, wanted.examples)
+
+
+def test_what_has_been_unpacked_is_used_where_the_cache_cannot_be_written_any_more(
+    tmp_path, monkeypatch
+):
+    published(tmp_path)
+    archive = tmp_path / "pairs.tar"
+    archive.write_bytes(tar({"0.png": (tmp_path / "train" / "0.png").read_bytes()}, ""))
+    with archives.unpacked(archive, tmp_path / "cache") as folder:
+        kept = folder
+    monkeypatch.setattr(archives.cache, "writable", lambda folder: False)
+    with archives.unpacked(archive, tmp_path / "cache") as folder:
+        assert folder == kept

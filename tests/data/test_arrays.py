@@ -330,3 +330,20 @@ def test_a_split_of_arrays_has_the_same_shares_of_each_class():
             data.split(wrong, 0.2)
     images = painted(("red", "green"))
     assert len(data.split(images, 0.5)[1]) == 20
+
+
+def test_rows_of_truths_are_answers_to_several_questions():
+    network = classifier()
+    sal.Engine(network, (X, np.eye(3, dtype=bool)[np.arange(60) % 3])).run(1)
+    assert network.class_names is None
+    network = classifier(loss=sal.BinaryCrossEntropy(), last=sal.Sigmoid())
+    sal.Engine(network, (X, X[:, :3] > 0)).run(1)
+    assert network.class_names is None
+
+
+def test_words_of_every_kind_of_string():
+    words = np.where(SIDE, "yes", "no")
+    for labels in (words.astype("S"), words.astype(np.dtypes.StringDType())):
+        network = classifier(2)
+        sal.Engine(network, (X, labels)).run(1)
+        assert network.class_names == ("no", "yes")

@@ -58,6 +58,13 @@ OTHERS = [
     (lambda: functools.partial(pow, 2), lambda: functools.partial(pow, 3)),
     (lambda: lambda x: x + 1, lambda: lambda x: x - 1),
     (lambda: defined("def f(x): return x + 1"), lambda: defined("def f(x): return x + 2")),
+    (lambda: scaling(np.float32(0.5)), lambda: scaling(np.float32(0.7))),
+    (lambda: scaling(range(3)), lambda: scaling(range(9))),
+    (lambda: scaling(slice(3)), lambda: scaling(slice(9))),
+    (
+        lambda: defined("def f(x): return x * k", k=np.int64(1)),
+        lambda: defined("def f(x): return x * k", k=np.int64(2)),
+    ),
     (lambda: defined("def f(x, a=1): return a"), lambda: defined("def f(x, a=2): return a")),
     (
         lambda: defined("def f(x): return x * k", k=1),

@@ -293,3 +293,9 @@ def test_where_data_is_looked_for(tiny, other, mirrors, tmp_path, monkeypatch):
     tiny.agrees_with(*load("tiny"))
     tiny.agrees_with(*load("tiny"))
     assert len(mirrors.requests) == 4
+
+
+def test_what_a_server_sends_that_does_not_say_how_much_is_kept(fetch, mirrors):
+    path = fetch("unannounced", "unannounced", "unannounced")
+    assert path.read_bytes() == WHOLE
+    assert len(mirrors.requests) == 3

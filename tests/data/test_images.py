@@ -5,12 +5,13 @@ from __future__ import annotations
 import copy
 import dataclasses
 import pickle
+import tracemalloc
 import zlib
 
 import numpy as np
 import pytest
 
-from salamandre.data import Images
+from salamandre.data import Images, images as images_module
 
 PIXELS = np.arange(2 * 3 * 4 * 5, dtype=np.uint8).reshape(2, 3, 4, 5)
 LABELS = np.array([1, 0], np.uint8)
@@ -162,3 +163,16 @@ def test_a_spread_part_has_all_classes_of_a_sorted_set():
     assert len(made.spread(1000)) == 100
     with pytest.raises(ValueError, match="count must be a whole number"):
         made.spread(0)
+
+
+def test_the_checksum_of_a_view_needs_no_copy_of_it():
+    array = np.random.default_rng(0).integers(0, 256, (400, 40, 40, 3), np.uint8)
+    view = array.transpose(0, 3, 1, 2)
+    expected = zlib.crc32(view.tobytes())
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(images_module, "BLOCK", 1 << 14)
+        tracemalloc.start()
+        found = images_module.checksum(view)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert found == expected and peak < view.nbytes / 10

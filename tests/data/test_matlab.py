@@ -75,3 +75,16 @@ def test_other_files_are_refused(tmp_path):
         data.open(write(path, {"a": np.zeros((2, 2))}))
     with pytest.raises(CorruptData, match=r"new\.mat is damaged or no MATLAB file"):
         data.open(write(path, {"dataset": {"train": 1}}))
+
+
+def test_one_hot_labels_beside_images_whose_first_axis_counts(tmp_path):
+    labels = np.eye(10)[np.arange(COUNT) % 10]
+    train, _ = data.open(write(tmp_path / "set.mat", {"x": IMAGES[0], "y": labels}))
+    np.testing.assert_array_equal(train.images, IMAGES[0][:, None])
+
+
+def test_without_labels_the_last_axis_counts_square_images(tmp_path):
+    moved = np.moveaxis(IMAGES[0], 0, -1)
+    with pytest.warns(UserWarning, match="has no labels"):
+        train, _ = data.open(write(tmp_path / "set.mat", {"x": moved}))
+    np.testing.assert_array_equal(train.images, IMAGES[0][:, None])

@@ -56,7 +56,7 @@ def test_examples_without_a_class_are_refused(tmp_path):
 def test_pictures_of_several_sizes(tmp_path):
     pictures = [{"bytes": picture(IMAGES[0][i][i:, i:])} for i in range(COUNT)]
     path = write(tmp_path / "set.parquet", pa.table({"image": pictures, "label": LABELS[0]}))
-    with pytest.raises(CorruptData, match=r"unreadable picture 2 \(it has 7×7 pixels\).*"):
+    with pytest.raises(ValueError, match=r"first has 8×8 pixels, picture 2 has 7×7 pixels: give"):
         data.open(path)
     assert data.open(path, image_size=8)[0].shape == (1, 8, 8)
 
@@ -74,3 +74,24 @@ def test_other_tables_are_refused(tmp_path, columns, message):
     path = write(tmp_path / "set.parquet", pa.table(columns))
     with pytest.raises(CorruptData, match=rf"set\.parquet has .*{message}"):
         data.open(path)
+
+
+def test_pictures_are_grey_if_all_are(tmp_path, monkeypatch):
+    monkeypatch.setattr(parquet_files, "ROWS", 2)
+    pixels = [*IMAGES[0][:3, :, :, None].repeat(3, 3), *COLOURS[0][3:].transpose(0, 2, 3, 1)]
+    pictures = [{"bytes": picture(one[..., 0] if i < 3 else one)} for i, one in enumerate(pixels)]
+    path = write(tmp_path / "set.parquet", pa.table({"image": pictures, "label": LABELS[0]}))
+    train, _ = data.open(path)
+    np.testing.assert_array_equal(train.images, np.stack(pixels).transpose(0, 3, 1, 2))
+    assert data.open(path, channels=1)[0].shape == (1, 8, 8)
+
+
+def test_splits_that_number_their_classes_differently_agree_by_name(tmp_path):
+    own = list(CLASSES)[::-1]
+    (tmp_path / "train.parquet").write_bytes(parquet(IMAGES[0], LABELS[0]))
+    (tmp_path / "test.parquet").write_bytes(parquet(IMAGES[1], len(own) - 1 - LABELS[1], own))
+    train, test = data.open(tmp_path)
+    assert train.classes == test.classes == CLASSES
+    np.testing.assert_array_equal(test.labels, LABELS[1])
+    with pytest.raises(WrongUsage, match=r"other names of classes in its splits, .* leave the"):
+        data.open(tmp_path, class_names=CLASSES)

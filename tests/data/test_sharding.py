@@ -5,6 +5,8 @@ from __future__ import annotations
 import copy
 import gc
 import pickle
+import subprocess
+import sys
 import threading
 
 import numpy as np
@@ -237,3 +239,30 @@ def test_an_engine_looks_at_few_rows_before_its_first_step(tmp_path, monkeypatch
     taken.clear()
     engine.run(epochs=1)
     assert sum(taken) == 40_000  # once, though they are inputs and targets
+
+
+def test_more_files_than_a_process_may_open_are_one_array(tmp_path):
+    resource = pytest.importorskip("resource")
+    for number in range(90):
+        np.save(tmp_path / f"x-{number}.npy", np.full((2, 3), number, np.float32))
+    program = (
+        "import resource, sys, numpy as np\n"
+        "from salamandre import data\n"
+        "_, most = resource.getrlimit(resource.RLIMIT_NOFILE)\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (85, most))\n"
+        "x = np.asarray(data.shards(sys.argv[1]).inputs)\n"
+        "assert (x[:, 0] == np.arange(90).repeat(2)).all()\n"
+    )
+    assert resource and subprocess.run([sys.executable, "-c", program, tmp_path]).returncode == 0
+
+
+def test_pickled_rows_are_found_from_another_folder(folder, tmp_path_factory, monkeypatch):
+    monkeypatch.chdir(folder)
+    content = pickle.dumps(data.shards(".").inputs)
+    monkeypatch.chdir(tmp_path_factory.mktemp("elsewhere"))
+    np.testing.assert_array_equal(np.asarray(pickle.loads(content)), IMAGES)
+
+
+def test_hidden_files_are_no_parts(folder):
+    (folder / "._x-8.npy").write_bytes(b"of a system")
+    assert len(data.shards(folder).inputs) == N

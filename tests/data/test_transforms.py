@@ -359,3 +359,10 @@ def test_the_halves_of_another_seed_are_others():
 def test_jitter_is_of_square_images(random):
     with pytest.raises(ValueError, match="Jitter takes square images, got 4×6: crop them"):
         data.Jitter()(np.zeros((2, 3, 4, 6)), random)
+
+
+def test_noise_of_half_precision_and_classes_in_a_chain(random):
+    x = np.full((2, 1, 3, 3), 0.5, np.float16)
+    assert Noise(0.1)(x, random).dtype == np.float16
+    with pytest.raises(TypeError, match=r"transforms one by one, such as Chain\(Flip\(\)"):
+        Chain(Flip)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import signal
+
 import numpy as np
 import pytest
 from players import game
@@ -200,8 +202,7 @@ def test_evaluations_of_different_metrics_share_a_table(tmp_path):
     ]
     play.play(100, callbacks)
     assert play.rounds == 8  # the best at 4, then two that are no better
-    latest = Run(tmp_path, "name").metrics()
-    assert latest["frechet"] == 2 and np.isnan(latest["a"])
+    assert Run(tmp_path, "name").metrics() == {"a": 1, "frechet": 2}
 
 
 def test_a_metric_that_no_record_of_a_game_has_is_told():
@@ -232,6 +233,17 @@ def test_evaluations_are_functions_of_a_game_by_name():
     for wrong in (object(), lambda: 1.0):
         with pytest.raises(TypeError, match=r"metric 'judge' must be a function of the game"):
             games.Evaluation({"judge": wrong})
+
+
+def test_a_game_that_is_interrupted_before_its_first_round_has_no_dashboard(tmp_path):
+    class Interrupt(sal.Callback):
+        def on_start(self, run):
+            signal.raise_signal(signal.SIGINT)
+
+    play = game()
+    play.play(5, [Interrupt(), games.SampleGrids(tmp_path, draw=lambda examples, path: None)])
+    assert play.interrupted and play.rounds == 0
+    assert not (tmp_path / "dashboard.png").exists()
 
 
 def evaluations():

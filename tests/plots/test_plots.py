@@ -56,7 +56,7 @@ def test_images_are_drawn_in_the_range_of_their_type(tmp_path):
         (both * 1.0, "must have values from 0 to 1"),
         (both / np.nan, "must have values from 0 to 1"),
         (both[0], r"must be of shape \(N, 1, H, W\)"),
-        (both[:0], "must be of shape"),
+        (both[:0], "no images to draw"),
         (both.reshape(1, 2, 4, 4), "must be of shape"),
     ):
         with pytest.raises(ValueError, match=message):
@@ -237,3 +237,28 @@ def test_each_class_is_seen_in_a_map_whose_outputs_lie_apart():
         assert -low == high == pytest.approx(full, abs=0.02)
     network.load_tensors({"0.weights": [[0.0, 0.0]], "0.bias": [0.0]})
     assert plots.plot_decision_maps({"zero": network}).axes[0].get_images()
+
+
+def test_names_without_values_are_left_out():
+    (ax,) = plots.plot_curves({"loss": [1, 2], "d_loss": []}, {"test_loss": []}).axes
+    assert ax.get_title(loc="left").split("  ")[0] == "training loss"
+    with pytest.raises(ValueError, match="no values to draw"):
+        plots.plot_curves({"loss": []}, {})
+
+
+def test_what_cannot_be_drawn_is_told(tmp_path):
+    for wrong, message in (
+        (lambda: plots.plot_images(np.zeros((0, 1, 4, 4))), "no images to draw"),
+        (
+            lambda: plots.plot_images(np.full((1, 1, 4, 4), 255, np.uint8), white=16),
+            "the images reach 255, above their white of 16",
+        ),
+        (lambda: plots.animate([], tmp_path / "x.gif"), "at least one picture"),
+        (
+            lambda: plots.plot_decision_maps({"x": sal.Network([sal.NeuronLayer(2)], 2)}),
+            r"with one output, got \(2,\)",
+        ),
+    ):
+        with pytest.raises(ValueError, match=message):
+            wrong()
+    assert plots.plot_confusion([[1, 2], [3, 4]], ["a", "b"]).axes

@@ -21,8 +21,10 @@ def test_mean_band_covers_the_true_mean_as_often_as_it_says():
 
 
 def test_mean_band_of_equal_runs_is_their_value():
-    mean, low, high = studies.mean_band(np.full((7, 3), 0.5))
-    assert np.allclose([mean, low, high], 0.5)
+    for value, count in itertools.product((0.1, 0.5, 0.7, 0.9), range(1, 9)):
+        mean, low, high = studies.mean_band(np.full((count, 3), value))
+        assert np.allclose([mean, low, high], value)
+        assert (low <= mean).all() and (mean <= high).all()  # as pictures need them
 
 
 def rows_of(values: dict[str, list[float | None]]) -> list[Row]:

@@ -144,3 +144,9 @@ def test_copies_are_true_copies():
         assert other.steps == history.steps and other.records == history.records
         other.append(d_loss=0.0, g_loss=0.0)
         assert len(history) == 5
+
+
+def test_metrics_of_records_that_take_turns_are_all_drawn():
+    history = filled()
+    history.records += [{"round": n, "ab"[n % 2]: n / 10} for n in range(1, 5)]
+    assert history.metric_curves() == {"b": [(1, 0.1), (3, 0.3)], "a": [(2, 0.2), (4, 0.4)]}

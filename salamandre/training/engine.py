@@ -25,7 +25,13 @@ from salamandre.training.checkpoint import State
 from salamandre.training.divergence import HUGE, NotFinite
 from salamandre.training.history import History
 from salamandre.training.loop import Loop
-from salamandre.training.testing import Metrics, check_targets, checked_metrics, tested
+from salamandre.training.testing import (
+    Metrics,
+    check_metrics,
+    check_targets,
+    checked_metrics,
+    tested,
+)
 from salamandre.training.triggers import Epochs, Trigger, trigger
 
 
@@ -135,6 +141,8 @@ class Engine(Loop):
         self.group = group
         self.batches = EndlessBatches(self.train, self.batch_size, self.seed, group=group)
         self.metrics = checked_metrics(metrics, network, self.train.has_labels)
+        if self.test_set is not None:
+            check_metrics(self.metrics, network, self.test_set)
         self._tests = _Tests(test_every)
         network.join(group)
         network.class_names = names

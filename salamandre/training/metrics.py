@@ -84,7 +84,8 @@ def mean_squared_error(y: Array, targets: Array) -> float:
 
 def _errors(metric: str, y: Array, targets: Array) -> Array:
     if targets.size != y.size:
-        raise ValueError(f"{metric} needs targets of shape {y.shape}, got {targets.shape}")
+        wanted, got = (", ".join(["N", *map(str, a.shape[1:])]) for a in (y, targets))
+        raise ValueError(f"{metric} needs targets of shape ({wanted}), got ({got})")
     return y - targets.reshape(y.shape)
 
 

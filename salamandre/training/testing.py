@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from salamandre.backend import Array
 from salamandre.data.arrays import Data
 from salamandre.data.batches import Source
 from salamandre.network import Network
 from salamandre.training.history import NOT_METRICS, require_free
-from salamandre.training.metrics import Metric, accuracy, named_metrics
+from salamandre.training.metrics import METRICS, Metric, accuracy, named_metrics
 
 #: What an engine takes as metrics: functions by name, or a list of names and functions.
 Metrics = Mapping[str, Metric | str] | Sequence[Metric | str] | Metric | str
@@ -35,6 +37,16 @@ def check_targets(network: Network, source: Source) -> None:
     """Refuse targets that the network's loss does not take."""
     for targets in source.targets_in_order(8192):
         as_targets(network, targets, (len(targets), *network.output_shape))
+
+
+def check_metrics(metrics: Mapping[str, Metric], network: Network, source: Source) -> None:
+    """Refuse a metric of this package that does not take a data set's targets."""
+    (_, targets), y = next(source.in_order(1)), np.zeros((1, *network.output_shape))
+    assert network.loss is not None
+    answers = targets if network.loss.takes_labels else as_targets(network, targets, y.shape)
+    for metric in metrics.values():
+        if getattr(metric, "func", metric) in METRICS.values():  # others may do anything
+            metric(network.backend.asarray(y), network.backend.asarray(answers))
 
 
 def as_targets(network: Network, targets: Any, shape: tuple[int, ...]) -> Array:
@@ -86,7 +98,9 @@ def evaluate(
         raise ValueError("evaluate needs a Network with a loss")
     source = Source(as_data(x, y), network)
     check_targets(network, source)
-    return tested(network, source, checked_metrics(metrics, network, source.has_labels), batch_size)
+    chosen = checked_metrics(metrics, network, source.has_labels)
+    check_metrics(chosen, network, source)
+    return tested(network, source, chosen, batch_size)
 
 
 def as_data(x: Any, y: Any) -> Data:

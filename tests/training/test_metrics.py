@@ -93,3 +93,18 @@ def test_metrics_have_names_that_a_table_can_hold(tmp_path):
         engine(metrics={"a,b": top})
     with pytest.raises(TypeError, match="the metric 'none' must be a number, got None"):
         engine(metrics={"none": lambda y, targets: None}).run(1)
+
+
+def test_a_metric_that_does_not_take_the_targets_is_refused_before_the_first_step():
+    network = sal.Network([sal.NeuronLayer(3, sal.Softmax())], 2, sal.CrossEntropy(), sal.SGD(0.1))
+    data = np.ones((4, 2)), np.array([0, 1, 2, 0])
+    for metric in ("mae", "mse"):
+        with pytest.raises(
+            ValueError, match=rf"{metric} needs targets of shape \(N, 3\), got \(N\)"
+        ):
+            sal.Engine(network, data, data, metrics=metric)
+    images = sal.Network([sal.ConvolutionalLayer(1, 1)], (1, 2, 2), "mse", sal.SGD(0.1))
+    data = np.ones((4, 1, 2, 2)), np.ones((4, 1, 2, 2))
+    with pytest.raises(ValueError, match="accuracy takes outputs"):
+        sal.Engine(images, data, data, metrics="accuracy")
+    sal.Engine(images, data, data, metrics=["mae", "mse"]).run(1)

@@ -50,8 +50,9 @@ def add_run(parser: argparse.ArgumentParser) -> None:
     add("--seed", type=AMOUNT, default=0, metavar="N", help="of all random numbers, default 0")
     often = "rounds between pictures of samples, default 500"
     add("--sample-every", type=COUNT, default=500, metavar="N", help=often)
-    evaluate = "rounds between evaluations by a classifier of the images, default 2000; 0: none"
-    add("--evaluate", type=AMOUNT, default=2000, metavar="N", help=evaluate)
+    # An evaluation takes two seconds, so that a run spends less than a twentieth of its time on it.
+    evaluate = "rounds between evaluations by a classifier of the images, default 2500; 0: none"
+    add("--evaluate", type=AMOUNT, default=2500, metavar="N", help=evaluate)
     add("--backend", metavar="NAME", help="numpy or cupy, default $SALAMANDRE_BACKEND or numpy")
 
 

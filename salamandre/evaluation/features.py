@@ -43,7 +43,10 @@ def kernel_distance(
 
 
 def _kernel(x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    return (x @ y.T / x.shape[1] + 1) ** 3
+    k = x @ y.T
+    k /= x.shape[1]
+    k += 1
+    return k * k * k  # several times faster than a power
 
 
 def density_coverage(features: Any, reference: Any, k: int = 5) -> tuple[float, float]:

@@ -117,7 +117,10 @@ def array(what: str, values: Any) -> Any:
         except ValueError:
             raise ValueError(f"{what} must be rows of equal lengths") from None
     if values.dtype.kind == "S":
-        return np.char.decode(values, "utf-8")
+        try:
+            return np.char.decode(values, "utf-8")
+        except UnicodeDecodeError:
+            raise ValueError(f"{what} are bytes that are no text in UTF-8: decode them") from None
     if values.dtype.kind == "T":  # NumPy's strings of any length
         values = values.astype(object)
     return _without_objects(what, values) if values.dtype.kind == "O" else values

@@ -27,9 +27,9 @@ def checked_names(names: Sequence[str] | None) -> Names | None:
     given = () if isinstance(names, str) or not isinstance(names, Iterable) else tuple(names)
     if not given or not all(isinstance(name, str) for name in given):
         raise ValueError(f"class_names must be a sequence of texts, or None, got {names!r}")
-    if len({*map(composed, names)}) < len(names):
-        raise ValueError(f"class_names must be different names, got {listed(names)}")
-    return tuple(map(str, names))
+    if len({*map(composed, given)}) < len(given):
+        raise ValueError(f"class_names must be different names, got {listed(given)}")
+    return tuple(map(str, given))
 
 
 def composed(name: str) -> str:

@@ -56,19 +56,28 @@ def add_product(a: np.ndarray, b: np.ndarray, factor: float, out: np.ndarray) ->
         return False
     product(
         *(ROWS, left[0], right[0], *out.shape, len(b), factor),
-        *(a.ctypes.data, left[1], b.ctypes.data, right[1], 1.0, out.ctypes.data, out.shape[1]),
+        *(left[2], left[1], right[2], right[1], 1.0, _address(out), out.shape[1]),
     )
     return True
 
 
-def _stored(x: np.ndarray) -> tuple[int, int] | None:
-    """Return how a matrix is stored, and the numbers from one of its rows or columns to the next.
+def _stored(x: np.ndarray) -> tuple[int, int, int] | None:
+    """Return how a matrix is stored, the numbers from one row or column to the next, its address.
 
     ``None``: there are gaps in both directions.
     """
     if x.ndim == 2:
         if x.flags.c_contiguous:
-            return PLAIN, max(1, x.shape[1])
+            return PLAIN, max(1, x.shape[1]), _address(x)
         if x.flags.f_contiguous:
-            return TRANSPOSED, max(1, x.shape[0])
+            return TRANSPOSED, max(1, x.shape[0]), _address(x.T)
     return None
+
+
+def _address(x: np.ndarray) -> int:
+    """Return where the numbers of a C-contiguous array are."""
+    memory: Any = x
+    try:
+        return ctypes.addressof(ctypes.c_char.from_buffer(memory))
+    except (TypeError, ValueError):  # read-only or empty; this takes several times as long
+        return x.ctypes.data

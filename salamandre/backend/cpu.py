@@ -19,6 +19,7 @@ from salamandre.backend.team import free_threads, team
 # Numbers of a slice that pay for a thread, and those that one slice begins after another at a
 # multiple of: a loop takes as many at a time at most, and so computes each as in one slice of all.
 LEAST, GRAIN = 2**18, 2**10
+SMALL = 2**13  # numbers, below which NumPy is sooner done in three steps than BLAS is called
 
 
 class NumpyBackend(Backend):
@@ -66,8 +67,8 @@ class NumpyBackend(Backend):
         team(threads).run(lambda group: work(slice(group.rank * size, (group.rank + 1) * size)))
 
     def add_product(self, a: Array, b: Array, factor: float, out: Array) -> None:
-        """As the base, without memory for the product."""
-        if not add_product(a, b, factor, out):
+        """As the base, without memory for the product where that is large."""
+        if out.size < SMALL or not add_product(a, b, factor, out):
             super().add_product(a, b, factor, out)
 
     def run(self, operation: Operation, arguments: tuple[Any, ...]) -> None:

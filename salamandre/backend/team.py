@@ -73,8 +73,9 @@ class Team:
             try:
                 for group in others:  # with the context of the caller, such as numpy.errstate
                     call = functools.partial(contextvars.copy_context().run, attempt, group)
-                    futures.append(Future())
-                    self._calls.put((futures[-1], call))
+                    future: Future[Any] = Future()
+                    self._calls.put((future, call))
+                    futures.append(future)  # only what somebody works on is waited for
                 results = [attempt(first)]
             except threading.BrokenBarrierError:
                 results = []  # of another rank's error
@@ -189,18 +190,19 @@ def free_threads() -> int:
 @contextmanager
 def one_blas_thread() -> Iterator[None]:
     """Let BLAS use one thread in the block, in which no other thread can be."""
-    if _blas.owner == threading.get_ident() and _blas.busy.locked():
+    blas = _blas  # a process that is forked in the block has another one
+    if blas.owner == threading.get_ident() and blas.busy.locked():
         yield  # inside of another block
         return
-    with _blas.busy:
+    with blas.busy:
         try:
-            _blas.limit()
+            blas.limit()
             yield
         finally:
             try:
-                _blas.free()
+                blas.free()
             except BaseException:  # Ctrl-C
-                _blas.free()
+                blas.free()
                 raise
 
 

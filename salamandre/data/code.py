@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 STANDARD = (os.path.dirname(os.__file__) + os.sep, "<frozen ")  # files of Python's own modules
-PLAIN = (type(None), bool, int, float, complex, str, bytes)
+PLAIN = (type(None), bool, int, float, complex, str, bytes, np.generic, range, slice)
 
 
 def code_checksum(function: Any) -> int:
@@ -35,7 +35,7 @@ def code_checksum(function: Any) -> int:
 
 def _pieces(value: Any, seen: set[int]) -> Iterator[str]:
     """Yield texts that together say what a value is or does."""
-    if isinstance(value, (*PLAIN, np.generic, range, slice)):
+    if isinstance(value, PLAIN):
         yield f"{type(value).__name__} {value!r}"
         return
     if isinstance(value, np.ndarray) and value.dtype.kind != "O":
@@ -81,7 +81,7 @@ def _of_function(function: types.FunctionType) -> Iterator[Any]:
             continue
     for name in sorted(_names(code)):
         found = function.__globals__.get(name)
-        if isinstance(found, (*PLAIN, np.generic, tuple, np.ndarray, types.FunctionType)):
+        if isinstance(found, (*PLAIN, tuple, np.ndarray, types.FunctionType)):
             yield name
             yield found
 

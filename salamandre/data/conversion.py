@@ -138,6 +138,12 @@ def with_channels(images: NDArray[np.uint8], channels: int) -> NDArray[np.uint8]
     return grey
 
 
+def with_equal_channels(images: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """Return arrays of images with 3 channels each, if some have 3 and the others 1."""
+    depths = {one.shape[1] if one.ndim == 4 and one.dtype == np.uint8 else 0 for one in images}
+    return [with_channels(one, 3) for one in images] if depths == {1, 3} else list(images)
+
+
 # -- labels --------------------------------------------------------------------------------------
 
 
@@ -210,9 +216,17 @@ def _renamed(
             f"has other names of classes in its splits, {listed(wanted)} and {listed(own)}: leave "
             f"the class names out"
         )
-    if labels.dtype.kind == "U" or not len(labels) or labels.min() < 0 or labels.max() >= len(own):
-        return labels  # words, or what is refused as ever
-    return matched("the test split", labels, own, "the training split", wanted)
+    if labels.dtype.kind == "U" or not len(labels):
+        return labels
+    if labels.min() < 0 or labels.max() >= len(own):
+        raise WrongFormat(
+            f"has labels in {labels.min()}..{labels.max()} for {len(own)} class names, which "
+            f"another split has in another order: count them from 0"
+        )
+    try:
+        return matched("it", labels, own, "its training split", wanted)
+    except ValueError as error:
+        raise WrongFormat(f"has other classes in its splits: {error}") from None
 
 
 def _composed(texts: np.ndarray) -> np.ndarray:

@@ -56,7 +56,7 @@ def _last_axis(one: Arrays) -> Arrays:
     if images.ndim < 3:
         return one
     if labels is None:  # then the sides of a square tell which axes are an image's
-        first = images.shape[0] != images.shape[1] or images.shape[0] == images.shape[-1]
+        first = images.shape[0] != images.shape[1] or images.shape[1] == images.shape[2]
     else:
         count = labels.size if 1 in labels.shape else len(labels)
         first = len(images) == count != images.shape[-1]

@@ -12,7 +12,7 @@ from salamandre.checks import nearest, real, whole
 from salamandre.class_names import checked_names, listed
 from salamandre.data import array_files, cache, csv_files, matlab, parquet_files, tables_cache
 from salamandre.data.catalogue import CATALOGUE, SPLITS
-from salamandre.data.conversion import to_classes, to_pixels, with_channels
+from salamandre.data.conversion import to_classes, to_pixels, with_channels, with_equal_channels
 from salamandre.data.folders import Given, both, names_of
 from salamandre.data.images import Images
 from salamandre.data.listing import search
@@ -32,7 +32,7 @@ FORMS: dict[str, Reader] = {  # by the end of their names
     "csv": csv_files.csv,
 }
 TABLES = (parquet_files.parquet, csv_files.csv)
-READING = 1  # raised when tables become other images than before
+READING = 2  # raised when tables become other images than before
 
 Splits = tuple[Images, Images | None]
 
@@ -238,7 +238,7 @@ def _as_images(place: Path, name: str, found: Found, names: Sequence[str] | None
         warnings.warn(f"{place} has no labels for its {others[0]} images: left out", stacklevel=3)
         others = []
     sets = [found[split] for split in (first, *others)]
-    pixels = to_pixels([one.images for one in sets])
+    pixels = to_pixels(with_equal_channels([one.images for one in sets]))
     labels, classes = to_classes(sets, names)
     if sets[0].labels is None:
         warnings.warn(f"{place} has no labels: all images are of one class", stacklevel=3)

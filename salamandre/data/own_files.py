@@ -17,7 +17,7 @@ import numpy as np
 
 from salamandre.checks import reason
 from salamandre.data.catalogue import CorruptData, Unfit, WrongFormat
-from salamandre.data.conversion import Arrays
+from salamandre.data.conversion import Arrays, with_equal_channels
 from salamandre.program import WrongUsage
 from salamandre.texts import bracketed
 
@@ -162,8 +162,10 @@ def _joined(parts: Sequence[Arrays]) -> Arrays:
     """Return the rows of tables, one after the other."""
     if len(parts) == 1:
         return parts[0]
-    images, labels, classes = zip(*parts, strict=True)
-    if len({(part.images.shape[1:], part.labels is None, part.classes) for part in parts}) > 1:
+    _, labels, classes = zip(*parts, strict=True)
+    images = with_equal_channels([part.images for part in parts])
+    shapes = {one.shape[1:] for one in images}
+    if len(shapes) > 1 or len({(part.labels is None, part.classes) for part in parts}) > 1:
         raise WrongFormat("has tables of one split that differ in image shape, labels or classes")
     return Arrays(
         np.concatenate(images),

@@ -45,7 +45,8 @@ def _parquet_table(path: Path, wanted: Wanted) -> Arrays:
     ``label``.
 
     Raises:
-        WrongFormat: other columns, or a picture that cannot be read or has another size.
+        Unfit: a picture of another size.
+        WrongFormat: other columns, or a picture that cannot be read.
         ImportError: PyArrow is not installed.
     """
     try:
@@ -78,15 +79,16 @@ def _parquet_table(path: Path, wanted: Wanted) -> Arrays:
             block: list[np.ndarray] = []
             for row in batch.column(image).to_pylist():
                 data = row["bytes"] if row and isinstance(row.get("bytes"), bytes) else b""
-                number = sum(map(len, images)) + len(block) + 1
                 try:
                     block.append(decoded(data)[None])
                 except WrongSize as error:
+                    number = sum(map(len, images)) + len(block) + 1
                     raise Unfit(
                         f"has pictures of several sizes: the first has {decoded.size} pixels, "
                         f"picture {number:,} {str(error).removeprefix('it ')}: give image_size"
                     ) from None
                 except Exception as error:  # Pillow raises many kinds for damaged pictures
+                    number = sum(map(len, images)) + len(block) + 1
                     raise WrongFormat(f"has an unreadable picture {number:,} ({error})") from None
             images.append(decoded.alike(block))
             bar.update(len(block))

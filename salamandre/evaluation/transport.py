@@ -45,8 +45,10 @@ def wasserstein_distance(points: Any, reference: Any, order: float = 1.0) -> flo
     costs = np.empty((len(a), len(b)))
     for row, point in zip(costs, a, strict=True):
         row[:] = np.linalg.norm(b - point, axis=1)
-    most = float(costs.max()) or 1.0  # or a power of it may be too large
-    costs = (costs / most) ** p
+    # In this unit powers of the distances that count are neither too large nor too small.
+    most = float(max(costs.min(axis=0).max(), costs.min(axis=1).max())) or 1.0
+    with np.errstate(over="ignore"):
+        costs = (costs / most) ** p
     chosen = linear_sum_assignment(costs)
     return float(most * costs[chosen].mean() ** (1 / p))
 

@@ -111,7 +111,7 @@ def _pictures(generator: Network, pictures: Any) -> Array:
     if x.dtype == np.uint8:  # as those of data sets
         x = pixels.scaled(x, generator.dtype, backend.xp)
     x = backend.asarray(x, dtype=generator.dtype)
-    if not len(x) or not fits(x.shape, generator.output_shape):
+    if not x.ndim or not len(x) or not fits(x.shape, generator.output_shape):
         raise ValueError(
             f"the generator makes pictures of shape {generator.output_shape}, got an array of "
             f"shape {x.shape}: resize them"

@@ -150,7 +150,7 @@ def _captioned(grid: Any, captions: Sequence[str], columns: int, title: str) -> 
 def _pictures(images: np.ndarray) -> np.ndarray:
     """Return images of a shape and type that can be drawn, or raise ValueError."""
     images = np.asarray(images)
-    if not len(images):
+    if images.ndim and not len(images):
         raise ValueError("there are no images to draw")
     if images.ndim != 4 or images.shape[1] not in (1, 3) or not images.size:
         raise ValueError(

@@ -87,6 +87,7 @@ def _curves(run: Run) -> dict[str, tuple[list[float], list[float]]]:
     curves = {}
     for rows in tables:
         for name in rows[0] if rows else ():
-            known = [row for row in rows if not math.isnan(row[name])]  # of several evaluations
+            # Several evaluations leave out each other's names.
+            known = [row for row in rows if not math.isnan(row[name])] or rows
             curves[name] = [run.played(row) for row in known], [row[name] for row in known]
     return curves

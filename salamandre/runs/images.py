@@ -69,7 +69,7 @@ def _usage() -> Iterator[None]:
     except data.CorruptData:
         raise
     except ValueError as error:
-        names = rf"(?<![/\\\w.~-])({'|'.join(OPTIONS)})(?![/\\\w.-]|\.\w)"  # not within a path
+        names = rf"(?<![/\\\w.~-])({'|'.join(OPTIONS)})(?![/\\\w-]|\.\w)"  # not within a path
         text = re.sub(names, lambda found: option_name(found[0]), str(error))
         raise WrongUsage(text) from None
 

@@ -103,3 +103,30 @@ def test_a_thread_goes_on_to_share_its_batches_when_the_program_has_ended():
     )
     done = subprocess.run([sys.executable, "-c", program], timeout=60, capture_output=True)
     assert done.stdout.strip() == b"learned", done.stderr
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def test_a_process_that_is_forked_in_a_block_gets_its_threads_back():
+    program = (
+        "import os, warnings\n"
+        "from salamandre.backend import team\n"
+        "warnings.simplefilter('ignore')\n"
+        "before = team.allowed_threads()\n"
+        "with team.one_blas_thread():\n"
+        "    child = os.fork()\n"
+        "same = team._blas._numbers() and max(team._blas._numbers()) >= before\n"
+        "if not child: os._exit(7 if same else 1)\n"
+        "raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
+    )
+    assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == 7
+
+
+def test_ctrl_c_while_work_is_handed_out_ends_the_wait(monkeypatch):
+    class Interrupted:
+        def put(self, call):
+            raise KeyboardInterrupt
+
+    crew = team.Team(2)
+    monkeypatch.setattr(crew, "_calls", Interrupted())
+    with pytest.raises(KeyboardInterrupt):
+        crew.run(lambda group: group.rank)

@@ -347,3 +347,9 @@ def test_words_of_every_kind_of_string():
         network = classifier(2)
         sal.Engine(network, (X, labels)).run(1)
         assert network.class_names == ("no", "yes")
+
+
+def test_bytes_of_another_encoding_are_told():
+    words = np.array(["grün".encode("latin-1"), b"rot"])
+    with pytest.raises(ValueError, match="the targets are bytes that are no text in UTF-8"):
+        sal.Engine(classifier(2), (X[:2], words))

@@ -65,6 +65,10 @@ OTHERS = [
         lambda: defined("def f(x): return x * k", k=np.int64(1)),
         lambda: defined("def f(x): return x * k", k=np.int64(2)),
     ),
+    (
+        lambda: defined("def f(x): return x[k]", k=slice(3)),
+        lambda: defined("def f(x): return x[k]", k=slice(9)),
+    ),
     (lambda: defined("def f(x, a=1): return a"), lambda: defined("def f(x, a=2): return a")),
     (
         lambda: defined("def f(x): return x * k", k=1),

@@ -83,6 +83,13 @@ def test_one_hot_labels_beside_images_whose_first_axis_counts(tmp_path):
     np.testing.assert_array_equal(train.images, IMAGES[0][:, None])
 
 
+def test_as_many_coloured_images_as_a_side_has_pixels(tmp_path):
+    images = RANDOM.integers(0, 256, (8, 8, 8, 3), np.uint8)
+    with pytest.warns(UserWarning, match="has no labels"):
+        train, _ = data.open(write(tmp_path / "set.mat", {"x": images}))
+    np.testing.assert_array_equal(train.images, images.transpose(0, 3, 1, 2))
+
+
 def test_without_labels_the_last_axis_counts_square_images(tmp_path):
     moved = np.moveaxis(IMAGES[0], 0, -1)
     with pytest.warns(UserWarning, match="has no labels"):

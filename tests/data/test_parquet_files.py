@@ -95,3 +95,29 @@ def test_splits_that_number_their_classes_differently_agree_by_name(tmp_path):
     np.testing.assert_array_equal(test.labels, LABELS[1])
     with pytest.raises(WrongUsage, match=r"other names of classes in its splits, .* leave the"):
         data.open(tmp_path, class_names=CLASSES)
+
+
+def test_files_and_splits_are_coloured_if_one_is(tmp_path):
+    grey, coloured = (
+        parquet(IMAGES[0], LABELS[0]),
+        parquet(COLOURS[0].transpose(0, 2, 3, 1), LABELS[0]),
+    )
+    (tmp_path / "train-0.parquet").write_bytes(grey)
+    (tmp_path / "test.parquet").write_bytes(coloured)
+    train, test = data.open(tmp_path)
+    np.testing.assert_array_equal(train.images, IMAGES[0][:, None].repeat(3, 1))
+    np.testing.assert_array_equal(test.images, COLOURS[0])
+    (tmp_path / "train-1.parquet").write_bytes(coloured)
+    train, _ = data.open(tmp_path)
+    np.testing.assert_array_equal(train.images[COUNT:], COLOURS[0])
+
+
+def test_labels_that_count_from_1_or_are_of_other_classes_are_refused(tmp_path):
+    (tmp_path / "train.parquet").write_bytes(parquet(IMAGES[0], LABELS[0]))
+    for labels, names, message in (
+        (LABELS[1] + 1, CLASSES[::-1], r"labels in 1\.\.3 for 3 class names, which another split"),
+        (LABELS[1], ("a", "b", "d"), r"has other classes in its splits: it has a class 'd'"),
+    ):
+        (tmp_path / "test.parquet").write_bytes(parquet(IMAGES[1], labels, names))
+        with pytest.raises(CorruptData, match=message):
+            data.open(tmp_path)

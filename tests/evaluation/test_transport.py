@@ -62,3 +62,11 @@ def test_large_powers_of_large_and_small_distances_are_numbers(random):
     for size in (1e10, 1e-10):
         for distance in (exact, sliced):
             assert distance(size * a, size * b, 50) == pytest.approx(size * distance(a, b, 50))
+
+
+def test_far_groups_do_not_make_near_distances_vanish(random):
+    near = random.normal(size=(5, 2))
+    a = np.concatenate([near, near + 1e6])
+    b = a + np.array([1.0, 0])
+    for order in (1, 60, 300):
+        assert exact(a, b, order) == pytest.approx(1, rel=1e-6)

@@ -253,6 +253,7 @@ def test_what_cannot_be_drawn_is_told(tmp_path):
             lambda: plots.plot_images(np.full((1, 1, 4, 4), 255, np.uint8), white=16),
             "the images reach 255, above their white of 16",
         ),
+        (lambda: plots.plot_images(np.float32(3)), "must be of shape"),
         (lambda: plots.animate([], tmp_path / "x.gif"), "at least one picture"),
         (
             lambda: plots.plot_decision_maps({"x": sal.Network([sal.NeuronLayer(2)], 2)}),

@@ -211,7 +211,7 @@ class Optimizer(Component, abstract=True):
         backend.outside(self._count)
 
     def _count(self) -> None:
-        self._steps += 1
+        vars(self)["_steps"] += 1
 
     def clip(self, gradients: Array) -> None:
         """Clip a vector of gradients as the options say."""
@@ -236,7 +236,7 @@ class Optimizer(Component, abstract=True):
     def descend(self, change: Callable[[float], None]) -> None:
         """Take a step by ``change(η)``, which changes the parameters."""
         change(self.learning_rate)
-        self.steps += 1
+        self._count()
 
     def scalars(self) -> tuple[float, ...]:
         """Return the numbers of the next step that :meth:`rule` takes last."""

@@ -320,7 +320,8 @@ class Network(Learnable, Meaning):
         """Take a step on what fits; return its loss."""
         assert self.loss is not None and self.optimizer is not None
         count = example_count(x)
-        run, self.__dict__["owing"] = self.owing or self._take_pass(), None
+        owed = self.owing  # whose gradients are the latest until the step goes on
+        run, self.__dict__["owing"] = owed or self._take_pass(), None
         of_logits = self.loss.on_logits(self._activation)
         try:
             run.draw_from(self.random)
@@ -328,6 +329,9 @@ class Network(Learnable, Meaning):
             unseen = not (self.written or self.watched) and self.group.size == 1
             few = count <= self.backend.few and not self.shares(count)
             direct = unseen and few and self.optimizer.descends
+            if owed is not None and not direct:
+                owed.complete()
+                owed = None
             run.want(input_gradient=False, logits=of_logits is not None, postpones=direct)
             y = self._forward(x, count, run, True, labels)
             value, dy = (of_logits or self.loss).evaluate(y, target, self.backend, weights)
@@ -337,6 +341,7 @@ class Network(Learnable, Meaning):
             if isinstance(value, float) and not math.isfinite(value):
                 step, cure = self.optimizer.steps + 1, advice({"network": self.optimizer})
                 raise Diverged(f"the loss became {value} at step {step}: {cure}")
+            owed = None
             self._backward(dy, run)
             with self.changing():  # statistics and parameters at once
                 if run.updates:
@@ -347,6 +352,8 @@ class Network(Learnable, Meaning):
                 else:
                     self.step()
         finally:
+            if owed is not None:
+                self.__dict__["owing"] = owed
             if self.owing is None:
                 self._idle.append(run)
         return {"loss": value}

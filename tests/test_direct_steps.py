@@ -174,3 +174,19 @@ def test_an_accumulating_pass_adds_what_such_a_layer_leaves():
         if not accumulate:
             once = network.gradients.copy()
     np.testing.assert_allclose(network.gradients, 2 * once)
+
+
+@pytest.mark.parametrize("count", [1, 4, 400])
+def test_the_gradients_after_a_refused_step_are_those_of_the_last_good_one(count, random):
+    x, targets = random.normal(size=(400, 3)), random.normal(size=(400, 2))
+    found = []
+    for watched in (True, False):
+        net = sal.Network([sal.NeuronLayer(4, sal.ReLU()), sal.NeuronLayer(2)], 3, "mse", "sgd")
+        if watched:
+            assert not net.gradients.any()
+        net.learn(x[:4], targets[:4])
+        with np.errstate(all="ignore"), pytest.raises(sal.Diverged):
+            net.learn(x[:count], np.full((count, 2), 3e38))
+        found.append(net.gradients.copy())
+        net.learn(x[:4], targets[:4])  # and it goes on
+    assert found[0].any() and np.allclose(*found, atol=1e-7)

@@ -238,10 +238,7 @@ class Network(Learnable, Meaning):
         run = self._own(ctx)
         dy = checked_gradient(dy, run.output_shape, self.dtype, self.backend)
         if run.is_stale:
-            raise RuntimeError(
-                "what is frozen, or whether the pass accumulates, has changed since the compute: "
-                "compute again"
-            )
+            raise RuntimeError("frozen parts or accumulate changed since compute: compute again")
         if ctx is None:
             run.want(parameter_gradients=update)
         elif not update:

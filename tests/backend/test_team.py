@@ -40,21 +40,32 @@ def test_threads_are_free_where_blas_keeps_to_one_and_no_share_is_computed(monke
     assert team.free_threads() == 1
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+def exit_of_child(program):
+    """Return ``code`` of the process that a program forks, for which ``child`` is 0."""
+    begin = "import os, warnings\nwarnings.simplefilter('ignore')\n"
+    end = (
+        "if not child: os._exit(code)\n"
+        "raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", begin + program + end], timeout=60)
+    return done.returncode
+
+
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+
+
+@needs_fork
 def test_a_forked_process_has_threads_of_its_own():
     program = (
-        "import os, warnings, numpy as np, salamandre as sal\n"
-        "warnings.simplefilter('ignore')\n"
+        "import numpy as np, salamandre as sal\n"
         "layers = [sal.NeuronLayer(3), sal.BatchNorm()]\n"
         "net = sal.Network(layers, 2, sal.MeanSquaredError(), sal.SGD(0.1), threads=2)\n"
         "x, t = np.arange(8.0).reshape(4, 2), np.ones((4, 3))\n"
         "net.learn(x, t)\n"
-        "child = os.fork()\n"
+        "child, code = os.fork(), 7\n"
         "net.learn(x, t)\n"
-        "if not child: os._exit(7)\n"
-        "raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
     )
-    assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == 7
+    assert exit_of_child(program) == 7
 
 
 def test_ctrl_c_while_blas_gets_its_threads_back_leaves_them_with_it(monkeypatch):
@@ -105,20 +116,16 @@ def test_a_thread_goes_on_to_share_its_batches_when_the_program_has_ended():
     assert done.stdout.strip() == b"learned", done.stderr
 
 
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork here")
+@needs_fork
 def test_a_process_that_is_forked_in_a_block_gets_its_threads_back():
     program = (
-        "import os, warnings\n"
         "from salamandre.backend import team\n"
-        "warnings.simplefilter('ignore')\n"
-        "before = team.allowed_threads()\n"
+        "before = team._blas._numbers()\n"
         "with team.one_blas_thread():\n"
         "    child = os.fork()\n"
-        "same = team._blas._numbers() and max(team._blas._numbers()) >= before\n"
-        "if not child: os._exit(7 if same else 1)\n"
-        "raise SystemExit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))\n"
+        "code = 7 if team._blas._numbers() == before else 1\n"
     )
-    assert subprocess.run([sys.executable, "-c", program], timeout=60).returncode == 7
+    assert exit_of_child(program) == 7
 
 
 def test_ctrl_c_while_work_is_handed_out_ends_the_wait(monkeypatch):

@@ -122,7 +122,7 @@ def parse_arguments() -> argparse.Namespace:
 
     add = parser.add_argument_group("learning").add_argument
     add("--loss", choices=LOSSES, help="of the pixels")
-    add("--noise", type=float, metavar="DEVIATION", help="added to the inputs")
+    add("--noise", type=float, metavar="STD", help="added to the inputs")
     add("--mask", type=float, metavar="SHARE", help="of the inputs set to 0")
     add("--epochs", type=COUNT, metavar="N", help="through the training images")
     add("--batch-size", type=COUNT, metavar="N", help="images of a step")

@@ -37,7 +37,7 @@ class Components:
 def classified(train: np.ndarray, test: np.ndarray, sets: Any, options: Any) -> float:
     """Return the accuracy of a linear classifier that learned from features of some images."""
     mean, std = train.mean(axis=0), train.std(axis=0) + 1e-6
-    labels, wanted = sets[0].labels[: len(train)].astype(int), sets[1].labels.astype(int)
+    labels, wanted = (part.labels.astype(int) for part in sets)
     network = sal.Network(
         [sal.NeuronLayer(len(sets[0].classes), sal.Softmax())],
         train.shape[1],
@@ -57,12 +57,13 @@ def compare_features(
     encoder: sal.Network, components: Components, latent: int, sets: Any, options: Any
 ) -> dict[str, float]:
     """Return the accuracy of classifiers of latent vectors, principal components and pixels."""
-    few, rest = (as_pixels(part) for part in (sets[0][:LABELLED], sets[1]))
+    labelled = sets[0].spread(LABELLED), sets[1]  # folders are in the order of classes
+    few, rest = (as_pixels(part) for part in labelled)
     rows = few.reshape(len(few), -1), rest.reshape(len(rest), -1)
     codes = [encode(encoder, x, latent) for x in (few, rest)]
     principal = [components.encode(x, latent) for x in rows]
     features = {"latent vectors": codes, "principal components": principal, "pixels": rows}
-    return {name: classified(*pair, sets, options) for name, pair in features.items()}
+    return {name: classified(*pair, labelled, options) for name, pair in features.items()}
 
 
 def encode(encoder: sal.Network, x: np.ndarray, latent: int) -> np.ndarray:

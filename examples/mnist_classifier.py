@@ -191,7 +191,7 @@ def draw_results(network: sal.Network, test: data.Images, folder: Path) -> None:
     title = f"{test.name}, test set: {100 * right:.2f}% right"
     plots.plot_confusion(counts, test.classes, folder / "confusion.png", title)
     wrong = np.flatnonzero(guesses != labels)
-    worst = wrong[np.argsort(y[wrong, labels[wrong]])][:24]  # least sure of the truth
+    worst = wrong[np.argsort(y[wrong, labels[wrong]])][:24]  # the lowest confidence in the truth
     captions = [
         f"{test.classes[labels[i]]} read as {test.classes[guesses[i]]}, {y[i, guesses[i]]:.0%}"
         for i in worst

@@ -19,6 +19,7 @@ import os
 import statistics
 import sys
 import tarfile
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -242,8 +243,8 @@ def draw(rows: list[dict[str, Any]], path: Path, title: str) -> None:
 
 def study(
     found: list[np.ndarray], sets: list[list[Set]], cuts: list[str], options: Any
-) -> list[dict[str, Any]]:
-    """Learn on the features of each cut, and return a row of the table for each.
+) -> Iterator[dict[str, Any]]:
+    """Learn on the features of each cut, and yield a row of the table for each.
 
     Args:
         found: the features (pictures, features) of each cut.
@@ -251,7 +252,6 @@ def study(
         cuts: names of layers.
         options: of the program.
     """
-    table = []
     for cut, features in zip(cuts, found, strict=True):
         results = []
         for (learn, y), (check, wanted) in sets:
@@ -264,13 +264,21 @@ def study(
         svm, linear, _ = np.mean(results, axis=0)
         strength = statistics.median_low([chosen for *_, chosen in results])
         row = {"cut": cut, "features": features.shape[1], "svm": svm, "linear": linear}
-        table.append({**row, "C": strength})
         print(
             f"{cut:<14} {row['features']:>7,} features   SVM {100 * svm:5.1f}% (C = {strength:g})"
             f"   linear layer {100 * linear:5.1f}%",
             flush=True,
         )
-    return table
+        yield {**row, "C": strength}
+
+
+def write_table(rows: list[dict[str, Any]], path: Path) -> None:
+    """Write rows as CSV."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, rows[0], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(rows)
+    write_atomically(path, text.getvalue().encode())
 
 
 def main() -> None:
@@ -301,14 +309,12 @@ def main() -> None:
         model.network, pictures, cuts, prepare=model.preprocessing, pool=options.pool
     )
     run = runs.open_run(options, "transfer-learning")
-    table = study(found, sets, cuts, options)
+    table = []
+    for row in study(found, sets, cuts, options):
+        table.append(row)
+        write_table(table, run.folder / "cuts.csv")  # Ctrl-C keeps what has been learned
     best = max(table, key=lambda row: row["svm"])
     print(f"the best cut: {best['cut']}, {100 * best['svm']:.1f}% by the SVM")
-    text = io.StringIO()
-    writer = csv.DictWriter(text, table[0], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(table)
-    write_atomically(run.folder / "cuts.csv", text.getvalue().encode())
     draw(table, run.folder / "cuts.png", f"{model.name} on {options.pictures}")
     if options.fine_tune:
         halves = [(take(pictures, rows), y) for rows, y in sets[-1]]

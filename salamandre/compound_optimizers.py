@@ -137,6 +137,8 @@ class Lookahead(Optimizer):
 
     def __init__(self, optimizer: Optimizer, every: int = 5, share: float = 0.5) -> None:
         self.fast = given_part(self, "optimizer", optimizer, Optimizer)
+        if isinstance(self.fast, Lookahead):  # whose slow parameters would have the same name
+            raise TypeError(f"Lookahead takes an optimizer of another kind, got {self.fast!r}")
         super().__init__(self.fast.schedule)
         self.every = whole("Lookahead every", every)
         self.share = real("Lookahead share", share, 0, 1, above=True)

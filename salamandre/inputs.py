@@ -95,7 +95,10 @@ class Meaning:
         # Those that are on the host are checked whatever the backend.
         here = isinstance(labels, np.ndarray)
         if not (known().all() if here else self.backend.all_true(known)):
-            raise ValueError(f"labels must lie in 0..{self.classes - 1}")
+            raise ValueError(
+                f"labels must lie in 0..{self.classes - 1}, got values from {int(labels.min())} to "
+                f"{int(labels.max())}"
+            )
         return self.backend.asarray(labels)
 
 
@@ -224,8 +227,13 @@ def example_count(x: Any) -> int:
     return len(x[0] if isinstance(x, tuple) else x)
 
 
-def checked_gradient(dy: Any, shape: Shape | None, dtype: Any, backend: Backend) -> Array:
-    """Return dE/dy for outputs of ``shape``, which is ``None`` before there are any."""
+def checked_gradient(
+    dy: Any, shape: Shape | None, dtype: Any, backend: Backend, finite: bool
+) -> Array:
+    """Return dE/dy for outputs of ``shape``, which is ``None`` before there are any.
+
+    ``finite`` says whether it is looked through for NaN and infinity.
+    """
     if shape is None:
         raise RuntimeError("backprop needs a compute before it: call compute(x) first")
     dy = backend.asarray(numbers("the gradients", dy), dtype=dtype)
@@ -233,6 +241,8 @@ def checked_gradient(dy: Any, shape: Shape | None, dtype: Any, backend: Backend)
         raise ValueError(
             f"backprop expects dy of the latest outputs' shape {shape}, got {dy.shape}"
         )
+    if finite and not backend.all_finite(dy):
+        raise ValueError(f"dy holds NaN or infinity, or more than {dy.dtype} holds")
     return dy
 
 
@@ -253,7 +263,10 @@ def checked_weights(
             f"{weights.shape}"
         )
     if not backend.all_finite(weights) or not backend.all_true(lambda: weights >= 0):
-        raise ValueError("weights must be finite numbers of at least 0")
+        raise ValueError(
+            f"weights must be finite numbers of at least 0, got values from "
+            f"{float(weights.min()):g} to {float(weights.max()):g}"
+        )
     least = float(np.finfo(dtype).tiny)
     if group.size > 1:
         mean = group.all_reduce(weights.mean()) / group.size

@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
+
 from salamandre.backend import get_backend
 from salamandre.checks import one_of
 from salamandre.class_names import checked_names
@@ -24,7 +26,14 @@ def save(network: Any, path: str | os.PathLike[str]) -> None:
         description["class_names"] = list(network.class_names)
     if network.pixels != BYTES:
         description["pixels"] = list(network.pixels)
-    write_file(path, "network", description, network.tensors())
+    tensors = network.tensors()
+    for name, values in tensors.items():
+        if not np.isfinite(values).all():
+            raise ValueError(
+                f"the network's array {name!r} holds NaN or infinity: it is not saved, and {path} "
+                f"stays as it was"
+            )
+    write_file(path, "network", description, tensors)
 
 
 def load(cls: Any, path: str | os.PathLike[str], backend: Any) -> Any:

@@ -236,7 +236,7 @@ class Network(Learnable, Meaning):
         if ctx is not None and not isinstance(ctx, Pass):
             return super().backprop(dy, ctx)
         run = self._own(ctx)
-        dy = checked_gradient(dy, run.output_shape, self.dtype, self.backend)
+        dy = checked_gradient(dy, run.output_shape, self.dtype, self.backend, ctx is None)
         if run.is_stale:
             raise RuntimeError("frozen parts or accumulate changed since compute: compute again")
         if ctx is None:

@@ -158,7 +158,7 @@ class RMSProp(_MovingAverages):
         learning_rate: η. Default 0.001.
         rho: ρ in [0, 1). Default 0.99.
         eps: ε. Default 1e-8.
-        centred: divide by the deviation instead of the root mean square. Default False.
+        centred: divide by the standard deviation, not the root mean square. Default False.
         options: see :class:`Optimizer`.
     """
 
@@ -204,7 +204,7 @@ class Adadelta(_MovingAverages):
         learning_rate: η; Zeiler's is 1. Default 1.
         rho: ρ in [0, 1). Default 0.9.
         eps: ε. Default 1e-6.
-        centred: divide by the deviation instead of the root mean square. Default False.
+        centred: divide by the standard deviation, not the root mean square. Default False.
         options: see :class:`Optimizer`.
     """
 

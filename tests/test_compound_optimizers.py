@@ -146,6 +146,8 @@ def test_an_optimizer_inside_belongs_to_one_network():
             networks(outer)
     with pytest.raises(TypeError, match=r"Lookahead optimizer must be .* did you mean 'Adam'"):
         sal.Lookahead("adma")
+    with pytest.raises(TypeError, match="optimizer of another kind, got Lookahead"):
+        sal.Lookahead(sal.Lookahead("adam"))
     assert repr(sal.Lookahead("adam")) == "Lookahead(optimizer=Adam())"
 
 

@@ -358,3 +358,13 @@ def test_two_classes_of_one_name_are_refused():
 
         class Dropout(sal.Layer):
             pass
+
+
+def test_a_broken_network_does_not_replace_a_good_file(file):
+    before = file.read_bytes()
+    broken = network()
+    with broken.changing():
+        broken.layers[2].weights[0, 0] = np.nan
+    with pytest.raises(ValueError, match=r"'2.weights' holds NaN or infinity: it is not saved"):
+        broken.save(file)
+    assert file.read_bytes() == before

@@ -125,6 +125,14 @@ def test_backprop_needs_a_compute_and_its_shape(backend):
     network.backprop(np.ones((6, 3)))  # the latest compute that succeeded
 
 
+@pytest.mark.parametrize("broken", [np.nan, np.inf])
+def test_backprop_refuses_what_is_not_finite(broken):
+    network = everything()
+    network.compute(X)
+    with pytest.raises(ValueError, match="dy holds NaN or infinity"):
+        network.backprop(np.full((6, 3), broken))
+
+
 @pytest.mark.parametrize(
     "first", [sal.Flatten(), sal.Dropout(0.2), sal.Network([sal.Flatten(), sal.NeuronLayer(4)])]
 )

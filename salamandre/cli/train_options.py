@@ -106,7 +106,7 @@ OPTIONS = (
            "In all. Default: about 20,000 rounds, at most 200 epochs.", at_resume=True),
     Option("sample_every", Count, None,
            "Rounds between two pictures of samples. Default: an epoch, or so many that they are "
-           "at least 20 rounds."),
+           "at least 60 rounds."),
     Option("keep", Keep, "3",
            "The number of last epochs whose networks are kept, beside ten epochs spread over the "
            "run; or all. Default: 3.", "N|all", at_resume=True),

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from salamandre.checks import array, one_of, real
+from salamandre.checks import array, one_of, real, shortened
 from salamandre.class_names import SIGNS, TRUTHS, Names, composed, listed
 from salamandre.data.arrays import Examples, are_one_hot
 
@@ -38,7 +38,9 @@ def example_weights(
             )
         real_numbers = weights.dtype.kind in "fiub"
         if not (real_numbers and np.isfinite(weights).all() and (weights >= 0).all()):
-            raise ValueError("sample_weights must be finite numbers of at least 0")
+            raise ValueError(
+                f"sample_weights must be finite numbers of at least 0, got {shortened(weights)}"
+            )
         weights = weights.astype(np.float64)
     if class_weights is not None:
         targets = found.targets

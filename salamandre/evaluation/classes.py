@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from salamandre.checks import array, whole
+from salamandre.checks import array, shortened, whole
 from salamandre.class_names import Names, by_name
 
 
@@ -50,7 +50,10 @@ def _labels(what: str, values: Any, classes: int, names: Names | None = None) ->
             f"{found.shape}"
         )
     if len(found) and not 0 <= found.min() <= found.max() < classes:
-        raise ValueError(f"{what} must lie in 0..{classes - 1}")
+        raise ValueError(
+            f"{what} must lie in 0..{classes - 1}, got values from {found.min():g} to "
+            f"{found.max():g}"
+        )
     return found.astype(np.int64)
 
 
@@ -75,6 +78,9 @@ def class_divergence(shares: np.ndarray, reference: np.ndarray) -> float:
     shares, reference = array("shares", shares), array("shares", reference)
     if shares.shape != reference.shape:
         raise ValueError(f"both need a share for each class, got {shares.shape}, {reference.shape}")
+    for values in (shares, reference):
+        if not ((values >= 0) & (values <= 1)).all():  # NaN is not
+            raise ValueError(f"shares must lie in 0..1, got {shortened(values)}")
     seen = shares > 0
     with np.errstate(divide="ignore"):
         return float((shares[seen] * np.log(shares[seen] / reference[seen])).sum())
@@ -90,7 +96,7 @@ def classifier_score(probabilities: np.ndarray) -> float:
         probabilities: p(y | x), (N, classes); rows sum to 1.
     """
     p = np.asarray(array("probabilities", probabilities), dtype=np.float64)
-    if p.ndim != 2 or not len(p) or not np.allclose(p.sum(axis=1), 1, atol=1e-4):
+    if p.ndim != 2 or not len(p) or (p < 0).any() or not np.allclose(p.sum(axis=1), 1, atol=1e-4):
         raise ValueError("classifier_score needs rows of probabilities (N, classes) that sum to 1")
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.where(p > 0, p * (np.log(p) - np.log(p.mean(axis=0))), 0)

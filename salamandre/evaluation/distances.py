@@ -79,7 +79,7 @@ def two_sets(
     what: str, features: Any, reference: Any, least: tuple[int, int] = (1, 1)
 ) -> tuple[np.ndarray, np.ndarray]:
     """Return two sets of equally long rows, so many of them or more."""
-    a, b = finite("features", features), finite("features", reference)
+    a, b = (finite(f"what {what} compares", rows) for rows in (features, reference))
     if (
         a.ndim != 2
         or b.ndim != 2

@@ -218,5 +218,6 @@ class Judge:
             metrics["right"] = accuracy(probabilities, requested)
             sets = (features, requested, self._features, self._labels)
             distances = intra_class_frechet(*sets, len(self.classes))
-            metrics["intra"] = float(distances[~np.isnan(distances)].mean())
+            if not np.isnan(distances).all():  # else there are too few of each class
+                metrics["intra"] = float(np.nanmean(distances))
         return metrics

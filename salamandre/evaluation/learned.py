@@ -86,6 +86,16 @@ def classification_accuracy_score(
             "a classification accuracy score needs labels of the fakes: the game must be "
             "conditional, labels=True"
         )
+    if not isinstance(test, Images):
+        raise ValueError(
+            f"a classification accuracy score needs Images, which have labels, got "
+            f"{type(test).__name__}"
+        )
+    if math.prod(test.shape) != math.prod(game.generator.output_shape):
+        raise ValueError(
+            f"the game makes images of shape {game.generator.output_shape}, the test images are "
+            f"of {test.shape}"
+        )
     names = game.generator.class_names or test.classes
     labels = matched("the test images", test.labels, test.classes, "the game", names)
     fakes = game.backend.to_numpy(game.generate(whole("count", count), seed))
@@ -118,12 +128,15 @@ def critic_gap(game: GanGame, held_out: Images | np.ndarray, count: int = 1000) 
         game: its discriminator is asked.
         held_out: images of the same kind that the game has not learned, such as test images.
         count: of each kind, at most, in equal steps, as sets may be in the order of classes.
-            Default 1000.
+            At least 2. Default 1000.
     """
     labelled = isinstance(held_out, Images) and game.classes is not None
     if game.classes and not labelled:
         raise ValueError("the critic of a conditional game needs Images, which have labels")
     others = checks.examples(game.generator, game.discriminator, held_out, labelled, 1)
+    whole("critic_gap count", count, 2)
+    if len(others) < 2:
+        raise ValueError(f"critic_gap needs two held-out images or more, got {len(others)}")
     known, new = (_scores(game, source.spread(count)) for source in (game.batches.source, others))
     return float((known.mean() - new.mean()) / max(new.std(), 1e-12))
 

@@ -64,6 +64,7 @@ def invert(
     Raises:
         ValueError: pictures of another size than the generator makes, or features are of.
     """
+    generator = checked_part("generator", generator, Network)
     xp, backend = generator.backend.xp, generator.backend
     x = _pictures(generator, pictures)
     labels = generator.as_labels(labels, len(x))

@@ -15,6 +15,7 @@ from salamandre.layers.conditional import Conditional
 from salamandre.layers.convolution import TransposedConvolutionalLayer
 from salamandre.layers.neuron import NeuronLayer
 from salamandre.network import Network
+from salamandre.parts import checked_part
 
 
 def between(start: Any, end: Any, share: float, spherical: bool = True) -> np.ndarray:
@@ -64,7 +65,7 @@ def walk(
     Returns:
         ((points - 1) · steps + 1, ...): the first, and what follows each step.
     """
-    backend = generator.backend
+    backend = checked_part("generator", generator, Network).backend
     points = backend.to_numpy(backend.asarray(array("latent vectors", latent)))
     whole("steps of a walk", steps)
     if points.ndim != 2 or len(points) < 2 or points.shape[1:] != generator.input_shape:
@@ -184,7 +185,7 @@ def principal_directions(generator: Network, count: int = 5) -> Directions:
             ``TransposedConvolutionalLayer`` of one pixel.
         count: of directions. Default 5.
     """
-    size = generator.input_shape[0]
+    size = checked_part("generator", generator, Network).input_shape[0]
     learners = (
         x for x in generator.layers if x.parameter_count() and not isinstance(x, Conditional)
     )

@@ -30,8 +30,8 @@ def _say_once() -> None:
 class Scores:
     """The scores of a classifier, in a pass of their own: what comes before a last Softmax.
 
-    Probabilities of classes depend on each other, and their gradients vanish where the network is
-    sure; scores do not.
+    Probabilities of classes depend on each other, and their gradients vanish where the
+    confidence is high; scores do not.
 
     Args:
         network: its outputs are (classes,); it is not changed.

@@ -16,7 +16,7 @@ def appended(node: Node, shape: Shape) -> Found:
     if table is None:
         raise node.refuse("joins an example with a constant, as no layer does")
     if node.attributes.get("axis") != 1 or node.inputs[:-1] != node.data:
-        raise node.refuse("puts a class's numbers elsewhere than behind the features")
+        raise node.refuse("puts a class's numbers elsewhere than after the features")
     rows = table.reshape(len(table), -1)
     layer = Embedding(*rows.shape) if len(shape) == 1 else LabelMap(len(rows))
     return Found(layer, {"weights": rows})

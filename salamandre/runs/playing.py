@@ -11,6 +11,7 @@ from salamandre.games.game import GanGame
 from salamandre.runs.run import CHECKPOINT
 from salamandre.texts import path_of
 from salamandre.training import Callback, Checkpoint, Curves, ProgressBar, Steps, TensorBoard
+from salamandre.training.triggers import Trigger
 
 
 def play(
@@ -18,9 +19,9 @@ def play(
     rounds: int,
     folder: str | os.PathLike[str],
     *,
-    every: int = 500,
+    every: Trigger | int = 500,
     metrics: Mapping[str, Metric] | None = None,
-    evaluate_every: int = 1000,
+    evaluate_every: Trigger | int = 1000,
     draw: Draw | None = None,
     count: int = 64,
     pairs: Pairs | None = None,
@@ -41,9 +42,10 @@ def play(
         game: a new one, with the settings of the run if it is continued.
         rounds: in all, earlier ones included.
         folder: of the run; made if it does not exist.
-        every: rounds between two pictures and two checkpoints. Default 500.
+        every: from one picture and checkpoint to the next: ``Seconds(30)``, or rounds. Default
+            500 rounds.
         metrics: for :class:`salamandre.games.Evaluation`. Default none.
-        evaluate_every: rounds between two evaluations. Default 1000.
+        evaluate_every: from one evaluation to the next, likewise. Default 1000 rounds.
         draw: see :class:`salamandre.games.SampleGrids`. Default a grid of images.
         count: examples in a picture. Default 64.
         pairs: those in the pictures of a game with conditions. Default training pairs.
@@ -54,17 +56,20 @@ def play(
         ValueError: the folder holds a checkpoint of another game; nothing is changed.
         Diverged: the checkpoint is the last good one.
     """
+    every, evaluate_every = (
+        often if isinstance(often, Trigger) else Steps(often) for often in (every, evaluate_every)
+    )
     folder = path_of(folder)
     checkpoint = folder / CHECKPOINT
     if checkpoint.exists():
         game.resume(checkpoint)
     callbacks: list[Callback] = [] if quiet else [ProgressBar()]
-    callbacks.append(SampleGrids(folder, Steps(every), count, draw, pairs))
+    callbacks.append(SampleGrids(folder, every, count, draw, pairs))
     if metrics:
-        callbacks.append(Evaluation(metrics, Steps(evaluate_every)))
+        callbacks.append(Evaluation(metrics, evaluate_every))
     if tensorboard:
-        callbacks.append(TensorBoard(folder / "tensorboard", details=Steps(every)))
-    callbacks += [Curves(folder), Checkpoint(checkpoint, Steps(every))]
+        callbacks.append(TensorBoard(folder / "tensorboard", details=every))
+    callbacks += [Curves(folder), Checkpoint(checkpoint, every)]
     game.play(rounds, callbacks)
     if game.group.rank:
         return

@@ -62,7 +62,10 @@ def accuracy(y: Array, targets: Array, threshold: float = 0.5) -> float:
     if y.shape[1] == 1:
         guesses = y[:, 0] > threshold
         if not ((targets == 0) | (targets == 1)).all():
-            raise ValueError("accuracy of one output needs targets 0 and 1")
+            raise ValueError(
+                f"accuracy of one output needs targets 0 and 1, got values from "
+                f"{float(targets.min()):g} to {float(targets.max()):g}"
+            )
     if targets.shape == y.shape and y.shape[1] > 1:
         labels = targets.argmax(axis=1)
     elif targets.shape == (len(y), 1):

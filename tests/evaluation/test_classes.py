@@ -20,6 +20,13 @@ def test_shares_and_divergence_agree_with_scipy(random):
         evaluation.class_shares(np.array([0, 3]), 3)
 
 
+def test_what_is_no_share_or_probability_is_refused():
+    with pytest.raises(ValueError, match=r"shares must lie in 0..1, got \[nan"):
+        evaluation.class_divergence([np.nan, 1], [0.5, 0.5])
+    with pytest.raises(ValueError, match="rows of probabilities"):
+        evaluation.classifier_score([[2, -1]])
+
+
 def test_classifier_score_in_closed_form():
     sure = np.eye(4)[np.arange(100) % 4]
     assert evaluation.classifier_score(sure) == pytest.approx(4)  # sure, and all classes as often

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from players import POINTS, game
@@ -49,9 +51,16 @@ def test_a_score_that_is_interrupted_is_none(monkeypatch):
         evaluation.classification_accuracy_score(Drawing(train), test, epochs=0)
 
 
-def test_the_score_needs_labels():
+def test_the_score_needs_labels_and_images_of_the_same_size():
+    train, test = data.load("digits")
+    play = games.new_game("cgan", train, batch_size=8)
+    with pytest.raises(ValueError, match="needs Images, which have labels, got ndarray"):
+        evaluation.classification_accuracy_score(play, test.images)
+    small = replace(test, images=test.images[..., 1:, 1:])
+    with pytest.raises(ValueError, match=r"\(64,\), the test images are of \(1, 7, 7\)"):
+        evaluation.classification_accuracy_score(play, small)
     with pytest.raises(ValueError, match="the game must be conditional"):
-        evaluation.classification_accuracy_score(game(), data.load("digits")[1])
+        evaluation.classification_accuracy_score(game(), test)
 
 
 def test_a_critic_that_has_learned_its_images_by_heart_is_told():
@@ -89,6 +98,9 @@ def test_the_gap_is_small_between_sets_in_the_order_of_classes():
 
 def test_the_gap_is_recorded_in_a_game():
     play = game()
+    for few in ({"held_out": POINTS[:1]}, {"held_out": POINTS[:50], "count": 1}):
+        with pytest.raises(ValueError, match="critic_gap"):  # a single score has no spread
+            evaluation.critic_gap(play, **few)
     metrics = {"gap": evaluation.critic_gap_of(POINTS[:50])}
     play.play(4, [games.Evaluation(metrics, sal.Steps(2))])
     assert all(np.isfinite(value) for value in play.history.column("critic_gap"))
@@ -102,4 +114,5 @@ def test_conditional_games_record_distances_within_classes(tmp_path):
     found = judge.of_game(200)(play)
     assert found["intra"] > 0 and found["kid"] > 0 and 0 <= found["coverage"] <= 1
     assert found["density"] >= 0
+    assert "intra" not in judge.of_game(10)(play)  # one example of each class has no covariance
     assert np.isfinite(evaluation.critic_gap(play, test))

@@ -227,6 +227,18 @@ def test_the_best_network_by_a_metric_that_no_evaluation_has_is_missed_aloud(tmp
     assert not best.path.exists()
 
 
+def test_the_best_round_of_a_game_by_a_metric_is_kept(tmp_path):
+    distances = {2: 3.0, 4: 1.0, 6: 2.0}
+    watch = games.Evaluation({"frechet": lambda game: distances[game.rounds]}, every=sal.Steps(2))
+    best = sal.Checkpoint(tmp_path / "best", best="frechet")
+    game().play(6, [watch, best])
+    again, plain = game(), game()
+    again.resume(best.path)
+    plain.play(4)
+    assert again.rounds == 4
+    assert np.array_equal(again.generator.parameters, plain.generator.parameters)
+
+
 def test_evaluations_are_functions_of_a_game_by_name():
     with pytest.raises(TypeError, match=r"functions of the game by name, such as .*of_game"):
         games.Evaluation(len)

@@ -47,6 +47,16 @@ def game(threads, *middle, kind=sal.GanGame, conditional=False, conditions=None,
             (),
             {"conditions": CONDITIONS, "remedies": [sal.Reconstruction(2.0)]},
         ),
+        ((), {"objective": sal.RelativisticPairing(), "remedies": [sal.TopK(0.5)]}),
+        (
+            (sal.LayerNorm,),
+            {
+                "objective": sal.RelativisticAverage(),
+                "lipschitz": sal.ZeroCentredPenalty(1.0, 2.0, every=2),
+                "conditional": True,
+            },
+        ),
+        ((), {"objective": sal.NonSaturating(), "lipschitz": sal.Dragan(1.0)}),
         ((), {"kind": sal.WGanGame, "critic_steps": 2}),
         (
             (sal.LayerNorm,),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 from players import game
@@ -128,3 +130,13 @@ def test_principal_directions_are_of_the_first_layer_also_in_a_container():
 def test_a_walk_takes_lists():
     with pytest.raises(ValueError, match="a walk needs lists of seeds and labels, got 3"):
         game().walk(seeds=3)
+
+
+def test_tools_of_a_generator_do_not_take_the_game():
+    digits, _ = data.load("digits")
+    play = games.new_game("cgan", digits, batch_size=8)
+    for tool in (games.principal_directions, partial(walks.walk, latent=np.ones((2, 5)))):
+        with pytest.raises(TypeError, match="must be a salamandre.Network, got <GanGame"):
+            tool(play)
+    with pytest.raises(TypeError, match="must be a salamandre.Network, got <GanGame"):
+        games.invert(play, digits[:2])

@@ -136,7 +136,7 @@ def test_tools_of_a_generator_do_not_take_the_game():
     digits, _ = data.load("digits")
     play = games.new_game("cgan", digits, batch_size=8)
     for tool in (games.principal_directions, partial(walks.walk, latent=np.ones((2, 5)))):
-        with pytest.raises(TypeError, match="must be a salamandre.Network, got <GanGame"):
+        with pytest.raises(TypeError, match=r"must be .*Network, got <GanGame"):
             tool(play)
-    with pytest.raises(TypeError, match="must be a salamandre.Network, got <GanGame"):
+    with pytest.raises(TypeError, match=r"must be .*Network, got <GanGame"):
         games.invert(play, digits[:2])

@@ -12,6 +12,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from salamandre.activations import ReLU, Softmax
 from salamandre.backend import Array
 from salamandre.checks import array, real, whole
+from salamandre.initializers import Dirac, Initializer
 from salamandre.inputs import are_images
 from salamandre.layer import Layer
 from salamandre.layers.convolution import ConvolutionalLayer
@@ -38,7 +39,8 @@ def quick_classifier(
     A first layer for :func:`whiten`, then for each width a block: a 3×3 convolution, max-pooling,
     and a 3×3 convolution on the smaller image, both with batch-norm and a rectifier (Jordan 2024,
     section 3.1, whose widths are 64, 256, 256). All features go to the last layer, where his are
-    pooled again.
+    pooled again. Convolutions begin by passing on their inputs (section 3.3), but for the first
+    3×3 one: whitening may leave channels of zeros, which batch-norm should not be given.
 
     Args:
         classes: the outputs, which have Softmax.
@@ -52,14 +54,16 @@ def quick_classifier(
     """
     patches = 2 * whole("channels", channels) * whole("window", window) ** 2
     layers: list[Layer] = [ConvolutionalLayer(patches, window, stride, padding), ReLU()]
+    start: Initializer | None = None
     for width in widths:
         for pooled in (True, False):
             layers += [
-                ConvolutionalLayer(width, 3, padding=1, bias=False),
+                ConvolutionalLayer(width, 3, padding=1, bias=False, initializer=start),
                 *([MaxPool(2)] if pooled else []),
                 BatchNorm(momentum=0.2, shift_rate=shift_rate),
                 ReLU(),
             ]
+            start = Dirac()
     return [*layers, Flatten(), NeuronLayer(classes, Softmax())]
 
 
@@ -71,7 +75,8 @@ def whiten(
     Its weights become the eigenvectors of the covariance of the images' patches, each divided by
     the root of its eigenvalue + eps · variance, and then their negatives, so that a rectifier
     loses nothing (Jordan 2024, "94% on CIFAR-10 in 3.29 seconds on a single GPU", section 3.2).
-    Its bias, if it has one, becomes 0.
+    Its bias, if it has one, makes the mean of each channel 0; without one, the channel of
+    brightness is above 0 nearly everywhere, and its negative is lost in the rectifier.
 
     Args:
         network: whose first layer is a ``ConvolutionalLayer`` with twice as many channels as a
@@ -110,19 +115,22 @@ def whiten(
     count = min(PATCHES, math.prod(places))
     chosen = random.choice(math.prod(places), count, replace=False)
     example, row, column = np.unravel_index(chosen, places)
-    patches = windows[example, :, row, column].reshape(count, size)
-    covariance = np.cov(patches.T.astype(np.float64))
+    patches = windows[example, :, row, column].reshape(count, size).astype(np.float64)
+    mean = patches.mean(axis=0)
+    covariance = (patches - mean).T @ (patches - mean) / max(1, count - 1)
     variance = np.trace(covariance) / size
     if not variance > 0:
         raise ValueError("whiten needs images whose pixels differ, got ones that are all the same")
     values, vectors = np.linalg.eigh(covariance)
     scales = (values >= least * variance) / np.sqrt(values + eps * variance)
-    weights = (vectors * scales).T[::-1].reshape(size, channels, height, width)
-    both = network.backend.asarray(np.concatenate([weights, -weights]), dtype=network.dtype)
+    whitening = (vectors * scales).T[::-1]
+    shifts = -(whitening @ mean)
+    both = np.concatenate([whitening, -whitening]).reshape(first.weights.shape)
+    asarray = network.backend.asarray
     with network.changing():
-        first.weights[...] = both
+        first.weights[...] = asarray(both, dtype=network.dtype)
         if first.biased:
-            first.bias[...] = 0
+            first.bias[...] = asarray(np.concatenate([shifts, -shifts]), dtype=network.dtype)
     network.freeze(network.child_names[0])
 
 

@@ -28,12 +28,13 @@ def network(bias=False):
 
 @pytest.mark.parametrize("bias", [False, True])
 def test_channels_are_uncorrelated_and_their_negatives_follow(bias):
-    net = network(bias)
-    models.whiten(net, images(), eps=1e-9)
-    y = net.compute(images(), training=False, stop=1)
+    net, bright = network(bias), images() + 1
+    models.whiten(net, bright, eps=1e-9)
+    y = net.compute(bright, training=False, stop=1)
     assert np.allclose(y[:, :12], -y[:, 12:], atol=1e-9)
     covariance = np.cov(y[:, :12].transpose(1, 0, 2, 3).reshape(12, -1))
     assert np.allclose(covariance, np.eye(12), atol=0.05)
+    assert np.allclose(y.mean(axis=(0, 2, 3)), 0, atol=0.02) == bias
     before = net.tensors()
     net.learn(images(8), np.arange(8) % 4)
     after = net.tensors()
@@ -76,6 +77,9 @@ def test_images_without_differences_are_refused():
     before = net.tensors()["0.weights"]
     with pytest.raises(ValueError, match="needs images whose pixels differ"):
         models.whiten(net, np.ones((4, 3, 8, 8)))
+    single = sal.Network([sal.ConvolutionalLayer(24, 2), sal.Flatten()], (3, 2, 2))
+    with pytest.raises(ValueError, match="needs images whose pixels differ"):
+        models.whiten(single, images(1)[:, :, :2, :2])  # one patch
     assert np.array_equal(net.tensors()["0.weights"], before)
 
 
@@ -154,3 +158,21 @@ def test_patches_of_large_images_are_taken_without_a_copy_of_all_of_them():
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 60 * 3 * 4 * 199**2 * 4  # bytes of all patches
+
+
+def test_grey_pixels_are_whitened_alone():
+    net = sal.Network([sal.ConvolutionalLayer(2, 1), sal.Flatten()], (1, 8, 8))
+    x = 3 * images()[:, :1] + 2
+    models.whiten(net, x, eps=1e-9)
+    y = net.compute(x, training=False, stop=1)
+    assert np.allclose([y.mean(), y[:, 0].std()], [0, 1], atol=1e-3)
+
+
+def test_convolutions_but_the_first_begin_by_passing_on_their_inputs():
+    net = sal.Network(models.quick_classifier(10, 3, (32, 48)), (3, 16, 16))
+    first, *others = (net.tensors()[f"{i}.weights"] for i in (2, 6, 9, 13))
+    for weights in (first, *others):
+        inputs = min(weights.shape[:2])
+        passing = np.zeros((inputs, *weights.shape[1:]), np.float32)
+        passing[range(inputs), range(inputs), 1, 1] = 1
+        assert np.array_equal(weights[:inputs], passing) == (weights is not first)

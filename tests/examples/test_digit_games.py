@@ -29,6 +29,7 @@ REMEDIES = (
         ("wgan_mnist.py", ("--critic", "32", "--critic-steps", "1"), 435),
         ("gan_mnist.py", ("--discriminator", "32", "--noise", "4", "--matching", "0.1"), 435),
         ("gan_mnist.py", ("--objective", "relativistic", "--lipschitz", "zero-centred"), 435),
+        ("gan_mnist.py", ("--relativistic", "--latent", "8"), 435),
         ("gan_mnist.py", (*REMEDIES, "--train", "100"), 100),
     ],
 )

@@ -95,7 +95,7 @@ USUAL = {
     "rounds": 10_000,
     "generator_rate": 2e-4,
     "discriminator_rate": 2e-4,
-    "final_rate": 1.0,
+    "falling": 0,
     "beta1": 0.5,
     "beta2": 0.999,
 }
@@ -108,7 +108,6 @@ RELATIVISTIC = {
     "rounds": 120_000,
     "generator_rate": 8e-4,
     "discriminator_rate": 8e-4,
-    "final_rate": 0.02,
     "beta1": 0.0,
     "beta2": 0.99,
     **PLAIN,
@@ -140,8 +139,8 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     text = "default 0.0002, with --relativistic 0.0008"
     add("--generator-rate", type=float, metavar="RATE", help=text)
     add("--discriminator-rate", type=float, metavar="RATE", help=text)
-    text = "of the rates at the last round, to which they fall; default 1, with --relativistic 0.02"
-    add("--final-rate", type=float, metavar="SHARE", help=text)
+    text = "rounds in which rates fall to a fiftieth, default 0: they stay; --relativistic: all "
+    add("--falling", type=AMOUNT, metavar="N", help=f"{text}that a run begins with")
     for name, text in (("--beta1", "0.5, with --relativistic 0"), ("--beta2", "0.999 and 0.99")):
         add(name, type=float, metavar="B", help=f"of Adam, default {text}")
     add("--generator-steps", type=COUNT, default=1, metavar="N", help="a round, default 1")
@@ -170,14 +169,18 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     add("--dropout", type=float, metavar="RATE", help="of dropout in the discriminator")
     add("--average", type=float, metavar="DECAY", help="of the generator's moving average")
     chosen = ", ".join(f"{name.replace('_', '-')} {value}" for name, value in REMEDIES.items())
-    group.description = f"Defaults without --plain: {chosen}."
+    group.description = f"Defaults without --plain and --relativistic: {chosen}."
     options = parse(parser, given)
-    remedies = PLAIN if options.plain else REMEDIES
-    for name, value in (RELATIVISTIC if options.relativistic else USUAL | remedies).items():
+    usual = USUAL | (PLAIN if options.plain else REMEDIES)
+    if options.relativistic:
+        usual = RELATIVISTIC | (PLAIN if options.plain else {})
+    for name, value in usual.items():
         if name == "minibatch" and options.lipschitz in ("penalty", "zero-centred", "dragan"):
             value = "none"  # a gradient penalty does not allow such layers
         if getattr(options, name) is None:
             setattr(options, name, value)
+    if options.falling is None:
+        options.falling = options.rounds  # more of them, after --resume, have the last rate
     return options
 
 
@@ -220,9 +223,9 @@ def build_game(options: argparse.Namespace, images: data.Images | np.ndarray) ->
 
     def optimizer(who: str) -> sal.Optimizer:
         rate = getattr(options, f"{who}_rate")
-        steps = options.rounds * getattr(options, f"{who}_steps")
-        if options.final_rate != 1:
-            rate = sal.schedules.CosineDecay(rate, steps, final=options.final_rate * rate)
+        if options.falling:
+            steps = options.falling * getattr(options, f"{who}_steps")
+            rate = sal.schedules.CosineDecay(rate, steps, final=rate / 50)
         return OPTIMIZERS[getattr(options, f"{who}_optimizer")](rate, options)
 
     hidden: list[sal.Layer] = []

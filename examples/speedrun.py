@@ -28,7 +28,7 @@ import salamandre as sal
 from salamandre import data, models, runs
 from salamandre.program import Help, run_program, usage
 
-TESTS = 6  # in a run: one takes a tenth of an epoch's time
+TESTS = 6  # in a run, at least; one takes a tenth of an epoch's time
 PARTS = ("whitening", "shift-rate", "smoothing", "crops", "flip", "averaging")
 
 
@@ -127,6 +127,11 @@ def augmentation(options: argparse.Namespace, train: data.Images) -> Any:
     return data.Chain(*chosen) if chosen else None
 
 
+def between_tests(epochs: int) -> int:
+    """Return the epochs from one test to the next, the last of which is at the end."""
+    return max(n for n in range(1, max(1, epochs // TESTS) + 1) if epochs % n == 0)
+
+
 def main() -> None:
     """Train, and test on averaged predictions."""
     options = parse_arguments()
@@ -146,7 +151,7 @@ def main() -> None:
             batch_size=options.batch_size,
             seed=options.seed,
             transform=augmentation(options, train),
-            test_every=sal.Epochs(max(1, options.epochs // TESTS)),
+            test_every=sal.Epochs(between_tests(options.epochs)),
         )
     name = f"{train.name}-speedrun"
     run = runs.open_run(options, name, train, engine.steps_per_epoch, {".": engine})

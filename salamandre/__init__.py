@@ -66,6 +66,7 @@ from salamandre.layers.pooling import (
     Upsample as Upsample,
 )
 from salamandre.layers.shape import Flatten as Flatten, Reshape as Reshape
+from salamandre.learnable import Diverged as Diverged
 from salamandre.losses import (
     BinaryCrossEntropy as BinaryCrossEntropy,
     CrossEntropy as CrossEntropy,
@@ -73,7 +74,7 @@ from salamandre.losses import (
     MeanAbsoluteError as MeanAbsoluteError,
     MeanSquaredError as MeanSquaredError,
 )
-from salamandre.network import Diverged as Diverged, Network as Network
+from salamandre.network import Network as Network
 from salamandre.optimizer import Optimizer as Optimizer
 from salamandre.optimizers import (
     SGD as SGD,

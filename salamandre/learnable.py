@@ -12,6 +12,10 @@ from salamandre.parts import checked_part
 from salamandre.shared_batches import SharedBatches
 
 
+class Diverged(FloatingPointError):
+    """The loss became NaN or infinite; the parameters are those before that step."""
+
+
 class Learnable(SharedBatches, abstract=True):
     """A chain of layers with a loss and an optimizer."""
 

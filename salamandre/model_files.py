@@ -16,6 +16,7 @@ from salamandre.component import decode, encode
 from salamandre.inputs import BYTES, checked_pixels, checked_shape
 from salamandre.layer import Layer
 from salamandre.layers.containers import Sequential
+from salamandre.learnable import Diverged
 from salamandre.storage import StoredFile, read_file, write_file
 
 
@@ -29,7 +30,7 @@ def save(network: Any, path: str | os.PathLike[str]) -> None:
     tensors = network.tensors()
     for name, values in tensors.items():
         if not np.isfinite(values).all():
-            raise ValueError(
+            raise Diverged(
                 f"the network's array {name!r} holds NaN or infinity: it is not saved, and {path} "
                 f"stays as it was"
             )

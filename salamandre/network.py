@@ -15,7 +15,7 @@ from salamandre.component import Component
 from salamandre.inputs import Meaning, are_images, checked_gradient, checked_weights, example_count
 from salamandre.layers.conditional import Conditional
 from salamandre.layers.containers import Layers
-from salamandre.learnable import Learnable
+from salamandre.learnable import Diverged, Learnable
 from salamandre.losses import Loss
 from salamandre.optimizer import Optimizer, advice
 from salamandre.other_names import NEEDS, NETWORK
@@ -26,10 +26,6 @@ from salamandre.shares import cut
 if TYPE_CHECKING:  # the signatures of what salamandre/__init__.py makes methods of a network
     from salamandre.training.fitting import fit as fit_network
     from salamandre.training.testing import evaluate as evaluate_network
-
-
-class Diverged(FloatingPointError):
-    """The loss became NaN or infinite; the parameters are those before that step."""
 
 
 class Network(Learnable, Meaning):
@@ -372,7 +368,7 @@ class Network(Learnable, Meaning):
     # -- files and parts -----------------------------------------------------------------------
 
     def save(self, path: str | os.PathLike[str]) -> None:
-        """Write architecture and weights to a safetensors file, wholly or not at all."""
+        """Write a safetensors file, wholly or not at all; :class:`Diverged`: there is NaN in it."""
         from salamandre import model_files  # what it needs is not imported with the library
 
         self._require_vectors()

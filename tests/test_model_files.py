@@ -365,6 +365,6 @@ def test_a_broken_network_does_not_replace_a_good_file(file):
     broken = network()
     with broken.changing():
         broken.layers[2].weights[0, 0] = np.nan
-    with pytest.raises(ValueError, match=r"'2.weights' holds NaN or infinity: it is not saved"):
+    with pytest.raises(sal.Diverged, match=r"'2.weights' holds NaN or infinity: it is not saved"):
         broken.save(file)
     assert file.read_bytes() == before

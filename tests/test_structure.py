@@ -35,9 +35,10 @@ ROOMS = """
     optimizers
     compound_optimizers
     inputs
-    vectors model_files shares
+    vectors shares
     shared_batches
     learnable
+    model_files
     network
     gradient_mistakes
     gradient_checking pytorch onnx

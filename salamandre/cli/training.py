@@ -114,7 +114,7 @@ def play(run: Run, game: GanGame, sets: Sets | PairSets, quiet: bool) -> None:
     Raises:
         ClickException: the disk is full, or the game diverged; the last checkpoint is complete.
     """
-    from salamandre.network import Diverged
+    from salamandre.learnable import Diverged
 
     options, per_epoch = run.options, run.images.rounds_per_epoch
     resume = pasteable("salamandre", "train", "--resume", run.folder)
@@ -157,7 +157,7 @@ def require_tensorboard(options: Mapping[str, Any]) -> None:
 
 def follow(game: GanGame, rounds: int) -> None:
     """Play a game in the other ranks of a group, of which the first one does what is told of it."""
-    from salamandre.network import Diverged
+    from salamandre.learnable import Diverged
 
     try:
         game.play(rounds)

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from salamandre.checks import array, shortened, whole
+from salamandre.checks import array, numbers, shortened, whole
 from salamandre.class_names import Names, by_name
 
 
@@ -51,8 +51,8 @@ def _labels(what: str, values: Any, classes: int, names: Names | None = None) ->
         )
     if len(found) and not 0 <= found.min() <= found.max() < classes:
         raise ValueError(
-            f"{what} must lie in 0..{classes - 1}, got values from {found.min():g} to "
-            f"{found.max():g}"
+            f"{what} must lie in 0..{classes - 1}, got values from {int(found.min())} to "
+            f"{int(found.max())}"
         )
     return found.astype(np.int64)
 
@@ -75,7 +75,7 @@ def class_divergence(shares: np.ndarray, reference: np.ndarray) -> float:
         shares: (classes,) of the generated examples.
         reference: (classes,) of the data.
     """
-    shares, reference = array("shares", shares), array("shares", reference)
+    shares, reference = numbers("shares", shares), numbers("shares", reference)
     if shares.shape != reference.shape:
         raise ValueError(f"both need a share for each class, got {shares.shape}, {reference.shape}")
     for values in (shares, reference):
@@ -97,7 +97,10 @@ def classifier_score(probabilities: np.ndarray) -> float:
     """
     p = np.asarray(array("probabilities", probabilities), dtype=np.float64)
     if p.ndim != 2 or not len(p) or (p < 0).any() or not np.allclose(p.sum(axis=1), 1, atol=1e-4):
-        raise ValueError("classifier_score needs rows of probabilities (N, classes) that sum to 1")
+        raise ValueError(
+            f"classifier_score needs rows (N, classes) of numbers of at least 0 that sum to 1, got "
+            f"{shortened(p)}"
+        )
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.where(p > 0, p * (np.log(p) - np.log(p.mean(axis=0))), 0)
     return float(np.exp(terms.sum(axis=1).mean()))

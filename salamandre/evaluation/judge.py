@@ -202,7 +202,7 @@ class Judge:
         """Return a metric for :class:`salamandre.games.Evaluation`: ``count`` examples.
 
         For a conditional game there are also ``right``, the share that is of the requested class,
-        and ``intra``, the mean of :func:`intra_class_frechet`.
+        and, of examples enough of each class, ``intra``, the mean of :func:`intra_class_frechet`.
         """
         return functools.partial(self._metrics_of, count=count, seed=seed)
 

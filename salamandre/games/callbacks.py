@@ -259,6 +259,7 @@ class EpochNetworks(Callback):
 
     def on_step(self, game: GanGame) -> None:
         """Save."""
+        game.history.read()  # of a game that has diverged, the round is named
         epoch = game.rounds // game.steps_per_epoch
         self._save(game, self.folder / "networks", f"-{epoch:04d}")
         for player in ("generator", "discriminator"):

@@ -19,7 +19,7 @@ import msgspec
 from salamandre import __version__
 from salamandre.atomic import write_atomically
 from salamandre.checks import shortened
-from salamandre.network import Diverged
+from salamandre.learnable import Diverged
 from salamandre.program import sentence
 from salamandre.runs.lock import RunInUse, locked
 from salamandre.runs.run import METRICS

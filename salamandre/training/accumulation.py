@@ -6,7 +6,8 @@ import math
 from typing import Any
 
 from salamandre.inputs import checked_weights, example_count
-from salamandre.network import Diverged, Network
+from salamandre.learnable import Diverged
+from salamandre.network import Network
 from salamandre.optimizer import advice
 
 

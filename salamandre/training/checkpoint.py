@@ -15,7 +15,8 @@ from msgspec import Meta, Struct
 from salamandre.backend import Array, RandomStream
 from salamandre.checks import real
 from salamandre.component import decode, encode
-from salamandre.network import Diverged, Network
+from salamandre.learnable import Diverged
+from salamandre.network import Network
 from salamandre.optimizer import Optimizer, advice
 from salamandre.schedules import Schedule
 from salamandre.storage import checked, read_file, write_file

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from statistics import median
 
-from salamandre.network import Diverged
+from salamandre.learnable import Diverged
 
 GROWN, HUGE, SHOWN = 10.0, 1e6, 3
 

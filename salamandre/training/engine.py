@@ -16,7 +16,8 @@ from salamandre.data.batches import EndlessBatches, Source, named
 from salamandre.data.images import Images, checksum
 from salamandre.data.transforms import Transform
 from salamandre.inputs import BYTES
-from salamandre.network import Diverged, Network
+from salamandre.learnable import Diverged
+from salamandre.network import Network
 from salamandre.other_names import NEEDS
 from salamandre.parts import checked_part
 from salamandre.training.accumulation import Accumulation

@@ -12,7 +12,8 @@ import numpy as np
 from salamandre.checks import real, whole
 from salamandre.data.arrays import Data
 from salamandre.data.batches import EndlessBatches, Source
-from salamandre.network import Diverged, Network
+from salamandre.learnable import Diverged
+from salamandre.network import Network
 
 FORGET = 0.95  # of the mean of losses, at each step
 

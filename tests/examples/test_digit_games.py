@@ -53,6 +53,7 @@ def test_games_draw_digits(program, options, count, tmp_path):
         ("wgan_mnist.py", "gan_mnist.py", ()),
         ("gan_mnist.py", "wgan_mnist.py", REMEDIES),
         ("gan_mnist.py", "wgan_mnist.py", ("--lipschitz", "zero-centred")),
+        ("gan_mnist.py", "wgan_mnist.py", ("--relativistic", "--latent", "100")),
     ],
 )
 def test_games_continue(program, other, options, tmp_path):

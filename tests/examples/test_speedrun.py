@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 import numpy as np
+from command import table
 from small_runs import DIGITS, files_of, only_folder, run
 
 import salamandre as sal
@@ -21,7 +22,7 @@ def coloured(place):
 
 
 def test_grey_pictures_are_learned_and_everything_is_saved(tmp_path):
-    done = run("speedrun.py", *DIGITS, "--epochs", "8", "--threads", "2", cwd=tmp_path)
+    done = run("speedrun.py", *DIGITS, "--epochs", "12", "--threads", "2", cwd=tmp_path)
     found = re.search(r"accuracy ([\d.]+)%, ([\d.]+)% averaged over views; \d+ s", done.stdout)
     assert float(found[1]) > 90 and float(found[2]) > 90
     folder = only_folder(tmp_path)
@@ -32,6 +33,8 @@ def test_grey_pictures_are_learned_and_everything_is_saved(tmp_path):
     }
     model = sal.Network.load(folder / "model.safetensors")
     assert model.frozen == ("0",)
+    tests = [float(row["accuracy"]) for row in table(folder / "metrics.csv")]
+    assert len(tests) == 6 and f"{100 * tests[-1]:.2f}" == found[1]  # the last one is at the end
 
 
 def test_coloured_pictures_are_learned(tmp_path):

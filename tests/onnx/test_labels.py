@@ -101,7 +101,7 @@ LOOKED_UP = node("Gather", "e", "labels", to="rows")
 @pytest.mark.parametrize(
     ("nodes", "why"),
     [
-        ([LOOKED_UP, node("Concat", "rows", "x", axis=1)], "elsewhere than behind the features"),
+        ([LOOKED_UP, node("Concat", "rows", "x", axis=1)], "elsewhere than after the features"),
         ([LOOKED_UP, node("Mul", "x", "rows")], "scales by class what no batch-norm"),
         ([node("Mul", "x", "g", to="n"), LOOKED_UP, node("Mul", "n", "rows")], "no batch-norm"),
         (

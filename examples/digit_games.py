@@ -74,10 +74,10 @@ def add_data(parser: argparse.ArgumentParser, size: int | None = None) -> Callab
     return add
 
 
-def add_players(parser: argparse.ArgumentParser) -> Callable[..., Any]:
+def add_players(parser: argparse.ArgumentParser, usual: str = "default 100") -> Callable[..., Any]:
     """Give a parser the option that all players have; return how to add others to it."""
     add = parser.add_argument_group("players").add_argument
-    text = "size of latent vectors, default 100"
+    text = f"size of latent vectors, {usual}"
     add("--latent", type=COUNT, default=100, metavar="N", help=text)
     return add
 

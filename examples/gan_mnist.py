@@ -118,7 +118,7 @@ RELATIVISTIC = {
 def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the options. Default: those of the command line."""
     parser = new_parser(__doc__)
-    add = add_players(parser)
+    add = add_players(parser, "default 100, with --relativistic 32")
     text = "relativistic pairs, zero-centred penalties and falling rates in place of remedies"
     add("--relativistic", action="store_true", help=text)
     text = "default non-saturating, with --relativistic relativistic"

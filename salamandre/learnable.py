@@ -13,7 +13,10 @@ from salamandre.shared_batches import SharedBatches
 
 
 class Diverged(FloatingPointError):
-    """The loss became NaN or infinite; the parameters are those before that step."""
+    """The loss, or what is to be saved, became NaN or infinite.
+
+    After a loss the parameters are those before that step; the file stays as it was.
+    """
 
 
 class Learnable(SharedBatches, abstract=True):

@@ -79,8 +79,10 @@ def class_divergence(shares: np.ndarray, reference: np.ndarray) -> float:
     if shares.shape != reference.shape:
         raise ValueError(f"both need a share for each class, got {shares.shape}, {reference.shape}")
     for values in (shares, reference):
-        if not ((values >= 0) & (values <= 1)).all():  # NaN is not
-            raise ValueError(f"shares must lie in 0..1, got {shortened(values)}")
+        if not ((values >= 0) & (values < np.inf)).all():  # NaN is not
+            raise ValueError(
+                f"shares must be finite numbers of at least 0, got {shortened(values)}"
+            )
     seen = shares > 0
     with np.errstate(divide="ignore"):
         return float((shares[seen] * np.log(shares[seen] / reference[seen])).sum())

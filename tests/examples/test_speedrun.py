@@ -40,15 +40,18 @@ def test_grey_pictures_are_learned_and_everything_is_saved(tmp_path):
 def test_coloured_pictures_are_learned(tmp_path):
     done = run("speedrun.py", *coloured(tmp_path), "--epochs", "4", cwd=tmp_path)
     assert "colours: test accuracy 100.00%, 100.00% averaged" in done.stdout
+    model = sal.Network.load(only_folder(tmp_path) / "model.safetensors")
+    assert isinstance(model.optimizer, sal.Muon)
     done = run("speedrun.py", "--resume", only_folder(tmp_path), cwd=tmp_path)
     assert "continuing after step" in done.stdout
 
 
 def test_parts_are_left_out(tmp_path):
-    parts = ("whitening", "shift-rate", "smoothing", "crops", "flip", "averaging")
+    parts = ("whitening", "muon", "shift-rate", "smoothing", "crops", "flip", "averaging")
     options = ("--epochs", "1", "--train", "30", "--without", *parts)
     done = run("speedrun.py", *coloured(tmp_path), *options, cwd=tmp_path)
     assert "averaged" not in done.stdout
     model = sal.Network.load(only_folder(tmp_path) / "model.safetensors")
     assert model.frozen == () and model.loss.label_smoothing == 0
+    assert isinstance(model.optimizer, sal.Nesterov)
     assert {layer.shift_rate for layer in model.layers if isinstance(layer, sal.BatchNorm)} == {1}

@@ -70,9 +70,12 @@ class Products:
         numbers = math.prod(self.positions) * max(self.inputs, self.outputs)
         return self._blocks(ctx, len(image), numbers)
 
-    def _blocks(self, ctx: Any, count: int, numbers: int) -> list[slice]:
-        """Cut a batch evenly so that blocks of images of so many numbers stay within BLOCK."""
-        most = max(1, BLOCK // (numbers * ctx.dtype.itemsize))
+    def _blocks(self, ctx: Any, count: int, numbers: int, least: int = 1) -> list[slice]:
+        """Cut a batch evenly so that blocks of images of so many numbers stay within BLOCK.
+
+        But for rounding, a block has at least ``least`` images, if that makes it larger.
+        """
+        most = max(least, BLOCK // (numbers * ctx.dtype.itemsize))
         size = -(-count // -(-count // most))
         return [slice(start, min(start + size, count)) for start in range(0, count, size)]
 

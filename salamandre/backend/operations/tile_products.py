@@ -218,9 +218,13 @@ class WinogradProducts(Products):
             finish(ctx, out[block], bias, slope)
 
     def _cut(self, ctx: Any, out: Array) -> list[slice]:
-        """Cut a batch so that a block's tiles stay in the second level of the cache, or near."""
-        tiles = 36 * math.prod(_grid(out.shape[1:3], self._step))
-        return self._blocks(ctx, len(out), 8 * tiles * max(self.channels, self.outputs))
+        """Cut a batch so that a block's tiles stay in the second level of the cache, or near.
+
+        Between wide layers the weights do not: a block has so many tiles that reading these, and
+        adding to their gradient, is less work than the products.
+        """
+        tiles, wide = math.prod(_grid(out.shape[1:3], self._step)), max(self.channels, self.outputs)
+        return self._blocks(ctx, len(out), 8 * 36 * tiles * wide, min(512, 2 * wide) // tiles)
 
     def _tiles(self, ctx: Any, name: str, x: Array, out: Array) -> Array:
         """Return memory for the tiles of images x that belong to the pixels of ``out``."""

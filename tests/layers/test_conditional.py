@@ -21,6 +21,8 @@ LAYERS = {
     "conditional batch-norm": [sal.NeuronLayer(3), sal.ConditionalBatchNorm(3), sal.Tanh()],
     "of maps": [sal.Reshape((2, 1, 2)), sal.ConditionalBatchNorm(3, eps=0.01), sal.Tanh()],
     "projection": [sal.NeuronLayer(5, sal.Tanh()), sal.Projection(3)],
+    "labelled packs": [sal.Embedding(3, 2), sal.Packing(2), sal.NeuronLayer(2)],
+    "packs of maps": [sal.Reshape((1, 2, 2)), sal.LabelMap(3), sal.Packing(3), sal.Flatten()],
     "nested": [sal.Network([sal.Embedding(3)]), sal.NeuronLayer(2)],
 }
 
@@ -46,6 +48,13 @@ def test_embedding_and_label_map_stand_beside_the_example():
     y = network.compute(X.reshape(6, 1, 2, 2), labels=LABELS)
     assert np.array_equal(y[:, 1].reshape(6, 4), named["0.weights"][LABELS])
     assert np.array_equal(y[:, 0].reshape(6, 4), X)
+
+
+def test_each_example_of_a_pack_has_its_label_beside_it():
+    network, named = parts([sal.Embedding(3, 2), sal.Packing(2)])
+    y = network.compute(X, labels=LABELS)
+    labelled = np.concatenate([X, named["0.weights"][LABELS]], axis=1)
+    assert np.array_equal(y, np.concatenate([labelled, labelled[[1, 2, 3, 4, 5, 0]]], axis=1))
 
 
 def test_conditional_batch_norm_is_batch_norm_with_the_class_s_scale(random):

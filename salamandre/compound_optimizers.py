@@ -108,15 +108,23 @@ class Muon(Optimizer):
 
 
 def orthogonal(xp: Any, g: Array, iterations: int = 5) -> Array:
-    """Return about U Vᵀ of a matrix g = U S Vᵀ, by Newton-Schulz iterations of fifth order."""
+    """Return about U Vᵀ of a matrix g = U S Vᵀ, by Newton-Schulz iterations of fifth order.
+
+    Each iterate is a polynomial of A = X Xᵀ, times X: what X is multiplied by is found first, with
+    products of the smaller size only.
+    """
     a, b, c = QUINTIC
-    wide = g.shape[0] <= g.shape[1]  # then products are of the smaller size
+    wide = g.shape[0] <= g.shape[1]
     x = g if wide else g.T
     x = x / (xp.abs(x).max() + 1e-30)  # squares of large numbers would overflow
     x = x / (xp.sqrt((x * x).sum()) + 1e-7)
+    square, identity = xp.dot(x, x.T), xp.eye(len(x), dtype=x.dtype)
+    total = identity
     for _ in range(iterations):
-        square = xp.dot(x, x.T)
-        x = a * x + xp.dot(b * square + c * xp.dot(square, square), x)
+        factor = a * identity + b * square + c * xp.dot(square, square)
+        total = xp.dot(factor, total)
+        square = xp.dot(factor, xp.dot(square, factor))
+    x = xp.dot(total, x)
     return x if wide else x.T
 
 

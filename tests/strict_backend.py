@@ -20,7 +20,7 @@ ATTRIBUTES = {"shape", "dtype", "ndim", "size", "flags", "strides", "nbytes", "i
 METHODS = {"reshape", "sum", "mean", "max", "min", "astype", "argmax", "take", "all", "any", "copy"}
 METHODS |= {"transpose"}
 FUNCTIONS = {
-    *("empty", "zeros", "ones", "zeros_like", "ones_like", "empty_like", "full", "arange"),
+    *("empty", "zeros", "ones", "zeros_like", "ones_like", "empty_like", "full", "arange", "eye"),
     *("array", "concatenate", "stack", "dot", "matmul", "abs", "sign", "negative", "sqrt"),
     *("add", "subtract", "multiply", "divide", "maximum", "minimum", "exp", "expm1", "log"),
     *("log1p", "tanh", "cos", "sin", "isfinite", "clip", "roll", "diff", "argsort"),

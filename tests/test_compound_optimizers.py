@@ -24,6 +24,17 @@ def test_the_iterations_are_a_polynomial_of_the_singular_values(shape, backend, 
     assert shape == (5, 5) or (s.min() > 0.6 and s.max() < 1.3)
 
 
+def test_directions_of_small_gradients_are_not_lost_in_single_precision(random):
+    u, v = (np.linalg.qr(random.normal(size=(n, 32)))[0] for n in (32, 200))
+    s = np.geomspace(1, 1e-6, 32)
+    found = np.linalg.svd(orthogonal(np, ((u * s) @ v.T).astype("float32")), compute_uv=False)
+    a, b, c = QUINTIC
+    s /= np.linalg.norm(s)
+    for _ in range(5):
+        s = a * s + b * s**3 + c * s**5
+    assert np.allclose(np.sort(found), np.sort(s), atol=0.003)
+
+
 def networks(optimizer, backend="numpy"):
     layers = [sal.NeuronLayer(8, sal.Tanh()), sal.NeuronLayer(6, sal.Tanh())]
     last = sal.NeuronLayer(3, sal.Softmax())

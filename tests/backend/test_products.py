@@ -9,6 +9,7 @@ import pytest
 from pytorch_twins import nn, torch
 
 import salamandre as sal
+from salamandre.backend.operations.products import BLOCK
 
 # transposed, channels in and out, size of the window, stride, padding, image, batch
 CONVOLUTIONS = [
@@ -36,10 +37,12 @@ CONVOLUTIONS = [
 SINGLE = 4e-7
 
 
+@pytest.mark.parametrize("block", [1, BLOCK])
 @pytest.mark.parametrize("case", CONVOLUTIONS, ids=str)
 @pytest.mark.usefixtures("tiles_of_any_batch")
-def test_float32_is_nearly_as_exact_as_pytorchs(case, random):
+def test_float32_is_nearly_as_exact_as_pytorchs(case, block, random, monkeypatch):
     """Of outputs and gradients, the largest error is at most three times PyTorch's."""
+    monkeypatch.setattr("salamandre.backend.operations.products.BLOCK", block)
     transposed, inputs, outputs, kernel, stride, padding, image, batch = case
     kind = nn.ConvTranspose2d if transposed else nn.Conv2d
     module = kind(inputs, outputs, kernel, stride, padding)

@@ -46,14 +46,14 @@ def test_convolutions_against_pytorch(kernel, stride, padding, image, backend, h
 @pytest.mark.parametrize("window", [(3, 1, 1), (4, 2, 1), (1, 1, 0)])
 @pytest.mark.usefixtures("tiles_of_any_batch")
 def test_a_batch_in_blocks_against_pytorch(window, block, monkeypatch, backend, host):
-    """By columns, by tiles and pixel by pixel; image by image and some at a time."""
+    """By columns, by tiles and pixel by pixel; image by image and a few at a time."""
     monkeypatch.setattr("salamandre.backend.operations.products.BLOCK", block)
     layer = sal.ConvolutionalLayer(18, *window)
     module = nn.Conv2d(17, 18, *window)
-    agrees([layer], module, (17, 8, 6), backend, host, batch=20)
+    agrees([layer], module, (17, 8, 6), backend, host, batch=7)
     layer = sal.TransposedConvolutionalLayer(18, *window)
     module = nn.ConvTranspose2d(17, 18, *window)
-    agrees([layer], module, (17, 4, 5), backend, host, batch=20)
+    agrees([layer], module, (17, 4, 5), backend, host, batch=7)
 
 
 @pytest.mark.parametrize("kernel, stride, padding, image", WINDOWS[:5])

@@ -70,12 +70,12 @@ class Products:
         numbers = math.prod(self.positions) * max(self.inputs, self.outputs)
         return self._blocks(ctx, len(image), numbers)
 
-    def _blocks(self, ctx: Any, count: int, numbers: int, least: int = 1) -> list[slice]:
+    def _blocks(self, ctx: Any, count: int, numbers: int, least: int = 0) -> list[slice]:
         """Cut a batch evenly so that blocks of images of so many numbers stay within BLOCK.
 
         But for rounding, a block has at least ``least`` images, if that makes it larger.
         """
-        most = max(least, BLOCK // (numbers * ctx.dtype.itemsize))
+        most = max(1, least, BLOCK // (numbers * ctx.dtype.itemsize))
         size = -(-count // -(-count // most))
         return [slice(start, min(start + size, count)) for start in range(0, count, size)]
 

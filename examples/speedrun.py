@@ -42,10 +42,10 @@ class Recipe(NamedTuple):
         least: variance of the components that whitening does not leave out.
         epochs: how many.
         batch_size: examples of a step.
-        learning_rate: the highest of Nesterov's momentum.
+        learning_rate: the highest of Nesterov's momentum, for steps of so many.
         muon_rate: the highest of Muon, by which convolutions learn then; 0 for none.
         momentum: of Nesterov's.
-        decay: of the weights.
+        decay: of the weights that learn by it.
         smoothing: of the labels.
         shift_rate: multiple of the rate for batch-norm's shifts.
     """
@@ -83,10 +83,11 @@ def parse_arguments() -> argparse.Namespace:
     add("--epochs", type=COUNT, metavar="N", help="default: what fits in the budget")
     text = "default 128 for grey pictures and 256 for coloured ones"
     add("--batch-size", type=COUNT, metavar="N", help=text)
-    text = "of Nesterov's momentum, the highest; default 0.1 for grey and 0.4 for coloured pictures"
+    text = (
+        "of Nesterov's momentum, the highest; default 0.1 for 128 grey pictures a step and 0.4 for "
+        "256 coloured ones, in proportion"
+    )
     add("--learning-rate", type=float, metavar="RATE", help=text)
-    text = "of Muon, the highest, 0 for none; default 0 for grey and 0.1 for coloured pictures"
-    add("--muon-rate", type=float, metavar="RATE", help=text)
     add("--without", nargs="+", choices=PARTS, default=[], metavar="PART", help=", ".join(PARTS))
     add("--seed", type=AMOUNT, default=0, metavar="N", help="of all random numbers, default 0")
     add("--threads", type=COUNT, metavar="N", help="that share a batch, default: as many as pay")
@@ -96,16 +97,16 @@ def parse_arguments() -> argparse.Namespace:
 
 
 def optimizer(options: argparse.Namespace, recipe: Recipe, steps: int) -> sal.Optimizer:
-    """Return Nesterov's momentum, and Muon for the convolutions."""
+    """Return Nesterov's momentum, and Muon for the convolutions with a momentum of its own."""
 
     def triangle(rate: float) -> sal.schedules.Schedule:
         return sal.schedules.Triangle(rate, steps, final=0.02)
 
     rate = triangle(options.learning_rate)
     momentum = sal.Nesterov(rate, recipe.momentum, weight_decay=recipe.decay)
-    if "muon" in options.without or options.muon_rate == 0:
-        return momentum
-    return sal.Muon(triangle(options.muon_rate), 0.6, decay=0.05, others=momentum)
+    if "muon" in options.without or recipe.muon_rate == 0:
+        return momentum  # for all
+    return sal.Muon(triangle(recipe.muon_rate), 0.6, decay=0.05, others=momentum)
 
 
 def build(options: argparse.Namespace, recipe: Recipe, train: data.Images) -> sal.Network:
@@ -157,9 +158,11 @@ def main() -> None:
     train = some(train, options.train, options.seed)
     coloured = train.shape[0] == 3
     recipe = COLOURED[options.budget] if coloured else GREY
-    for name in ("epochs", "batch_size", "learning_rate", "muon_rate"):
-        if getattr(options, name) is None:
-            setattr(options, name, getattr(recipe, name))
+    options.epochs = options.epochs or recipe.epochs
+    options.batch_size = options.batch_size or recipe.batch_size
+    if options.learning_rate is None:
+        share = options.batch_size / recipe.batch_size
+        options.learning_rate = share * recipe.learning_rate
     with usage():
         network = build(options, recipe, train)
         engine = sal.Engine(

@@ -286,12 +286,15 @@ def advice(optimizers: Mapping[str, Optimizer | None]) -> str:
         optimizers: by the names of their networks.
     """
     rates, unbounded = [], []
-    for who, optimizer in optimizers.items():
-        assert optimizer is not None
-        rates.append(f"{who} {optimizer.learning_rate:g}")
-        clipped = optimizer.clip_norm is not None or optimizer.clip_value is not None
-        if optimizer.proportional and not clipped:
-            unbounded.append(who)
+    for who, outer in optimizers.items():
+        assert outer is not None
+        for name, optimizer in outer.walk(who):
+            if optimizer is not outer and optimizer.schedule is outer.schedule:
+                continue  # of a Lookahead, whose settings they are
+            rates.append(f"{name} {optimizer.learning_rate:g}")
+            clipped = optimizer.clip_norm is not None or optimizer.clip_value is not None
+            if optimizer.proportional and not clipped:
+                unbounded.append(name)
     if not rates:
         return ""
     text = f"lower the learning rate ({', '.join(rates)})"

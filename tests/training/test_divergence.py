@@ -48,6 +48,13 @@ def test_a_rate_that_is_too_high():
     engine(sal.SGD(10.0, clip_norm=1)).run(40)
 
 
+def test_the_rates_of_all_optimizers_are_told_once():
+    said = message(engine(sal.Muon(0.1, others=sal.SGD(1e30))))
+    assert "lower the learning rate (network 0.1, network/others 1e+30) or clip the gra" in said
+    said = message(engine(sal.Lookahead(sal.SGD(1e30))))
+    assert "lower the learning rate (network 1e+30) or clip the gradient of the network (" in said
+
+
 def test_a_gradient_that_is_clipped_already_is_not_advised_to_be():
     said = message(engine(sal.SGD(1e36, clip_norm=1)))
     assert "lower the learning rate (network 1e+36)" in said and "clip" not in said

@@ -17,8 +17,9 @@ Array = Any
 Pair = tuple[int, int]
 Shape = tuple[int, ...]
 
-# Bytes that the columns or tiles of one block of images take at most, if one image's do not take
-# more: enough for efficient products, few enough to stay in the cache until they are used.
+# Bytes that the columns or tiles of one block of images take at most, if one image's or those that
+# wide layers need do not take more: enough for efficient products, few enough to stay in the cache
+# until they are used.
 BLOCK = 8 * 2**20
 
 

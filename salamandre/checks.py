@@ -147,6 +147,7 @@ def _without_objects(what: str, values: np.ndarray) -> np.ndarray:
     if np.isnan(numbers).any():
         kinds = sorted({type(value).__name__ for value in values.flat})
         raise ValueError(
-            f"{what} must be numbers or text without missing values, got {', '.join(kinds)}"
+            f"{what} must be numbers or text without missing values, got {', '.join(kinds)}: leave "
+            f"out or encode what differs"
         )
     return numbers

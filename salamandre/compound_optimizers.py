@@ -7,7 +7,7 @@ from typing import Any
 
 from salamandre.backend import Array, Backend
 from salamandre.checks import real, whole
-from salamandre.optimizer import Optimizer, divided
+from salamandre.optimizer import CLIPS, Optimizer, divided
 from salamandre.optimizers import AdamW
 from salamandre.parts import given_part
 from salamandre.schedules import Schedule
@@ -32,12 +32,14 @@ class Muon(Optimizer):
         beta: β in [0, 1). Default 0.95.
         decay: each matrix is multiplied by 1 - η decay first. Default 0.
         others: of all that is no such matrix. Default ``AdamW(0.001)``; it has a rate of its own.
-        options: of the matrices, see :class:`Optimizer`; all gradients are clipped together.
+        options: of the matrices, see :class:`Optimizer`, but for ``weight_decay``, which is not
+            decoupled; all gradients are clipped together.
     """
 
     slots = ("velocity",)
     inner = ("others",)
     repeats = False  # the host multiplies by the rate
+    _OPTIONS = CLIPS
 
     def __init__(
         self,
@@ -92,7 +94,6 @@ class Muon(Optimizer):
                 continue
             rows, rate = matrix[0], matrix[1] * self.learning_rate
             p, g, v = (x[part] for x in (parameters, gradients, self.memory["velocity"]))
-            g += self.weight_decay * p
             v *= self.beta
             v += g
             flat = orthogonal(xp, (g + self.beta * v).reshape(rows, -1))

@@ -160,7 +160,10 @@ def _checked_array(
     x = backend.asarray(array("the inputs", x))
     if x.dtype != dtype:
         if x.dtype.kind not in "fiub":
-            raise ValueError(f"inputs must be real numbers, got dtype {x.dtype}")
+            hint = "; models.of_network(network).classify(path) reads picture files"
+            raise ValueError(
+                f"inputs must be real numbers, got dtype {x.dtype}{hint * (x.dtype.kind == 'U')}"
+            )
         if are_bytes(x):
             x = pixels.scaled(x, dtype, backend.xp)
         else:

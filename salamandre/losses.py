@@ -304,9 +304,8 @@ class CrossEntropy(_OfProbabilities):
                 )
             return target
         if labels.dtype.kind not in "iu":
-            raise ValueError(
-                f"CrossEntropy expects whole-number labels of shape (N,), got dtype {labels.dtype}"
-            )
+            kind = str(labels.dtype) + " with fractions" * (labels.dtype.kind == "f")
+            raise ValueError(f"CrossEntropy expects whole-number labels of shape (N,), got {kind}")
         if labels.shape != y_shape[:1]:
             raise ValueError(
                 f"CrossEntropy expects one label for each of the {y_shape[0]} outputs, got "

@@ -26,6 +26,7 @@ from salamandre.schedules import Constant, Schedule
 from salamandre.told import argument
 
 Marked = Sequence[tuple[slice, Any]]
+CLIPS = ("clip_norm", "clip_value", "clip_weights")  # options of all optimizers
 
 
 class Optimizer(Component, abstract=True):
@@ -62,7 +63,7 @@ class Optimizer(Component, abstract=True):
     slots: ClassVar[tuple[str, ...]] = ()
     inner: ClassVar[tuple[str, ...]] = ()  # the attributes that are optimizers
     proportional: ClassVar[bool] = False
-    _OPTIONS = ("weight_decay", "clip_norm", "clip_value", "clip_weights")
+    _OPTIONS: ClassVar[tuple[str, ...]] = ("weight_decay", *CLIPS)
 
     def __init__(self, learning_rate: float | Schedule, **options: float | None) -> None:
         unknown = set(options) - set(self._OPTIONS)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from numpy import float32, maximum, sqrt
 
 from salamandre.checks import real
-from salamandre.optimizer import Optimizer
+from salamandre.optimizer import CLIPS, Optimizer
 from salamandre.schedules import Schedule
 
 # Added to averages that forget: where gradients stay 0, of a pixel that is always black or a neuron
@@ -296,7 +296,7 @@ class Adam(Optimizer):
 class AdamW(Adam):
     """Adam with decoupled weight decay (Loshchilov and Hutter 2019, algorithm 2).
 
-    As :class:`Adam`, but p is first multiplied by 1 - η weight_decay, and g is left alone.
+    As :class:`Adam`, but p is first multiplied by 1 - η decay, and g is left alone.
 
     Args:
         learning_rate: η. Default 0.001.
@@ -304,8 +304,10 @@ class AdamW(Adam):
         beta2: β₂ in [0, 1). Default 0.999.
         eps: ε. Default 1e-8.
         decay: the decoupled weight decay. Default 0.01.
-        options: see :class:`Optimizer`.
+        options: see :class:`Optimizer`, but for ``weight_decay``, which is not decoupled.
     """
+
+    _OPTIONS = CLIPS
 
     def __init__(
         self,

@@ -49,6 +49,11 @@ def test_pytorch_habits():
             getattr(model, name)()
     with pytest.raises(TypeError, match="which is called 'learning_rate' here"):
         sal.Adam(model.parameters, lr=1e-3)
+    for optimizer in (sal.AdamW, sal.Muon):
+        with pytest.raises(TypeError, match="'weight_decay', which is called 'decay' here"):
+            optimizer(1e-3, weight_decay=0.1)
+    with pytest.raises(ValueError, match=r"models.of_network\(network\).classify\(path\)"):
+        model.predict(np.array(["cat.jpg"]))
     with pytest.raises(ValueError, match=r"a learning rate must .* gets the parameters from its n"):
         sal.Adam(model.parameters)
     with pytest.raises(TypeError, match=r"give one of this package, ReLU\(\)"):

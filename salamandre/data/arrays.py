@@ -156,10 +156,10 @@ def _warn_of_pixels(found: Examples) -> None:
         return
     low, high, warning = inputs.min(), inputs.max(), ""
     if pixels is not None:
-        if high <= 1:
+        if high < pixels.white / 8:
             warning = (
                 f"images of unsigned bytes are divided by {pixels.white}, and these reach only "
-                f"{high}: give them as floats if they are in 0..1"
+                f"{high}: give floats, divided by what a white pixel has"
             )
         elif high > pixels.white:
             warning = (
@@ -172,7 +172,7 @@ def _warn_of_pixels(found: Examples) -> None:
                 f"as they are, in {targets.min()}..{targets.max()}: give them as floats of the "
                 f"range that is meant"
             )
-    elif low >= 0 and high == 255 and inputs[0].size >= 64:
+    elif low >= 0 and 128 <= high <= 255 and inputs[0].size >= 64:
         warning = (
             "the inputs look like pixels in 0..255, and are taken as they are: divide them by 255, "
             "or give images (N, C, H, W) of unsigned bytes, which are scaled"

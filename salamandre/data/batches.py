@@ -97,6 +97,7 @@ class Source:
             raise ValueError(
                 f"the network takes examples of shape {wanted}, the data set has {inputs.shape[1:]}"
                 + (f", which the transform makes {shape}" if shape != inputs.shape[1:] else "")
+                + (": are inputs and targets exchanged?" if inputs.ndim == 1 else "")
                 + shape_hint((len(inputs), *shape), wanted)
             )
         self._reshapes = shape != self.example_shape

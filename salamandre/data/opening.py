@@ -140,8 +140,8 @@ def located(source: str | os.PathLike[str]) -> str:
     if not place.exists():
         raise ValueError(
             f"{os.fspath(source)!r} is neither the name of a data set{nearest(source, CATALOGUE)} "
-            f"(known: {', '.join(CATALOGUE)}), nor a folder of pictures or files of your own, in "
-            f"one of the forms IDX, .{', .'.join(FORMS)}"
+            f"(known: {', '.join(CATALOGUE)}), nor is there a folder of pictures, or files of your "
+            f"own, of that path, in one of the forms IDX, .{', .'.join(FORMS)}"
         )
     return str(place.resolve() if place.is_dir() else place.absolute())  # names of files say much
 

@@ -125,6 +125,11 @@ def examples(
     pixels = discriminator.pixels._replace(low=low, high=high)
     names = _class_names(generator, discriminator)
     require_one_set(images)
+    if isinstance(images, tuple) and not isinstance(images, Pairs):
+        raise ValueError(
+            f"a game needs images in one array, got a tuple of {len(images)}: give labels by "
+            f"labels=..."
+        )
     if isinstance(images, Images):
         source = Source(images, discriminator, pixels=pixels, class_names=names)
     else:

@@ -97,7 +97,10 @@ def test_data_that_have_changed_are_refused_when_a_run_is_continued(place):
         (("--dataset", "digits", "--test-share", "0.2"), "and digits has one of 360 images: leave"),
         (("--label-column", "x"), "--label-column is for CSV and Parquet files"),
         (("--dataset", "two.txt"), "two.txt is of no known form: expected a folder of pictures"),
-        (("--dataset", "oWn"), "nor a folder of pictures or files of your own, in one of the"),
+        (
+            ("--dataset", "oWn"),
+            "nor is there a folder of pictures, or files of your",
+        ),
         (("--evaluate", "1"), "which own has not: --test-share 0.1 keeps some"),
     ],
 )

@@ -265,6 +265,9 @@ def test_pixels_that_are_not_scaled_are_told():
     masks = RANDOM.integers(0, 2, (20, 8, 8)).astype(np.uint8)
     with pytest.warns(UserWarning, match="reach only 1"):
         Source((masks, np.zeros(20)), values)
+    digits, _ = data.load("digits")
+    with pytest.warns(UserWarning, match="divided by 255, and these reach only 16"):
+        Source((digits.images, digits.labels), values)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         Source((flat / 255, np.zeros(20)), values)

@@ -167,7 +167,9 @@ def test_a_named_folder_must_hold_the_set(tiny, mirrors, tmp_path):
     assert mirrors.requests == []
 
 
-def test_unknown_name():
+def test_unknown_name(tmp_path):
+    with pytest.raises(ValueError, match=r"is a path: use data.open"):
+        load(str(tmp_path))
     with pytest.raises(ValueError, match=r"unknown data set 'fashion_mnist', did you mean .fash.*"):
         load("fashion_mnist")
     with pytest.raises(ValueError, match=r"known: mnist, fashion-mnist, digits"):

@@ -36,7 +36,7 @@ def test_a_source_is_noted_as_a_name_or_an_absolute_path(tmp_path, monkeypatch):
     noted |= {"x.npz": tmp_path / "x.npz", ".": tmp_path}
     assert {source: located(source) for source in noted} == {k: str(v) for k, v in noted.items()}
     with pytest.raises(
-        ValueError, match=r"did you mean 'mnist'\? .*nor a folder of pictures or fil"
+        ValueError, match=r"did you mean 'mnist'\? .*nor is there a folder of pictures, or fil"
     ):
         located("mnits")
 

@@ -65,7 +65,8 @@ def workloads() -> dict[str, Callable[[], Callable[[], object]]]:
 
     def conditional():
         train, _ = data.load("digits")
-        return games.new_game("cgan", train, average=0).play_and_learn
+        name = "lscgan" if "lscgan" in games.ARCHITECTURES else "cgan"  # as it was called
+        return games.new_game(name, train, average=0).play_and_learn
 
     def convolutions():
         conv = sal.ConvolutionalLayer

@@ -47,13 +47,13 @@ def perceptron_round(game: Game, backend: str = "numpy") -> Step:
 
 
 def cgan_round() -> Step:
-    """Return a round of the architecture ``cgan`` of ``salamandre train``, without its average."""
+    """Return a round of the architecture ``lscgan``, without its average."""
     from salamandre import data, games
 
     pixels = ((pictures(1, 28, 28) + 1) * 127.5).astype(np.uint8)
     labels = digits(len(pixels), 1)[1].astype(np.uint8)
     images = data.Images(pixels, labels, tuple("0123456789"), "random", "train")
-    return _round(games.new_game("cgan", images, average=0))
+    return _round(games.new_game("lscgan", images, average=0))
 
 
 def dcgan_game(images=None, seed: int = 0, backend: str = "numpy", **more) -> sal.GanGame:

@@ -79,8 +79,8 @@ OPTIONS = (
            "or files of your own: IDX, .npz, .npy, .csv, .mat, .parquet. Default: digits, which "
            "are built in.", "NAME|PATH", DATA_SET),
     Option("architecture", str, "cgan",
-           "cgan (perceptrons; default), cdcgan (convolutions) or cwgan (perceptrons, "
-           "Wasserstein); or, to make pictures from pictures, pix2pix or slides (smaller).",
+           "cgan (perceptrons; default), lscgan (least squares), cdcgan (convolutions) or cwgan "
+           "(Wasserstein); or, to make pictures from pictures, pix2pix or slides (smaller).",
            "NAME", ARCHITECTURE),
     Option("pairs", str, None,
            "Of pix2pix and slides: where the pictures to start from are: in the right or left half "
@@ -121,7 +121,7 @@ OPTIONS = (
            "NAME", OBJECTIVE),
     Option("penalty", Weight, 0.0,
            "Weight of a penalty on the discriminator's slope at real and at fake images (R1 and "
-           "R2); not beside batch-norm, as of cdcgan. Default: none.", "WEIGHT"),
+           "R2); not beside batch-norm, as of cdcgan. Default: the architecture's.", "WEIGHT"),
     Option("augment", bool, False,
            "Show the discriminator images in other colours, shifted and with holes, real and fake "
            "ones, to learn from few; of cdcgan, pix2pix and slides."),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 from salamandre.activations import LeakyReLU, ReLU, Tanh
@@ -73,7 +74,10 @@ def new_game(
 
     Args:
         name: of the architecture:
-            ``"cgan"``, perceptrons with the least-squares objective (Mirza and Osindero 2014);
+            ``"cgan"``, perceptrons (Mirza and Osindero 2014) that play relativistic pairs with
+            zero-centred penalties (Huang et al. 2024);
+            ``"lscgan"``, the same ones with dropout and the least-squares objective (Mao et al.
+            2017);
             ``"cdcgan"``, convolutional, with conditional batch-norm against a label map and a
             projection (Radford et al. 2016; Miyato and Koyama 2018);
             ``"cwgan"``, perceptrons with the Wasserstein objective and a gradient penalty;
@@ -141,11 +145,11 @@ def new_game(
         if isinstance(d_layers[-1], Projection):
             d_layers[-1] = NeuronLayer(1)
     inputs = pairing.inputs if architecture.pairs else size
-    rates = (2e-4, 0.5, architecture.beta2)
     where: dict[str, Any] = {"backend": backend, "threads": threads}
-    generator = Network(layers, inputs, optimizer=Adam(*rates), seed=seed, **where)
+    adam, d_adam = Adam(*architecture.rates), Adam(*architecture.rates)
+    generator = Network(layers, inputs, optimizer=adam, seed=seed, **where)
     shown = pairing.example_shape(generator.output_shape)
-    discriminator = Network(d_layers, shown, optimizer=Adam(*rates), seed=seed + 1, **where)
+    discriminator = Network(d_layers, shown, optimizer=d_adam, seed=seed + 1, **where)
     options = dict(architecture.options)
     if objective is not None:
         if architecture.game is WGanGame:
@@ -167,15 +171,15 @@ def new_game(
     )
 
 
-def _cgan(shape: tuple[int, ...], classes: int) -> Players:
-    """128-256-512-1024 with batch-norm, against 512-512-512 with dropout."""
+def _cgan(shape: tuple[int, ...], classes: int, dropout: float = 0.0) -> Players:
+    """128-256-512-1024 with batch-norm, against 512-512-512."""
     generator: list[Layer] = [Embedding(classes), NeuronLayer(128, LEAKY)]
     for size in (256, 512, 1024):
         generator += [NeuronLayer(size), BatchNorm(momentum=0.2, eps=1e-3), LeakyReLU(0.2)]
     generator.append(NeuronLayer(math.prod(shape), Tanh()))
     discriminator: list[Layer] = [Embedding(classes), NeuronLayer(512, LEAKY)]
     for _ in range(2):
-        discriminator += [NeuronLayer(512, LEAKY), Dropout(0.4)]
+        discriminator += [NeuronLayer(512, LEAKY), *[Dropout(dropout)] * (dropout > 0)]
     return generator, [*discriminator, NeuronLayer(1)]
 
 
@@ -238,7 +242,7 @@ class Architecture(NamedTuple):
     Attributes:
         players: the layers of generator and discriminator for a shape of images and a number of
             classes.
-        beta2: of the optimizers.
+        rates: learning rate, β₁ and β₂ of both optimizers.
         game: its class.
         options: of the game.
         pairs: whether images are made from conditions, not from labels.
@@ -247,7 +251,7 @@ class Architecture(NamedTuple):
     """
 
     players: Callable[[tuple[int, ...], int], Players]
-    beta2: float
+    rates: tuple[float, float, float]
     game: type[GanGame]
     options: dict[str, Any]  # of the game
     pairs: bool = False
@@ -256,14 +260,22 @@ class Architecture(NamedTuple):
     least: int = 1  # examples of a batch
 
 
+USUAL = 2e-4, 0.5, 0.999  # rates (Radford et al. 2016)
+RELATIVISTIC = {
+    "objective": RelativisticPairing(),
+    "lipschitz": ZeroCentredPenalty(1, 1, every=4),
+}
 PAIRS: dict[str, Any] = {"pairs": True, "latent": 0, "remedies": [Reconstruction(100)]}
 #: What :func:`new_game` makes by name.
 ARCHITECTURES = {
-    "cgan": Architecture(_cgan, 0.999, GanGame, {"objective": LeastSquares()}, least=2),
-    "cdcgan": Architecture(_cdcgan, 0.999, GanGame, {"objective": NonSaturating()}),
-    "cwgan": Architecture(
-        _cwgan, 0.9, WGanGame, {"critic_steps": 2, "lipschitz": GradientPenalty()}
+    "cgan": Architecture(_cgan, (3e-4, 0.0, 0.99), GanGame, RELATIVISTIC, least=2),
+    "lscgan": Architecture(
+        partial(_cgan, dropout=0.4), USUAL, GanGame, {"objective": LeastSquares()}, least=2
     ),
-    "pix2pix": Architecture(_pix2pix, 0.999, GanGame, {"objective": NonSaturating()}, **PAIRS),
-    "slides": Architecture(_slides, 0.999, GanGame, {"objective": NonSaturating()}, **PAIRS),
+    "cdcgan": Architecture(_cdcgan, USUAL, GanGame, {"objective": NonSaturating()}),
+    "cwgan": Architecture(
+        _cwgan, (2e-4, 0.5, 0.9), WGanGame, {"critic_steps": 2, "lipschitz": GradientPenalty()}
+    ),
+    "pix2pix": Architecture(_pix2pix, USUAL, GanGame, {"objective": NonSaturating()}, **PAIRS),
+    "slides": Architecture(_slides, USUAL, GanGame, {"objective": NonSaturating()}, **PAIRS),
 }

@@ -21,7 +21,7 @@ from salamandre.storage import checked
 if TYPE_CHECKING:
     from salamandre.data import Images, Pairs
 
-FORMAT = 2  # raised when an older program would misread the file; that of version 0.1 is 1
+FORMAT = 3  # raised when an older program would misread the file; that of version 0.1 is 1
 FILE = "settings.json"
 COMMAND = "salamandre train"
 Count = Annotated[int, Meta(ge=1)]
@@ -116,7 +116,12 @@ def read_settings(folder: Path) -> Settings:
         )
     # Version 0.1 wrote format 1 for runs of the command, the bare options for those of examples.
     if number == 1:
-        held |= {"program": COMMAND, "format": FORMAT}
+        held["program"] = COMMAND
+    if number in (1, 2):
+        held["format"], options = FORMAT, held.get("options")
+        of_command = held.get("program") == COMMAND and isinstance(options, dict)
+        if of_command and options.get("architecture") == "cgan":  # another one now
+            options["architecture"] = "lscgan"
     elif "format" not in held:
         options = {name: held[name] for name in held if name not in ("program", "output", "resume")}
         held = {"program": held.get("program", ""), "options": options}

@@ -47,7 +47,11 @@ WRONG = [  # arguments, exit code, a part of the sentence
     ("train --jitter", 2, "--jitter is for the architectures pix2pix, slides, not for cgan"),
     ("train --architecture slides --pairs gray", 2, "got 'gray', did you mean 'grey'?"),
     ("train --architecture slides --dataset empty", 2, "empty holds no picture"),
-    ("train --architecture slides --label-column x", 2, "architectures cgan, cdcgan, cwgan, not f"),
+    (
+        "train --architecture slides --label-column x",
+        2,
+        "architectures cgan, lscgan, cdcgan, cwgan, n",
+    ),
     ("show", 2, "name a run"),
     ("show empty", 2, "there is no run 'empty'"),
     ("show --output= x", 2, EMPTY),

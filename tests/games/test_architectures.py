@@ -12,7 +12,7 @@ from salamandre import data, games
 
 
 @pytest.mark.parametrize("unconditional", [False, True])
-@pytest.mark.parametrize("name", ["cgan", "cdcgan", "cwgan"])
+@pytest.mark.parametrize("name", ["cgan", "lscgan", "cdcgan", "cwgan"])
 def test_architectures_play_on_every_shape(name, unconditional):
     digits, _ = data.load("digits")
     random = np.random.default_rng(0)

@@ -72,7 +72,7 @@ def test_a_run_of_the_command_goes_on(place):
     assert find_run("latest", "runs").name == GAME  # it was started last
     run = find_run("latest", "runs", "salamandre train")
     assert run.name == COMMAND and run.state() == "complete" and run.options["epochs"] == 4
-    assert json.loads((run.folder / "settings.json").read_text())["format"] == 2
+    assert json.loads((run.folder / "settings.json").read_text())["format"] == 3
 
 
 def test_runs_of_examples_go_on(place):

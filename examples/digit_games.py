@@ -174,8 +174,8 @@ def load_images(options: argparse.Namespace, classes: bool = True) -> Sets:
             f"--digits must lie in 0-{len(train.classes) - 1} for {train.name}, "
             f"got {options.digits!r}"
         )
-    wanted_ones = train[np.isin(train.labels, list(wanted))]
-    return train, some(wanted_ones, options.train, options.seed), test
+    chosen, test = (one and one[np.isin(one.labels, list(wanted))] for one in (train, test))
+    return train, some(chosen, options.train, options.seed), test
 
 
 def some(images: data.Images, count: int | None, seed: int) -> data.Images:

@@ -41,7 +41,9 @@ def _labels(what: str, values: Any, classes: int, names: Names | None = None) ->
             f"{what} are text: give whole numbers, or to confusion the names of the classes in "
             f"place of their number"
         )
-    found = by_name(what, found, names)
+    found = numbers(what, by_name(what, found, names))
+    if found.dtype.kind == "f" and not np.isfinite(found).all():
+        raise ValueError(f"{what} must be finite, got NaN or infinity")
     if found.ndim == 2 and found.shape[1] == classes and classes > 1:
         found = found.argmax(axis=1)
     if found.ndim != 1 or not (found.dtype.kind in "iub" or (found == np.rint(found)).all()):
@@ -51,8 +53,8 @@ def _labels(what: str, values: Any, classes: int, names: Names | None = None) ->
         )
     if len(found) and not 0 <= found.min() <= found.max() < classes:
         raise ValueError(
-            f"{what} must lie in 0..{classes - 1}, got values from {int(found.min())} to "
-            f"{int(found.max())}"
+            f"{what} must lie in 0..{classes - 1}, got values from {found.min():g} to "
+            f"{found.max():g}"
         )
     return found.astype(np.int64)
 

@@ -64,10 +64,12 @@ def frechet_distance(features: np.ndarray, reference: np.ndarray) -> float:
 
 def _squared_distances(a: np.ndarray, b: np.ndarray) -> Iterator[tuple[slice, np.ndarray]]:
     """Yield blocks of ‖a_i - b_j‖², (rows, len(b)), by ‖a‖² - 2 a·b + ‖b‖²."""
+    centre = b.mean(axis=0, dtype=np.float64).astype(b.dtype)  # to lose no digits
+    b = b - centre
     b_squares = np.einsum("ij,ij->i", b, b)
     for start in range(0, len(a), BLOCK):
         rows = slice(start, start + BLOCK)
-        part = a[rows]
+        part = a[rows] - centre
         distances = part @ b.T
         distances *= -2
         distances += np.einsum("ij,ij->i", part, part)[:, None]
@@ -169,7 +171,8 @@ def mode_coverage(samples: np.ndarray, modes: np.ndarray, std: float) -> dict[st
         ``divergence``, the reverse KL, of the shares of all samples by their nearest mode from
         equal shares, in nats.
     """
-    samples, modes = two_sets("mode_coverage", samples, modes)
+    sets = two_sets("mode_coverage", samples, modes)
+    samples, modes = (x.astype(np.float64) for x in sets)  # differences of bytes wrap around
     real("mode_coverage std", std, 0, above=True)
     distances = np.linalg.norm(samples[:, None] - modes[None], axis=2)
     nearest = distances.argmin(axis=1)
@@ -182,6 +185,6 @@ def mode_coverage(samples: np.ndarray, modes: np.ndarray, std: float) -> dict[st
     return {
         "modes": int((counts > 0).sum()),
         "quality": float(good.mean()),
-        "balance": entropy,
+        "balance": entropy + 0.0,  # not -0.0
         "divergence": class_divergence(drawn, np.full(len(modes), 1 / len(modes))),
     }

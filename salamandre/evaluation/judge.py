@@ -14,14 +14,14 @@ from dataclasses import replace
 import numpy as np
 
 from salamandre.activations import Softmax
-from salamandre.checks import array
+from salamandre.checks import array, whole
 from salamandre.class_names import matched
 from salamandre.component import encode
 from salamandre.data import cache
 from salamandre.data.images import Images
 from salamandre.data.transforms import Shift
 from salamandre.evaluation.classes import class_divergence, class_shares, classifier_score
-from salamandre.evaluation.distances import frechet_distance, precision_recall
+from salamandre.evaluation.distances import finite, frechet_distance, precision_recall
 from salamandre.evaluation.features import density_coverage, intra_class_frechet, kernel_distance
 from salamandre.evaluation.learned import classifier
 from salamandre.games.game import GanGame
@@ -106,9 +106,12 @@ class Judge:
             backend: of the classifier. Default as for networks.
             quiet: show no progress of the training. Default False.
         """
+        if test.shape != train.shape:
+            raise ValueError(f"the test images are {test.shape}, the training images {train.shape}")
+        matched("the test images", test.labels, test.classes, "the training images", train.classes)
         if convolutional is None:
             convolutional = train.shape[0] > 1
-        steps = epochs * max(1, len(train) // 64)
+        steps = whole("epochs", epochs) * max(1, len(train) // 64)
         learner = classifier(train.shape, len(train.classes), steps, convolutional, seed, backend)
         settings = [encode(learner), train.name, train.checksum, epochs, seed]
         digest = hashlib.sha256(json.dumps(settings).encode()).hexdigest()[:16]
@@ -134,12 +137,20 @@ class Judge:
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return probabilities and features of images, block by block."""
         network, (low, high) = self.classifier, value_range
+        if not low < high:
+            raise ValueError(f"value_range must have black below white, got {value_range}")
+        size = math.prod(network.input_shape)
+        if examples.ndim < 2 or not len(examples) or examples[0].size != size:
+            raise ValueError(
+                f"a Judge classifies images (N, ...) of the shape {network.input_shape}, got an "
+                f"array {examples.shape}"
+            )
         black, white = network.pixels[1:]  # in which it has learned
         run = network.new_pass(parameter_gradients=False, shared=True)
         last = len(network.layers) - 1
         probabilities, features = [], []
         for start in range(0, len(examples), 1000):
-            block = np.array(examples[start : start + 1000], network.dtype)
+            block = np.array(finite("images", examples[start : start + 1000]), network.dtype)
             x = np.clip((block - low) / (high - low), 0, 1) * (white - black) + black
             x = x.reshape(-1, *network.input_shape)
             y = network.compute(x, run, training=False, stop=last)
@@ -168,7 +179,8 @@ class Judge:
             data; ``least`` and ``most``, the smallest and the largest share of a class;
             ``confident``, the share whose most likely class has a probability above 0.9;
             ``divergence`` of the classes from the data's, the reverse KL
-            (:func:`class_divergence`); ``score`` (:func:`classifier_score`); ``frechet``
+            (:func:`class_divergence`), unless the real images lack one of the classifier's;
+            ``score`` (:func:`classifier_score`); ``frechet``
             (:func:`frechet_distance` of the features, with as many real images, if there are so
             many); and of 3,000 at most ``precision`` and ``recall`` (:func:`precision_recall`),
             ``density`` and ``coverage`` (:func:`density_coverage`), and ``kid``
@@ -188,7 +200,7 @@ class Judge:
             "least": float(shares[real].min()),
             "most": float(shares.max()),
             "confident": float((probabilities.max(axis=1) > CONFIDENT).mean()),
-            "divergence": class_divergence(shares, self._shares),
+            **({"divergence": class_divergence(shares, self._shares)} if real.all() else {}),
             "score": classifier_score(probabilities),
             "frechet": frechet_distance(features, self._features[: len(features)]),
             "precision": precision,
@@ -204,7 +216,8 @@ class Judge:
         For a conditional game there are also ``right``, the share that is of the requested class,
         and, of examples enough of each class, ``intra``, the mean of :func:`intra_class_frechet`.
         """
-        return functools.partial(self._metrics_of, count=count, seed=seed)
+        whole("count", count, 4)  # precision and recall need as many
+        return functools.partial(self._metrics_of, count=count, seed=whole("seed", seed, 0))
 
     def _metrics_of(self, game: GanGame, count: int, seed: int) -> dict[str, float]:
         examples = game.backend.to_numpy(game.generate(count, seed))

@@ -48,9 +48,14 @@ def wasserstein_distance(points: Any, reference: Any, order: float = 1.0) -> flo
     # In this unit powers of the distances that count are neither too large nor too small.
     most = float(max(costs.min(axis=0).max(), costs.min(axis=1).max())) or 1.0
     with np.errstate(over="ignore"):
-        costs = (costs / most) ** p
-    chosen = linear_sum_assignment(costs)
-    return float(most * costs[chosen].mean() ** (1 / p))
+        powers = (costs / most) ** p
+    try:
+        chosen = linear_sum_assignment(powers)
+    except ValueError:  # of each pairing one power is infinite
+        most = float(costs.max())
+        powers = (costs / most) ** p
+        chosen = linear_sum_assignment(powers)
+    return float(most * powers[chosen].mean() ** (1 / p))
 
 
 def sliced_wasserstein_distance(

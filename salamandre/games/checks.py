@@ -82,6 +82,8 @@ def classes(
     if isinstance(images, Images):
         found = len(images.classes)
     else:
+        if len(images := array("the images", images)) == 0:
+            raise ValueError("a game needs at least one image, got none")
         given, _ = named_labels(
             array("labels", labels), _class_names(generator, discriminator), True
         )

@@ -87,6 +87,8 @@ def invert(
         run.draw_from(None, seed)
         y = xp.array(generator.compute(z, run, training=False, labels=labels), order="C")
         found = Inversion(z, y, measure(y)[0])
+        if not bool(xp.isfinite(found.losses).all()):
+            raise ValueError(f"the inversion diverged with a rate of {rate:g}: lower it")
         if best is None:
             best = found
         else:

@@ -23,7 +23,8 @@ class ZeroCentredPenalty(SlopePenalty):
         fake: weight γ of R2. Default 0.
         every: steps of the discriminator from one penalty to the next; its weight is multiplied by
             as many (lazy regularisation: Karras et al. 2020, "Analyzing and improving the image
-            quality of StyleGAN", appendix B; 16 there). In the history it is 0 between. Default 1.
+            quality of StyleGAN", appendix B; 16 there). In the history, which has the last one of
+            a round's steps, it is 0 between. Default 1.
     """
 
     def __init__(self, real: float = 10.0, fake: float = 0.0, every: int = 1) -> None:

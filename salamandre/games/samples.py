@@ -94,8 +94,9 @@ class Samples:
             count = len(given)
         whole("seed", seed, least=0)
         for what, rows in (("conditions", conditions), ("latent vectors", latent)):
-            if rows is not None and len(rows) != whole("count", count):
-                raise ValueError(f"generate has a count of {count} and {len(rows)} {what}")
+            if rows is not None and (np.ndim(rows) == 0 or len(rows) != whole("count", count)):
+                given = f"{len(rows)} {what}" if np.ndim(rows) else f"{rows!r} for {what}"
+                raise ValueError(f"generate has a count of {count} and {given}")
         if latent is None and self.latent:
             stream = self.backend.stream([self.seed, 3, seed])
             latent = self.latent.draw(stream, whole("count", count), self.generator.dtype)

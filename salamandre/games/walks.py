@@ -33,6 +33,12 @@ def between(start: Any, end: Any, share: float, spherical: bool = True) -> np.nd
         spherical: on a great circle. Default True.
     """
     a, b = (np.asarray(array("latent vectors", v), np.float64) for v in (start, end))
+    if a.ndim != 1 or a.shape != b.shape or not np.isfinite([a, b]).all():
+        raise ValueError(
+            f"a way is between two latent vectors (size,) of finite numbers, got shapes {a.shape} "
+            f"and {b.shape}" + (" with NaN or infinity" if a.shape == b.shape else "")
+        )
+    share = real("share", share, 0, 1)
     norms = np.linalg.norm(a) * np.linalg.norm(b)
     cosine = float(a @ b) / norms if norms else 1.0
     angle = np.arccos(np.clip(cosine, -1, 1))
@@ -183,7 +189,7 @@ def principal_directions(generator: Network, count: int = 5) -> Directions:
     Args:
         generator: whose first layer with weights is a ``NeuronLayer`` or a
             ``TransposedConvolutionalLayer`` of one pixel.
-        count: of directions. Default 5.
+        count: of directions, at most those of the latent space. Default 5.
     """
     size = checked_part("generator", generator, Network).input_shape[0]
     learners = (

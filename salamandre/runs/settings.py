@@ -118,10 +118,10 @@ def read_settings(folder: Path) -> Settings:
     if number == 1:
         held["program"] = COMMAND
     if number in (1, 2):
-        held["format"], options = FORMAT, held.get("options")
-        of_command = held.get("program") == COMMAND and isinstance(options, dict)
-        if of_command and options.get("architecture") == "cgan":  # another one now
-            options["architecture"] = "lscgan"
+        held["format"] = FORMAT
+        options = held.get("options") if held.get("program") == COMMAND else None
+        if isinstance(options, dict) and options.get("architecture") == "cgan":
+            options["architecture"] = "lscgan"  # another one has its name now
     elif "format" not in held:
         options = {name: held[name] for name in held if name not in ("program", "output", "resume")}
         held = {"program": held.get("program", ""), "options": options}

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -141,7 +140,7 @@ def play(
     often = Steps(evaluate or rounds)
     callbacks = [*continued(game, images, folder, report), SampleGrids(folder, often, SHOWN)]
     if judge is not None:
-        callbacks.insert(0, Evaluation({"judge": _metric(judge, classes)}, often))
+        callbacks.insert(0, Evaluation({"judge": judge.of_game(EXAMPLES)}, often))
     if game.rounds < rounds:
         game.play(rounds, callbacks)
     if game.interrupted:
@@ -227,13 +226,6 @@ def _judged(options: dict[str, Any]) -> tuple[Images, Judge | None]:
 @lru_cache(4)
 def _judge(train: Images, test: Images, backend: str | None) -> Judge:
     return Judge.trained(train, test, backend=backend, quiet=True)
-
-
-def _metric(judge: Judge, classes: list[str] | None) -> Callable[[GanGame], dict[str, float]]:
-    """Return the metrics of a judge without those that are infinite for chosen classes."""
-    judged = judge.of_game(EXAMPLES)
-    left_out = {"divergence"} if classes else set()
-    return lambda game: {name: v for name, v in judged(game).items() if name not in left_out}
 
 
 def _draw_bias(game: GanGame, images: Images, path: Path) -> None:

@@ -68,6 +68,10 @@ def test_confusion_of_names_outputs_and_one_hot_targets():
         (np.ma.masked_array([0, 1], [0, 1]), [0, 1], 2, "labels are a masked array"),
         ([0, 1], [0], 2, "as many guesses as labels, got 1 and 2"),
         ([0, 2], [0, 1], 2, r"labels must lie in 0\.\.1"),
+        ([np.inf, 0], [0, 0], 2, "labels must be finite"),
+        ([0, 1], [[np.nan, 0], [0, 1]], 2, "guesses must be finite"),
+        ([0, 1j], [0, 1], 2, "labels must be real numbers"),
+        ([0, 1e300], [0, 1], 2, r"got values from 0 to 1e\+300"),
     ],
 )
 def test_labels_that_confusion_refuses(labels, guesses, classes, message):

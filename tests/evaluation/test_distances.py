@@ -137,3 +137,22 @@ def test_sets_that_do_not_fit_are_refused_in_one_sentence(random):
                 measure(one, two)
     with pytest.raises(ValueError, match="std must be a finite number above 0, got -1"):
         evaluation.mode_coverage(a, a, -1)
+
+
+def test_distances_of_points_far_from_zero_lose_no_digits(random):
+    a, b = random.normal(size=(40, 3)), random.normal(size=(50, 3))
+    far = 2.0**26  # the points lose few of their own digits
+    moved = a + far, b + far
+    assert evaluation.precision_recall(*moved) == evaluation.precision_recall(a, b)
+    assert evaluation.density_coverage(*moved) == evaluation.density_coverage(a, b)
+    one = np.array([[10_000.0, 1]], np.float32)
+    index, distance = evaluation.nearest(one, np.array([[10_001.0, 1], [10_000, 1]], np.float32))
+    assert (index[0], distance[0]) == (1, 0)
+
+
+def test_modes_of_bytes_are_those_of_floats():
+    samples, modes = np.array([[0, 0], [10, 10]]), np.array([[1, 1], [11, 11]])
+    found = evaluation.mode_coverage(samples.astype(np.uint8), modes.astype(np.uint8), 1)
+    assert found == evaluation.mode_coverage(samples.astype(float), modes.astype(float), 1)
+    assert found["modes"] == 2 and found["quality"] == 1
+    assert str(evaluation.mode_coverage(samples[:1], modes[:1], 1)["balance"]) == "0.0"

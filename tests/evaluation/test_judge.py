@@ -137,3 +137,41 @@ def test_a_judge_asks_for_the_classes_that_a_game_names(judge, digits):
 
     game.generate = generate
     assert judge.of_game(200)(game)["right"] > 0.95
+
+
+@pytest.mark.parametrize(
+    "examples, value_range, message",
+    [
+        (
+            np.zeros((0, 64)),
+            (0, 1),
+            r"images \(N, ...\) of the shape \(64,\), got an array \(0, 64",
+        ),
+        (np.zeros((3, 60)), (0, 1), r"of the shape \(64,\), got an array \(3, 60\)"),
+        (np.full((3, 64), np.nan), (0, 1), "images must be finite numbers"),
+        (np.zeros((3, 64)), (1, 1), r"black below white, got \(1, 1\)"),
+    ],
+)
+def test_what_a_judge_cannot_read_is_refused(judge, examples, value_range, message):
+    with pytest.raises(ValueError, match=message):
+        judge.classify(examples, value_range)
+
+
+def test_judges_are_checked_before_they_learn(judge, digits):
+    train, test = digits
+    for options, message in (
+        ({"epochs": 0}, "epochs must be a whole number of at least 1, got 0"),
+        ({"test": replace(test, images=test.images[..., :4])}, r"test images are \(1, 8, 4\)"),
+        ({"test": replace(test, classes=tuple("abcdefghij"))}, "classes"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            evaluation.Judge.trained(train, **{"test": test, **options})
+    with pytest.raises(ValueError, match="count must be a whole number of at least 4"):
+        judge.of_game(-3)
+
+
+def test_images_of_some_classes_have_no_divergence(judge, digits):
+    _, test = digits
+    some = evaluation.Judge(judge.classifier, test[test.labels < 3])
+    found = some.metrics(test.images / test.white)
+    assert "divergence" not in found and found["classes"] == 3

@@ -64,6 +64,11 @@ def test_large_powers_of_large_and_small_distances_are_numbers(random):
             assert distance(size * a, size * b, 50) == pytest.approx(size * distance(a, b, 50))
 
 
+def test_points_that_coincide_and_far_ones(random):
+    far = evaluation.wasserstein_distance([0, 0, 1e12], [0, 1e12, 1e12], order=30)
+    assert far == pytest.approx(1e12 * (1 / 3) ** (1 / 30))
+
+
 def test_far_groups_do_not_make_near_distances_vanish(random):
     near = random.normal(size=(5, 2))
     a = np.concatenate([near, near + 1e6])

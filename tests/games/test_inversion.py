@@ -108,3 +108,11 @@ def test_images_of_a_data_set_have_their_own_white(shape):
     scaled = 2 * (digits.images / digits.white) - 1
     found, expected = (invert(generator, x, steps=3, tries=1) for x in (digits, scaled))
     assert digits.white == 16 and np.allclose(found.losses, expected.losses)
+
+
+def test_an_inversion_that_diverges_is_an_error():
+    with (
+        pytest.raises(ValueError, match=r"diverged with a rate of 1e\+308: lower it"),
+        np.errstate(all="ignore"),
+    ):
+        invert(linear(), np.zeros((2, 1, 4, 5)), rate=1e308, steps=3)

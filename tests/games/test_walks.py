@@ -140,3 +140,17 @@ def test_tools_of_a_generator_do_not_take_the_game():
             tool(play)
     with pytest.raises(TypeError, match=r"must be .*Network, got <GanGame"):
         games.invert(play, digits[:2])
+
+
+@pytest.mark.parametrize(
+    "end, share, message",
+    [
+        ([1, 2, 3], 0.5, r"shapes \(2,\) and \(3,\)"),
+        ([1, np.nan], 0.5, "with NaN or infinity"),
+        ([[1, 2]], 0.5, r"vectors \(size,\)"),
+        ([1, 2], 1.5, "share must be a finite number"),
+    ],
+)
+def test_ways_between_what_is_no_pair_of_vectors(end, share, message):
+    with pytest.raises(ValueError, match=message):
+        walks.between([0, 1], end, share)

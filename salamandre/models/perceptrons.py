@@ -130,14 +130,15 @@ def new_optimizer(
         rate: the learning rate. Default: the one that suits it.
         schedule: of the rate, a name of :data:`SCHEDULES`. Default ``"constant"``.
         steps: how many the schedule takes.
-        weight_decay: default 0.
+        weight_decay: of AdamW and Muon the decoupled one. Default 0: the optimizer's default.
 
     Raises:
         ValueError: an unknown name, or a number out of range.
     """
     kind, usual = OPTIMIZERS[one_of("optimizer", name, OPTIMIZERS)]
     change = SCHEDULES[one_of("schedule", schedule, SCHEDULES)]
-    options: dict[str, Any] = {"weight_decay": weight_decay}
+    decay = "decay" if kind in (AdamW, Muon) else "weight_decay"
+    options: dict[str, Any] = {decay: weight_decay} if weight_decay else {}
     if kind is Muon:  # the others learn by a rate of their own, which changes likewise
         options["others"] = AdamW(change(0.001, steps))
     return kind(change(usual if rate is None else rate, steps), **options)

@@ -27,6 +27,17 @@ def test_an_optimizer_has_a_rate_that_suits_it():
     assert decayed.learning_rate == 0.02 and isinstance(decayed, sal.Adam)
 
 
+@pytest.mark.parametrize("name", perceptrons.OPTIMIZERS)
+def test_each_optimizer_decays_weights_in_its_own_way(name):
+    usual, decayed = (perceptrons.new_optimizer(name, weight_decay=decay) for decay in (0, 0.1))
+    assert type(usual) is type(decayed) is perceptrons.OPTIMIZERS[name][0]
+    if name in ("adamw", "muon"):
+        assert (decayed.decay, decayed.weight_decay) == (0.1, 0)
+        assert usual.decay == type(usual)().decay
+    else:
+        assert (decayed.weight_decay, usual.weight_decay) == (0.1, 0)
+
+
 @pytest.mark.parametrize("schedule", ["cosine", "triangle"])
 def test_a_schedule_changes_muon_s_matrices_and_its_others_alike(schedule):
     muon = perceptrons.new_optimizer("muon", schedule=schedule, steps=10)

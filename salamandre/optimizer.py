@@ -67,6 +67,8 @@ class Optimizer(Component, abstract=True):
 
     def __init__(self, learning_rate: float | Schedule, **options: float | None) -> None:
         unknown = set(options) - set(self._OPTIONS)
+        if not options.get("weight_decay"):
+            unknown.discard("weight_decay")  # 0 in files of earlier versions
         if unknown:
             name = sorted(unknown)[0]
             known = [n for n in self._signature().parameters if n != "options"]

@@ -52,6 +52,7 @@ def test_pytorch_habits():
     for optimizer in (sal.AdamW, sal.Muon):
         with pytest.raises(TypeError, match="'weight_decay', which is called 'decay' here"):
             optimizer(1e-3, weight_decay=0.1)
+        assert optimizer(1e-3, weight_decay=0.0).weight_decay == 0  # as in earlier files
     with pytest.raises(ValueError, match=r"models.of_network\(network\).classify\(path\)"):
         model.predict(np.array(["cat.jpg"]))
     with pytest.raises(ValueError, match=r"a learning rate must .* gets the parameters from its n"):

@@ -36,7 +36,8 @@ def between(start: Any, end: Any, share: float, spherical: bool = True) -> np.nd
     if a.ndim != 1 or a.shape != b.shape or not np.isfinite([a, b]).all():
         raise ValueError(
             f"a way is between two latent vectors (size,) of finite numbers, got shapes {a.shape} "
-            f"and {b.shape}" + (" with NaN or infinity" if a.shape == b.shape else "")
+            f"and {b.shape}"
+            + (" with NaN or infinity" if a.ndim == 1 and a.shape == b.shape else "")
         )
     share = real("share", share, 0, 1)
     norms = np.linalg.norm(a) * np.linalg.norm(b)

@@ -60,7 +60,7 @@ def load(
         CorruptData: a file of ``data_dir`` or ``SALAMANDRE_DATA`` is damaged or another one.
         DataUnavailable: ``data_dir`` lacks a file, or no mirror sent it.
     """
-    if name not in CATALOGUE and Path(name).exists():
+    if isinstance(name, str) and name not in CATALOGUE and os.path.exists(name):
         raise ValueError(f"load knows data sets by name, and {name!r} is a path: use data.open")
     entry = CATALOGUE[one_of("data set", name, CATALOGUE)]
     home = cache.root(cache_dir) / (entry.family or entry.name)

@@ -52,10 +52,10 @@ def wasserstein_distance(points: Any, reference: Any, order: float = 1.0) -> flo
     try:
         chosen = linear_sum_assignment(powers)
     except ValueError:  # of each pairing one power is infinite
-        most = float(costs.max())
-        powers = (costs / most) ** p
-        chosen = linear_sum_assignment(powers)
-    return float(most * powers[chosen].mean() ** (1 / p))
+        chosen = linear_sum_assignment((costs / costs.max()) ** p)
+    paired = costs[chosen]
+    most = float(paired.max()) or 1.0
+    return float(most * ((paired / most) ** p).mean() ** (1 / p))
 
 
 def sliced_wasserstein_distance(

@@ -65,6 +65,12 @@ def classes(
     generator: Network, discriminator: Network, images: Images | Pairs | np.ndarray, labels: Any
 ) -> int | None:
     """Return the number of classes of conditional players, ``None`` for others."""
+    require_one_set(images)
+    if isinstance(images, tuple):
+        raise ValueError(
+            f"a game needs images in one array, got a tuple of {len(images)}: give labels by "
+            f"labels=..."
+        )
     known = [network.classes for network in (generator, discriminator)]
     if labels is None or labels is False:
         if any(known):
@@ -127,11 +133,6 @@ def examples(
     pixels = discriminator.pixels._replace(low=low, high=high)
     names = _class_names(generator, discriminator)
     require_one_set(images)
-    if isinstance(images, tuple) and not isinstance(images, Pairs):
-        raise ValueError(
-            f"a game needs images in one array, got a tuple of {len(images)}: give labels by "
-            f"labels=..."
-        )
     if isinstance(images, Images):
         source = Source(images, discriminator, pixels=pixels, class_names=names)
     else:

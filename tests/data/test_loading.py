@@ -170,6 +170,9 @@ def test_a_named_folder_must_hold_the_set(tiny, mirrors, tmp_path):
 def test_unknown_name(tmp_path):
     with pytest.raises(ValueError, match=r"is a path: use data.open"):
         load(str(tmp_path))
+    for wrong in (None, 3, "", "a" * 5000):
+        with pytest.raises(ValueError, match="unknown data set"):
+            load(wrong)
     with pytest.raises(ValueError, match=r"unknown data set 'fashion_mnist', did you mean .fash.*"):
         load("fashion_mnist")
     with pytest.raises(ValueError, match=r"known: mnist, fashion-mnist, digits"):

@@ -67,6 +67,8 @@ def test_large_powers_of_large_and_small_distances_are_numbers(random):
 def test_points_that_coincide_and_far_ones(random):
     far = evaluation.wasserstein_distance([0, 0, 1e12], [0, 1e12, 1e12], order=30)
     assert far == pytest.approx(1e12 * (1 / 3) ** (1 / 30))
+    high = evaluation.wasserstein_distance([0, 0, 0, 10], [0, 10, 10, 10], order=308)
+    assert high == pytest.approx(10 * (2 / 4) ** (1 / 308))
 
 
 def test_far_groups_do_not_make_near_distances_vanish(random):

@@ -31,11 +31,12 @@ def wrong_games():
         ((g, d, POINTS[:, :2]), latent, r"takes examples of shape \(3,\), the data set has \(2,\)"),
         ((g, d, POINTS * np.nan), latent, "NaN or infinity"),
         ((g, d, (POINTS, POINTS[:, 0])), latent, r"one array, got a tuple of 2: give labels by"),
+        ((g, d, (POINTS, 1)), {**latent, "labels": POINTS}, "got a tuple of 2: give labels by"),
         ((g, d, POINTS), {**latent, "batch_size": 0}, "batch_size must be"),
     ]
 
 
-@pytest.mark.parametrize("number", range(12))
+@pytest.mark.parametrize("number", range(13))
 def test_wrong_games_get_one_sentence(number):
     arguments, options, message = wrong_games()[number]
     with pytest.raises(ValueError, match=message) as caught:

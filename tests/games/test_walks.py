@@ -147,7 +147,7 @@ def test_tools_of_a_generator_do_not_take_the_game():
     [
         ([1, 2, 3], 0.5, r"shapes \(2,\) and \(3,\)"),
         ([1, np.nan], 0.5, "with NaN or infinity"),
-        ([[1, 2]], 0.5, r"vectors \(size,\)"),
+        ([[1, 2]], 0.5, r"vectors \(size,\).* shapes \(2,\) and \(1, 2\)$"),
         ([1, 2], 1.5, "share must be a finite number"),
     ],
 )

@@ -139,6 +139,11 @@ class Judge:
         network, (low, high) = self.classifier, value_range
         if not low < high:
             raise ValueError(f"value_range must have black below white, got {value_range}")
+        if examples.dtype.kind in "iu" and examples.size and examples.max() > high:
+            raise ValueError(
+                f"value_range must have the values of black and white: of bytes to "
+                f"{examples.max()} it is not {value_range}, but (0, images.white)"
+            )
         size = math.prod(network.input_shape)
         if examples.ndim < 2 or not len(examples) or examples[0].size != size:
             raise ValueError(

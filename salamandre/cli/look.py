@@ -132,7 +132,7 @@ def show(run: str, output: Path) -> None:
         *((name.replace("_", " "), _shown(value)) for name, value in found.options.items()),
         *((f"version of {name}", value) for name, value in settings.versions.items()),
         ("git revision", settings.git or "none"),
-        *((name, f"{value:.4g}") for name, value in found.losses().items()),
+        *((f"curve {name}", f"{value:.4g}") for name, value in found.losses().items()),
         *((f"metric {name}", f"{value:.4g}") for name, value in found.metrics().items()),
         ("networks of epochs", _ranges(found.checkpoints) or "none yet"),
     ]

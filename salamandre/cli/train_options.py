@@ -79,8 +79,9 @@ OPTIONS = (
            "or files of your own: IDX, .npz, .npy, .csv, .mat, .parquet. Default: digits, which "
            "are built in.", "NAME|PATH", DATA_SET),
     Option("architecture", str, "cgan",
-           "cgan (perceptrons; default), lscgan (least squares), cdcgan (convolutions) or cwgan "
-           "(Wasserstein); or, to make pictures from pictures, pix2pix or slides (smaller).",
+           "cgan (perceptrons; default), lscgan (least squares), cdcgan (convolutions), dcgan "
+           "(non-saturating, batch-norm) or cwgan (Wasserstein); or, to make pictures from "
+           "pictures, pix2pix or slides (smaller).",
            "NAME", ARCHITECTURE),
     Option("pairs", str, None,
            "Of pix2pix and slides: where the pictures to start from are: in the right or left half "
@@ -121,10 +122,10 @@ OPTIONS = (
            "NAME", OBJECTIVE),
     Option("penalty", Weight, 0.0,
            "Weight of a penalty on the discriminator's slope at real and at fake images (R1 and "
-           "R2); not beside batch-norm, as of cdcgan. Default: the architecture's.", "WEIGHT"),
+           "R2); not beside batch-norm, as of dcgan. Default: the architecture's.", "WEIGHT"),
     Option("augment", bool, False,
            "Show the discriminator images in other colours, shifted and with holes, real and fake "
-           "ones, to learn from few; of cdcgan, pix2pix and slides."),
+           "ones, to learn from few; of cdcgan, dcgan, pix2pix and slides."),
     Option("unconditional_discriminator", bool, False,
            "Give the discriminator no labels, for comparison."),
     Option("seed", Amount, 0, "Of all random numbers. Default: 0."),

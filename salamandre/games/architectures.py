@@ -78,8 +78,10 @@ def new_game(
             zero-centred penalties (Huang et al. 2024);
             ``"lscgan"``, the same ones with dropout and the least-squares objective (Mao et al.
             2017);
-            ``"cdcgan"``, convolutional, with conditional batch-norm against a label map and a
-            projection (Radford et al. 2016; Miyato and Koyama 2018);
+            ``"cdcgan"``, convolutional, the game of ``"cgan"``: conditional batch-norm against a
+            label map and a projection (Miyato and Koyama 2018);
+            ``"dcgan"``, the same generator against batch-norm and dropout, with the non-saturating
+            objective (Radford et al. 2016);
             ``"cwgan"``, perceptrons with the Wasserstein objective and a gradient penalty;
             ``"pix2pix"``, a U-Net that makes pictures from pictures against a PatchGAN, with the L1
             loss (Isola et al. 2017), channels and patches scaled from the paper's 256×256;
@@ -191,7 +193,7 @@ def _cwgan(shape: tuple[int, ...], classes: int) -> Players:
     return [Embedding(classes), *generator, last], [Embedding(classes), *critic, NeuronLayer(1)]
 
 
-def _cdcgan(shape: tuple[int, ...], classes: int) -> Players:
+def _cdcgan(shape: tuple[int, ...], classes: int, batch_norm: bool = False) -> Players:
     """4×4 windows that double or halve the size, from 4×4 (or an odd size) to that of the image."""
     image_channels, height, width = shape
     times = 0
@@ -199,8 +201,8 @@ def _cdcgan(shape: tuple[int, ...], classes: int) -> Players:
         height, width, times = height // 2, width // 2, times + 1
     if times == 0 or max(height, width) > 15:
         raise ValueError(
-            f"cdcgan halves images until they are at most 15×15, which {shape[1]}×{shape[2]} does "
-            f"not allow: resize them to 32×32 or 64×64"
+            f"the convolutions halve images until they are at most 15×15, which "
+            f"{shape[1]}×{shape[2]} does not allow: resize them to 32×32 or 64×64"
         )
     channels = [32 * 2**level for level in range(times)]
     first = (channels[-1], height, width)
@@ -211,11 +213,14 @@ def _cdcgan(shape: tuple[int, ...], classes: int) -> Players:
         generator += [ConditionalBatchNorm(classes), ReLU()]
     generator.append(TransposedConvolutionalLayer(image_channels, 4, 2, 1, activation=Tanh()))
     discriminator: list[Layer] = [LabelMap(classes)]
-    discriminator.append(ConvolutionalLayer(channels[0], 4, 2, 1, activation=LEAKY))
-    for count in channels[1:]:
-        discriminator.append(ConvolutionalLayer(count, 4, 2, 1, bias=False))
-        discriminator += [BatchNorm(), LeakyReLU(0.2)]
-    return generator, [*discriminator, Flatten(), Dropout(0.3), Projection(classes)]
+    for count in channels:
+        if batch_norm and count != channels[0]:
+            discriminator.append(ConvolutionalLayer(count, 4, 2, 1, bias=False))
+            discriminator += [BatchNorm(), LeakyReLU(0.2)]
+        else:
+            discriminator.append(ConvolutionalLayer(count, 4, 2, 1, activation=LEAKY))
+    last: Layer = Dropout(0.3) if batch_norm else NeuronLayer(256, LEAKY)
+    return generator, [*discriminator, Flatten(), last, Projection(classes)]
 
 
 def _pix2pix(shape: tuple[int, ...], classes: int) -> Players:
@@ -272,7 +277,10 @@ ARCHITECTURES = {
     "lscgan": Architecture(
         partial(_cgan, dropout=0.4), USUAL, GanGame, {"objective": LeastSquares()}, least=2
     ),
-    "cdcgan": Architecture(_cdcgan, USUAL, GanGame, {"objective": NonSaturating()}),
+    "cdcgan": Architecture(_cdcgan, (5e-4, 0.0, 0.99), GanGame, RELATIVISTIC),
+    "dcgan": Architecture(
+        partial(_cdcgan, batch_norm=True), USUAL, GanGame, {"objective": NonSaturating()}
+    ),
     "cwgan": Architecture(
         _cwgan, (2e-4, 0.5, 0.9), WGanGame, {"critic_steps": 2, "lipschitz": GradientPenalty()}
     ),

@@ -21,9 +21,11 @@ from salamandre.storage import checked
 if TYPE_CHECKING:
     from salamandre.data import Images, Pairs
 
-FORMAT = 3  # raised when an older program would misread the file; that of version 0.1 is 1
+FORMAT = 4  # raised when an older program would misread the file; that of version 0.1 is 1
 FILE = "settings.json"
 COMMAND = "salamandre train"
+#: Architectures whose name is another one's since a format: what they are called now.
+RENAMED = {"cgan": ("lscgan", 3), "cdcgan": ("dcgan", 4)}
 Count = Annotated[int, Meta(ge=1)]
 
 
@@ -117,11 +119,12 @@ def read_settings(folder: Path) -> Settings:
     # Version 0.1 wrote format 1 for runs of the command, the bare options for those of examples.
     if number == 1:
         held["program"] = COMMAND
-    if number in (1, 2):
+    if isinstance(number, int) and 0 < number < FORMAT:
         held["format"] = FORMAT
         options = held.get("options") if held.get("program") == COMMAND else None
-        if isinstance(options, dict) and options.get("architecture") == "cgan":
-            options["architecture"] = "lscgan"  # another one has its name now
+        for name, (now, since) in RENAMED.items():
+            if number < since and isinstance(options, dict) and options.get("architecture") == name:
+                options["architecture"] = now
     elif "format" not in held:
         options = {name: held[name] for name in held if name not in ("program", "output", "resume")}
         held = {"program": held.get("program", ""), "options": options}

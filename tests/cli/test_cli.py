@@ -56,7 +56,7 @@ def test_data_sets_are_listed_fetched_and_verified(place, monkeypatch):
 
 def test_the_machine_is_measured(place):
     lines = call("bench", "--image-size", 8, "--batch-size", 8, "--seconds", 0.01).splitlines()
-    names = ["architecture", "cgan", "lscgan", "cdcgan", "cwgan", "pix2pix", "slides"]
+    names = ["architecture", "cgan", "lscgan", "cdcgan", "dcgan", "cwgan", "pix2pix", "slides"]
     assert [line.split()[0] for line in lines[1:]] == names
 
 

@@ -50,7 +50,7 @@ WRONG = [  # arguments, exit code, a part of the sentence
     (
         "train --architecture slides --label-column x",
         2,
-        "architectures cgan, lscgan, cdcgan, cwgan, n",
+        "architectures cgan, lscgan, cdcgan, dcgan, cwgan, n",
     ),
     ("show", 2, "name a run"),
     ("show empty", 2, "there is no run 'empty'"),

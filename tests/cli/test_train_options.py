@@ -35,12 +35,12 @@ from salamandre.runs.settings import FORMAT
     "given, message",
     [
         (("--dataset", "emnist-balance"), "did you mean 'emnist-balanced'"),
-        (("--architecture", "dcgan"), "did you mean 'cdcgan'"),
+        (("--architecture", "cdgan"), "did you mean 'cdcgan'"),
         (("--backend", "cupie"), "did you mean 'cupy'"),
         (("--objective", "relativists"), "did you mean 'relativistic'"),
         (("--objective", "hinge", "--architecture", "cwgan"), "has the Wasserstein objective"),
         (
-            ("--penalty", "1", "--architecture", "cdcgan", "--image-size", "16"),
+            ("--penalty", "1", "--architecture", "dcgan", "--image-size", "16"),
             "BatchNorm cannot be part of a critic",
         ),
         (("--epochs", "0"), "--epochs"),

@@ -12,7 +12,7 @@ from salamandre import data, games
 
 
 @pytest.mark.parametrize("unconditional", [False, True])
-@pytest.mark.parametrize("name", ["cgan", "lscgan", "cdcgan", "cwgan"])
+@pytest.mark.parametrize("name", ["cgan", "lscgan", "cdcgan", "dcgan", "cwgan"])
 def test_architectures_play_on_every_shape(name, unconditional):
     digits, _ = data.load("digits")
     random = np.random.default_rng(0)
@@ -49,14 +49,15 @@ def test_architectures_refuse_in_one_sentence():
         games.new_game("cwgan", digits, objective="hinge")
     with pytest.raises(ValueError, match="BatchNorm cannot be part of a critic"):
         even = dataclasses.replace(odd, images=np.zeros((9, 1, 16, 16), np.uint8))
-        games.new_game("cdcgan", even, batch_size=4, penalty=1)
+        games.new_game("dcgan", even, batch_size=4, penalty=1)
     with pytest.raises(ValueError, match="cgan plays with vectors, and augmentation moves"):
         games.new_game("cgan", digits, augment=True)
 
 
-def test_a_convolutional_discriminator_is_augmented():
+@pytest.mark.parametrize("name", ["cdcgan", "dcgan"])
+def test_a_convolutional_discriminator_is_augmented(name):
     digits, _ = data.load("digits")
-    game = games.new_game("cdcgan", digits, augment=True, batch_size=8)
+    game = games.new_game(name, digits, augment=True, batch_size=8)
     game.play(2)
     assert isinstance(game.discriminator.layers[0], sal.Augmentation)
 

@@ -44,7 +44,7 @@ def test_what_is_noted_of_images_comes_back(tmp_path):
         ('{"format": 2, "program": 3}', "damaged at program: expected `str`, got `int`"),
         ('{"format": 2, "fog": 3}', "object contains unknown field `fog`"),
         ('{"format": 2, "images": {"shape": [1, 2]}}', "damaged at images.shape: expected `array`"),
-        ('{"format": 4}', "written by a newer Salamandre (unnamed, run folders of format 4"),
+        ('{"format": 5}', "written by a newer Salamandre (unnamed, run folders of format 5"),
     ],
 )
 def test_damaged_settings_are_named(tmp_path, held, message):
@@ -54,12 +54,25 @@ def test_damaged_settings_are_named(tmp_path, held, message):
     assert message in str(caught.value) and str(tmp_path) in str(caught.value)
 
 
-@pytest.mark.parametrize("held", [{"format": 1}, {"format": 2, "program": "salamandre train"}])
-def test_a_game_of_an_earlier_version_keeps_its_architecture(tmp_path, held):
-    """The least-squares game was called ``cgan`` in formats 1 and 2."""
-    options = {"architecture": "cgan", "latent": 4}
-    (tmp_path / "settings.json").write_text(json.dumps({**held, "options": options}))
-    assert read_settings(tmp_path).options == {**options, "architecture": "lscgan"}
+@pytest.mark.parametrize(
+    "number, written, now",
+    [
+        (1, "cgan", "lscgan"),
+        (2, "cgan", "lscgan"),
+        (3, "cgan", "cgan"),
+        (1, "cdcgan", "dcgan"),
+        (3, "cdcgan", "dcgan"),
+        (4, "cdcgan", "cdcgan"),
+        (2, "cwgan", "cwgan"),
+    ],
+)
+def test_a_game_of_an_earlier_version_keeps_its_architecture(tmp_path, number, written, now):
+    """The least-squares game was ``cgan`` up to format 2, that with batch-norm ``cdcgan`` up to 3."""
+    held = {"format": number, "options": {"architecture": written, "latent": 4}}
+    if number > 1:
+        held["program"] = "salamandre train"
+    (tmp_path / "settings.json").write_text(json.dumps(held))
+    assert read_settings(tmp_path).options == {"architecture": now, "latent": 4}
 
 
 def test_options_of_version_01_are_told_apart_from_settings(tmp_path):

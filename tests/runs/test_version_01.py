@@ -13,6 +13,7 @@ from PIL import Image
 from small_runs import run as example
 
 from salamandre.runs import find_run, find_runs
+from salamandre.runs.settings import FORMAT
 
 ROOT = Path(__file__).parents[2]
 COMMAND = "digits/20261126-114530"
@@ -31,7 +32,7 @@ def test_they_are_listed_and_shown(place):
     assert {run.name for run in find_runs("runs")} == {COMMAND, GAME, CLASSIFIER}
     lines = {line.split()[0]: line for line in call("runs").splitlines()}
     assert "stopped" in lines[COMMAND] and "3 of 6 epochs" in lines[COMMAND]
-    assert "train cdcgan" in lines[COMMAND] and "frechet 185" in lines[COMMAND]
+    assert "train dcgan" in lines[COMMAND] and "frechet 185" in lines[COMMAND]
     assert "complete" in lines[GAME] and "40 of 40 rounds" in lines[GAME]
     assert "stopped" in lines[CLASSIFIER] and "3 of 20 epochs" in lines[CLASSIFIER]
     shown = call("show", COMMAND)
@@ -72,7 +73,7 @@ def test_a_run_of_the_command_goes_on(place):
     assert find_run("latest", "runs").name == GAME  # it was started last
     run = find_run("latest", "runs", "salamandre train")
     assert run.name == COMMAND and run.state() == "complete" and run.options["epochs"] == 4
-    assert json.loads((run.folder / "settings.json").read_text())["format"] == 3
+    assert json.loads((run.folder / "settings.json").read_text())["format"] == FORMAT
 
 
 def test_runs_of_examples_go_on(place):

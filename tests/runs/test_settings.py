@@ -67,7 +67,7 @@ def test_damaged_settings_are_named(tmp_path, held, message):
     ],
 )
 def test_a_game_of_an_earlier_version_keeps_its_architecture(tmp_path, number, written, now):
-    """The least-squares game was ``cgan`` up to format 2, that with batch-norm ``cdcgan`` up to 3."""
+    """``cgan`` was the least-squares game in formats 1 and 2, ``cdcgan`` had batch-norm up to 3."""
     held = {"format": number, "options": {"architecture": written, "latent": 4}}
     if number > 1:
         held["program"] = "salamandre train"

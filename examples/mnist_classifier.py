@@ -85,7 +85,7 @@ def parse_arguments() -> argparse.Namespace:
     text = "parts of a batch whose gradients are added, default 1"
     add("--accumulate", type=COUNT, default=1, metavar="N", help=text)
     add("--find-rate", action="store_true", help="first draw the losses by learning rate")
-    add("--weight-decay", type=float, default=0.0, metavar="RATE", help="default 0")
+    add("--weight-decay", type=float, metavar="RATE", help="default: the optimizer's")
     add("--label-smoothing", type=float, default=0.1, metavar="SHARE", help="default 0.1")
     add("--seed", type=AMOUNT, default=0, metavar="N", help="of all random numbers, default 0")
 

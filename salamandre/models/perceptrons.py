@@ -121,7 +121,7 @@ def new_optimizer(
     rate: float | None = None,
     schedule: str = "constant",
     steps: int = 1,
-    weight_decay: float = 0.0,
+    weight_decay: float | None = None,
 ) -> Optimizer:
     """Return an optimizer.
 
@@ -130,7 +130,7 @@ def new_optimizer(
         rate: the learning rate. Default: the one that suits it.
         schedule: of the rate, a name of :data:`SCHEDULES`. Default ``"constant"``.
         steps: how many the schedule takes.
-        weight_decay: of AdamW and Muon the decoupled one. Default 0: the optimizer's default.
+        weight_decay: of AdamW and Muon the decoupled one. Default: the optimizer's.
 
     Raises:
         ValueError: an unknown name, or a number out of range.
@@ -138,7 +138,7 @@ def new_optimizer(
     kind, usual = OPTIMIZERS[one_of("optimizer", name, OPTIMIZERS)]
     change = SCHEDULES[one_of("schedule", schedule, SCHEDULES)]
     decay = "decay" if kind in (AdamW, Muon) else "weight_decay"
-    options: dict[str, Any] = {decay: weight_decay} if weight_decay else {}
+    options: dict[str, Any] = {} if weight_decay is None else {decay: weight_decay}
     if kind is Muon:  # the others learn by a rate of their own, which changes likewise
-        options["others"] = AdamW(change(0.001, steps))
+        options["others"] = AdamW(change(0.001, steps), **options)
     return kind(change(usual if rate is None else rate, steps), **options)

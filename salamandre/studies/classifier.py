@@ -50,7 +50,7 @@ def learn(
     optimizer: str = "adam",
     learning_rate: Rate | None = None,
     schedule: Literal["constant", "cosine"] = "constant",
-    weight_decay: Annotated[float, Meta(ge=0)] = 0.0,
+    weight_decay: Annotated[float, Meta(ge=0)] | None = None,
     label_smoothing: Share = 0.0,
     batch_size: Count = 64,
     epochs: Count = 10,
@@ -78,7 +78,7 @@ def learn(
         optimizer: a name of :data:`salamandre.models.perceptrons.OPTIMIZERS`.
         learning_rate: default: the one that suits the optimizer.
         schedule: ``"constant"`` (default), or ``"cosine"`` to 0 over all epochs.
-        weight_decay: default 0.
+        weight_decay: default: the optimizer's.
         label_smoothing: default 0.
         batch_size: default 64.
         epochs: in all. Default 10.

@@ -29,13 +29,16 @@ def test_an_optimizer_has_a_rate_that_suits_it():
 
 @pytest.mark.parametrize("name", perceptrons.OPTIMIZERS)
 def test_each_optimizer_decays_weights_in_its_own_way(name):
-    usual, decayed = (perceptrons.new_optimizer(name, weight_decay=decay) for decay in (0, 0.1))
+    decays = (None, 0, 0.1)
+    usual, none, decayed = (perceptrons.new_optimizer(name, weight_decay=d) for d in decays)
     assert type(usual) is type(decayed) is perceptrons.OPTIMIZERS[name][0]
     if name in ("adamw", "muon"):
-        assert (decayed.decay, decayed.weight_decay) == (0.1, 0)
-        assert usual.decay == type(usual)().decay
+        assert (none.decay, decayed.decay, decayed.weight_decay) == (0, 0.1, 0)
+        assert usual.decay == type(usual)().decay > 0
     else:
-        assert (decayed.weight_decay, usual.weight_decay) == (0.1, 0)
+        assert (none.weight_decay, decayed.weight_decay, usual.weight_decay) == (0, 0.1, 0)
+    if name == "muon":
+        assert (none.others.decay, decayed.others.decay) == (0, 0.1)
 
 
 @pytest.mark.parametrize("schedule", ["cosine", "triangle"])

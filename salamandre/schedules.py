@@ -1,4 +1,4 @@
-"""Learning rates that change with the number of steps taken."""
+"""Learning rates, or weights of penalties, that change with the number of steps taken."""
 
 from __future__ import annotations
 

@@ -39,6 +39,7 @@ from salamandre.layers.normalization import BatchNorm
 from salamandre.layers.shape import Flatten, Reshape
 from salamandre.network import Network
 from salamandre.optimizers import Adam
+from salamandre.schedules import CosineDecay, Schedule
 
 Players = tuple[list[Layer], list[Layer]]
 LEAKY = LeakyReLU(0.2)
@@ -266,18 +267,26 @@ class Architecture(NamedTuple):
 
 
 USUAL = 2e-4, 0.5, 0.999  # rates (Radford et al. 2016)
-RELATIVISTIC = {
-    "objective": RelativisticPairing(),
-    "lipschitz": ZeroCentredPenalty(1, 1, every=4),
-}
+
+
+def _relativistic(weight: float | Schedule) -> dict[str, Any]:
+    """Return the options of the game of Huang et al. 2024 with a penalty in every fourth step."""
+    return {
+        "objective": RelativisticPairing(),
+        "lipschitz": ZeroCentredPenalty(weight, weight, every=4),
+    }
+
+
 PAIRS: dict[str, Any] = {"pairs": True, "latent": 0, "remedies": [Reconstruction(100)]}
 #: What :func:`new_game` makes by name.
 ARCHITECTURES = {
-    "cgan": Architecture(_cgan, (3e-4, 0.0, 0.99), GanGame, RELATIVISTIC, least=2),
+    "cgan": Architecture(_cgan, (3e-4, 0.0, 0.99), GanGame, _relativistic(1), least=2),
     "lscgan": Architecture(
         partial(_cgan, dropout=0.4), USUAL, GanGame, {"objective": LeastSquares()}, least=2
     ),
-    "cdcgan": Architecture(_cdcgan, (5e-4, 0.0, 0.99), GanGame, RELATIVISTIC),
+    "cdcgan": Architecture(
+        _cdcgan, (5e-4, 0.0, 0.99), GanGame, _relativistic(CosineDecay(1, 15_000, final=0.1))
+    ),
     "dcgan": Architecture(
         partial(_cdcgan, batch_norm=True), USUAL, GanGame, {"objective": NonSaturating()}
     ),

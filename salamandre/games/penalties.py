@@ -8,6 +8,7 @@ from typing import Any
 from salamandre.backend import Array
 from salamandre.checks import real as real_number, whole
 from salamandre.games.constraints import SlopePenalty, unit_slope
+from salamandre.schedules import Constant, Schedule
 
 
 class ZeroCentredPenalty(SlopePenalty):
@@ -19,35 +20,39 @@ class ZeroCentredPenalty(SlopePenalty):
     :class:`salamandre.games.RelativisticPairing` are the game of Huang et al. 2024.
 
     Args:
-        real: weight γ of R1. Default 10, Mescheder's.
-        fake: weight γ of R2. Default 0.
+        real: weight γ of R1, or a :class:`salamandre.schedules.Schedule` of it by the steps of the
+            discriminator (it falls in the games of Huang et al. 2024). Default 10, Mescheder's.
+        fake: the same of R2. Default 0.
         every: steps of the discriminator from one penalty to the next; its weight is multiplied by
             as many (lazy regularisation: Karras et al. 2020, "Analyzing and improving the image
             quality of StyleGAN", appendix B; 16 there). In the history, which has the last one of
             a round's steps, it is 0 between. Default 1.
     """
 
-    def __init__(self, real: float = 10.0, fake: float = 0.0, every: int = 1) -> None:
-        self.real = real_number("ZeroCentredPenalty real", real, 0)
-        self.fake = real_number("ZeroCentredPenalty fake", fake, 0)
+    def __init__(
+        self, real: float | Schedule = 10.0, fake: float | Schedule = 0.0, every: int = 1
+    ) -> None:
+        self.real, self.fake = _weight("real", real), _weight("fake", fake)
         self.every = whole("ZeroCentredPenalty every", every)
-        if not (self.real or self.fake):
+        if not (real or fake):
             raise ValueError(
                 "ZeroCentredPenalty needs a weight above 0: real=10 for R1, fake=10 for R2"
             )
 
     @property
     def repeats(self) -> bool:
-        """Whether each step has a penalty."""
-        return super().repeats and self.every == 1
+        """Whether each step has the same penalty."""
+        same = all(isinstance(weight, Constant) for weight in (self.real, self.fake))
+        return super().repeats and same and self.every == 1
 
     def penalty(self, real: Array, fake: Array, labels: Array | None = None) -> Any:
         """Return E times ``every``; add its gradient."""
         xp = self.critic.backend.xp
         assert self.critic.optimizer is not None
-        if self.every > 1 and self.critic.optimizer.steps % self.every:
+        step = 0 if self.repeats else self.critic.optimizer.steps  # no number of a recorded step
+        parts = [(x, w) for x, w in ((real, self.real(step)), (fake, self.fake(step))) if w]
+        if step % self.every or not parts:
             return xp.zeros((), dtype=real.dtype)
-        parts = [(x, weight) for x, weight in ((real, self.real), (fake, self.fake)) if weight]
         share = xp.concatenate(
             [xp.full(len(x), self.every * w / 2 / len(x), dtype=x.dtype) for x, w in parts]
         )
@@ -55,6 +60,13 @@ class ZeroCentredPenalty(SlopePenalty):
         if labels is not None:
             labels = xp.concatenate([labels] * len(parts))
         return self.add(x, labels, lambda square: ((share * square).sum(), share))
+
+
+def _weight(name: str, weight: float | Schedule) -> Schedule:
+    """Return a weight as the schedule that it is."""
+    if isinstance(weight, Schedule):
+        return weight
+    return Constant(real_number(f"ZeroCentredPenalty {name}", weight, 0))
 
 
 class Dragan(SlopePenalty):

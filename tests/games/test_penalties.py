@@ -163,6 +163,38 @@ def test_a_lazy_penalty_is_rare_and_as_much_stronger():
     assert found[0] == pytest.approx(4 * each.history.steps["penalty"][0], rel=1e-5)
 
 
+def test_a_weight_falls_with_the_steps_of_the_discriminator():
+    """Its penalty is, at each step, that of a game with the step's weight throughout."""
+    fall = sal.schedules.StepDecay(4.0, every=2, factor=0.5)
+    falling = game(lipschitz=sal.ZeroCentredPenalty(fall, fall))
+    falling.play(2)
+    copies = falling.generator.parameters.copy(), falling.discriminator.parameters.copy()
+    found = {}
+    for weight in (4, 2):
+        same = game(lipschitz=sal.ZeroCentredPenalty(weight, weight))
+        same.play(2)
+        same.generator.parameters[:], same.discriminator.parameters[:] = copies
+        same.play(3)
+        found[weight] = same.history.steps["penalty"]
+    falling.play(3)
+    assert falling.history.steps["penalty"][:2] == found[4][:2]
+    assert falling.history.steps["penalty"][2] == found[2][2] == pytest.approx(found[4][2] / 2)
+    nothing = game(lipschitz=sal.ZeroCentredPenalty(sal.schedules.CosineDecay(1.0, 2)))
+    nothing.play(3)
+    assert [bool(value) for value in nothing.history.steps["penalty"]] == [True, True, False]
+
+
+def test_a_falling_weight_is_part_of_the_game(tmp_path):
+    path = tmp_path / "checkpoint"
+    falling = sal.ZeroCentredPenalty(sal.schedules.CosineDecay(1, 10, final=0.1), 2)
+    game(lipschitz=falling).play(3, [sal.Checkpoint(path, sal.Steps(1))])
+    again = game(lipschitz=falling)
+    again.resume(path)
+    assert again.rounds == 3
+    with pytest.raises(ValueError, match="lipschitz"):
+        game(lipschitz=sal.ZeroCentredPenalty(1, 2)).resume(path)
+
+
 def test_a_lazy_game_that_is_resumed_is_the_same(backend, tmp_path):
     options = {
         "backend": backend,
@@ -183,6 +215,7 @@ def test_a_lazy_game_that_is_resumed_is_the_same(backend, tmp_path):
     [
         (lambda: sal.ZeroCentredPenalty(0), "needs a weight above 0: real=10 for R1"),
         (lambda: sal.ZeroCentredPenalty(-1), "real must be a finite number at least 0"),
+        (lambda: sal.ZeroCentredPenalty(1, "few"), "ZeroCentredPenalty fake must be"),
         (lambda: sal.ZeroCentredPenalty(1, every=0), "every must be a whole number of at least 1"),
         (lambda: sal.games.Dragan(0), "Dragan weight must be"),
     ],

@@ -174,8 +174,16 @@ def load_images(options: argparse.Namespace, classes: bool = True) -> Sets:
             f"--digits must lie in 0-{len(train.classes) - 1} for {train.name}, "
             f"got {options.digits!r}"
         )
-    chosen, test = (one and one[np.isin(one.labels, list(wanted))] for one in (train, test))
-    return train, some(chosen, options.train, options.seed), test
+    chosen = np.isin(train.labels, list(wanted))
+    if not chosen.any():
+        raise WrongUsage(f"{train.name} has no training images of --digits {options.digits}")
+    if test is not None:
+        tested = np.isin(test.labels, list(wanted))
+        if options.evaluate and not tested.any():
+            print(f"{train.name} has no test images of these digits: nothing is evaluated.")
+            options.evaluate = 0
+        test = test[tested] if tested.any() else None
+    return train, some(train[chosen], options.train, options.seed), test
 
 
 def some(images: data.Images, count: int | None, seed: int) -> data.Images:

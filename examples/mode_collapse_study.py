@@ -64,7 +64,7 @@ VARIANTS = {
     ),
 }
 METRICS = {
-    "classes": "classes drawn, of 10",
+    "classes": "classes drawn",
     "divergence": "reverse KL of classes",
     "recall": "diversity: recall",
     "confident": "quality: confident samples",

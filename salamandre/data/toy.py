@@ -30,20 +30,20 @@ class GaussianMixture:
 
     def sample(self, count: int, seed: int = 0) -> np.ndarray:
         """Return ``count`` points (count, dimensions) in float32."""
-        random = np.random.default_rng(seed)
-        centres = self.modes[random.integers(0, len(self.modes), count)]
+        random = np.random.default_rng(whole("seed", seed, 0))
+        centres = self.modes[random.integers(0, len(self.modes), whole("count", count, 0))]
         return (centres + self.std * random.normal(size=centres.shape)).astype(np.float32)
 
 
 def ring(modes: int = 8, radius: float = 1.0, std: float = 0.01) -> GaussianMixture:
     """Gaussians on a circle (Srivastava et al. 2017, section 4.1: 8, radius 1, std 0.01)."""
-    angles = 2 * math.pi * np.arange(modes) / modes
+    angles = 2 * math.pi * np.arange(whole("modes of a ring", modes)) / modes
     return GaussianMixture("ring", radius * np.stack([np.cos(angles), np.sin(angles)], 1), std)
 
 
 def grid(side: int = 5, step: float = 2.0, std: float = 0.05) -> GaussianMixture:
     """Gaussians on a square grid (Srivastava et al. 2017, section 4.1: 5 × 5, step 2, std 0.05)."""
-    line = step * (np.arange(side) - (side - 1) / 2)
+    line = step * (np.arange(whole("side of a grid", side)) - (side - 1) / 2)
     return GaussianMixture("grid", np.stack(np.meshgrid(line, line), -1).reshape(-1, 2), std)
 
 
@@ -71,7 +71,8 @@ def stacked(images: Images, count: int = 128_000, seed: int = 0) -> Images:
             f"stacked takes grey images of at most {int(MOST ** (1 / CHANNELS))} classes, got "
             f"{classes} classes of images of shape {images.shape}"
         )
-    chosen = np.random.default_rng(seed).integers(0, len(images), (whole("count", count), CHANNELS))
+    random = np.random.default_rng(whole("seed", seed, 0))
+    chosen = random.integers(0, len(images), (whole("count", count), CHANNELS))
     labels = images.labels[chosen] @ (classes ** np.arange(CHANNELS)[::-1])
     return replace(
         images,

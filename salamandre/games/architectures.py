@@ -254,16 +254,17 @@ class Architecture(NamedTuple):
         pairs: whether images are made from conditions, not from labels.
         latent: the default size of latent vectors, 0 for none.
         remedies: of the game.
+        least: the smallest batches.
     """
 
     players: Callable[[tuple[int, ...], int], Players]
     rates: tuple[float, float, float]
     game: type[GanGame]
-    options: dict[str, Any]  # of the game
+    options: dict[str, Any]
     pairs: bool = False
     latent: int = 100
     remedies: Sequence[Remedy] = ()
-    least: int = 1  # examples of a batch
+    least: int = 1
 
 
 USUAL = 2e-4, 0.5, 0.999  # rates (Radford et al. 2016)

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from salamandre.backend import Array
-from salamandre.checks import array, real, whole
+from salamandre.checks import numbers, real, whole
 from salamandre.games.latent import Gaussian
 from salamandre.layers.conditional import Conditional
 from salamandre.layers.convolution import TransposedConvolutionalLayer
@@ -32,7 +32,7 @@ def between(start: Any, end: Any, share: float, spherical: bool = True) -> np.nd
         share: t, from 0 to 1.
         spherical: on a great circle. Default True.
     """
-    a, b = (np.asarray(array("latent vectors", v), np.float64) for v in (start, end))
+    a, b = (np.asarray(numbers("latent vectors", v), np.float64) for v in (start, end))
     if a.ndim != 1 or a.shape != b.shape or not np.isfinite([a, b]).all():
         raise ValueError(
             f"a way is between two latent vectors (size,) of finite numbers, got shapes {a.shape} "
@@ -40,8 +40,9 @@ def between(start: Any, end: Any, share: float, spherical: bool = True) -> np.nd
             + (" with NaN or infinity" if a.ndim == 1 and a.shape == b.shape else "")
         )
     share = real("share", share, 0, 1)
-    norms = np.linalg.norm(a) * np.linalg.norm(b)
-    cosine = float(a @ b) / norms if norms else 1.0
+    units = [v / (np.abs(v).max(initial=0) or 1) for v in (a, b)]  # whose squares are finite
+    norms = np.linalg.norm(units[0]) * np.linalg.norm(units[1])
+    cosine = float(units[0] @ units[1]) / norms if norms else 1.0
     angle = np.arccos(np.clip(cosine, -1, 1))
     if not spherical or np.sin(angle) < 1e-6:  # of one direction, or of opposite ones
         return (1 - share) * a + share * b
@@ -73,7 +74,7 @@ def walk(
         ((points - 1) · steps + 1, ...): the first, and what follows each step.
     """
     backend = checked_part("generator", generator, Network).backend
-    points = backend.to_numpy(backend.asarray(array("latent vectors", latent)))
+    points = backend.to_numpy(backend.asarray(numbers("latent vectors", latent)))
     whole("steps of a walk", steps)
     if points.ndim != 2 or len(points) < 2 or points.shape[1:] != generator.input_shape:
         raise ValueError(
@@ -199,8 +200,8 @@ def principal_directions(generator: Network, count: int = 5) -> Directions:
     first = next(learners, None)
     if isinstance(first, NeuronLayer) and len(generator.input_shape) == 1:
         weights = generator.backend.to_numpy(first.weights)[:, :size]  # then those of labels, noise
-    elif isinstance(first, TransposedConvolutionalLayer) and first.weights.shape[0] == size:
-        weights = generator.backend.to_numpy(first.weights).reshape(size, -1).T
+    elif isinstance(first, TransposedConvolutionalLayer) and first.weights.shape[0] >= size:
+        weights = generator.backend.to_numpy(first.weights)[:size].reshape(size, -1).T
     else:
         raise ValueError(
             f"principal directions are those of a NeuronLayer or of a transposed convolution of "

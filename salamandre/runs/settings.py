@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 FORMAT = 4  # raised when an older program would misread the file; that of version 0.1 is 1
 FILE = "settings.json"
 COMMAND = "salamandre train"
+STUDIES = "salamandre study"
 #: Architectures whose name is another one's since a format: what they are called now.
 RENAMED = {"cgan": ("lscgan", 3), "cdcgan": ("dcgan", 4)}
 Count = Annotated[int, Meta(ge=1)]
@@ -119,16 +120,31 @@ def read_settings(folder: Path) -> Settings:
     # Version 0.1 wrote format 1 for runs of the command, the bare options for those of examples.
     if number == 1:
         held["program"] = COMMAND
-    if isinstance(number, int) and 0 < number < FORMAT:
-        held["format"] = FORMAT
-        options = held.get("options") if held.get("program") == COMMAND else None
-        for name, (now, since) in RENAMED.items():
-            if number < since and isinstance(options, dict) and options.get("architecture") == name:
-                options["architecture"] = now
-    elif "format" not in held:
+    if "format" not in held:
         options = {name: held[name] for name in held if name not in ("program", "output", "resume")}
-        held = {"program": held.get("program", ""), "options": options}
+        held = {"program": held.get("program", ""), "options": options, "format": (number := 0)}
+    if isinstance(number, int) and 0 <= number < FORMAT:
+        held["format"] = FORMAT
+        if held.get("program") in (COMMAND, STUDIES):
+            held["options"] = _renamed(held.get("options", {}), number)
+        given = held.get("options")
+        if isinstance(given, dict) and given.get("weight_decay") == 0:
+            given["weight_decay"] = None  # the optimizer's own was meant
     return checked(held, Settings, file)
+
+
+def _renamed(options: Any, number: int) -> Any:
+    """Return options of an earlier format with the present names of their architectures."""
+    if not isinstance(options, dict):
+        return options
+    now = {name: new for name, (new, since) in RENAMED.items() if number < since}
+    found = {name: _renamed(value, number) for name, value in options.items()}
+    match found.get("architecture"):
+        case str(name):
+            found["architecture"] = now.get(name, name)
+        case list(names):  # an axis of a study
+            found["architecture"] = [now.get(name, name) for name in map(str, names)]
+    return found
 
 
 @cache

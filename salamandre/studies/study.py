@@ -14,7 +14,7 @@ from salamandre.atomic import write_atomically
 from salamandre.program import WrongUsage
 from salamandre.runs.finding import run_in
 from salamandre.runs.run import STUDY, Run
-from salamandre.runs.settings import FILE, LearnedImages, Settings, read_settings
+from salamandre.runs.settings import FILE, STUDIES, LearnedImages, Settings, read_settings
 from salamandre.storage import checked
 from salamandre.studies.bases import Base, find_base
 from salamandre.studies.execution import Workers, perform_all
@@ -35,7 +35,6 @@ from salamandre.studies.work import Task
 from salamandre.texts import counted, folder_of
 from salamandre.training.metrics import direction
 
-PROGRAM = "salamandre study"
 SHOWN = 4  # changes of a plan in a message
 
 
@@ -91,7 +90,7 @@ class Study:
         options = msgspec.to_builtins(self.plan)
         if not (self.folder / FILE).is_file():
             self.folder.mkdir(parents=True, exist_ok=True)
-            Settings.new(PROGRAM, options, LearnedImages()).write(self.folder)
+            Settings.new(STUDIES, options, LearnedImages()).write(self.folder)
             self.write_table()
             return
         earlier = plan_in(self.folder)
@@ -247,7 +246,7 @@ def plan_in(folder: Path) -> Plan:
         ValueError: its settings are damaged.
     """
     settings = read_settings(folder)
-    if settings.program != PROGRAM:
+    if settings.program != STUDIES:
         program = settings.program or "an example"
         raise WrongUsage(f"{folder} holds no study, but a run of {program}")
     return checked(settings.options, Plan, folder / FILE, "options")

@@ -45,3 +45,18 @@ def test_stacks_of_colours_or_of_too_many_classes_are_refused(images, classes):
 
 def parts(images):
     return images.images, images.labels
+
+
+@pytest.mark.parametrize(
+    "wrong, message",
+    [
+        (lambda: toy.ring(0), "modes of a ring must be a whole number of at least 1, got 0"),
+        (lambda: toy.grid(2.5), "side of a grid must be a whole number"),
+        (lambda: toy.ring().sample(-1), "count must be a whole number of at least 0, got -1"),
+        (lambda: toy.grid().sample(2, seed=-1), "seed must be a whole number of at least 0"),
+        (lambda: toy.stacked(data.load("digits")[0], 5, -1), "seed must be a whole number"),
+    ],
+)
+def test_wrong_numbers_are_refused(wrong, message):
+    with pytest.raises(ValueError, match=message):
+        wrong()

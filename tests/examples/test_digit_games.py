@@ -165,3 +165,19 @@ def test_dcgan_on_a_folder_of_pictures(tmp_path):
     (tmp_path / "empty").mkdir()
     done = run("dcgan.py", "--images", "empty", cwd=tmp_path, code=2, **cache)
     assert "picture" in done.stderr.splitlines()[-1]
+
+
+def test_digits_without_test_images_are_played_without_a_judge(tmp_path):
+    random = np.random.default_rng(0)
+    images = random.integers(0, 255, (24, 8, 8), dtype=np.uint8)
+    kinds = {"y_train": np.arange(24) % 3, "y_test": np.arange(24) % 2}
+    np.savez(tmp_path / "few.npz", x_train=images, x_test=images, **kinds)
+    options = ("--dataset", "few.npz", "--digits", "2", "--rounds", "2", "--batch-size", "4")
+    options = (*options, "--evaluate", "1", "--sample-every", "2", "--discriminator", "8")
+    done = run("gan_mnist.py", *options, "--generator", "8", cwd=tmp_path)
+    assert "has no test images of these digits: nothing is evaluated" in done.stdout
+    assert "metrics.csv" not in files_of(only_folder(tmp_path))
+    kinds["y_train"] = 2 * kinds["y_test"]
+    np.savez(tmp_path / "few.npz", x_train=images, x_test=images, **kinds)
+    done = run("gan_mnist.py", *options, "--digits", "1", cwd=tmp_path, code=2)
+    assert "has no training images of --digits 1" in done.stderr

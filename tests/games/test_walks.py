@@ -90,7 +90,7 @@ def test_truncated_coordinates_are_those_of_a_truncated_gaussian():
         games.truncated(3, 4, 0)
 
 
-@pytest.mark.parametrize("kind", ["neurons", "conditional", "convolutional"])
+@pytest.mark.parametrize("kind", ["neurons", "conditional", "convolutional", "both"])
 def test_principal_directions_stretch_most(kind, random):
     layers = {
         "neurons": [sal.NeuronLayer(9, noise=3)],
@@ -100,16 +100,28 @@ def test_principal_directions_stretch_most(kind, random):
             sal.TransposedConvolutionalLayer(2, 3),
             sal.BatchNorm(),
         ],
+        "both": [
+            sal.Embedding(3),
+            sal.Reshape((9, 1, 1)),
+            sal.TransposedConvolutionalLayer(2, 3),
+        ],
     }[kind]
     generator = sal.Network(layers, 6, dtype="float64")
     vectors, strengths = games.principal_directions(generator, 4)
     assert np.allclose(vectors @ vectors.T, np.eye(4)) and (np.diff(strengths) <= 0).all()
     named = generator.named_parameters()
-    weights = named["0.weights" if kind == "neurons" else "1.weights"]
-    matrix = weights[:, :6] if kind != "convolutional" else weights.reshape(6, -1).T
+    weights = named[{"neurons": "0.weights", "both": "2.weights"}.get(kind, "1.weights")]
+    matrix = weights[:, :6] if weights.ndim == 2 else weights[:6].reshape(6, -1).T
     values, theirs = np.linalg.eigh(matrix.T @ matrix)
     assert np.allclose(strengths**2, values[::-1][:4])
     assert np.allclose(np.abs((vectors * theirs[:, ::-1].T[:4]).sum(axis=1)), 1)
+
+
+def test_a_way_between_long_vectors_is_that_between_short_ones(random):
+    a, b = random.normal(size=(2, 5))
+    way = walks.between(1e200 * a, 1e200 * b, 0.3)
+    assert np.allclose(way, 1e200 * walks.between(a, b, 0.3), rtol=1e-12)
+    assert not walks.between(np.zeros(3), np.zeros(3), 0.5).any()
 
 
 def test_directions_of_other_generators_are_refused():

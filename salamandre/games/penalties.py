@@ -8,7 +8,7 @@ from typing import Any
 from salamandre.backend import Array
 from salamandre.checks import real as real_number, whole
 from salamandre.games.constraints import SlopePenalty, unit_slope
-from salamandre.schedules import Constant, Schedule
+from salamandre.schedules import Schedule
 
 
 class ZeroCentredPenalty(SlopePenalty):
@@ -29,10 +29,16 @@ class ZeroCentredPenalty(SlopePenalty):
             a round's steps, it is 0 between. Default 1.
     """
 
+    real: float | Schedule
+    fake: float | Schedule
+
     def __init__(
         self, real: float | Schedule = 10.0, fake: float | Schedule = 0.0, every: int = 1
     ) -> None:
-        self.real, self.fake = _weight("real", real), _weight("fake", fake)
+        for name, weight in (("real", real), ("fake", fake)):
+            if not isinstance(weight, Schedule):
+                weight = real_number(f"ZeroCentredPenalty {name}", weight, 0)
+            setattr(self, name, weight)
         self.every = whole("ZeroCentredPenalty every", every)
         if not (real or fake):
             raise ValueError(
@@ -42,15 +48,16 @@ class ZeroCentredPenalty(SlopePenalty):
     @property
     def repeats(self) -> bool:
         """Whether each step has the same penalty."""
-        same = all(isinstance(weight, Constant) for weight in (self.real, self.fake))
-        return super().repeats and same and self.every == 1
+        falls = isinstance(self.real, Schedule) or isinstance(self.fake, Schedule)
+        return super().repeats and not falls and self.every == 1
 
     def penalty(self, real: Array, fake: Array, labels: Array | None = None) -> Any:
         """Return E times ``every``; add its gradient."""
         xp = self.critic.backend.xp
         assert self.critic.optimizer is not None
         step = 0 if self.repeats else self.critic.optimizer.steps  # no number of a recorded step
-        parts = [(x, w) for x, w in ((real, self.real(step)), (fake, self.fake(step))) if w]
+        weights = _at(self.real, step), _at(self.fake, step)
+        parts = [(x, w) for x, w in zip((real, fake), weights, strict=True) if w]
         if step % self.every or not parts:
             return xp.zeros((), dtype=real.dtype)
         share = xp.concatenate(
@@ -62,11 +69,11 @@ class ZeroCentredPenalty(SlopePenalty):
         return self.add(x, labels, lambda square: ((share * square).sum(), share))
 
 
-def _weight(name: str, weight: float | Schedule) -> Schedule:
-    """Return a weight as the schedule that it is."""
-    if isinstance(weight, Schedule):
+def _at(weight: float | Schedule, step: int) -> float:
+    """Return the weight of a step."""
+    if not isinstance(weight, Schedule):
         return weight
-    return Constant(real_number(f"ZeroCentredPenalty {name}", weight, 0))
+    return real_number(f"the weight of {weight!r} at step {step}", weight(step), 0)
 
 
 class Dragan(SlopePenalty):

@@ -11,7 +11,7 @@ import numpy as np
 from salamandre.backend import Array
 from salamandre.checks import numbers, real, whole
 from salamandre.games.latent import Gaussian
-from salamandre.layers.conditional import Conditional
+from salamandre.layers.conditional import Conditional, Embedding
 from salamandre.layers.convolution import TransposedConvolutionalLayer
 from salamandre.layers.neuron import NeuronLayer
 from salamandre.network import Network
@@ -198,9 +198,10 @@ def principal_directions(generator: Network, count: int = 5) -> Directions:
         x for x in generator.layers if x.parameter_count() and not isinstance(x, Conditional)
     )
     first = next(learners, None)
+    width = size + sum(x.extra[0] for x in generator.layers if isinstance(x, Embedding))
     if isinstance(first, NeuronLayer) and len(generator.input_shape) == 1:
         weights = generator.backend.to_numpy(first.weights)[:, :size]  # then those of labels, noise
-    elif isinstance(first, TransposedConvolutionalLayer) and first.weights.shape[0] >= size:
+    elif isinstance(first, TransposedConvolutionalLayer) and first.weights.shape[0] == width:
         weights = generator.backend.to_numpy(first.weights)[:size].reshape(size, -1).T
     else:
         raise ValueError(

@@ -124,27 +124,17 @@ def read_settings(folder: Path) -> Settings:
         options = {name: held[name] for name in held if name not in ("program", "output", "resume")}
         held = {"program": held.get("program", ""), "options": options, "format": (number := 0)}
     if isinstance(number, int) and 0 <= number < FORMAT:
-        held["format"] = FORMAT
-        if held.get("program") in (COMMAND, STUDIES):
-            held["options"] = _renamed(held.get("options", {}), number)
+        if held.get("program") != STUDIES:  # whose results are found by the options of their time
+            held["format"] = FORMAT
         given = held.get("options")
-        if isinstance(given, dict) and given.get("weight_decay") == 0:
+        given = given if isinstance(given, dict) else {}
+        if given.get("weight_decay") == 0:
             given["weight_decay"] = None  # the optimizer's own was meant
+        for name, (now, since) in RENAMED.items():
+            matches = held.get("program") == COMMAND and given.get("architecture") == name
+            if matches and number < since:
+                given["architecture"] = now
     return checked(held, Settings, file)
-
-
-def _renamed(options: Any, number: int) -> Any:
-    """Return options of an earlier format with the present names of their architectures."""
-    if not isinstance(options, dict):
-        return options
-    now = {name: new for name, (new, since) in RENAMED.items() if number < since}
-    found = {name: _renamed(value, number) for name, value in options.items()}
-    match found.get("architecture"):
-        case str(name):
-            found["architecture"] = now.get(name, name)
-        case list(names):  # an axis of a study
-            found["architecture"] = [now.get(name, name) for name in map(str, names)]
-    return found
 
 
 @cache

@@ -14,7 +14,7 @@ from salamandre.atomic import write_atomically
 from salamandre.program import WrongUsage
 from salamandre.runs.finding import run_in
 from salamandre.runs.run import STUDY, Run
-from salamandre.runs.settings import FILE, STUDIES, LearnedImages, Settings, read_settings
+from salamandre.runs.settings import FILE, RENAMED, STUDIES, LearnedImages, Settings, read_settings
 from salamandre.storage import checked
 from salamandre.studies.bases import Base, find_base
 from salamandre.studies.execution import Workers, perform_all
@@ -94,6 +94,12 @@ class Study:
             self.write_table()
             return
         earlier = plan_in(self.folder)
+        since = max(since for _, since in RENAMED.values())
+        if earlier.base == "train" and read_settings(self.folder).format < since:
+            raise WrongUsage(
+                f"{self.folder} was begun by an earlier Salamandre, whose "
+                f"{' and '.join(RENAMED)} were other games: give another --folder"
+            )
         if changes := earlier.changes(self.plan):
             more = f" and {len(changes) - SHOWN} others" if len(changes) > SHOWN else ""
             told = f"{', '.join(changes[:SHOWN])}{more}"

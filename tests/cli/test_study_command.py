@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import numpy as np
 from command import call, error_of, picture
@@ -80,6 +81,11 @@ def test_runs_of_train_are_whole_runs(place):
     assert "samples.png" in call("study", "plot", "games", "--metric", "d_loss")
     assert np.ptp(picture("runs/games/study/pictures/samples.png")) > 100
     assert "d_loss" in call("study", "show", "games")
+    file = Path("runs/games/study/settings.json")
+    file.write_text(file.read_text().replace('"format": 4', '"format": 3'))  # cdcgan was dcgan
+    assert "d_loss" in call("study", "show", "games")
+    message = error_of("study", "games.toml", "--processes", 1, "--quiet", code=2)
+    assert "by an earlier Salamandre, whose cgan and cdcgan were other games" in message
 
 
 def test_a_metric_that_no_run_has_is_told_and_so_is_what_cannot_be_drawn(place):

@@ -163,6 +163,13 @@ def test_a_lazy_penalty_is_rare_and_as_much_stronger():
     assert found[0] == pytest.approx(4 * each.history.steps["penalty"][0], rel=1e-5)
 
 
+class Negative(sal.schedules.Schedule):
+    """A schedule that gives no weight."""
+
+    def __call__(self, step):
+        return -1.0
+
+
 def test_a_weight_falls_with_the_steps_of_the_discriminator():
     """Its penalty is, at each step, that of a game with the step's weight throughout."""
     fall = sal.schedules.StepDecay(4.0, every=2, factor=0.5)
@@ -179,6 +186,11 @@ def test_a_weight_falls_with_the_steps_of_the_discriminator():
     falling.play(3)
     assert falling.history.steps["penalty"][:2] == found[4][:2]
     assert falling.history.steps["penalty"][2] == found[2][2] == pytest.approx(found[4][2] / 2)
+    falling.lipschitz.real = falling.lipschitz.fake = 2  # a number may be set
+    falling.play(4)
+    wrong = game(lipschitz=sal.ZeroCentredPenalty(Negative()))
+    with pytest.raises(ValueError, match="at step 0 must be a finite number at least 0, got -1"):
+        wrong.play(1)
     nothing = game(lipschitz=sal.ZeroCentredPenalty(sal.schedules.CosineDecay(1.0, 2)))
     nothing.play(3)
     assert [bool(value) for value in nothing.history.steps["penalty"]] == [True, True, False]

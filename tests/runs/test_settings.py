@@ -75,17 +75,6 @@ def test_a_game_of_an_earlier_version_keeps_its_architecture(tmp_path, number, w
     assert read_settings(tmp_path).options == {"architecture": now, "latent": 4}
 
 
-def test_studies_of_earlier_versions_keep_the_architectures_of_their_games(tmp_path):
-    axes = {"architecture": ["cgan", "cdcgan"], "way": {"a": {"architecture": "cgan"}, "b": {}}}
-    plan = {"base": "train", "options": {"architecture": "cdcgan", "epochs": 2}, "axes": axes}
-    held = {"format": 2, "program": "salamandre study", "options": plan}
-    (tmp_path / "settings.json").write_text(json.dumps(held))
-    found = read_settings(tmp_path).options
-    assert found["options"] == {"architecture": "dcgan", "epochs": 2}
-    assert found["axes"]["architecture"] == ["lscgan", "dcgan"]
-    assert found["axes"]["way"] == {"a": {"architecture": "lscgan"}, "b": {}}
-
-
 @pytest.mark.parametrize("held", [{}, {"format": 3}])
 def test_a_weight_decay_of_0_was_the_optimizer_s_own(tmp_path, held):
     options = {"weight_decay": 0.0, "optimizer": "adamw"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 
@@ -28,9 +29,9 @@ class GaussianMixture:
     modes: np.ndarray
     std: float
 
-    def sample(self, count: int, seed: int = 0) -> np.ndarray:
-        """Return ``count`` points (count, dimensions) in float32."""
-        random = np.random.default_rng(whole("seed", seed, 0))
+    def sample(self, count: int, seed: int | Sequence[int] = 0) -> np.ndarray:
+        """Return ``count`` points (count, dimensions) in float32, by one seed or several."""
+        random = np.random.default_rng(seed)
         centres = self.modes[random.integers(0, len(self.modes), whole("count", count, 0))]
         return (centres + self.std * random.normal(size=centres.shape)).astype(np.float32)
 

@@ -47,7 +47,7 @@ def test_a_run_has_everything_in_its_folder(trained):
     assert settings["images"]["classes"] == list("0123456789")
     rows = table(folder / "curves.csv")
     assert [int(row["round"]) for row in rows] == list(range(1, 12 * 7 + 1))
-    assert set(rows[0]) == {"round", "d_loss", "g_loss", "d_real", "d_fake"}
+    assert set(rows[0]) == {"round", "d_loss", "g_loss", "d_real", "d_fake", "penalty"}
     samples = sorted(path.name for path in (folder / "samples").iterdir())
     assert samples == [f"{n:08d}.png" for n in (0, 63, 84)]  # the first epochs of 60 rounds
     assert "discriminator\n" in (folder / "networks.txt").read_text()

@@ -79,8 +79,9 @@ def new_game(
             zero-centred penalties (Huang et al. 2024);
             ``"lscgan"``, the same ones with dropout and the least-squares objective (Mao et al.
             2017);
-            ``"cdcgan"``, convolutional, the game of ``"cgan"``: conditional batch-norm against a
-            label map and a projection (Miyato and Koyama 2018);
+            ``"cdcgan"``, convolutional, the game of ``"cgan"`` with penalties whose weight falls
+            from 1 to 0.1 in 15,000 steps: conditional batch-norm against a label map and a
+            projection (Miyato and Koyama 2018);
             ``"dcgan"``, the same generator against batch-norm and dropout, with the non-saturating
             objective (Radford et al. 2016);
             ``"cwgan"``, perceptrons with the Wasserstein objective and a gradient penalty;

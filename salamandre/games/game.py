@@ -108,7 +108,7 @@ class GanGame(Samples, Loop):
             latent = checked_part("latent", latent, Latent)
         objective = checked_part("objective", objective or NonSaturating(), Objective)
         lipschitz = checked_part("lipschitz", lipschitz or Lipschitz(), Lipschitz)
-        given = (remedies,) if isinstance(remedies, (Remedy, str)) else remedies
+        given = remedies if isinstance(remedies, (list, tuple)) else (remedies,)
         remedies = [checked_part("each of the remedies", part, Remedy) for part in given]
         self.generator, self.discriminator, self.latent = generator, discriminator, latent
         self.batch_size = whole("batch_size", batch_size)

@@ -62,9 +62,11 @@ def test_wrong_remedies_get_one_sentence(remedy, message):
         remedy()
 
 
-def test_what_is_no_remedy_is_refused():
-    with pytest.raises(TypeError, match=r"each of the remedies must be .*\.Remedy, got 0\.9"):
-        game(remedies=[0.9])
+@pytest.mark.parametrize("remedies", [[0.9], 0.9, None])
+def test_what_is_no_remedy_is_refused(remedies):
+    message = r"each of the remedies must be .*\.Remedy, got (0\.9|None)"
+    with pytest.raises(TypeError, match=message):
+        game(remedies=remedies)
 
 
 @pytest.mark.parametrize("flipped_first", [False, True])

@@ -2,7 +2,7 @@
 
     python examples/stacked_mnist.py                      # the networks of Lin et al. 2018
     python examples/stacked_mnist.py --players quarter --penalty 0 --pack 4
-    python examples/stacked_mnist.py --objective non-saturating --penalty 0    # a plain DCGAN
+    python examples/stacked_mnist.py --penalty 0          # a plain DCGAN
 
 Each image is three random digits, one in each colour channel. A classifier of digits reads the
 three digits of 26,000 samples: a mode is found if a sample is of it, and the reverse KL divergence
@@ -16,7 +16,7 @@ import argparse
 import math
 from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from digit_games import (
@@ -70,8 +70,8 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     add("--players", choices=PLAYERS, default="dcgan", help="sizes of both, default dcgan")
     text = "of the training set, default 128000"
     add("--stacks", type=COUNT, default=128_000, metavar="N", help=text)
-    known, usual = games.OBJECTIVES, "relativistic"
-    add("--objective", choices=known, default=usual, help=f"default {usual}")
+    text = "default relativistic with penalties and non-saturating without"
+    add("--objective", choices=games.OBJECTIVES, help=text)
     text = "of zero-centred penalties at real and fake images, in place of batch-norm; default 1"
     add("--penalty", type=float, default=1.0, metavar="WEIGHT", help=text)
     text = "steps of the discriminator from one penalty to the next, default 1"
@@ -82,11 +82,17 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     add("--average", type=float, default=0.999, metavar="DECAY", help=text)
     add = parser.add_argument_group("learning").add_argument
     add("--rounds", type=COUNT, default=6000, metavar="N", help="default 6000")
-    # With a discriminator that learns more slowly the game collapses in its first rounds.
-    for who, rate in (("generator", 0.0002), ("discriminator", 0.001)):
-        text = f"of Adam, default {rate}"
-        add(f"--{who}-rate", type=float, default=rate, metavar="RATE", help=text)
-    return parse(parser, given)
+    rate: dict[str, Any] = {"type": float, "metavar": "RATE"}
+    add("--generator-rate", **rate, default=0.0002, help="of Adam, default 0.0002")
+    text = "of Adam, default 0.001 with penalties and 0.0002 without"
+    add("--discriminator-rate", **rate, help=text)
+    options = parse(parser, given)
+    # With penalties and a slower discriminator the game collapses in its first rounds.
+    usual = ("relativistic", 0.001) if options.penalty else ("non-saturating", 0.0002)
+    for name, value in zip(("objective", "discriminator_rate"), usual, strict=True):
+        if getattr(options, name) is None:
+            setattr(options, name, value)
+    return options
 
 
 def generator_layers(players: Players, shape: tuple[int, ...]) -> list[sal.Layer]:

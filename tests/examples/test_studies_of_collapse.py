@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 from command import call, table
@@ -66,6 +68,12 @@ def test_stacks_are_played_and_their_modes_counted(tmp_path):
     plain = ("--players", "dcgan", "--penalty", "0", "--pack", "2", "--evaluate", "0")
     plain = (*options, *plain, "--output", "plain", "--rounds", "1")
     assert "modes" not in run("stacked_mnist.py", *DIGITS, *plain, cwd=tmp_path).stdout
+    (other,) = (tmp_path / "plain").glob("*/*")
+    usual = {}
+    for path in (folder, other):
+        found = json.loads((path / "settings.json").read_text())["options"]
+        usual[found["penalty"]] = found["objective"], found["discriminator_rate"]
+    assert usual == {1: ("relativistic", 0.001), 0: ("non-saturating", 0.0002)}
 
 
 def test_modes_of_stacks_are_those_of_their_channels(monkeypatch):

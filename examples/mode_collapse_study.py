@@ -126,6 +126,7 @@ def play(
     learned = subject(**source)
     sizes = PLANE.split() if source["mixture"] else []
     given = ["--plain", *sizes, *VARIANTS[variant].split(), "--seed", str(seed)]
+    given += ["--output", source["output"]]
     game: sal.GanGame = gan_mnist.build_game(gan_mnist.parse_arguments(given), learned.examples)
     name = variant.split(" (")[0].replace(" ", "-").replace("%", "")
     part = whole.part(f"{name}-{seed}", variants=[variant], seed=seed, runs=1)
@@ -192,10 +193,14 @@ def main() -> None:
     options = parse_arguments()
     if not options.mixture:
         open_data(options)
+    elif options.dataset:
+        raise WrongUsage("--dataset is of images, and --mixture has points: leave one out")
     kept = ("mixture", "dataset", "grey", "output", "resume", *IMAGE_OPTIONS)
     source = {name: getattr(options, name) for name in kept}
     print(subject(**source).word)  # a judge is trained now, processes find it in the cache
-    variants = options.variants or [v for v in VARIANTS if not (options.mixture and of_images(v))]
+    variants = list(dict.fromkeys(options.variants or VARIANTS))
+    if options.mixture and not options.variants:
+        variants = [variant for variant in variants if not of_images(variant)]
     if options.mixture and any(map(of_images, variants)):
         raise WrongUsage("augmentation changes images, and --mixture has points: leave it out")
     tasks = [(variant, seed) for variant in variants for seed in range(options.runs)]
@@ -210,6 +215,8 @@ def main() -> None:
     if results:
         rows = [(*task, found) for task, found in zip(tasks, results, strict=False)]
         titles = PLANE_METRICS if options.mixture else METRICS
+        # Test images that lack a class have no reverse KL of classes.
+        titles = {key: title for key, title in titles.items() if key in rows[0][2]}
         bands = write_tables(rows, titles, folder)
         panels = {title + arrow(metric): bands[metric] for metric, title in titles.items()}
         plots.plot_comparison(panels, folder / "comparison.png")

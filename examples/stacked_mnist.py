@@ -2,7 +2,7 @@
 
     python examples/stacked_mnist.py                      # the networks of Lin et al. 2018
     python examples/stacked_mnist.py --players quarter --penalty 0 --pack 4
-    python examples/stacked_mnist.py --penalty 0          # a plain DCGAN
+    python examples/stacked_mnist.py --penalty 0 --average 0    # a plain DCGAN
 
 Each image is three random digits, one in each colour channel. A classifier of digits reads the
 three digits of 26,000 samples: a mode is found if a sample is of it, and the reverse KL divergence
@@ -32,7 +32,7 @@ from digit_games import (
 import salamandre as sal
 from salamandre import data, evaluation, games, runs
 from salamandre.data import toy
-from salamandre.program import Help, run_program, usage
+from salamandre.program import Help, WrongUsage, run_program, usage
 from salamandre.texts import counted
 
 SAMPLES = 26_000  # that are counted, as in the papers
@@ -87,6 +87,10 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     text = "of Adam, default 0.001 with penalties and 0.0002 without"
     add("--discriminator-rate", **rate, help=text)
     options = parse(parser, given)
+    if options.penalty < 0:
+        raise WrongUsage(f"--penalty must be at least 0, got {options.penalty:g}")
+    if options.penalty and options.pack > 1:
+        raise WrongUsage("--pack needs --penalty 0: a penalty is of single images, not of packs")
     # With penalties and a slower discriminator the game collapses in its first rounds.
     usual = ("relativistic", 0.001) if options.penalty else ("non-saturating", 0.0002)
     for name, value in zip(("objective", "discriminator_rate"), usual, strict=True):
@@ -198,7 +202,7 @@ def main() -> None:
         evaluate_every=max(1, options.evaluate),
         tensorboard=options.tensorboard,
     )
-    if game.history.records:
+    if metrics and game.history.records:
         found = game.history.records[-1]
         print(
             f"of {len(images.classes)} modes {found['modes']:.0f} are drawn; "

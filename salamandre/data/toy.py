@@ -55,7 +55,7 @@ def stacked(images: Images, count: int = 128_000, seed: int = 0) -> Images:
     3.3.1); Lin et al. 2018, section 4.2, draw 128,000.
 
     Args:
-        images: grey ones (N, 1, H, W) of at most 40 classes.
+        images: grey ones (N, 1, H, W) of 2 to 40 classes.
         count: of the stacks. Default 128,000.
         seed: of the choice. Default 0.
 
@@ -64,14 +64,17 @@ def stacked(images: Images, count: int = 128_000, seed: int = 0) -> Images:
         (a k + b) k + c, its name that of the three.
 
     Raises:
-        ValueError: colour images, or more classes.
+        ValueError: colour images, a single class, or more than 40.
     """
     classes = len(images.classes)
-    if images.shape[0] != 1 or classes**CHANNELS > MOST:
+    if images.shape[0] != 1:
         raise ValueError(
-            f"stacked takes grey images of at most {int(MOST ** (1 / CHANNELS))} classes, got "
-            f"{classes} classes of images of shape {images.shape}"
+            f"stacked takes grey images, got images of shape {images.shape}: open them with "
+            f"channels=1 (--grey)"
         )
+    if classes < 2 or classes**CHANNELS > MOST:
+        most = int(MOST ** (1 / CHANNELS))
+        raise ValueError(f"stacked takes images of 2 to {most} classes, got {classes}")
     random = np.random.default_rng(whole("seed", seed, 0))
     chosen = random.integers(0, len(images), (whole("count", count), CHANNELS))
     labels = images.labels[chosen] @ (classes ** np.arange(CHANNELS)[::-1])

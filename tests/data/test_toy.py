@@ -33,13 +33,18 @@ def test_stacks_depend_on_the_seed_alone_and_are_drawn_evenly():
 
 
 @pytest.mark.parametrize(
-    "images, classes",
-    [(np.zeros((4, 3, 5, 5), np.uint8), 2), (np.zeros((4, 1, 5, 5), np.uint8), 41)],
+    "channels, classes, message",
+    [
+        (3, 2, r"takes grey images, got images of shape \(3, 5, 5\): open them with channels=1"),
+        (1, 41, "takes images of 2 to 40 classes, got 41"),
+        (1, 1, "takes images of 2 to 40 classes, got 1"),
+    ],
 )
-def test_stacks_of_colours_or_of_too_many_classes_are_refused(images, classes):
+def test_stacks_of_colours_or_of_too_many_or_few_classes_are_refused(channels, classes, message):
     names = tuple(map(str, range(classes)))
+    images = np.zeros((4, channels, 5, 5), np.uint8)
     given = data.Images(images, np.zeros(4, np.uint8), names, "these", "train")
-    with pytest.raises(ValueError, match="grey images of at most 40 classes, got"):
+    with pytest.raises(ValueError, match=message):
         toy.stacked(given, 10)
 
 

@@ -45,6 +45,22 @@ def test_the_study_of_collapse_compares_and_continues(tmp_path):
     assert table(folder / "runs.csv") == before
 
 
+def test_the_study_of_collapse_goes_where_it_is_told_and_plays_each_variant_once(tmp_path):
+    """Also if the test images lack a class, so that shares of classes cannot be compared."""
+    train, _ = sal.data.load("digits")
+    few = train[:64]
+    known = few[few.labels != 9]
+    arrays = {"x_train": few.images, "y_train": few.labels}
+    np.savez(tmp_path / "some.npz", **arrays, x_test=known.images, y_test=known.labels)
+    (tmp_path / "runs").write_text("a file")  # where runs go by default
+    options = ("--rounds", "2", "--runs", "1", "--processes", "1", "--output", "here")
+    variants = ("--variants", "plain", "plain")
+    done = run("mode_collapse_study.py", "--dataset", "some.npz", *options, *variants, cwd=tmp_path)
+    assert done.stdout.count("| plain | 1 |") == 1 and "reverse KL" not in done.stdout
+    (folder,) = (tmp_path / "here").glob("*/*")
+    assert (folder / "comparison.png").exists() and len(table(folder / "runs.csv")) == 1
+
+
 def test_the_study_of_collapse_counts_modes_of_a_mixture(tmp_path):
     options = ("--mixture", "ring", "--rounds", "20", "--runs", "1", "--processes", "1")
     done = run("mode_collapse_study.py", *options, "--variants", "packs of 2", cwd=tmp_path)
@@ -55,6 +71,8 @@ def test_the_study_of_collapse_counts_modes_of_a_mixture(tmp_path):
         "mode_collapse_study.py", *options, "--variants", "augmentation", cwd=tmp_path, code=2
     )
     assert "leave it out" in done.stderr.splitlines()[-1]
+    done = run("mode_collapse_study.py", *options, *DIGITS, cwd=tmp_path, code=2)
+    assert "--mixture has points: leave one out" in done.stderr.splitlines()[-1]
 
 
 def test_stacks_are_played_and_their_modes_counted(tmp_path):
@@ -74,6 +92,20 @@ def test_stacks_are_played_and_their_modes_counted(tmp_path):
         found = json.loads((path / "settings.json").read_text())["options"]
         usual[found["penalty"]] = found["objective"], found["discriminator_rate"]
     assert usual == {1: ("relativistic", 0.001), 0: ("non-saturating", 0.0002)}
+    more = ("--resume", folder, "--rounds", "6", "--evaluate", "0")
+    assert "modes" not in run("stacked_mnist.py", *more, cwd=tmp_path).stdout
+
+
+@pytest.mark.parametrize(
+    "options, message",
+    [
+        (("--pack", "2"), "--pack needs --penalty 0"),
+        (("--penalty", "-1"), "--penalty must be at least 0, got -1"),
+    ],
+)
+def test_stacks_refuse_penalties_of_packs_and_negative_ones(tmp_path, options, message):
+    done = run("stacked_mnist.py", *DIGITS, *options, cwd=tmp_path, code=2)
+    assert message in done.stderr.splitlines()[-1]
 
 
 def test_modes_of_stacks_are_those_of_their_channels(monkeypatch):

@@ -168,7 +168,7 @@ def plot_comparison(
     path: str | os.PathLike[str] | None = None,
     axes: Any = None,
 ) -> Figure:
-    """Draw metrics of several variants with their confidence bands, a panel for each metric.
+    """Draw metrics of several variants with their confidence bands, a panel for each in a row.
 
     Args:
         panels: (variant, mean, low, high) of every variant, by the title of the panel.
@@ -176,16 +176,19 @@ def plot_comparison(
         axes: to draw into, one for each panel. Default: a new figure.
     """
     count = max(len(rows) for rows in panels.values())
-    columns = min(2, len(panels))
-    longest = max(len(row[0]) for rows in panels.values() for row in rows)
-    room = (WIDTH - LETTER * longest) / columns - 2 * LETTER
-    figure, axes = new_figure(WIDTH / columns, 1 + 0.3 * count, len(panels), columns, axes)
+    longest = LETTER * max(len(row[0]) for rows in panels.values() for row in rows)
+    width = max(WIDTH, longest + 2 * len(panels))  # of all panels in a row, with names at the left
+    room = (width - longest) / len(panels) - 2 * LETTER
+    shape = width / len(panels), 1 + 0.25 * count
+    figure, axes = new_figure(*shape, len(panels), len(panels), axes)
     for index, (ax, (title, rows)) in enumerate(zip(axes, panels.items(), strict=True)):
         names, mean, low, high = (np.array(column) for column in zip(*rows, strict=True))
         heights = -np.arange(len(rows))
         ax.errorbar(mean, heights, xerr=[mean - low, high - mean], fmt="o", ms=5, capsize=3)
         ax.axvline(mean[0], color="0.7", lw=0.8, ls="--")
-        ax.set_yticks(heights, names if index % columns == 0 else [""] * len(rows))
+        spec = ax.get_subplotspec()
+        begins_row = index == 0 or spec is None or spec.is_first_col()
+        ax.set_yticks(heights, names if begins_row else [""] * len(rows))
         ax.set(title=fitted(title, room), ylim=(0.5 - len(rows), 0.5))
         ax.grid()
     return save_figure(figure, path)

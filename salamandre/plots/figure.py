@@ -34,6 +34,7 @@ COLOURS = {
 LETTER = 0.085  # inches: the width of a letter of a legend or caption, rather too wide
 KEY = 0.42  # inches: the width of the sign beside a label of a legend, and of the space around
 LINE = 13  # points: the height of a line of a legend
+DOTS = 120  # an inch of a PNG file: letters are measured at it, too
 WIDTH = 6.4  # inches of a picture: at 400 pixels, letters of 11 points are 9 pixels high
 INK = {"light": ("#222222", "white"), "dark": ("#dddddd", "#131416")}  # letters and paper
 _theme: ContextVar[str] = ContextVar("theme", default="light")
@@ -199,7 +200,7 @@ def bare_figure(width: float, height: float) -> Figure:
     """Return a figure without axes, which a notebook shows."""
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height), dpi=DOTS, layout="constrained")
     # Notebooks show what has such a method. Those of pyplot would be kept until they are closed.
     figure._repr_png_ = functools.partial(_png, figure, _style())  # type: ignore[attr-defined]
     return figure
@@ -230,5 +231,5 @@ def _png(figure: Figure, style: Any) -> bytes:
             if any(ax.get_aspect() != "auto" for ax in figure.axes):
                 engine.execute(figure)  # the first was computed before pictures were square
             figure.set_layout_engine(None)  # not "none", with which all is drawn twice
-        figure.savefig(data, format="png", dpi=120)
+        figure.savefig(data, format="png", dpi=DOTS)
     return data.getvalue()

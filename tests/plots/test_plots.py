@@ -103,6 +103,19 @@ def test_a_picture_is_a_figure_that_need_not_be_a_file(tmp_path):
     assert len(pickle.loads(pickle.dumps(figure)).axes) == 4
 
 
+def test_names_of_variants_are_not_cut_off(tmp_path):
+    rows = [("noise multiplied with its layers", 1, 0, 2), *[("plain", 1, 0, 2)] * 26]
+    panels = {f"metric {n}": rows for n in range(5)}
+    figure = plots.plot_comparison(panels, tmp_path / "c.png")
+    assert (imread(tmp_path / "c.png")[:, :3, :3] == 1).all()  # the paper before the longest one
+    written = [[label.get_text() for label in ax.get_yticklabels()] for ax in figure.axes]
+    assert written[0] == [name for name, *_ in rows] and not any(map(any, written[1:]))
+    grid = Figure().subplots(2, 2)
+    plots.plot_comparison({f"metric {n}": rows for n in range(4)}, axes=grid)
+    named = [any(label.get_text() for label in ax.get_yticklabels()) for ax in grid.flat]
+    assert named == [True, False, True, False]
+
+
 def test_pictures_are_drawn_into_given_axes():
     figure = Figure()
     axes = figure.subplots(2, 2)

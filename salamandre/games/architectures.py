@@ -39,6 +39,7 @@ from salamandre.layers.normalization import BatchNorm
 from salamandre.layers.shape import Flatten, Reshape
 from salamandre.network import Network
 from salamandre.optimizers import Adam
+from salamandre.parts import checked_part
 from salamandre.schedules import CosineDecay, Schedule
 
 Players = tuple[list[Layer], list[Layer]]
@@ -64,7 +65,7 @@ def new_game(
     average: float = 0.999,
     objective: str | None = None,
     penalty: float = 0.0,
-    augment: bool = False,
+    augment: bool | Augmentation = False,
     unconditional_discriminator: bool = False,
     seed: int = 0,
     backend: str | None = None,
@@ -98,8 +99,9 @@ def new_game(
         penalty: weight γ of zero-centred penalties on real and on fake images
             (:class:`ZeroCentredPenalty`), not beside batch-norm. Default 0: the architecture's
             constraint.
-        augment: begin the discriminator with an :class:`salamandre.Augmentation`, to learn from few
-            images; of pairs without colours. Not of players of vectors. Default False.
+        augment: begin the discriminator with this :class:`salamandre.Augmentation`, to learn from
+            few images; True for one with all its changes, of pairs without colours. Not of players
+            of vectors. Default False.
         unconditional_discriminator: give the discriminator no labels, for comparison: the
             generator then has no reason to use its own. Default False.
         seed: of the networks and the game. Default 0.
@@ -143,7 +145,9 @@ def new_game(
                 f"{name} plays with vectors, and augmentation moves the pixels of images: choose "
                 f"cdcgan, or leave it out"
             )
-        d_layers = [Augmentation(colour=not architecture.pairs), *d_layers]
+        if isinstance(augment, bool):
+            augment = Augmentation(colour=not architecture.pairs)
+        d_layers = [checked_part("augment", augment, Augmentation), *d_layers]
     if unconditional_discriminator:
         d_layers = [layer for layer in d_layers if not isinstance(layer, (Embedding, LabelMap))]
         if isinstance(d_layers[-1], Projection):

@@ -59,7 +59,12 @@ def test_a_convolutional_discriminator_is_augmented(name):
     digits, _ = data.load("digits")
     game = games.new_game(name, digits, augment=True, batch_size=8)
     game.play(2)
-    assert isinstance(game.discriminator.layers[0], sal.Augmentation)
+    assert game.discriminator.layers[0].config() == sal.Augmentation().config()
+    shifts = sal.Augmentation(colour=False, cutout=0)
+    game = games.new_game(name, digits, augment=shifts, batch_size=8)
+    assert game.discriminator.layers[0].config() == shifts.config()
+    with pytest.raises(TypeError, match=r"augment must be a salamandre\.Augmentation, got 'all'"):
+        games.new_game(name, digits, augment="all")
 
 
 @pytest.mark.parametrize("objective", games.OBJECTIVES)

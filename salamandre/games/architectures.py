@@ -64,7 +64,7 @@ def new_game(
     batch_size: int = 64,
     average: float = 0.999,
     objective: str | None = None,
-    penalty: float = 0.0,
+    penalty: float | ZeroCentredPenalty = 0.0,
     augment: bool | Augmentation = False,
     unconditional_discriminator: bool = False,
     seed: int = 0,
@@ -96,9 +96,8 @@ def new_game(
         batch_size: real examples a step. Default 64.
         average: decay of the generator's :class:`MovingAverage`, 0 for none. Default 0.999.
         objective: a name of ``OBJECTIVES``. Default: the architecture's.
-        penalty: weight γ of zero-centred penalties on real and on fake images
-            (:class:`ZeroCentredPenalty`), not beside batch-norm. Default 0: the architecture's
-            constraint.
+        penalty: a :class:`ZeroCentredPenalty`, or the weight γ of one on real and on fake images;
+            not beside batch-norm. Default 0: the architecture's constraint.
         augment: begin the discriminator with this :class:`salamandre.Augmentation`, to learn from
             few images; True for one with all its changes, of pairs without colours. Not of players
             of vectors. Default False.
@@ -145,7 +144,7 @@ def new_game(
                 f"{name} plays with vectors, and augmentation moves the pixels of images: choose "
                 f"cdcgan, or leave it out"
             )
-        if isinstance(augment, bool):
+        if augment in (True,):  # also 1 and NumPy's
             augment = Augmentation(colour=not architecture.pairs)
         d_layers = [checked_part("augment", augment, Augmentation), *d_layers]
     if unconditional_discriminator:
@@ -163,7 +162,9 @@ def new_game(
         if architecture.game is WGanGame:
             raise ValueError(f"{name} has the Wasserstein objective: leave the other one out")
         options["objective"] = OBJECTIVES[one_of("objective", objective, OBJECTIVES)]()
-    if penalty:
+    if isinstance(penalty, ZeroCentredPenalty):
+        options["lipschitz"] = penalty
+    elif penalty:
         options["lipschitz"] = ZeroCentredPenalty(penalty, penalty)
     return architecture.game(
         generator,

@@ -173,7 +173,8 @@ def plot_comparison(
     Args:
         panels: (variant, mean, low, high) of every variant, by the title of the panel.
         path: of a PNG file. Default: none is written.
-        axes: to draw into, one for each panel. Default: a new figure.
+        axes: to draw into, one for each panel. Default: a new figure, 2 inches wider with each
+            panel.
     """
     count = max(len(rows) for rows in panels.values())
     longest = LETTER * max(len(row[0]) for rows in panels.values() for row in rows)

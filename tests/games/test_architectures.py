@@ -63,6 +63,8 @@ def test_a_convolutional_discriminator_is_augmented(name):
     shifts = sal.Augmentation(colour=False, cutout=0)
     game = games.new_game(name, digits, augment=shifts, batch_size=8)
     assert game.discriminator.layers[0].config() == shifts.config()
+    game = games.new_game(name, digits, augment=np.True_, batch_size=8)
+    assert isinstance(game.discriminator.layers[0], sal.Augmentation)
     with pytest.raises(TypeError, match=r"augment must be a salamandre\.Augmentation, got 'all'"):
         games.new_game(name, digits, augment="all")
 
@@ -74,3 +76,6 @@ def test_objectives_by_name_with_zero_centred_penalties(objective):
     game.play(2)
     assert isinstance(game.objective, games.OBJECTIVES[objective])
     assert game.lipschitz.config() == {"real": 2, "fake": 2, "every": 1}
+    lazy = sal.ZeroCentredPenalty(0.1, 0.1, every=4)
+    game = games.new_game("cgan", digits, objective=objective, penalty=lazy, batch_size=8)
+    assert game.lipschitz.config() == lazy.config()

@@ -30,7 +30,7 @@ from salamandre import data, evaluation, plots, runs, studies
 from salamandre.program import INTERRUPTED, Help, WrongUsage, run_program
 from salamandre.recorded import arrow
 from salamandre.runs.images import OPTIONS as IMAGE_OPTIONS
-from salamandre.texts import this_program
+from salamandre.texts import option_name, this_program
 
 VARIANTS = {
     "plain": "",
@@ -191,11 +191,13 @@ def parse_arguments() -> argparse.Namespace:
 def main() -> None:
     """Play all variants and compare them."""
     options = parse_arguments()
+    of_data = ("dataset", "grey", *IMAGE_OPTIONS)
     if not options.mixture:
         open_data(options)
-    elif options.dataset:
-        raise WrongUsage("--dataset is of images, and --mixture has points: leave one out")
-    kept = ("mixture", "dataset", "grey", "output", "resume", *IMAGE_OPTIONS)
+    elif given := [name for name in of_data if name != "seed" and getattr(options, name)]:
+        names = " and ".join(map(option_name, given))
+        raise WrongUsage(f"--mixture has points: leave out {names}, for images")
+    kept = ("mixture", "output", "resume", *of_data)
     source = {name: getattr(options, name) for name in kept}
     print(subject(**source).word)  # a judge is trained now, processes find it in the cache
     variants = list(dict.fromkeys(options.variants or VARIANTS))

@@ -24,8 +24,8 @@ class Muon(Optimizer):
     √(max(1, rows / columns)) (Jordan et al. 2024, "Muon: an optimizer for hidden layers").
 
     The matrices are the weights of hidden layers, those of a convolution as (outputs, inputs ·
-    window), of a transposed one as (inputs, outputs · window). Embeddings, the last layer, biases
-    and scales learn by another optimizer.
+    window), of a transposed one as (inputs, outputs · window). Embeddings, the last layer
+    of several, biases and scales learn by another optimizer.
 
     Args:
         learning_rate: η. Default 0.02.
@@ -171,10 +171,17 @@ class Lookahead(Optimizer):
         self.fast.attach(backend, parameters, declarations)
         self.memory = {**self.fast.memory, "slow": parameters + 0}
 
+    def follow(self, parameters: Array) -> None:
+        """Let the slow ones be those that were set, too."""
+        super().follow(parameters)
+        self.memory["slow"][...] = parameters
+
     def step(
         self, parameters: Array, gradients: Array, parts: Sequence[slice] = (slice(None),)
     ) -> None:
         """Take a step of the fast one; draw back if it is due."""
+        if self._backend is None:
+            raise ValueError("this Lookahead is not attached to a network yet")
         slow, edge = self.memory["slow"], 0
         if self.steps == 0:  # they may have been loaded since
             slow[...] = parameters

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from typing import Any
 
 from salamandre.component import Component
@@ -74,3 +75,10 @@ class Learnable(SharedBatches, abstract=True):
     def _attach(self, optimizer: Optimizer) -> None:
         """Let an optimizer remember what it needs of these parameters."""
         optimizer.attach(self.backend, self.parameters, self.declarations())
+
+    def load_tensors(self, tensors: Mapping[str, Any]) -> None:
+        """Set all parameters and state by name; all names and shapes are checked first."""
+        super().load_tensors(tensors)
+        for network in self.owners:
+            if isinstance(network, Learnable) and network.optimizer is not None:
+                network.optimizer.follow(network.parameters)

@@ -171,6 +171,11 @@ class Optimizer(Component, abstract=True):
                 f"{len(scalars)} numbers of scalars(), and return p and the slots as a tuple"
             )
 
+    def follow(self, parameters: Array) -> None:
+        """Take note that a network's parameters were set, not learned."""
+        for part in self.inner:
+            getattr(self, part).follow(parameters)
+
     def require_free(self) -> None:
         """Raise ValueError if a network has this optimizer already."""
         if self._backend is not None:

@@ -204,3 +204,21 @@ def test_lookahead_takes_what_frozen_parts_were_set_to():
     for _ in range(2):
         network.learn(X, LABELS)
     assert (network.named_parameters()["0.weights"] == 5).all()
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_lookahead_goes_on_from_parameters_that_were_loaded(inside):
+    optimizer = sal.Lookahead(sal.SGD(0.0), 2)
+    network = networks(sal.Muon(0.0, others=optimizer) if inside else optimizer)
+    for _ in range(3):
+        network.learn(X, LABELS)
+    loaded = {name: np.full_like(array, 3) for name, array in network.tensors().items()}
+    network.load_tensors(loaded)
+    for _ in range(3):
+        network.learn(X, LABELS)
+    assert (network.parameters == 3).all()
+
+
+def test_lookahead_without_a_network_is_refused():
+    with pytest.raises(ValueError, match="this Lookahead is not attached"):
+        sal.Lookahead(sal.SGD()).step(np.zeros(2), np.zeros(2))

@@ -20,7 +20,7 @@ def confusion(labels: Any, guesses: Any, classes: int | Sequence[str]) -> np.nda
         guesses: likewise, or a network's outputs (N, classes).
         classes: how many there are, or their names.
     """
-    names = None if isinstance(classes, (int, np.integer)) else tuple(classes)
+    names = None if isinstance(classes, (int, float, np.number)) else tuple(classes)
     count = whole("classes", len(names) if names else classes)
     true, guessed = (
         _labels(what, values, count, names)
@@ -61,7 +61,7 @@ def _labels(what: str, values: Any, classes: int, names: Names | None = None) ->
 
 def class_shares(labels: Any, classes: int) -> np.ndarray:
     """Return the share (classes,) of each class among labels (N,)."""
-    found = _labels("labels", labels, classes)
+    found = _labels("labels", labels, whole("classes", classes))
     if not len(found):
         raise ValueError("class_shares needs at least one label")
     return np.bincount(found, minlength=classes) / len(found)
@@ -85,6 +85,8 @@ def class_divergence(shares: np.ndarray, reference: np.ndarray) -> float:
             raise ValueError(
                 f"shares must be finite numbers of at least 0, got {shortened(values)}"
             )
+        if not np.isclose(values.sum(), 1, atol=1e-4):
+            raise ValueError(f"shares must sum to 1, got {shortened(values)}: divide by their sum")
     seen = shares > 0
     with np.errstate(divide="ignore"):
         return float((shares[seen] * np.log(shares[seen] / reference[seen])).sum())

@@ -14,6 +14,7 @@ from salamandre.texts import counted
 
 LARGEST = 1e15  # whose square float32 can hold, and a sum of many such squares
 BLOCK = 1024  # rows whose distances are held at a time
+ROUNDING = 1e-6  # of squared distances in float32, as a share of the squares that they are made of
 
 
 def finite(what: str, values: Any) -> np.ndarray:
@@ -86,6 +87,7 @@ def two_sets(
         a.ndim != 2
         or b.ndim != 2
         or a.shape[1] != b.shape[1]
+        or a.shape[1] == 0
         or len(a) < least[0]
         or len(b) < least[1]
     ):
@@ -109,13 +111,23 @@ def nearest(examples: np.ndarray, images: np.ndarray) -> tuple[np.ndarray, np.nd
     Returns:
         indexes (N,) and Euclidean distances (N,).
     """
-    a, b = finite("examples", examples), finite("images", images)
-    a, b = (x.reshape(len(x), math.prod(x.shape[1:])).astype(np.float32) for x in (a, b))
+    sets = finite("examples", examples), finite("images", images)
+    if not all(x.ndim for x in sets):
+        raise ValueError("nearest compares examples (N, ...) with images (M, ...), got one number")
+    a, b = (x.reshape(len(x), math.prod(x.shape[1:])) for x in sets)
     two_sets("nearest", a, b)
-    index = np.empty(len(a), dtype=np.int64)
-    for rows, distances in _squared_distances(a, b):
-        index[rows] = distances.argmin(axis=1)
-    return index, np.linalg.norm(a - b[index], axis=1)
+    index, distances = np.empty(len(a), dtype=np.int64), np.empty(len(a))
+    few, many = a.astype(np.float32), b.astype(np.float32)
+    sums, largest = (np.einsum("ij,ij->i", x, x) for x in (few, many))
+    for rows, squares in _squared_distances(few, many):
+        # The smallest of float32's squares may be a neighbour's: all that are as near are compared.
+        errors = ROUNDING * (sums[rows] + largest.max())
+        near = squares <= (squares.min(axis=1) + errors)[:, None]
+        for row, choice in zip(range(*rows.indices(len(a))), near, strict=True):
+            found = np.flatnonzero(choice)
+            exact = np.linalg.norm(b[found].astype(np.float64) - a[row], axis=1)
+            index[row], distances[row] = found[exact.argmin()], exact.min()
+    return index, distances
 
 
 def precision_recall(

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -31,6 +32,7 @@ from salamandre.training import Engine, ProgressBar
 from salamandre.training.metrics import accuracy
 
 CONFIDENT = 0.9
+FAR = 0.01  # of the values, more than which may not lie half a range outside
 NEIGHBOURS = 3000  # examples of each kind for precision and recall, whose time is quadratic
 
 
@@ -168,7 +170,7 @@ class Judge:
         self, examples: np.ndarray, value_range: tuple[float, float] = (0.0, 1.0)
     ) -> np.ndarray:
         """Return probabilities (N, classes) of images (N, ...) with values in ``value_range``."""
-        return self._classified(array("the examples", examples), value_range)[0]
+        return self._classified(_in_range(examples, value_range), value_range)[0]
 
     def metrics(
         self, examples: np.ndarray, value_range: tuple[float, float] = (0.0, 1.0)
@@ -191,7 +193,7 @@ class Judge:
             ``density`` and ``coverage`` (:func:`density_coverage`), and ``kid``
             (:func:`kernel_distance`).
         """
-        return self._metrics(*self._classified(array("the examples", examples), value_range))
+        return self._metrics(*self._classified(_in_range(examples, value_range), value_range))
 
     def _metrics(self, probabilities: np.ndarray, features: np.ndarray) -> dict[str, float]:
         shares = class_shares(probabilities.argmax(axis=1), len(self.classes))
@@ -239,3 +241,21 @@ class Judge:
             if not np.isnan(distances).all():  # else there are too few of each class
                 metrics["intra"] = float(np.nanmean(distances))
         return metrics
+
+
+def _in_range(examples: Any, value_range: tuple[float, float]) -> np.ndarray:
+    """Return examples as an array; refuse what seems to be of another range.
+
+    What a network without a last activation makes may lie a little outside, and counts as black or
+    white.
+    """
+    found, (low, high) = array("the examples", examples), value_range
+    if found.dtype.kind == "f" and found.size and low < high:
+        far = np.abs(found - (low + high) / 2) > high - low
+        if far.mean() > FAR:
+            raise ValueError(
+                f"value_range must have the values of black and white, got {value_range} for "
+                f"images with values from {found.min():g} to {found.max():g}: of a game it is "
+                f"game.value_range"
+            )
+    return found

@@ -122,13 +122,18 @@ def critic_gap(game: GanGame, held_out: Images | np.ndarray, count: int = 1000) 
     """Return the critic's mean score of training images minus that of others, over their spread.
 
     Both kinds are real, so it is near 0 until the critic learns its training images by heart; then
-    it tells the generator to copy them. In standard deviations of the scores of the others.
+    it tells the generator to copy them. In standard deviations of the scores of the others. A
+    critic that compares the images of a batch, by :class:`MinibatchDiscrimination` or
+    :class:`Packing`, is shown equally many of both, in random batches of the game's size.
 
     Args:
         game: its discriminator is asked.
         held_out: images of the same kind that the game has not learned, such as test images.
         count: of each kind, at most, in equal steps, as sets may be in the order of classes.
             At least 2. Default 1000.
+
+    Raises:
+        ValueError: a single image, or less than a batch for a critic that compares them.
     """
     labelled = isinstance(held_out, Images) and game.classes is not None
     if game.classes and not labelled:
@@ -137,8 +142,22 @@ def critic_gap(game: GanGame, held_out: Images | np.ndarray, count: int = 1000) 
     whole("critic_gap count", count, 2)
     if len(others) < 2:
         raise ValueError(f"critic_gap needs two held-out images or more, got {len(others)}")
-    known, new = (_scores(game, source.spread(count)) for source in (game.batches.source, others))
-    return float((known.mean() - new.mean()) / max(new.std(), 1e-12))
+    sources, size = (game.batches.source, others), None
+    layers = [layer for _, layer in game.discriminator.walk()]
+    # Where batch-norm predicts, it has running statistics in place of the batch.
+    if any(layer.couples_examples and not layer.declared_state for layer in layers):
+        size = game.batch_size
+        batches = min(count, *map(len, sources)) // size
+        if not batches:
+            raise ValueError(
+                f"this critic compares the images of a batch: critic_gap needs {size} of each kind "
+                f"at least, as in a step of the game, got count={count} of {len(sources[0])} and "
+                f"{len(others)}"
+            )
+        count = batches * size
+    known, new = (_scores(game, source.spread(count), size) for source in sources)
+    rounding = float(np.finfo(game.discriminator.dtype).eps * np.abs(new).max())
+    return float((known.mean() - new.mean()) / max(new.std(), rounding, 1e-12))
 
 
 def critic_gap_of(
@@ -148,7 +167,11 @@ def critic_gap_of(
     return lambda game: {"critic_gap": critic_gap(game, held_out, count)}
 
 
-def _scores(game: GanGame, batch: tuple[Array, Array]) -> np.ndarray:
-    x, labels = batch
-    network = game.discriminator
-    return game.backend.to_numpy(network.predict(x, labels=labels if network.classes else None))
+def _scores(game: GanGame, batch: tuple[Array, Array], size: int | None) -> np.ndarray:
+    """Return the critic's scores, of random batches of a size if one is given."""
+    (x, labels), network = batch, game.discriminator
+    if size is not None:
+        order = np.random.default_rng(0).permutation(len(x))
+        x, labels = x[order], labels[order]
+    y = network.predict(x, size or 256, labels=labels if network.classes else None)
+    return game.backend.to_numpy(y).astype(np.float64)

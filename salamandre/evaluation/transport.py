@@ -21,7 +21,7 @@ def wasserstein_distance(points: Any, reference: Any, order: float = 1.0) -> flo
     distances of equally many.
 
     Args:
-        points: (N, ...), at most 5,000: that takes half a minute and 200 MB.
+        points: (N, ...), at most 5,000: that takes half a minute and 600 MB.
         reference: (N, ...), as many.
         order: p, at least 1. Default 1.
 

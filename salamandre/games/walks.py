@@ -193,7 +193,13 @@ def principal_directions(generator: Network, count: int = 5) -> Directions:
             ``TransposedConvolutionalLayer`` of one pixel.
         count: of directions, at most those of the latent space. Default 5.
     """
-    size = checked_part("generator", generator, Network).input_shape[0]
+    shape = checked_part("generator", generator, Network).input_shape
+    size = shape[0]
+    if not isinstance(size, int):
+        raise ValueError(
+            f"principal directions are those of latent vectors alone, this generator's inputs have "
+            f"the shapes {shape}"
+        )
     learners = (
         x for x in generator.layers if x.parameter_count() and not isinstance(x, Conditional)
     )

@@ -186,11 +186,10 @@ class Checkpoint(Callback):
         """Save the final state, unless the run failed; warn of a metric that no record has."""
         if run.error is not None:
             return
-        records = run.history.records
         if self.best is None:
             run.save(self.path)
-        elif records and not run.history.column(self.best):
-            warnings.warn(_missing("Checkpoint", self.best, records[-1]), stacklevel=2)
+        elif _should_have(run, self.best):
+            warnings.warn(_missing("Checkpoint", self.best, _latest(run)), stacklevel=2)
 
 
 class EarlyStopping(Callback):
@@ -268,8 +267,8 @@ class EarlyStopping(Callback):
         """Put the best networks back; warn of a metric that no record has."""
         if run.error is not None:
             return
-        if run.history.records and not run.history.column(self.metric):
-            self._doubt(run.history.records[-1])
+        if _should_have(run, self.metric):
+            self._doubt(_latest(run))
         elif self.best and run.history.records and not run.interrupted:
             if self._saved is not None:
                 run.restore(self._saved)
@@ -311,10 +310,22 @@ class EarlyStopping(Callback):
             )
 
 
+def _should_have(run: Loop, metric: str) -> bool:
+    """Return whether no record has a metric, though the run was not ended before the first one."""
+    ended = run.history.records or (run.step and not run.interrupted)
+    return bool(ended) and not run.history.column(metric)
+
+
+def _latest(run: Loop) -> Iterable[str]:
+    """Return the names in the latest record, none of a run that ended before its first one."""
+    return run.history.records[-1] if run.history.records else ()
+
+
 def _missing(who: str, metric: str, names: Iterable[str]) -> str:
     """Return a sentence about a metric that records lack, which hold these names."""
     held = ", ".join(name for name in names if name not in ("step", "round", "seconds"))
     return (
         f"{who} watches {metric!r}, which the records lack (they hold {held or 'no metrics'}): an "
-        f"Engine needs a test set and the metric, a game an Evaluation with it"
+        f"Engine needs a test set and the metric, a game an Evaluation with it, and the run to "
+        f"last until its first test"
     )

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from typing import Any
 
+import numpy as np
+
 from salamandre.backend import Array
 from salamandre.checks import one_of
 from salamandre.recorded import LARGER, RECORDED, SMALLER
@@ -53,6 +55,7 @@ def accuracy(y: Array, targets: Array, threshold: float = 0.5) -> float:
         targets: labels (N,), or rows of numbers (N, classes), of which the largest counts.
         threshold: of one output, above which the guess is class 1. Default 0.5.
     """
+    y, targets = (np.asarray(v) if isinstance(v, (list, tuple)) else v for v in (y, targets))
     if y.ndim != 2:
         raise ValueError(
             f"accuracy takes outputs (N, classes), got shape {y.shape}: of guesses it is "

@@ -23,6 +23,14 @@ def test_shares_and_divergence_agree_with_scipy(random):
 def test_what_is_no_share_or_probability_is_refused():
     with pytest.raises(ValueError, match=r"shares must be finite .* 0, got \[nan"):
         evaluation.class_divergence([np.nan, 1], [0.5, 0.5])
+    for shares, reference in (([3, 7], [0.5, 0.5]), ([0.3, 0.7], [5, 5]), ([0, 0], [0.5, 0.5])):
+        with pytest.raises(ValueError, match="shares must sum to 1, got"):
+            evaluation.class_divergence(shares, reference)
+    for classes in (["a", "b"], 2.5):
+        with pytest.raises(ValueError, match="classes must be a whole number"):
+            evaluation.class_shares([0, 1], classes)
+    with pytest.raises(ValueError, match="classes must be a whole number"):
+        evaluation.confusion([0], [0], 2.0)
     with pytest.raises(
         ValueError, match=r"numbers of at least 0 that sum to 1, got \[\[ 2. -1.\]\]"
     ):

@@ -68,7 +68,7 @@ def test_moments_of_float32_features_far_from_zero_are_stable(random):
 def test_frechet_distance_refuses_what_has_no_moments():
     with pytest.raises(ValueError, match="two rows of features or more"):
         evaluation.frechet_distance(np.zeros((1, 3)), np.zeros((5, 3)))
-    with pytest.raises(ValueError, match="equally many features, got 3 and 4"):
+    with pytest.raises(ValueError, match=r"equally many features, got 3 and 4"):
         evaluation.frechet_distance(np.zeros((5, 3)), np.zeros((5, 4)))
 
 
@@ -148,6 +148,21 @@ def test_distances_of_points_far_from_zero_lose_no_digits(random):
     one = np.array([[10_000.0, 1]], np.float32)
     index, distance = evaluation.nearest(one, np.array([[10_001.0, 1], [10_000, 1]], np.float32))
     assert (index[0], distance[0]) == (1, 0)
+
+
+def test_a_copy_is_found_among_neighbours_that_hardly_differ(random):
+    images = np.tile(random.integers(0, 255, 784).astype(np.uint8), (60, 1))
+    images[np.arange(60), np.arange(60)] ^= 1
+    index, distance = evaluation.nearest(images[::-1], images)
+    assert np.array_equal(index, np.arange(60)[::-1]) and not distance.any()
+    far = np.array([[1e4, 0], [1e4 + 1, 0], [-1e4, 0], [-1e4, 0]], np.float32)
+    assert evaluation.nearest(far, far)[0].tolist() == [0, 1, 2, 2]
+    index, distance = evaluation.nearest([[100_000_001]], [[100_000_000], [100_000_001]])
+    assert (index[0], distance[0]) == (1, 0)
+    with pytest.raises(ValueError, match=r"compares examples .* got one number"):
+        evaluation.nearest(5.0, images)
+    with pytest.raises(ValueError, match=r"equally many features.*got shapes \(60, 0\)"):
+        evaluation.kernel_distance(images[:, :0], images[:, :0])
 
 
 def test_modes_of_bytes_are_those_of_floats():

@@ -150,6 +150,12 @@ def test_a_judge_asks_for_the_classes_that_a_game_names(judge, digits):
         (np.zeros((3, 60)), (0, 1), r"of the shape \(64,\), got an array \(3, 60\)"),
         (np.full((3, 64), np.nan), (0, 1), "images must be finite numbers"),
         (np.zeros((3, 64)), (1, 1), r"black below white, got \(1, 1\)"),
+        (
+            np.full((3, 64), -1.0),
+            (0, 1),
+            r"got \(0, 1\) for images with values from -1 to -1: of a",
+        ),
+        (np.full((3, 64), 16.0), (-1, 1), r"black and white, got \(-1, 1\) for images"),
         (np.full((3, 64), 16, np.uint8), (0, 1), r"of bytes to 16 it is not \(0, 1\), but \(0, i"),
     ],
 )

@@ -116,3 +116,28 @@ def test_conditional_games_record_distances_within_classes(tmp_path):
     assert found["density"] >= 0
     assert "intra" not in judge.of_game(10)(play)  # one example of each class has no covariance
     assert np.isfinite(evaluation.critic_gap(play, test))
+
+
+@pytest.mark.parametrize("layer", [sal.MinibatchDiscrimination(4, 2), sal.Packing(2)])
+def test_the_gap_of_a_critic_that_compares_images_is_that_of_a_step(layer, random):
+    """Those that the critic has not learned are like its own, however few they are."""
+    points = random.uniform(-1, 1, (1000, 3)).astype(np.float32)
+    play = game()
+    critic = sal.Network([layer, sal.NeuronLayer(1)], 3, optimizer=sal.Adam(), seed=1)
+    play = sal.GanGame(play.generator, critic, points, latent=sal.Gaussian(5), batch_size=16)
+    for count in (1000, 300, 50):
+        others = random.uniform(-1, 1, (count, 3)).astype(np.float32)
+        assert abs(evaluation.critic_gap(play, others)) < 0.7
+    assert abs(evaluation.critic_gap(play, points[:300])) < 0.3
+    with pytest.raises(ValueError, match="compares the images of a batch: critic_gap needs 16 of"):
+        evaluation.critic_gap(play, points[:15])
+
+
+def test_a_critic_of_one_score_has_no_gap(random):
+    points = random.uniform(-1, 1, (1000, 3)).astype(np.float32)
+    play = game()
+    critic = sal.Network([sal.NeuronLayer(1)], 3, optimizer=sal.Adam())
+    critic.parameters[...] = [0, 0, 0, 0.1]
+    play = sal.GanGame(play.generator, critic, points, latent=sal.Gaussian(5), batch_size=16)
+    gaps = [evaluation.critic_gap(play, points[:count]) for count in (1000, 300, 77)]
+    assert np.allclose(gaps, 0, atol=1e-6)

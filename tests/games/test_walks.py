@@ -128,6 +128,9 @@ def test_directions_of_other_generators_are_refused():
     generator = sal.Network([sal.Reshape((1, 2, 3)), sal.ConvolutionalLayer(2, 2)], 6)
     with pytest.raises(ValueError, match="principal directions are those of a NeuronLayer"):
         games.principal_directions(generator)
+    layers = [sal.Parallel([sal.NeuronLayer(3), sal.Flatten()]), sal.NeuronLayer(4)]
+    with pytest.raises(ValueError, match=r"of latent vectors alone, this generator's inputs have"):
+        games.principal_directions(sal.Network(layers, [(5,), (1, 2, 2)]))
 
 
 def test_principal_directions_are_of_the_first_layer_also_in_a_container():

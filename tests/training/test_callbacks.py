@@ -322,6 +322,18 @@ def test_a_checkpoint_of_a_metric_that_nothing_records(tmp_path):
         engine(callbacks=[sal.Checkpoint(tmp_path / "best", best="frechet")]).run(1)
 
 
+@pytest.mark.parametrize("watcher", ["Checkpoint", "EarlyStopping"])
+def test_a_run_that_ends_before_its_first_test_has_no_best(watcher, tmp_path):
+    watchers = {
+        "Checkpoint": sal.Checkpoint(tmp_path / "best", best="test_loss"),
+        "EarlyStopping": sal.EarlyStopping("test_loss"),
+    }
+    run = engine(test_every=sal.Epochs(10), callbacks=[watchers[watcher]])
+    with pytest.warns(UserWarning, match=f"{watcher} watches .*the run to last until its first"):
+        run.run(2)
+    assert not (tmp_path / "best").exists()
+
+
 def test_metrics_of_a_run_before_this_one_are_not_left_in_its_folder(tmp_path):
     seen = []
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import copy
+import functools
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from sklearn.base import BaseEstimator
@@ -16,7 +17,7 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from salamandre.activations import Activation
 from salamandre.checks import real, whole
 from salamandre.data.splitting import chosen_rows
-from salamandre.inputs import checked_weights
+from salamandre.inputs import checked_shape, checked_weights
 from salamandre.layer import Layer
 from salamandre.layers.neuron import NeuronLayer
 from salamandre.losses import Loss
@@ -27,6 +28,24 @@ from salamandre.told import Told
 from salamandre.training.callback import Callback
 from salamandre.training.callbacks import EarlyStopping, ProgressBar
 from salamandre.training.engine import Engine
+
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def keeps_when_refused(method: Method) -> Method:
+    """Let an estimator be as before where a method refuses its data or a parameter."""
+
+    @functools.wraps(method)
+    def kept(self: Any, *arguments: Any, **options: Any) -> Any:
+        before = dict(vars(self))
+        try:
+            return method(self, *arguments, **options)
+        except (TypeError, ValueError):
+            vars(self).clear()
+            vars(self).update(before)
+            raise
+
+    return cast(Method, kept)
 
 
 class NetworkEstimator(Told, BaseEstimator):
@@ -127,7 +146,8 @@ class NetworkEstimator(Told, BaseEstimator):
         optimizer = copy.deepcopy(checked_part("optimizer", self.optimizer, Optimizer))
         if self.learning_rate is not None:
             optimizer.learning_rate = real("learning_rate", self.learning_rate, 0, above=True)
-        shape = (self.n_features_in_,) if self.input_shape is None else tuple(self.input_shape)
+        given = self.n_features_in_ if self.input_shape is None else self.input_shape
+        shape = checked_shape(given)
         if math.prod(shape) != self.n_features_in_:
             raise ValueError(
                 f"input_shape {shape} needs {math.prod(shape)} features, X has "

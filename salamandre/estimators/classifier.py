@@ -11,7 +11,7 @@ from sklearn.utils import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
 
 from salamandre.activations import Activation, Softmax
-from salamandre.estimators.base import NetworkEstimator
+from salamandre.estimators.base import NetworkEstimator, keeps_when_refused
 from salamandre.layer import Layer
 from salamandre.layers.neuron import NeuronLayer
 from salamandre.losses import CrossEntropy
@@ -68,6 +68,7 @@ class SalamandreClassifier(ClassifierMixin, NetworkEstimator):
         )
         self.class_weight = class_weight
 
+    @keeps_when_refused
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> SalamandreClassifier:
         """Make a new network and let it learn.
 
@@ -84,6 +85,7 @@ class SalamandreClassifier(ClassifierMixin, NetworkEstimator):
         self._learn(X, labels, weights, labels)
         return self
 
+    @keeps_when_refused
     def partial_fit(
         self, X: Any, y: Any, classes: Any = None, sample_weight: Any = None
     ) -> SalamandreClassifier:
@@ -101,6 +103,10 @@ class SalamandreClassifier(ClassifierMixin, NetworkEstimator):
         X, y = self._checked(X, y=y, reset=first)
         check_classification_targets(y)
         known = np.unique(classes) if first else self.classes_
+        if classes is not None and not np.array_equal(np.unique(classes), known):
+            raise ValueError(
+                f"classes must be those of the first partial_fit, {known}, got {np.unique(classes)}"
+            )
         if unknown := [*np.setdiff1d(y, known)]:
             raise ValueError(f"y has a label {unknown[0]!r} that is not among the classes {known}")
         weights = self._weights_of(y, self._weights(sample_weight, X))

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import RegressorMixin
 
-from salamandre.estimators.base import NetworkEstimator
+from salamandre.estimators.base import NetworkEstimator, keeps_when_refused
 from salamandre.layers.neuron import NeuronLayer
 from salamandre.losses import MeanSquaredError
 
@@ -19,6 +19,7 @@ class SalamandreRegressor(RegressorMixin, NetworkEstimator):
     and a ``TransformedTargetRegressor``.
     """
 
+    @keeps_when_refused
     def fit(self, X: Any, y: Any, sample_weight: Any = None) -> SalamandreRegressor:
         """Make a new network and let it learn.
 
@@ -33,6 +34,7 @@ class SalamandreRegressor(RegressorMixin, NetworkEstimator):
         self._learn(X, y, weights, np.zeros(len(y), np.int64))
         return self
 
+    @keeps_when_refused
     def partial_fit(self, X: Any, y: Any, sample_weight: Any = None) -> SalamandreRegressor:
         """Let the network learn once from each of these examples; see :meth:`fit`."""
         first = not hasattr(self, "network_")

@@ -116,7 +116,7 @@ def pgd(
             Default True.
         bounds: see the module. Default (0, 1).
         seed: of the random start. Default 0.
-        batch_size: images at a time. Default 32.
+        batch_size: images at a time, in whose blocks starts are drawn. Default 32.
     """
     whole("steps", steps)
     one_of("norm", norm, ("inf", "2"))
@@ -250,8 +250,7 @@ def deepfool(
     real("overshoot", overshoot, 0)
     x0 = checked_images(network, images)
     xp, scores, parts = network.backend.xp, Scores(network), []
-    if scores.classes < 2:
-        raise ValueError("DeepFool needs a classifier with two outputs or more, this one has one")
+    _require_classes("DeepFool", network)
     for part in blocks(len(x0), batch_size, "attack"):
         first = scores.compute(x0[part])
         order = xp.argsort(-first, axis=1)[:, : min(candidates, scores.classes)]
@@ -262,23 +261,29 @@ def deepfool(
             moving = outputs.argmax(axis=1) == order[:, 0]
             if not bool(moving.any()):
                 break
-            way += _rows(moving, x) * _to_border(scores, outputs, chosen)
+            way += xp.where(_column(moving, x), _to_border(scores, outputs, chosen), 0)
             x = x0[part] + (1 + overshoot) * way
         parts.append(x)
     return xp.concatenate(parts)
 
 
 def _to_border(scores: Scores, outputs: Array, chosen: Sequence[Array]) -> Array:
-    """Return the step |f_k| w_k / ‖w_k‖² to the nearest border, f and w being differences."""
+    """Return the step |f_k| w_k / ‖w_k‖² to the nearest border, f and w being differences.
+
+    Of an image whose scores do not depend on it the step is 0.
+    """
     xp = scores.xp
     own = scores.backprop(chosen[0])
     best = step = None
     for one_hot in chosen[1:]:
         w = scores.backprop(one_hot) - own
         f = abs((outputs * (one_hot - chosen[0])).sum(axis=1))
-        size = xp.maximum(norms(xp, w), np.finfo(w.dtype).tiny)
-        distance = f / size.reshape(-1)
-        here = _column(distance, w) * w / size
+        direction = unit(xp, w)
+        size = (w * direction).sum(axis=tuple(range(1, w.ndim)))
+        flat = size < np.finfo(w.dtype).tiny ** 0.5  # by which a score cannot be divided
+        length = f / xp.where(flat, 1, size)
+        distance = xp.where(flat, np.inf, length)
+        here = _column(xp.where(flat, 0, length), w) * direction
         if best is None:
             best, step = distance, here
         else:
@@ -305,11 +310,17 @@ def _size(what: str, value: Any, network: Network) -> Array:
     return found
 
 
+def _require_classes(what: str, network: Network) -> None:
+    if Scores(network).classes < 2:
+        raise ValueError(f"{what} needs a classifier with two outputs or more, this one has one")
+
+
 def _prepared(
     network: Network, images: Any, classes: Any, bounds: tuple[Any, Any]
 ) -> tuple[Array, Array, Array, Array]:
     """Return the images, their classes and both bounds, all checked."""
     x = checked_images(network, images)
+    _require_classes("an attack", network)
     labels = checked_classes(network, classes, x)
     low, high = checked_bounds(network, bounds)
     slack = 1e-4 * abs(high - low)
@@ -342,12 +353,18 @@ def robustness(
         these.
     """
     x = checked_images(network, images)
+    _require_classes("robustness", network)
     labels = checked_classes(network, classes, x)
     right, fooled, euclidean, largest = 0, 0, 0.0, 0.0
     attacked_right = 0
     for part in blocks(len(x), batch_size, "attacked"):
         before = network.predict(x[part]).argmax(axis=1) == labels[part]
         changed = attack(network, x[part], labels[part])
+        if np.shape(changed) != x[part].shape:
+            raise ValueError(
+                f"the attack must return images of the shape that it is given, {x[part].shape}, "
+                f"got {np.shape(changed)}"
+            )
         after = network.predict(changed).argmax(axis=1) == labels[part]
         won = before & ~after
         change = abs(changed - x[part]).reshape(len(changed), -1)[won]

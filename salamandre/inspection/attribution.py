@@ -114,7 +114,7 @@ def smooth_grad(
         samples: noisy copies. Default 25.
         noise: σ, as a share of the range of each image's values. Default 0.15.
         seed: of the noise. Default 0.
-        batch_size: images at a time. Default 32.
+        batch_size: images at a time, in whose blocks noise is drawn. Default 32.
     """
     whole("samples", samples)
     real("noise", noise, 0)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from salamandre.atomic import write_atomically
+from salamandre.checks import whole
 from salamandre.component import encode
 from salamandre.data import cache
 from salamandre.data.batches import named
@@ -62,6 +63,8 @@ def features(
     """
     asked = layer if isinstance(layer, (list, tuple)) else [layer]
     names = [full_name(network, name) for name in asked]
+    if pool is not None:
+        whole("pool", pool)
     if prepare is None:
         images = checked_images(network, images)
     files: dict[str, Path] = {}

@@ -65,7 +65,7 @@ def visualise_class(
         bounds: the smallest and the largest input, such as ``model.preprocessing.bounds``: numbers
             or arrays that fit an image. Default (0, 1).
         seed: of noise and shifts. Default 0.
-        batch_size: images at a time. Default 8.
+        batch_size: images at a time, in whose blocks shifts are drawn. Default 8.
     """
     shape = needed_image_shape(network)
     backend = network.backend

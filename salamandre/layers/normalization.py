@@ -177,7 +177,9 @@ class _ExampleNorm(Layer, abstract=True):
     def compute(self, x: Array, ctx: Context) -> Array:
         """Return gamma x̂ + beta."""
         xp = ctx.xp
-        x_hat = xp.subtract(x, self._mean(x), out=ctx.buffer_like("x_hat", x))
+        # In float32 a sum of many loses digits, and a constant channel would not become 0.
+        mean = x.mean(axis=self._axes, keepdims=True, dtype="float64").astype(x.dtype)
+        x_hat = xp.subtract(x, mean, out=ctx.buffer_like("x_hat", x))
         ctx.inverse_std = 1 / xp.sqrt(self._mean(x_hat * x_hat) + self.eps)
         x_hat *= ctx.inverse_std
         ctx.x_hat = x_hat

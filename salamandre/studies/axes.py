@@ -50,7 +50,8 @@ class Range(Struct, forbid_unknown_fields=True, frozen=True):
             number = (1 - share) * self.low + share * self.high
         if self.whole:
             return round(number)
-        return float(f"{number:.{DIGITS}g}")
+        rounded = float(f"{number:.{DIGITS}g}")
+        return min(float(self.high), max(float(self.low), rounded))
 
     def drawn(self, share: float) -> int | float:
         """Return the number of a share drawn evenly from [0, 1]; each whole one has its part."""

@@ -275,3 +275,42 @@ def test_names_of_a_pandas_column_are_kept_with_the_network():
     y = pandas.Series(np.array(["red", "green", "blue"], object)[Y])
     estimator = SalamandreClassifier(**QUICK).fit(X, y)
     assert list(estimator.network_.class_names) == ["blue", "green", "red"]
+
+
+@pytest.mark.parametrize(
+    "x, y, options",
+    [
+        (np.full((12, 3), 1e40), np.zeros(12), {}),
+        (X[:1], Y[:1], {"early_stopping": True}),
+        (X[:, :2], Y, {"epochs": 0}),
+        (X, Y, {"input_shape": (2, 2)}),
+    ],
+)
+def test_a_refused_fit_leaves_the_estimator_as_it_was(x, y, options):
+    estimator = SalamandreRegressor(**QUICK)
+    refused = clone(estimator).set_params(**options)
+    with pytest.raises(ValueError):
+        refused.fit(x, y)
+    with pytest.raises(NotFittedError):
+        refused.predict(X)
+    estimator.fit(X, Y)
+    before = estimator.predict(X)
+    estimator.set_params(**options)
+    with pytest.raises(ValueError):
+        estimator.fit(x, y)
+    assert np.array_equal(estimator.predict(X), before) and estimator.n_iter_ == 15
+
+
+def test_later_classes_are_those_of_the_first_call():
+    estimator = SalamandreClassifier(**QUICK).partial_fit(X, Y, classes=[0, 1, 2])
+    estimator.partial_fit(X, Y, classes=[2, 1, 0])
+    with pytest.raises(
+        ValueError, match=r"classes must be those of the first.*\[0 1 2\], got \[0 1 5"
+    ):
+        estimator.partial_fit(X, Y, classes=[0, 1, 5])
+
+
+def test_an_input_shape_may_be_a_number_and_layers_must_be_a_list():
+    assert SalamandreRegressor(input_shape=3, **QUICK).fit(X, Y).predict(X).shape == (120,)
+    with pytest.raises(TypeError, match="layers must be a list"):
+        SalamandreAutoencoder(layers=5).fit(X)

@@ -155,6 +155,38 @@ def test_deepfool_finds_the_nearest_point_of_a_linear_border():
     np.testing.assert_allclose(found, [[-0.03, -0.04]], atol=1e-12)
 
 
+def test_deepfool_leaves_images_without_a_gradient():
+    """The second image is where the rectifier is 0."""
+    network = sal.Network([sal.NeuronLayer(1, sal.ReLU()), sal.NeuronLayer(2)], 1, dtype="float64")
+    tensors = {"0.weights": [[1.0]], "0.bias": [0.0], "1.weights": [[1.0], [0]], "1.bias": [-1, 9]}
+    network.load_tensors({name: np.array(values, float) for name, values in tensors.items()})
+    found = inspection.deepfool(network, np.array([[12.0], [-1]]))
+    np.testing.assert_allclose(found, [[12 - 1.02 * 2], [-1]], atol=1e-12)
+    network.load_tensors(network.tensors() | {"1.bias": np.array([1.0, 0])})
+    found = inspection.deepfool(network, np.array([[2.0], [-1]]), steps=5)
+    assert np.isfinite(found).all() and found[1] == -1
+
+
+def test_attacks_on_a_network_of_one_score_are_refused():
+    network = sal.Network([sal.NeuronLayer(1, sal.Sigmoid())], 4)
+    x = np.full((2, 4), 0.5)
+    for attack in (
+        lambda: inspection.fgsm(network, x, 0, 0.1),
+        lambda: inspection.pgd(network, x, 0, 0.1),
+        lambda: inspection.targeted_ascent(network, x, 0),
+        lambda: inspection.deepfool(network, x),
+        lambda: inspection.robustness(network, x, 0, lambda n, x, c: x),
+    ):
+        with pytest.raises(ValueError, match="needs a classifier with two outputs or more"):
+            attack()
+
+
+def test_an_attack_that_returns_fewer_images_is_refused():
+    network = sal.Network([sal.NeuronLayer(3)], 4)
+    with pytest.raises(ValueError, match=r"of the shape that it is given, \(2, 4\), got \(1, 4\)"):
+        inspection.robustness(network, np.zeros((2, 4)), 0, lambda n, x, c: x[:1])
+
+
 def test_targeted_ascent_stops_when_the_class_changes(twins, images, host):
     network, module = twins
     wanted = []

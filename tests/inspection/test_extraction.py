@@ -22,6 +22,9 @@ def test_features_are_rows_of_a_layers_outputs(twins, images, host, tmp_path):
     pooled = inspection.features(network, images, "fire", pool=1, cache_dir=tmp_path)
     np.testing.assert_allclose(pooled, wanted.mean(axis=(2, 3)), atol=1e-10)
     two = inspection.features(network, images, "fire", pool=2, cache_dir=False)
+    for pool in (-1, 1.5, "a"):
+        with pytest.raises(ValueError, match="pool must be a whole number"):
+            inspection.features(network, images, "fire", pool=pool, cache_dir=False)
     assert two.shape == (6, 8 * 4)
     np.testing.assert_allclose(two[:, 0], wanted[:, 0, :3, :3].mean(axis=(1, 2)), atol=1e-10)
 

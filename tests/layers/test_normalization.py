@@ -60,3 +60,16 @@ def test_batch_norm_needs_two_values_to_train():
         network.learn(X[:1], LABELS[:1])
     assert unchanged(network, before)
     assert network.compute(X[:1], training=False).shape == (1, 3)
+
+
+@pytest.mark.parametrize("kind", [sal.InstanceNorm, sal.LayerNorm, sal.BatchNorm])
+def test_a_constant_picture_becomes_zero(kind, backend, host):
+    """However large: a sum of many numbers in float32 loses digits, the more so channels last."""
+    first, layer = sal.ConvolutionalLayer(16, 1), kind()
+    network = sal.Network([first, layer], (1, 128, 128), backend=backend)
+    network.parameters[...] = 0
+    with network.changing():
+        first.bias[...] = 5.3
+        layer.gamma[...] = 1
+    y = network.compute(network.backend.xp.zeros((2, 1, 128, 128), "float32"), training=True)
+    assert abs(host(y)).max() < 1e-3

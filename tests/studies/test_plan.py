@@ -33,6 +33,8 @@ def test_a_grid_has_all_combinations_with_all_seeds():
 
 def test_a_range_is_linear_or_logarithmic():
     assert studies.Range(0.0, 1.0, 5).at(0.25) == 0.25
+    assert studies.Range(0.9, 0.9999999).at(1.0) == 0.9999999  # rounded, it would be beyond
+    assert studies.Range(0.12345649, 1.0).at(0.0) == 0.12345649
     grid = plan(axes={"rate": {"low": 0.01, "high": 100.0, "count": 5, "log": True}}).ways[0].values
     assert grid == [0.01, 0.1, 1, 10, 100]
     whole = plan(axes={"rate": {"low": 4, "high": 64, "count": 5, "log": True}}).ways[0].values

@@ -67,8 +67,8 @@ class Recipe(NamedTuple):
 GREY = Recipe((4, 2, 1), (32, 64), 1e-2, 0.0, 3, 128, 0.1, 0.0, 0.9, 5e-4, 0.1, 1.0)
 # For 30 minutes, with a third of the multiplications of the work's network, and for 90.
 COLOURED = {
-    30: Recipe((2, 1, 0), (64, 128, 128), 5e-4, 0.02, 18, 256, 0.4, 0.1, 0.85, 1e-3, 0.2, 16.0),
-    90: Recipe((2, 1, 0), (64, 256, 256), 5e-4, 0.02, 24, 256, 0.4, 0.1, 0.85, 1e-3, 0.2, 16.0),
+    30: Recipe((2, 1, 0), (64, 128, 128), 5e-4, 0.02, 18, 256, 0.4, 0.05, 0.85, 1e-3, 0.2, 16.0),
+    90: Recipe((2, 1, 0), (64, 256, 256), 5e-4, 0.02, 24, 256, 0.4, 0.05, 0.85, 1e-3, 0.2, 16.0),
 }
 
 
@@ -106,7 +106,7 @@ def optimizer(options: argparse.Namespace, recipe: Recipe, steps: int) -> sal.Op
     momentum = sal.Nesterov(rate, recipe.momentum, weight_decay=recipe.decay)
     if "muon" in options.without or recipe.muon_rate == 0:
         return momentum  # for all
-    return sal.Muon(triangle(recipe.muon_rate), 0.6, decay=0.05, others=momentum)
+    return sal.Muon(triangle(recipe.muon_rate), 0.6, decay=0.02, others=momentum)
 
 
 def build(options: argparse.Namespace, recipe: Recipe, train: data.Images) -> sal.Network:

@@ -177,9 +177,8 @@ class _ExampleNorm(Layer, abstract=True):
     def compute(self, x: Array, ctx: Context) -> Array:
         """Return gamma x̂ + beta."""
         xp = ctx.xp
-        # In float32 a sum of many loses digits, and a constant channel would not become 0.
-        mean = x.mean(axis=self._axes, keepdims=True, dtype="float64").astype(x.dtype)
-        x_hat = xp.subtract(x, mean, out=ctx.buffer_like("x_hat", x))
+        x_hat = xp.subtract(x, self._mean(x), out=ctx.buffer_like("x_hat", x))
+        x_hat -= self._mean(x_hat)  # which rounding has left, of constant channels all there is
         ctx.inverse_std = 1 / xp.sqrt(self._mean(x_hat * x_hat) + self.eps)
         x_hat *= ctx.inverse_std
         ctx.x_hat = x_hat
@@ -231,7 +230,9 @@ class _ExampleNorm(Layer, abstract=True):
         return (u - self._mean(u) - x_hat * self._mean(u * x_hat)) * ctx.inverse_std
 
     def _mean(self, x: Array) -> Array:
-        return x.mean(axis=self._axes, keepdims=True)
+        for axis in self._axes:  # one after another: a long sum in float32 loses digits
+            x = x.mean(axis=axis, keepdims=True)
+        return x
 
     def _sum(self, x: Array) -> Array:
         return x.sum(axis=self._sums)

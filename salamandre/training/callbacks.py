@@ -188,8 +188,11 @@ class Checkpoint(Callback):
             return
         if self.best is None:
             run.save(self.path)
-        elif _should_have(run, self.best):
-            warnings.warn(_missing("Checkpoint", self.best, _latest(run)), stacklevel=2)
+        elif not run.history.column(self.best):
+            records = run.history.records
+            if records or (run.step and not run.interrupted):
+                latest = records[-1] if records else ()
+                warnings.warn(_missing("Checkpoint", self.best, latest), stacklevel=2)
 
 
 class EarlyStopping(Callback):
@@ -267,8 +270,8 @@ class EarlyStopping(Callback):
         """Put the best networks back; warn of a metric that no record has."""
         if run.error is not None:
             return
-        if _should_have(run, self.metric):
-            self._doubt(_latest(run))
+        if run.history.records and not run.history.column(self.metric):
+            self._doubt(run.history.records[-1])
         elif self.best and run.history.records and not run.interrupted:
             if self._saved is not None:
                 run.restore(self._saved)
@@ -308,17 +311,6 @@ class EarlyStopping(Callback):
                 f"records it says so by recorded = ({self.metric!r},)",
                 stacklevel=2,
             )
-
-
-def _should_have(run: Loop, metric: str) -> bool:
-    """Return whether no record has a metric, though the run was not ended before the first one."""
-    ended = run.history.records or (run.step and not run.interrupted)
-    return bool(ended) and not run.history.column(metric)
-
-
-def _latest(run: Loop) -> Iterable[str]:
-    """Return the names in the latest record, none of a run that ended before its first one."""
-    return run.history.records[-1] if run.history.records else ()
 
 
 def _missing(who: str, metric: str, names: Iterable[str]) -> str:

@@ -40,7 +40,7 @@ def keeps_when_refused(method: Method) -> Method:
         before = dict(vars(self))
         try:
             return method(self, *arguments, **options)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, RuntimeError):  # the last one of a backend
             vars(self).clear()
             vars(self).update(before)
             raise
@@ -147,7 +147,7 @@ class NetworkEstimator(Told, BaseEstimator):
         if self.learning_rate is not None:
             optimizer.learning_rate = real("learning_rate", self.learning_rate, 0, above=True)
         given = self.n_features_in_ if self.input_shape is None else self.input_shape
-        shape = checked_shape(given)
+        shape = checked_shape(tuple(given) if isinstance(given, Iterable) else given)
         if math.prod(shape) != self.n_features_in_:
             raise ValueError(
                 f"input_shape {shape} needs {math.prod(shape)} features, X has "

@@ -116,18 +116,30 @@ def nearest(examples: np.ndarray, images: np.ndarray) -> tuple[np.ndarray, np.nd
         raise ValueError("nearest compares examples (N, ...) with images (M, ...), got one number")
     a, b = (x.reshape(len(x), math.prod(x.shape[1:])) for x in sets)
     two_sets("nearest", a, b)
+    centre = b.mean(axis=0, dtype=np.float64)
+    few, many = ((x - centre).astype(np.float32) for x in (a, b))
     index, distances = np.empty(len(a), dtype=np.int64), np.empty(len(a))
-    few, many = a.astype(np.float32), b.astype(np.float32)
-    sums, largest = (np.einsum("ij,ij->i", x, x) for x in (few, many))
+    sums, errors = (ROUNDING * np.einsum("ij,ij->i", x, x) for x in (few, many))
     for rows, squares in _squared_distances(few, many):
-        # The smallest of float32's squares may be a neighbour's: all that are as near are compared.
-        errors = ROUNDING * (sums[rows] + largest.max())
-        near = squares <= (squares.min(axis=1) + errors)[:, None]
+        # The smallest of float32's squares may be a neighbour's: all that may be it are compared.
+        most = (squares + errors).min(axis=1) + 2 * sums[rows]
+        near = squares - errors <= most[:, None]
         for row, choice in zip(range(*rows.indices(len(a))), near, strict=True):
-            found = np.flatnonzero(choice)
-            exact = np.linalg.norm(b[found].astype(np.float64) - a[row], axis=1)
-            index[row], distances[row] = found[exact.argmin()], exact.min()
+            index[row], distances[row] = _nearest(a[row], b, np.flatnonzero(choice))
     return index, distances
+
+
+def _nearest(example: np.ndarray, images: np.ndarray, found: np.ndarray) -> tuple[int, float]:
+    """Return which of the images that were found is the nearest, and its distance, in float64."""
+    best, least = int(found[0]), math.inf
+    for start in range(0, len(found), BLOCK):
+        some = found[start : start + BLOCK]
+        exact = np.linalg.norm(images[some].astype(np.float64) - example, axis=1)
+        if exact.min() < least:
+            best, least = int(some[exact.argmin()]), float(exact.min())
+        if least == 0:
+            break
+    return best, least
 
 
 def precision_recall(

@@ -145,7 +145,7 @@ def critic_gap(game: GanGame, held_out: Images | np.ndarray, count: int = 1000) 
     sources, size = (game.batches.source, others), None
     layers = [layer for _, layer in game.discriminator.walk()]
     # Where batch-norm predicts, it has running statistics in place of the batch.
-    if any(layer.couples_examples and not layer.declared_state for layer in layers):
+    if any(layer.couples_examples and not _keeps_statistics(layer) for layer in layers):
         size = game.batch_size
         batches = min(count, *map(len, sources)) // size
         if not batches:
@@ -165,6 +165,10 @@ def critic_gap_of(
 ) -> Callable[[GanGame], dict[str, float]]:
     """Return :func:`critic_gap` as a metric for :class:`salamandre.games.Evaluation`."""
     return lambda game: {"critic_gap": critic_gap(game, held_out, count)}
+
+
+def _keeps_statistics(layer: Layer) -> bool:
+    return any(part.declared_state for _, part in layer.walk())
 
 
 def _scores(game: GanGame, batch: tuple[Array, Array], size: int | None) -> np.ndarray:

@@ -133,6 +133,27 @@ def test_the_gap_of_a_critic_that_compares_images_is_that_of_a_step(layer, rando
         evaluation.critic_gap(play, points[:15])
 
 
+def test_the_gap_of_batch_norm_is_by_its_running_statistics():
+    train, test = data.load("digits")
+    generator = [sal.Embedding(10), sal.NeuronLayer(64, sal.Tanh()), sal.Reshape((1, 8, 8))]
+    critic = [sal.Flatten(), sal.ConditionalBatchNorm(10), sal.NeuronLayer(1)]
+    play = sal.GanGame(
+        sal.Network(generator, 5, optimizer=sal.Adam()),
+        sal.Network(critic, (1, 8, 8), optimizer=sal.Adam(), seed=1),
+        train,
+        latent=sal.Gaussian(5),
+        batch_size=64,
+        labels=True,
+    )
+    scores = [
+        play.discriminator.predict(s.images / 8.0 - 1, labels=s.labels)
+        for s in (train.spread(20), test.spread(20))
+    ]
+    known, new = scores
+    gap = evaluation.critic_gap(play, test, count=20)  # fewer than a batch
+    assert gap == pytest.approx((known.mean() - new.mean()) / new.std(), rel=1e-3, abs=1e-4)
+
+
 def test_a_critic_of_one_score_has_no_gap(random):
     points = random.uniform(-1, 1, (1000, 3)).astype(np.float32)
     play = game()

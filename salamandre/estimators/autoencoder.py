@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from salamandre.activations import Activation
 from salamandre.checks import whole
-from salamandre.estimators.base import NetworkEstimator, keeps_when_refused
+from salamandre.estimators.base import NetworkEstimator, keeps_when_refused, listed
 from salamandre.layers.containers import Sequential
 from salamandre.layers.neuron import NeuronLayer
 from salamandre.losses import MeanSquaredError
@@ -122,9 +122,7 @@ class SalamandreAutoencoder(ClassNamePrefixFeaturesOutMixin, TransformerMixin, N
 
     def _begin(self) -> None:
         """Make the network of both halves."""
-        if not isinstance(self.layers, Iterable):
-            raise TypeError(f"layers must be a list, such as [100], got {self.layers!r}")
-        widths = [whole("each of an autoencoder's layers", width) for width in self.layers]
+        widths = [whole("each of an autoencoder's layers", width) for width in listed(self.layers)]
         code = NeuronLayer(whole("components", self.components))
         halves = {
             "encoder": Sequential([*self._hidden(widths), code]),

@@ -48,6 +48,13 @@ def keeps_when_refused(method: Method) -> Method:
     return cast(Method, kept)
 
 
+def listed(layers: Any) -> Iterable[Any]:
+    """Return the layers that were given, if they are several."""
+    if not isinstance(layers, Iterable):
+        raise TypeError(f"layers must be a list, such as [100], got {layers!r}")
+    return layers
+
+
 class NetworkEstimator(Told, BaseEstimator):
     """Base of the estimators. As all of scikit-learn's, they check their parameters in ``fit``.
 
@@ -123,13 +130,11 @@ class NetworkEstimator(Told, BaseEstimator):
 
     def _hidden(self, layers: Sequence[int | Layer]) -> list[Layer]:
         """Return new layers like those of the parameters."""
-        if not isinstance(layers, Iterable):
-            raise TypeError(f"layers must be a list, such as [100], got {layers!r}")
         return [
-            NeuronLayer(layer, copy.deepcopy(self.activation))
+            NeuronLayer(int(layer), copy.deepcopy(self.activation))
             if isinstance(layer, (int, np.integer))
             else copy.deepcopy(checked_part("each of the layers", layer, Layer))
-            for layer in layers
+            for layer in listed(layers)
         ]
 
     def _make(self, layers: Any, loss: Loss) -> None:

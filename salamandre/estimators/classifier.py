@@ -102,10 +102,11 @@ class SalamandreClassifier(ClassifierMixin, NetworkEstimator):
             raise ValueError("the first partial_fit needs all labels: give classes=...")
         X, y = self._checked(X, y=y, reset=first)
         check_classification_targets(y)
-        known = np.unique(classes) if first else self.classes_
-        if classes is not None and not np.array_equal(np.unique(classes), known):
+        given = np.unique(self.classes_ if classes is None else classes)
+        known = given if first else self.classes_
+        if not np.array_equal(given, known):
             raise ValueError(
-                f"classes must be those of the first partial_fit, {known}, got {np.unique(classes)}"
+                f"classes must be those of the first partial_fit, {known}, got {given}"
             )
         if unknown := [*np.setdiff1d(y, known)]:
             raise ValueError(f"y has a label {unknown[0]!r} that is not among the classes {known}")

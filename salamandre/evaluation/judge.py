@@ -251,8 +251,8 @@ def _in_range(examples: Any, value_range: tuple[float, float]) -> np.ndarray:
     """
     found, (low, high) = array("the examples", examples), value_range
     if found.dtype.kind == "f" and found.size and low < high:
-        far = np.abs(found - (low + high) / 2) > high - low
-        if far.mean() > FAR:
+        half = (high - low) / 2
+        if ((found < low - half) | (found > high + half)).mean() > FAR:
             raise ValueError(
                 f"value_range must have the values of black and white, got {value_range} for "
                 f"images with values from {found.min():g} to {found.max():g}: of a game it is "

@@ -21,7 +21,7 @@ def wasserstein_distance(points: Any, reference: Any, order: float = 1.0) -> flo
     distances of equally many.
 
     Args:
-        points: (N, ...), at most 5,000: that takes half a minute and 600 MB.
+        points: (N, ...), at most 5,000: that takes half a minute and 400 MB.
         reference: (N, ...), as many.
         order: p, at least 1. Default 1.
 
@@ -47,8 +47,9 @@ def wasserstein_distance(points: Any, reference: Any, order: float = 1.0) -> flo
         row[:] = np.linalg.norm(b - point, axis=1)
     # In this unit powers of the distances that count are neither too large nor too small.
     most = float(max(costs.min(axis=0).max(), costs.min(axis=1).max())) or 1.0
+    powers = costs / most
     with np.errstate(over="ignore"):
-        powers = (costs / most) ** p
+        powers **= p
     try:
         chosen = linear_sum_assignment(powers)
     except ValueError:  # of each pairing one power is infinite

@@ -311,7 +311,7 @@ def _size(what: str, value: Any, network: Network) -> Array:
 
 
 def _require_classes(what: str, network: Network) -> None:
-    if Scores(network).classes < 2:
+    if network.output_shape == (1,):
         raise ValueError(f"{what} needs a classifier with two outputs or more, this one has one")
 
 

@@ -108,3 +108,7 @@ def test_a_metric_that_does_not_take_the_targets_is_refused_before_the_first_ste
     with pytest.raises(ValueError, match="accuracy takes outputs"):
         sal.Engine(images, data, data, metrics="accuracy")
     sal.Engine(images, data, data, metrics=["mae", "mse"]).run(1)
+
+
+def test_accuracy_takes_lists():
+    assert sal.training.metrics.accuracy([[0.1, 0.9], [0.8, 0.2]], [1, 1]) == 0.5

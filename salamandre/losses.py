@@ -252,11 +252,11 @@ class BinaryCrossEntropy(_OfProbabilities):
     ) -> tuple[Array, Array]:
         """Return E and dE/dp = (p - t) / (p (1 - p) count), or dE/dz = slope (p - t) / count."""
         if self.from_logits:
-            # -log p = softplus(-z) and -log(1 - p) = softplus(z), so E = softplus(z) - t z.
-            z = y if self.slope == 1 else self.slope * y
-            value = _mean(stable.softplus(xp, z) - target * z, weights)
-            dz = (stable.sigmoid(xp, z) - target) * (self.slope / y.size)
-            return value, _weighted(dz, weights)
+            # With t log p and (1 - t) log(1 - p) apart, small values and gradients keep digits.
+            z, other = y if self.slope == 1 else self.slope * y, 1 - target
+            value = xp.log1p(xp.exp(-xp.abs(z))) + xp.maximum(other * z, -target * z)
+            dz = other * stable.sigmoid(xp, z) - target * stable.sigmoid(xp, z, -1.0)
+            return _mean(value, weights), _weighted(dz * (self.slope / y.size), weights)
         info = xp.finfo(y.dtype)  # p is kept from 0 and 1 by the smallest steps there
         p = xp.minimum(xp.maximum(y, float(info.tiny)), 1 - float(info.epsneg))
         value = -_mean(target * xp.log(p) + (1 - target) * xp.log1p(-p), weights)

@@ -305,7 +305,7 @@ def _rows(chosen: Array, x: Array) -> Array:
 def _size(what: str, value: Any, network: Network) -> Array:
     """Return a positive size as an array of the backend."""
     found = fitting(what, value, network)
-    if not bool(((found > 0) & (found < np.inf)).all()):
+    if not bool((found > 0).all()):
         raise ValueError(f"{what} must be positive, got {value!r}")
     return found
 

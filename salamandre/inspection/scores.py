@@ -136,13 +136,13 @@ def needed_image_shape(network: Network) -> tuple[int, ...]:
     return shape
 
 
-def fitting(what: str, value: Any, network: Network) -> Array:
+def fitting(what: str, value: Any, network: Network, finite: bool = True) -> Array:
     """Return a number, or an array that fits an input, as an array of the network's backend.
 
     Where the inputs are square images row by row, one that fits the image does too.
 
     Raises:
-        ValueError: something else.
+        ValueError: something else, or a number that is not finite where all have to be.
     """
     shape, image = network.input_shape, image_shape(network)
     given = array(what, value)
@@ -158,6 +158,8 @@ def fitting(what: str, value: Any, network: Network) -> Array:
             f"{what} must be a number or an array that fits images of shape {shape}, got "
             f"{np.shape(value) or repr(value)}"
         )
+    if finite and not bool(network.backend.xp.isfinite(found).all()):
+        raise ValueError(f"{what} must be finite, got {value!r}")
     return found
 
 
@@ -173,7 +175,7 @@ def checked_bounds(network: Network, bounds: Any) -> tuple[Array, Array]:
         raise ValueError(
             f"bounds must be (smallest, largest) of the network's inputs, got {bounds!r}"
         ) from None
-    low, high = (fitting("each of the bounds", bound, network) for bound in (low, high))
+    low, high = (fitting("each of the bounds", bound, network, False) for bound in (low, high))
     if not bool((low < high).all()):
         raise ValueError(f"the first of the bounds must be below the second, got {bounds!r}")
     return low, high

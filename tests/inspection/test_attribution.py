@@ -216,6 +216,8 @@ def test_bad_input_is_refused_in_a_sentence(twins, images):
         (lambda: inspection.occlusion(network, images, patch=8, value="a"), "fits .*, got 'a'"),
         (lambda: inspection.smooth_grad(network, images, samples=0), "samples"),
         (lambda: inspection.integrated_gradients(network, images, baseline=[1, 2]), "that fits"),
+        (lambda: inspection.integrated_gradients(network, images, baseline=np.nan), "be finite"),
+        (lambda: inspection.occlusion(network, images, patch=8, value=np.inf), "be finite"),
     ):
         with pytest.raises(ValueError, match=message):
             wrong()

@@ -24,12 +24,18 @@ def checked_names(names: Sequence[str] | None) -> Names | None:
     """Return the names of a network's classes, different texts, or ``None``."""
     if names is None:
         return None
-    given = () if isinstance(names, str) or not isinstance(names, Iterable) else tuple(names)
-    if not given or not all(isinstance(name, str) for name in given):
-        raise ValueError(f"class_names must be a sequence of texts, or None, got {names!r}")
+    given = several_texts(names)
     if len({*map(composed, given)}) < len(given):
         raise ValueError(f"class_names must be different names, got {listed(given)}")
     return tuple(map(str, given))
+
+
+def several_texts(names: Any) -> Names:
+    """Return names of classes in a tuple; refuse what is no sequence of texts."""
+    given = () if isinstance(names, str) or not isinstance(names, Iterable) else tuple(names)
+    if not given or not all(isinstance(name, str) for name in given):
+        raise ValueError(f"class_names must be a sequence of texts, or None, got {names!r}")
+    return given
 
 
 def composed(name: str) -> str:

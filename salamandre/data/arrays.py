@@ -12,7 +12,7 @@ from salamandre.checks import array
 from salamandre.class_names import Names, by_name, matched, names_within, whole_labels
 from salamandre.data.images import Images, checksum
 from salamandre.data.paired_images import Pairs
-from salamandre.data.rows import BLOCK, sampled
+from salamandre.data.rows import BLOCK, Rows, sampled
 from salamandre.data.splitting import chosen_rows
 from salamandre.inputs import Pixels, are_bytes
 from salamandre.network import Network
@@ -183,7 +183,7 @@ def _warn_of_pixels(found: Examples) -> None:
 
 def are_one_hot(targets: Array) -> bool:
     """Return whether each row of targets (N, classes) is 1 at one class and 0 at the others."""
-    if targets.ndim != 2 or targets.shape[1] < 2:
+    if isinstance(targets, Rows) or targets.ndim != 2 or targets.shape[1] < 2:
         return False
     return all(  # the first rows tell most others apart
         ((rows == 0) | (rows == 1)).all() and (rows.sum(axis=1) == 1).all()

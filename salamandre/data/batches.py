@@ -142,12 +142,19 @@ class Source:
                 f"the transform must return as many examples as it is given, {count}, got "
                 f"{changed.dtype} of shape {changed.shape}"
             )
-        # Dark examples do not tell whether they were scaled. What was has lost the factor of white;
-        # scaled to mean 0 and standard deviation 1, it has at most some units.
-        if self.pixels is None or changed.dtype.kind != "f" or highest < self.pixels.white / 4:
+        if self.pixels is None or changed.dtype.kind != "f" or highest == 0:
             return changed
+        # What was scaled has lost the factor of white; scaled to mean 0 and standard deviation 1,
+        # it has at most some units, as dark pixels have.
         low, high, white = float(changed.min()), float(changed.max()), self.pixels.white
-        if max(-low, high) <= max(white / 50, min(1.0, white / 4)):  # white may be only 16
+        dark, reach = highest < white / 4, max(-low, high)
+        if dark and highest / 50 < reach < highest / 4:
+            raise ValueError(
+                f"the transform makes values in {low:.3g}..{high:.3g} of dark pixels in "
+                f"0..{highest:g} of {white:g}, which does not tell whether they are scaled: let it "
+                f"keep the range of pixels, or divide by {white:g}"
+            )
+        if reach <= (highest / 50 if dark else max(white / 50, min(1.0, white / 4))):  # white 16
             if low < 0 or high > 1:
                 raise ValueError(
                     f"the transform makes values in {low:.3g}..{high:.3g} of pixels in "

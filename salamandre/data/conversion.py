@@ -16,6 +16,7 @@ from salamandre.data.catalogue import Unfit, WrongFormat
 from salamandre.data.images import MOST, label_type
 
 BLOCK = 1 << 22  # numbers at a time
+SLACK = 1e-3  # beyond the ends of a range: what has been computed is rounded
 UNLABELED = ("unlabeled",)
 LUMINANCE = np.array([299, 587, 114], np.float32) / 1000  # of red, green, blue (ITU-R BT.601)
 
@@ -58,11 +59,15 @@ def to_pixels(sets: Sequence[np.ndarray]) -> list[NDArray[np.uint8]]:
     blocks = [block for images in shaped for block in _blocks(images)]
     low = float(np.min([block.min() for block in blocks]))  # NaN if one is
     high = float(np.max([block.max() for block in blocks]))
-    if low >= 0 and high <= 1:
+    if low >= -SLACK and high <= 1 + SLACK:
         scale, shift = 255.0, 0.0
-    elif low >= 0 and high <= 255:
+    elif low >= -SLACK and high <= 255 + SLACK:
         scale, shift = 1.0, 0.0
-    elif low >= -1 and high <= 1:
+        if any(one.dtype.kind == "f" and 0 < one.max() <= 1 for one in shaped):
+            raise WrongFormat(
+                f"has splits of different value ranges, one of floats in 0..1 beside 0..{high:g}"
+            )
+    elif low >= -1 - SLACK and high <= 1 + SLACK:
         scale, shift = 127.5, 127.5
     else:  # also NaN, which is in no range
         raise WrongFormat(f"has pixels in {low:g}..{high:g}, expected 0..255, 0..1 or -1..1")

@@ -25,7 +25,8 @@ SEPARATORS = ",;\t"
 
 def csv(paths: Sequence[Path], wanted: Wanted) -> Found:
     """Return the splits in CSV files of pixels."""
-    return splits_of(paths, "CSV file", partial(_csv_table, wanted=wanted.label_column))
+    found = splits_of(paths, "CSV file", partial(_csv_table, wanted=wanted.label_column))
+    return {split: one._replace(labels=_values(one.labels)) for split, one in found.items()}
 
 
 def _csv_table(path: Path, wanted: str | None) -> Arrays:
@@ -78,7 +79,7 @@ def _csv_table(path: Path, wanted: str | None) -> Arrays:
             row += len(block)
             bar.update(sum(map(len, block)))
             block = list(islice(lines, rows))
-    return Arrays(np.concatenate(images), _values(labels) if column is not None else None)
+    return Arrays(np.concatenate(images), label_array(labels) if column is not None else None)
 
 
 def _cells(line: str, separator: str) -> list[str]:
@@ -113,10 +114,12 @@ def _is_number(cell: str) -> bool:
 
 
 def _is_header(cells: Sequence[str]) -> bool:
-    """Return whether a first row holds names: no label of text is beside pixels 0, 1, 2, ..."""
+    """Return whether a first row holds names: texts, or the numbers of the columns."""
     numbers = [cell for cell in cells if _is_number(cell)]
     counted = [str(i) for i in range(len(numbers))], [str(i + 1) for i in range(len(numbers))]
-    return len(numbers) < len(cells) - 1 or (len(numbers) < len(cells) and numbers in counted)
+    if len(numbers) < len(cells) - 1:
+        return True
+    return numbers in counted and (len(numbers) < len(cells) or len(cells) > 2)
 
 
 def _named_column(header: Sequence[str], wanted: str | None) -> int | None:
@@ -128,7 +131,7 @@ def _named_column(header: Sequence[str], wanted: str | None) -> int | None:
         return header.index(wanted)
     if (name := next((name for name in LABELS if name in lower), None)) is not None:
         return lower.index(name)
-    if _is_square(len(header)):  # as Kaggle's rows to be predicted
+    if _is_square(sum(name not in NUMBERS for name in lower)):  # as Kaggle's rows to be predicted
         return None
     raise WrongFormat(
         f"has no column named label among {', '.join(header[:5])}, ...: name it with label_column"
@@ -145,11 +148,12 @@ def _guessed_column(block: Sequence[str], columns: int, separator: str) -> int |
     for place, values in ends.items():
         if not all(map(_is_number, values)):
             return place
-    # Pixels of a corner are all alike, or of very many values.
+    # Pixels of a corner are all alike, or of very many values; so may the labels be, if sorted.
     likely = [
         place
         for place, values in ends.items()
-        if len(values) > 1 and all(float(value).is_integer() for value in values)
+        if 1 < len(values) <= max(10, len(rows) / 2)
+        and all(float(value).is_integer() for value in values)
     ]
     if len(likely) == 2:
         few, many = sorted(likely, key=lambda place: len(ends[place]))
@@ -179,10 +183,9 @@ def _pixels(block: Sequence[str], separator: str, columns: list[int], row: int) 
     return small if (small == numbers).all() else numbers
 
 
-def _values(labels: list[str]) -> np.ndarray:
+def _values(labels: np.ndarray | None) -> np.ndarray | None:
     """Return labels as numbers, if all are."""
-    found = label_array(labels)
     try:
-        return found.astype(np.float64)
+        return None if labels is None else labels.astype(np.float64)
     except ValueError:
-        return found
+        return labels

@@ -13,7 +13,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from salamandre.class_names import composed, listed, matched
+from salamandre.class_names import composed, listed, matched, several_texts
 from salamandre.data import cache
 from salamandre.data.images import MOST, Images, label_type
 from salamandre.data.listing import Listing, search
@@ -222,7 +222,7 @@ def names_of(given: Given) -> tuple[str, ...] | None:
                 f"{file} is no text in UTF-8: write the names of the classes, one in each line"
             ) from None
         given = [line for line in lines if line.strip()]
-    return tuple(composed(name) for name in given)
+    return tuple(map(composed, several_texts(given)))
 
 
 def _classes(

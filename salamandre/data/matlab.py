@@ -41,8 +41,12 @@ def mat(paths: Sequence[Path], wanted: Wanted) -> Found:
             if isinstance(dataset := content.get("dataset"), dict):
                 found |= _emnist(dataset)
                 continue
+            pixels = content.get("X")
+            svhn = isinstance(pixels, np.ndarray) and pixels.shape[:3] == (32, 32, 3)
             for name, value in content.items():
                 if isinstance(value, np.ndarray):
+                    if svhn and name == "y" and value.max(initial=0) == 10:
+                        value = value % 10
                     named.append((path.stem, name, partial(np.asarray, value)))
     if found and not named:
         return found
@@ -51,7 +55,7 @@ def mat(paths: Sequence[Path], wanted: Wanted) -> Found:
 
 
 def _last_axis(one: Arrays) -> Arrays:
-    """Return arrays with the examples on the first axis; 10 is the digit 0 in SVHN."""
+    """Return arrays with the examples on the first axis."""
     images, labels = one.images, one.labels
     if images.ndim < 3:
         return one
@@ -62,12 +66,7 @@ def _last_axis(one: Arrays) -> Arrays:
         first = len(images) == count != images.shape[-1]
     if first:
         return one
-    images = np.moveaxis(images, -1, 0)
-    if labels is None:
-        return Arrays(images, None)
-    if images.shape[1:] == (32, 32, 3) and labels.size and labels.max() == 10:
-        labels = labels % 10
-    return Arrays(images, labels)
+    return Arrays(np.moveaxis(images, -1, 0), labels)
 
 
 def _emnist(dataset: dict[str, Any]) -> Found:

@@ -167,6 +167,8 @@ def _joined(parts: Sequence[Arrays]) -> Arrays:
     shapes = {one.shape[1:] for one in images}
     if len(shapes) > 1 or len({(part.labels is None, part.classes) for part in parts}) > 1:
         raise WrongFormat("has tables of one split that differ in image shape, labels or classes")
+    if len({one.dtype.kind in "UO" for one in labels if one is not None}) > 1:
+        raise WrongFormat("has tables of one split with labels that are texts in some of them only")
     return Arrays(
         np.concatenate(images),
         None if labels[0] is None else np.concatenate(labels),

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from salamandre.data.listing import is_hidden
-from salamandre.data.own_files import first_of
+from salamandre.data.own_files import first_of, split_of
 from salamandre.data.rows import Rows
 from salamandre.texts import path_of
 
@@ -50,6 +50,12 @@ def shards(folder: str | os.PathLike[str]) -> Shards:
         raise ValueError(
             f"{place} has no parts of a data set: name them x-000.npy and y-000.npy, or "
             f"images-000.npy and labels-000.npy, and so on"
+        )
+    if len(splits := {split_of(path.stem) for path in (*inputs, *targets)}) > 1:
+        names = ", ".join(sorted(split or "neither" for split in splits))
+        raise ValueError(
+            f"{place} has parts of several splits by their names ({names}): give each split a "
+            f"folder of its own"
         )
     rows = Rows(inputs)
     if not targets:

@@ -17,6 +17,7 @@ from salamandre.checks import real, whole
 from salamandre.data.images import Images
 
 BLOCK = 1024  # images changed at a time
+SLACK = 1e-5  # beyond 0 and 1: interpolated values are rounded
 
 Transform = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 
@@ -256,6 +257,14 @@ def _check_floats(what: str, x: np.ndarray) -> None:
         )
 
 
+def _check_range(what: str, x: np.ndarray) -> None:
+    """Refuse values outside of 0..1, but for what interpolation rounds."""
+    if not (x.min(initial=0) >= -SLACK and x.max(initial=1) <= 1 + SLACK):  # NaN too
+        raise ValueError(
+            f"{what} takes values in 0..1, got {x.min():g}..{x.max():g}: scale them first"
+        )
+
+
 def _size(x: np.ndarray) -> tuple[int, ...]:
     """Return (H, W) of images (N, C, H, W)."""
     if x.ndim != 4:
@@ -291,6 +300,7 @@ class Noise:
     def __call__(self, x: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """Return noisy copies of inputs (N, ...), floats."""
         _check_floats("Noise", x)
+        _check_range("Noise", x)
         drawn = x.dtype if x.dtype in (np.float32, np.float64) else np.float32
         noise = random.standard_normal(x.shape, drawn)
         noise *= self.deviation
@@ -327,11 +337,7 @@ class Binarise:
     def __call__(self, x: np.ndarray, random: np.random.Generator) -> np.ndarray:
         """Return zeros and ones (N, ...) for values in 0..1, floats."""
         _check_floats("Binarise", x)
-        if not (x.min(initial=0) >= 0 and x.max(initial=1) <= 1):  # NaN too
-            raise ValueError(
-                f"Binarise takes values in 0..1, which are probabilities, got {x.min():g}.."
-                f"{x.max():g}: scale them first"
-            )
+        _check_range("Binarise", x)
         return (random.random(x.shape, np.float32) < x).astype(x.dtype)
 
 
@@ -373,6 +379,11 @@ def apply(images: Images, transform: Transform, seed: int = 0) -> Images:
         transform: applied to its images, block by block.
         seed: of random transforms. Default 0.
     """
+    if not isinstance(images, Images):
+        raise TypeError(
+            f"data.apply changes Images, got {type(images).__name__}; those of pairs are changed "
+            f"with their conditions: apply it to the images before data.pairs"
+        )
     random = np.random.default_rng(whole("seed", seed, least=0))
     blocks = range(0, len(images), BLOCK)
     changed = [transform(images.images[start : start + BLOCK].copy(), random) for start in blocks]

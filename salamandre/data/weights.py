@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from salamandre.checks import array, one_of, real, shortened
-from salamandre.class_names import SIGNS, TRUTHS, Names, composed, listed
+from salamandre.class_names import SIGNS, TRUTHS, Names, composed, listed, whole_labels
 from salamandre.data.arrays import Examples, are_one_hot
 
 
@@ -44,8 +44,8 @@ def example_weights(
         weights = weights.astype(np.float64)
     if class_weights is not None:
         targets = found.targets
-        labels = targets.argmax(axis=1) if are_one_hot(targets) else targets.reshape(-1)
-        if len(labels) != len(targets) or labels.dtype.kind not in "iu":
+        labels = targets.argmax(axis=1) if are_one_hot(targets) else whole_labels(targets)
+        if labels.ndim != 1 or labels.dtype.kind not in "iu":
             raise ValueError("class_weights need targets that are labels or one-hot")
         known = max(classes, 2)
         if labels.min() < 0 or labels.max() >= known:

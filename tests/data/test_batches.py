@@ -172,3 +172,19 @@ def test_arrays_without_targets_are_split():
     (one, none), (other, nothing) = sal.data.split((x, None), 0.3)
     assert none is nothing is None and len(one) == 7 and len(other) == 3
     np.testing.assert_array_equal(np.sort(np.concatenate([one, other]), axis=0), x)
+
+
+@pytest.mark.parametrize("highest", [40, 59, 200])
+@pytest.mark.parametrize("scaled", [True, False])
+def test_pixels_that_a_transform_scales_are_scaled_once_dark_ones_too(highest, scaled):
+    images = np.random.default_rng(0).integers(0, highest + 1, (50, 1, 8, 8)).astype(np.uint8)
+    factor = np.float32(1 / 255 if scaled else 1)
+    source = Source((images, None), reconstructing(), lambda x, random: x * factor)
+    x, _ = next(EndlessBatches(source, 50, seed=0))
+    assert float(x.max()) == pytest.approx(images.max() / 255, rel=1e-6)
+
+
+def test_dark_pixels_in_units_of_their_deviation_are_told():
+    images = np.random.default_rng(0).integers(0, 40, (50, 1, 8, 8)).astype(np.uint8)
+    with pytest.raises(ValueError, match=r"dark pixels in 0\.\.39 of 255, which does not tell"):
+        Source((images, None), reconstructing(), lambda x, random: (x - x.mean()) / x.std())

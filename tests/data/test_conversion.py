@@ -120,3 +120,27 @@ def test_images_without_labels_are_of_one_class(tmp_path):
     with pytest.warns(UserWarning, match="no labels for its test images: left out"):
         _, test = data.open(save(tmp_path, x_train=IMAGES[0], y_train=LABELS[0], x_test=IMAGES[1]))
     assert test is None
+
+
+@pytest.mark.parametrize(("scale", "shift"), [(255, 0), (127.5, 1)])
+def test_what_rounding_takes_beyond_the_ends_is_at_the_ends(tmp_path, scale, shift):
+    images = IMAGES[0] / np.float64(scale) - shift
+    images[0, 0, 0], images[1, 0, 0] = 1.0000002, -shift - 1e-7
+    with pytest.warns(UserWarning, match="are taken as numbers"):
+        train, _ = data.open(save(tmp_path, x=images, y=LABELS[0]))
+    expected = IMAGES[0][:, None].copy()
+    expected[0, 0, 0, 0], expected[1, 0, 0, 0] = 255, 0
+    same(train, expected)
+
+
+def test_splits_of_two_ranges_are_refused(tmp_path):
+    path = save(tmp_path, x_train=IMAGES[0], y_train=LABELS[0], x_test=IMAGES[0] / 255
+                , y_test=LABELS[0])  # fmt: skip
+    with pytest.raises(CorruptData, match=r"one of floats in 0\.\.1 beside 0\.\.255"):
+        data.open(path)
+
+
+@pytest.mark.parametrize("names", [range(3), 5, b"abc"])
+def test_class_names_are_texts(tmp_path, names):
+    with pytest.raises(ValueError, match="class_names must be a sequence of texts"):
+        data.open(save(tmp_path, x=IMAGES[0], y=LABELS[0]), class_names=names)

@@ -99,7 +99,7 @@ def test_numbers_in_0_to_1_and_colours(tmp_path):
         ("label,a,b,c,d\n1,2,x,4,5\n", r"a pixel that is no number in rows 2 to 2 .*'x'"),
         ("label,a,b,c,d\n,2,3,4,5\n", "has no label for image 1"),
         (f"label,a,b,c,d\n{'x' * 300},2,3,4,5\n", "a label of 300 characters"),
-        ("1,2,3,4,5\n2,3,4,5,6\n", "say which with label_column"),
+        ("2,2,3,4,5\n3,3,4,5,6\n", "say which with label_column"),
         ("label,a,b,c,d\n1,2,3,4,nan\n", r"pixels in nan\.\.nan"),
         (b"label,a,b,c,d\n1,\xff,3,4,5\n", "is damaged or no CSV file"),
         (b"\x00" * 5000, "has no rows|no column|no square"),
@@ -132,3 +132,40 @@ def test_a_large_file_takes_little_more_memory_than_its_pixels(tmp_path):
     tracemalloc.stop()
     assert len(train) == 3001
     assert peak < 3 * train.images.nbytes < path.stat().st_size
+
+
+def test_labels_that_are_sorted_are_not_looked_for_among_pixels(tmp_path, monkeypatch):
+    pixels = np.random.default_rng(0).integers(0, 256, (60, 64))
+    labels = np.arange(60) // 30
+    monkeypatch.setattr(csv_files, "BLOCK", 20 * 65)  # the first block has one class only
+    path = table(tmp_path, labels, pixels)
+    with pytest.raises(CorruptData, match="say which with label_column"):
+        data.open(path)
+    train, _ = data.open(path, label_column="first")
+    np.testing.assert_array_equal(train.labels, labels)
+
+
+def test_classes_are_the_same_however_the_rows_are_parted(tmp_path):
+    labels = np.array(["1", "2", "10", "1", "a", "2"], object)
+    header = f"label,{names()}"
+    for number, part in enumerate((slice(3), slice(3, 6))):
+        table(tmp_path, labels[part], ROWS[part], header=header).rename(
+            tmp_path / f"train-{number}.csv"
+        )
+    train, _ = data.open(tmp_path)
+    assert [train.classes[label] for label in train.labels] == labels.tolist()
+
+
+def test_a_header_of_the_numbers_of_columns(tmp_path):
+    with pytest.warns(UserWarning, match="has no labels"):
+        train, _ = data.open(table(tmp_path, ROWS, header=",".join(map(str, range(64)))))
+    np.testing.assert_array_equal(train.images, IMAGES[0][:, None])
+    path = table(tmp_path, ROWS, LABELS[0], header=",".join(map(str, range(65))))
+    train, _ = data.open(path, label_column="last")
+    np.testing.assert_array_equal(train.labels, LABELS[0])
+
+
+def test_a_column_of_numbers_beside_pixels_without_labels(tmp_path):
+    with pytest.warns(UserWarning, match="has no labels"):
+        train, _ = data.open(table(tmp_path, range(COUNT), ROWS, header=f",{names()}"))
+    np.testing.assert_array_equal(train.images, IMAGES[0][:, None])

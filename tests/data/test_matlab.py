@@ -95,3 +95,12 @@ def test_without_labels_the_last_axis_counts_square_images(tmp_path):
     with pytest.warns(UserWarning, match="has no labels"):
         train, _ = data.open(write(tmp_path / "set.mat", {"x": moved}))
     np.testing.assert_array_equal(train.images, IMAGES[0][:, None])
+
+
+def test_ten_is_the_digit_0_in_svhn_alone(tmp_path):
+    images = RANDOM.integers(0, 256, (32, 32, 3, 20), np.uint8)
+    names = [f"kind {letter}" for letter in "abcdefghij"]
+    labels = np.tile(np.arange(1, 11), 2)
+    path = write(tmp_path / "set.mat", {"images": images, "labels": labels})
+    train, _ = data.open(path, class_names=names)
+    assert [train.classes[label] for label in train.labels] == 2 * names

@@ -266,3 +266,20 @@ def test_pickled_rows_are_found_from_another_folder(folder, tmp_path_factory, mo
 def test_hidden_files_are_no_parts(folder):
     (folder / "._x-8.npy").write_bytes(b"of a system")
     assert len(data.shards(folder).inputs) == N
+
+
+def test_parts_of_two_splits_are_no_one_data_set(tmp_path):
+    for split in ("train", "test"):
+        np.save(tmp_path / f"x_{split}_0.npy", np.zeros((2, 3), np.float32))
+        np.save(tmp_path / f"y_{split}_0.npy", np.zeros(2, int))
+    with pytest.raises(ValueError, match=r"parts of several splits .*\(test, train\): give each"):
+        data.shards(tmp_path)
+
+
+def test_rows_in_files_that_are_one_hot_can_be_inputs_without_targets(tmp_path):
+    np.save(tmp_path / "x-0.npy", np.eye(5, dtype=np.float32)[np.arange(40) % 5])
+    train, test = data.split(data.shards(tmp_path), 0.25)
+    assert (len(train[0]), len(test[0])) == (30, 10)
+    autoencoder = sal.Network([sal.NeuronLayer(5)], 5, sal.MeanSquaredError(), sal.SGD(0.1))
+    history = sal.Engine(autoencoder, data.shards(tmp_path), batch_size=8).run(epochs=1)
+    assert len(history.steps["loss"]) == 5

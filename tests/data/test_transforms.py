@@ -113,7 +113,7 @@ def test_noise_refuses_bytes(transform):
 
 @pytest.mark.parametrize("value", [-0.1, 1.1, np.nan])
 def test_what_is_no_probability_is_not_binarised(value):
-    with pytest.raises(ValueError, match=r"Binarise takes values in 0\.\.1, .* got .*: scale"):
+    with pytest.raises(ValueError, match=r"Binarise takes values in 0\.\.1, got .*: scale"):
         Binarise()(np.array([[0.5, value]]), draw())
 
 
@@ -366,3 +366,18 @@ def test_noise_of_half_precision_and_classes_in_a_chain(random):
     assert Noise(0.1)(x, random).dtype == np.float16
     with pytest.raises(TypeError, match=r"transforms one by one, such as Chain\(Flip\(\)"):
         Chain(Flip)
+
+
+def test_noise_and_drawing_are_of_numbers_in_0_to_1(random):
+    x = np.array([[0.0, 0.5, np.float32(1) + np.float32(1e-6)]], np.float32)
+    assert Noise(0.0)(x, random).max() == 1
+    with pytest.raises(
+        ValueError, match=r"Noise takes values in 0\.\.1, got -1\.5\.\.2: scale them"
+    ):
+        Noise(0.1)(np.array([[-1.5, 0.5, 2.0]]), random)
+
+
+def test_images_of_pairs_are_changed_before_they_are_paired():
+    pairs, _ = data.pairs("digits", "grey")
+    with pytest.raises(TypeError, match=r"changes Images, got Pairs; .* to the images before"):
+        data.apply(pairs, data.Resize(4))

@@ -115,3 +115,15 @@ def test_labels_that_are_none_are_refused_before_they_are_counted(label):
     labels[7] = label
     with pytest.raises(ValueError, match=r"labels must lie in 0\.\.1, got"):
         sal.Engine(plain(), (X, labels), class_weights="balanced")
+
+
+@pytest.mark.parametrize("shape", [(-1,), (-1, 1)])
+def test_weights_of_answers_that_are_floats(shape):
+    def network():
+        loss = sal.BinaryCrossEntropy()
+        return sal.Network([sal.NeuronLayer(1, sal.Sigmoid())], X.shape[1], loss, sal.SGD(0.1))
+
+    answers = LABELS.astype(np.float32).reshape(shape)
+    run = sal.Engine(network(), (X, answers), batch_size=len(X), class_weights={1: 3.0})
+    wanted = network().learn(X, LABELS, weights=np.array([1, 3.0])[LABELS])
+    assert run.run(1).steps["loss"][0] == pytest.approx(float(wanted), rel=1e-5)

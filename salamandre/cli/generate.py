@@ -86,6 +86,7 @@ def generate(
     import numpy as np
 
     from salamandre.games import truncated
+    from salamandre.games.checks import output_range
     from salamandre.games.latent import of_seed
     from salamandre.network import Network
 
@@ -114,7 +115,7 @@ def generate(
     def draw(what: str, latent: Any, labels: Any, columns: int) -> None:
         path = folder / f"{what}-{suffix}.png"
         y = generator.backend.to_numpy(generator.predict(latent, labels=labels))
-        drawer(shape, columns)(y, path)
+        drawer(shape, columns, value_range=output_range(generator))(y, path)
         click.echo(path)
 
     if ends and single:
@@ -166,15 +167,17 @@ def draw_walk(
     import tempfile
 
     from salamandre.games import walks
+    from salamandre.games.checks import output_range
     from salamandre.plots import animate
 
     y = generator.backend.to_numpy(walks.walk(generator, latent, labels, STEPS))
     strip, film = path.with_name(f"{path.name}.png"), path.with_name(f"{path.name}.gif")
-    drawer(shape, 1 + STEPS // SKIPPED)(y[::SKIPPED], strip)
+    values = output_range(generator)
+    drawer(shape, 1 + STEPS // SKIPPED, value_range=values)(y[::SKIPPED], strip)
     with tempfile.TemporaryDirectory() as place:
         frames = [Path(place) / f"{number:03d}.png" for number in range(len(y))]
         for example, frame in zip(y, frames, strict=True):
-            drawer(shape, 1)(example[None], frame)
+            drawer(shape, 1, value_range=values)(example[None], frame)
         animate([*frames, *frames[-2::-1]], film)
     return [strip, film]
 

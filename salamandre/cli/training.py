@@ -226,9 +226,12 @@ def _samples(run: Run, sets: Sets | PairSets) -> Any:
 
 
 def drawer(
-    shape: tuple[int, ...], columns: int, captions: Sequence[str] | None = None
+    shape: tuple[int, ...],
+    columns: int,
+    captions: Sequence[str] | None = None,
+    value_range: tuple[float, float] = (-1.0, 1.0),
 ) -> Callable[[np.ndarray, Path], None]:
-    """Return ``draw(examples, path)`` for examples (N, ...) with values in -1..1.
+    """Return ``draw(examples, path)`` for examples (N, ...) with values in a range.
 
     With captions, which are those of the columns, the name of the file is the round.
     """
@@ -238,7 +241,8 @@ def drawer(
 
         zoom = max(1, round(48 / shape[1]))  # small images are enlarged
         title = "" if captions is None else f"round {int(path.stem):,}"
-        images = (examples.reshape(-1, *shape) + 1) / 2
+        low, high = value_range
+        images = (examples.reshape(-1, *shape) - low) / (high - low)
         save_grid(images, path, columns, zoom, captions=captions or (), title=title)
 
     return draw

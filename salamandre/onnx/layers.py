@@ -185,11 +185,9 @@ def _average_pool(node: Node, shape: Shape) -> Found:
 
 
 def _pool_window(node: Node) -> dict[str, Any]:
-    """Return a window whose padding is in numbers, as a pooling takes it."""
+    """Return a window whose padding is in numbers if that of both sides is the same."""
     window = _window(node)
-    if window["padding"] == "same":
-        if any(size % 2 == 0 for size in window["kernel"]):
-            raise node.refuse("pads its sides differently, which no pooling here does")
+    if window["padding"] == "same" and all(size % 2 for size in window["kernel"]):
         window["padding"] = tuple((size - 1) // 2 for size in window["kernel"])
     return window
 

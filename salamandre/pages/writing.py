@@ -15,6 +15,7 @@ import numpy as np
 
 from salamandre.atomic import write_atomically
 from salamandre.backend import Array
+from salamandre.games.checks import output_range
 from salamandre.games.latent import of_seed
 from salamandre.network import Network
 from salamandre.onnx.exporting import onnx_bytes
@@ -75,6 +76,7 @@ def write_page(
     hands = [of_seed(generator, LETTERS, seed) for seed in range(HANDS)]
     page: dict[str, Any] = {
         "shape": list(shape),
+        "range": output_range(generator),
         "latent": generator.input_shape[0],
         "classes": list(classes),
         "about": about,
@@ -108,7 +110,8 @@ def _first(generator: Network, hand: Array, size: int) -> bytes:
     latent = hand[:1].repeat(count, axis=0) if generator.classes else hand[:count]
     labels = np.arange(count) if generator.classes else None
     y = generator.backend.to_numpy(generator.predict(latent, labels=labels))
-    return np.rint(255 * np.clip((y + 1) / 2, 0, 1)).astype(np.uint8).tobytes()
+    low, high = output_range(generator)
+    return np.rint(255 * np.clip((y - low) / (high - low), 0, 1)).astype(np.uint8).tobytes()
 
 
 def _text(content: bytes) -> str:

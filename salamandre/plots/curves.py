@@ -14,6 +14,7 @@ from salamandre.plots.figure import (
     WIDTH,
     fitted,
     head,
+    key,
     new_figure,
     plain_ticks,
     plot_means,
@@ -137,7 +138,7 @@ def plot_bands(
     """
     figure, (ax,) = new_figure(WIDTH, 4, axes=axes)
     for label, (mean, low, high) in bands.items():
-        (line,) = ax.plot(x, mean, label=label)
+        (line,) = ax.plot(x, mean, label=key(label))
         ax.fill_between(x, low, high, color=line.get_color(), alpha=0.25, linewidth=0)
     ax.set(xlabel=xlabel, ylabel=ylabel)
     head(ax, title)

@@ -71,6 +71,7 @@ def _style() -> Any:
     return {
         **dict.fromkeys(inked, ink),
         **dict.fromkeys(papered, paper),
+        "text.parse_math": False,  # a name may hold $
         "font.size": 11,
         "figure.titlesize": 11,
         "axes.titlesize": 10,
@@ -204,6 +205,11 @@ def bare_figure(width: float, height: float) -> Figure:
     # Notebooks show what has such a method. Those of pyplot would be kept until they are closed.
     figure._repr_png_ = functools.partial(_png, figure, _style())  # type: ignore[attr-defined]
     return figure
+
+
+def key(name: str) -> str:
+    """Return a name as a legend shows it: matplotlib leaves out those that begin with _."""
+    return f" {name}" if name.startswith("_") else name
 
 
 def plot_means(ax: Any, x: Any, y: Any, **style: Any) -> None:

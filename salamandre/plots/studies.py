@@ -14,6 +14,7 @@ from salamandre.plots.figure import (
     WIDTH,
     fitted,
     heads,
+    key,
     legend_columns,
     name_ticks,
     new_figure,
@@ -47,12 +48,12 @@ def plot_axes(panels: Mapping[str, Mapping[str, Any]], metric: str, path: PathLi
         for number, (label, (own, mean, low, high)) in enumerate(curves.items()):
             x = np.array([places[value] for value in own])
             if _numeric(values):
-                (line,) = ax.plot(x, mean, marker="o", label=label)
+                (line,) = ax.plot(x, mean, marker="o", label=key(label))
                 ax.fill_between(x, low, high, color=line.get_color(), alpha=0.25, linewidth=0)
             else:  # nothing lies between two names
                 ends = np.abs(np.array([low, high]) - mean)
                 x = x + SPREAD * ((number + 0.5) / len(curves) - 0.5)
-                ax.errorbar(x, mean, yerr=ends, fmt="o", ms=4, capsize=3, label=label)
+                ax.errorbar(x, mean, yerr=ends, fmt="o", ms=4, capsize=3, label=key(label))
         ax.set(xlabel=axis.replace("_", " "), ylabel=fitted(alone(metric), TALL))
         ax.grid()
     heads(figure, axes, [arrow(metric).strip()] * len(axes))
@@ -150,7 +151,7 @@ def plot_over_runs(
     figure, axes = _panels(len(panels), panels.values())
     for ax, lines in zip(axes, panels.values(), strict=True):
         for label, (steps, (mean, low, high)) in lines.items():
-            (line,) = ax.plot(steps, mean, label=label)
+            (line,) = ax.plot(steps, mean, label=key(label))
             ax.fill_between(steps, low, high, color=line.get_color(), alpha=0.25, linewidth=0)
         ax.set(xlabel=unit, ylabel=fitted(alone(metric), TALL))
         ax.xaxis.get_major_locator().set_params(integer=True, nbins=5)

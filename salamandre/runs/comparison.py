@@ -14,6 +14,7 @@ from salamandre.plots.figure import (
     bare_figure,
     fitted,
     heads,
+    key,
     plot_means,
     save_figure,
     styled,
@@ -57,7 +58,7 @@ def compare_runs(runs: Sequence[Run], path: str | os.PathLike[str]) -> None:
     units = " or ".join(dict.fromkeys(run.unit for run in runs))
     for ax, name in zip(axes, names, strict=False):
         for run, curves in zip(runs, found, strict=True):
-            plot_means(ax, *curves[name], label=run.name)
+            plot_means(ax, *curves[name], label=key(run.name))
         ax.set(xlabel=units)
         ax.grid()
     for ax in axes[len(names) :]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import math
 import os
 from dataclasses import dataclass
@@ -209,7 +210,7 @@ def read_rows(path: Path, count: int = 0) -> list[dict[str, float]]:
     except FileNotFoundError:
         return []
     header, *rows = text[: text.rfind("\n") + 1].splitlines() or [""]
-    names = header.split(",")
+    names = next(csv.reader([header]), [])
     try:
         cells = [[cell or "nan" for cell in row.split(",")] for row in rows[-count:]]
         read = [dict(zip(names, map(float, row), strict=True)) for row in cells]

@@ -17,7 +17,7 @@ from typing import Any
 import msgspec
 
 from salamandre.atomic import write_atomically
-from salamandre.checks import whole
+from salamandre.checks import shortened, whole
 from salamandre.machine import cores
 from salamandre.runs.lock import OWNER, in_use
 from salamandre.studies.plan import missing
@@ -200,6 +200,7 @@ class _Work:
     bar: Any
     write_table: Callable[[], None]
     _begun: dict[int, Task] = field(default_factory=dict)
+    _stillborn: int = 0  # passes in a row whose workers ended before a run began
     _shown: int | None = None  # joblib takes tasks before they begin
     _written: float = field(default_factory=time.monotonic)
     _lock: Any = field(default_factory=threading.Lock)
@@ -221,7 +222,13 @@ class _Work:
         except Exception as error:
             if not _is_broken(error):
                 raise
-            self._retry_alone(numbered, workers)
+            begun = self._retry_alone(numbered, workers)
+            self._stillborn = 0 if begun or len(numbered) < len(tasks) else self._stillborn + 1
+            if self._stillborn > 1:
+                raise RuntimeError(
+                    f"worker processes end before they begin a run: {shortened(error)}; "
+                    f"processes=1 plays the runs in this one"
+                ) from error
         finally:
             self._begun.clear()
 
@@ -247,10 +254,10 @@ class _Work:
             self.write_table()
             self._written = time.monotonic()
 
-    def _retry_alone(self, tasks: dict[int, Task], workers: Workers) -> None:
+    def _retry_alone(self, tasks: dict[int, Task], workers: Workers) -> bool:
         """Perform the tasks that a killed worker may have had, each in a process of its own.
 
-        One that is killed again has failed; the others are left.
+        One that is killed again has failed; the others are left. Return whether there were any.
         """
         begun = [task for task in tasks.values() if (task.folder / OWNER).exists()]
         begun = [task for task in begun if not in_use(task.folder)]
@@ -265,6 +272,7 @@ class _Work:
                     raise
                 result = Result("failed", message=KILLED)
             self._end(-1, task, result)
+        return bool(begun)
 
 
 def _is_broken(error: Exception) -> bool:

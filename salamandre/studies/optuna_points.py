@@ -7,6 +7,7 @@ from typing import Any
 
 from salamandre.checks import one_of
 from salamandre.studies.plan import Plan, Planned, missing
+from salamandre.studies.pruning import known
 from salamandre.studies.results import Result
 from salamandre.training.metrics import direction
 
@@ -62,8 +63,8 @@ def suggested(plan: Plan) -> Iterator[tuple[list[dict[str, Any]], Tell]]:
                 pruned = [end.reported for end in ends if end and end.state == "pruned"]
                 values = [end.numbers[metric] for end in ends if end and metric in end.numbers]
                 if pruned:
-                    shortest = min(pruned, key=len)
-                    trial.report(shortest[-1], len(shortest))
+                    for number, value in [*known(min(pruned, key=len)).items()][-1:]:
+                        trial.report(value, number)
                     study.tell(trial, state=optuna.trial.TrialState.PRUNED)
                 elif values and len(values) == len(ends):
                     study.tell(trial, sum(values) / len(values))

@@ -171,15 +171,15 @@ def _over_runs(
     for (panel, label), members in points.items():
         if len(found[panel]) >= MOST or len(found) > MOST:
             continue
-        tables = [_table(folder / row.run, metric) for row in members]
-        curves = [[one[metric] for one in table] for table in tables]
-        length = min(map(len, curves))
-        values = np.array([curve[:length] for curve in curves])
-        if length < 2 or not np.isfinite(values).all():
+        tables = _tables([folder / row.run for row in members], metric)
+        if not all(tables):
             continue
         unit = "round" if "round" in tables[0][0] else "step"
-        steps = [one[unit] for one in tables[0][:length]]
-        found[panel][label] = np.array(steps), mean_band(values, resamples=1000)
+        curves = [{row[unit]: row[metric] for row in table} for table in tables]
+        steps = sorted(set[float].intersection(*map(set[float], curves)))
+        if len(steps) > 1:
+            values = np.array([[curve[step] for step in steps] for curve in curves])
+            found[panel][label] = np.array(steps), mean_band(values, resamples=1000)
     others = axes[len(first) :]
     short = {
         panel: dict(zip(_shortened([*lines], others), lines.values(), strict=True))
@@ -189,18 +189,27 @@ def _over_runs(
     return short, unit
 
 
-def _table(run: Path, metric: str) -> list[dict[str, float]]:
-    """Return the rows of a run's records that have a metric, else means over its steps."""
-    records = [row for row in read_rows(run / METRICS) if metric in row]
-    if records:
+def _tables(runs: Sequence[Path], metric: str) -> list[list[dict[str, float]]]:
+    """Return the rows of the runs' records that have a metric, else means over equal steps."""
+
+    def read(name: str) -> list[list[dict[str, float]]]:
+        tables = [read_rows(run / name) for run in runs]
+        return [
+            [row for row in table if math.isfinite(row.get(metric, math.nan))] for table in tables
+        ]
+
+    records = read(METRICS)
+    if any(records):
         return records
-    steps = [row for row in read_rows(run / TABLE) if metric in row]
-    part = math.ceil(len(steps) / DRAWN)
-    found = []
-    for first in range(0, len(steps), part or 1):
-        rows = steps[first : first + part]
-        found.append({**rows[-1], metric: math.fsum(row[metric] for row in rows) / len(rows)})
-    return found
+    steps = read(TABLE)
+    part = max(1, math.ceil(max(map(len, steps)) / DRAWN))
+    return [
+        [
+            {**rows[-1], metric: math.fsum(row[metric] for row in rows) / len(rows)}
+            for rows in (table[first : first + part] for first in range(0, len(table), part))
+        ]
+        for table in steps
+    ]
 
 
 def _label(row: Row, axes: Sequence[str], between: str = ", ") -> str:

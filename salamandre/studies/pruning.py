@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from salamandre.studies.plan import missing
+from salamandre.studies.results import metrics_of
 from salamandre.training import Callback
 
 
@@ -19,13 +21,14 @@ class Pruning(NamedTuple):
     Attributes:
         metric: that is compared.
         goal: ``"min"`` or ``"max"``.
-        curves: the values that each finished run before it has reported. They are those of earlier
-            batches of points, so that it does not depend on the pace of runs which of them end.
+        curves: the values that each finished run before it has reported, ``None`` for NaN. They
+            are those of earlier batches of points, so that it does not depend on the pace of runs
+            which of them end.
     """
 
     metric: str
     goal: str
-    curves: Sequence[Sequence[float]]
+    curves: Sequence[Sequence[float | None]]
 
 
 class Reports:
@@ -57,12 +60,16 @@ class Reports:
 
         Raises:
             Pruned: the run is to end.
+            TypeError: they are no numbers by name.
         """
-        self.metrics = dict(metrics)
-        if self.pruning is None or self.pruning.metric not in metrics:
+        self.metrics, _ = metrics_of(metrics)
+        if self.pruning is None or self.pruning.metric not in self.metrics:
             return
-        self.values.append(float(metrics[self.pruning.metric]))
-        self._trial.report(self.values[-1], len(self.values))
+        value = self.metrics[self.pruning.metric]
+        self.values.append(value)
+        if not math.isfinite(value):  # nothing is better or worse
+            return
+        self._trial.report(value, len(self.values))
         if self._trial.should_prune() and not last:
             raise Pruned(
                 f"after {len(self.values)} of its reports {self.pruning.metric} was worse than the "
@@ -79,10 +86,17 @@ def _trial(pruning: Pruning) -> Any:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     goal: Any = f"{pruning.goal}imize"
     study = optuna.create_study(direction=goal, pruner=optuna.pruners.MedianPruner())
-    for curve in filter(None, pruning.curves):
-        values = dict(enumerate(map(float, curve), 1))
-        study.add_trial(optuna.trial.create_trial(value=curve[-1], intermediate_values=values))
+    for curve in pruning.curves:
+        values = known(curve)
+        if values:
+            last = values[max(values)]
+            study.add_trial(optuna.trial.create_trial(value=last, intermediate_values=values))
     return study.ask()
+
+
+def known(curve: Sequence[float | None]) -> dict[int, float]:
+    """Return what a run has reported by its number, from 1 on, without NaN and infinity."""
+    return {number: value for number, value in enumerate(curve, 1) if value is not None}
 
 
 class Reporting(Callback):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
+import numpy as np
 from msgspec import Struct
 
 from salamandre.storage import checked
@@ -31,14 +32,15 @@ class Result(Struct, forbid_unknown_fields=True, omit_defaults=True):
             those at its end.
         duration: in seconds.
         message: why it was pruned, diverged or failed.
-        reported: in a study that prunes, the metric that it compares, over the run.
+        reported: in a study that prunes, the metric that it compares, over the run; ``None`` for
+            NaN or infinity.
     """
 
     state: Literal["finished", "pruned", "diverged", "failed"]
     metrics: dict[str, float] = {}
     duration: float = 0.0
     message: str = ""
-    reported: list[float] = []
+    reported: list[float | None] = []
 
     @property
     def numbers(self) -> dict[str, float]:
@@ -134,14 +136,15 @@ def read_table(file: Path, axes: int) -> list[Row]:
 
 
 def parsed(cell: str) -> Any:
-    """Return the number that a cell shows, else its text."""
+    """Return the number that a cell shows, else its text: 01 is no number."""
+    number: int | float
     try:
         number = float(cell)
     except ValueError:
         return cell
-    if not math.isfinite(number):
-        return cell
-    return int(number) if cell.lstrip("-").isdecimal() else number
+    if cell.lstrip("-").isdecimal():
+        number = int(cell)
+    return number if str(number) == cell and math.isfinite(number) else cell
 
 
 def shown(value: Any) -> Any:
@@ -167,7 +170,7 @@ def metrics_of(returned: Any) -> tuple[dict[str, float], dict[str, list[float]]]
     metrics, curves = {}, {}
     for name, value in returned.items():
         try:
-            if hasattr(value, "__len__") and not isinstance(value, (str, bytes)):
+            if not isinstance(value, (str, bytes)) and np.ndim(value):
                 curves[str(name)] = [float(number) for number in value]
                 value = curves[str(name)][-1]
             metrics[str(name)] = float(value)

@@ -97,7 +97,7 @@ def _played(task: Task) -> Result:
             _write_curves(curves, task.folder / METRICS)
     except Pruned as end:
         state, message = "pruned", str(end)
-        metrics, _ = metrics_of(reports.metrics)
+        metrics = reports.metrics
     except (Diverged, FloatingPointError) as error:
         state, message = "diverged", shortened(error)
     except OSError as error:
@@ -115,7 +115,8 @@ def _played(task: Task) -> Result:
     if text := log.getvalue():
         write_atomically(task.folder / LOG, text.encode(errors="replace"))
     duration = round(time.perf_counter() - began, 3)
-    return Result(state, finite, duration, message, reports.values)  # type: ignore[arg-type]
+    reported = [value if math.isfinite(value) else None for value in reports.values]
+    return Result(state, finite, duration, message, reported)  # type: ignore[arg-type]
 
 
 def _told(error: BaseException) -> str:

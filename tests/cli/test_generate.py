@@ -10,6 +10,8 @@ import pytest
 from command import call, error_of, letters, only, picture
 from PIL import Image
 
+import salamandre as sal
+
 
 @pytest.mark.parametrize("noise", ["fixed", "fresh"])
 def test_a_word_is_drawn_with_one_point_or_many(trained, noise, place):
@@ -129,3 +131,24 @@ def test_truncation_draws_other_samples(trained, place):
     assert not np.array_equal(picture(place / plain), picture(place / cut))
     message = error_of(*given, "--truncation", 0, code=2)
     assert "threshold of a truncation must be a finite number at least 0.01" in message
+
+
+def test_a_generator_of_values_in_0_to_1_is_drawn_as_it_is(trained, place):
+    """Zeros are white paper in a picture of grey images, and ones are black ink."""
+    copy = place / "copy"
+    copy.mkdir()
+    shutil.copy(only(trained) / "settings.json", copy)
+    paths = []
+    for bias in (-50, 50):
+        layers = [sal.Embedding(10), sal.NeuronLayer(64, sal.Sigmoid())]
+        generator = sal.Network(layers, 5)
+        generator.layers[1].weights[...] = 0
+        generator.layers[1].bias[...] = bias
+        generator.save(copy / "generator.safetensors")
+        call("generate", copy, "--to", f"out{bias}")
+        call("generate", copy, "--to", f"out{bias}", "--walk", "1", "2")
+        paths += sorted((place / f"out{bias}").glob("*.png"))
+    assert len(paths) == 4
+    for path, white in zip(paths, (True, True, False, False), strict=True):
+        pixels = picture(path)
+        assert (pixels == 255).all() if white else (pixels == 0).mean() > 0.5

@@ -75,8 +75,25 @@ def test_pools_that_pad_alike_on_all_sides_compute_the_same(kind, same):
     [
         {"auto_pad": "SAME_UPPER"},
         {"pads": [0, 0, 1, 1]},
-        {"pads": [0, 0, 1, 1], "strides": [2, 2]},
         {"pads": [1, 0, 1, 1], "kernel_shape": [3, 2]},
+    ],
+)
+def test_pools_with_even_windows_that_keep_the_size(kind, said, same, refused):
+    said = {"kernel_shape": [2, 2], **said}
+    if kind == "AveragePool":
+        pool = node(kind, "x", **said)
+        assert "leaves its padding out of the mean" in refused([pool], shape=IMAGES)
+        said["count_include_pad"] = 1
+    same([node(kind, "x", **said)], shape=IMAGES)
+
+
+@pytest.mark.parametrize("kind", ["MaxPool", "AveragePool"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"pads": [1, 1, 0, 0]},
+        {"pads": [0, 0, 1, 1], "strides": [2, 2]},
+        {"pads": [1, 1, 1, 0], "kernel_shape": [3, 3]},
     ],
 )
 def test_pools_that_pad_their_sides_differently_are_refused(kind, said, refused):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 import shutil
@@ -163,3 +164,12 @@ def test_samples_of_a_generator_without_classes_are_drawn(tmp_path, browser):
     assert before.shape == (5, 10 * 6) and page.is_hidden("#text")
     page.click("#new")
     assert not np.array_equal(shown(page), before)
+
+
+def test_a_page_says_the_range_of_its_generator(tmp_path):
+    network = sal.Network([sal.NeuronLayer(12, sal.Sigmoid())], 3)
+    page = parts(write_page(network, tmp_path, (1, 3, 4), ()))["page"]
+    hand = np.array(page["hands"][0], np.float32).reshape(-1, 3)
+    shown = np.frombuffer(base64.b64decode(page["first"]), np.uint8).reshape(-1, 12)
+    assert page["range"] == [0, 1] and len(shown) == 10
+    np.testing.assert_allclose(shown, 255 * network.predict(hand[:10]), atol=0.51)

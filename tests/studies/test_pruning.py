@@ -149,3 +149,26 @@ def test_what_does_not_fit_is_refused(tmp_path):
 
 def silent(rate: float) -> dict[str, float]:
     return {"score": rate}
+
+
+def test_nan_in_reports_ends_no_study(tmp_path):
+    def stumbling(seed: int, rate: float, report: Callable) -> dict[str, float]:
+        report({"score": float("nan" if seed else "inf")})
+        return rising(seed, rate, report)
+
+    rows = studies.Study(GIVEN, tmp_path, base=stumbling).run(1)
+    assert {row.state for row in rows} == {"finished", "pruned"}
+    again = studies.Study(GIVEN, tmp_path, base=stumbling).run(1)
+    assert again == rows
+    held = json.loads((tmp_path / rows[0].run / "result.json").read_text())
+    assert held["reported"][0] is None and None not in held["reported"][1:]
+
+
+def test_a_report_of_something_else_fails_that_run_alone(tmp_path):
+    def told(seed: int, rate: float, report: Callable) -> dict[str, float]:
+        report({"score": "warm" if seed else 1.0})
+        return {"score": rate}
+
+    rows = studies.Study(GIVEN, tmp_path, base=told).run(1)
+    assert {row.state for row in rows if row.seed} == {"failed"}
+    assert "must return numbers by name, got 'warm' as 'score'" in rows[1].result.message

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 
+import numpy as np
 import pytest
 from small_study import BASE, played, study, table
 
@@ -246,3 +248,34 @@ def test_what_is_not_installed_is_named(tmp_path, monkeypatch):
         monkeypatch.setitem(sys.modules, library, None)
         with pytest.raises(RuntimeError, match=rf"'salamandre\[{address.split(':')[0]}\]'"):
             study(tmp_path, axes={"rate": [1, 2]}).run(cluster=address)
+
+
+def test_texts_that_look_like_numbers_are_points_of_their_own(tmp_path):
+    def length(text: str, seed: int = 0) -> dict[str, float]:
+        return {"length": np.float64(len(text)) * np.array(1.0)}
+
+    texts = ["1", "01", "1_0", "1e1", "nan", "2.50"]
+    rows = Study({"axes": {"text": texts}, "seeds": 2}, tmp_path, base=length).run(1)
+    for found in (rows, read_rows(tmp_path, plan_in(tmp_path))):
+        points = {point.point["text"]: point.mean for point in summarize(found, "length")}
+        assert points == {1: 1, "01": 2, "1_0": 3, "1e1": 3, "nan": 3, "2.50": 4}
+
+
+LOST = """
+import importlib.util, sys
+from salamandre import studies
+spec = importlib.util.spec_from_file_location("away", sys.argv[1])
+away = importlib.util.module_from_spec(spec)
+sys.modules["away"] = away  # of this process alone
+spec.loader.exec_module(away)
+studies.Study({"axes": {"x": [1, 2]}}, sys.argv[2], base=away.task).run(processes=2)
+"""
+
+
+def test_workers_that_cannot_begin_are_told(tmp_path):
+    (tmp_path / "own.py").write_text("def task(x: int): return {'x': x}")
+    (tmp_path / "program.py").write_text(LOST)
+    command = [sys.executable, "program.py", "own.py", "study"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert "worker processes end before they begin a run" in done.stderr.splitlines()[-1]
+    assert "processes=1 plays the runs in this one" in done.stderr.splitlines()[-1]

@@ -8,7 +8,10 @@ from command import picture
 from small_study import study
 
 from salamandre.plots import studies as drawings
-from salamandre.studies.pictures import plot_study
+from salamandre.runs.run import TABLE
+from salamandre.studies import Study
+from salamandre.studies.pictures import _over_runs, plot_study
+from salamandre.studies.results import Result, Row
 
 
 def drawn(folder, **given):
@@ -61,3 +64,38 @@ def test_curves_stand_at_the_values_of_the_axis(tmp_path, monkeypatch):
     assert [label.get_text() for label in kind.get_xticklabels()] == ["plain", "better"]
     heat = shown[1].axes[0].get_images()[0].get_array()
     assert np.allclose(heat, [[1.1, 10.1, 100.1], [101.1, 110.1, 200.1]])
+
+
+def test_curves_of_runs_of_other_lengths_are_means_at_equal_steps(tmp_path):
+    """Each curve is 1000 - step, so that a mean at a step is that, whatever the runs' lengths."""
+    long, short = (tmp_path / name for name in ("long", "short"))
+    for folder, count in ((long, 400), (short, 80)):
+        folder.mkdir()
+        rows = "".join(f"{step},{1000 - step}\n" for step in range(1, count + 1))
+        (folder / TABLE).write_text("step,loss\n" + rows)
+    members = [Row(name, {}, 0, Result("finished")) for name in ("long", "short")]
+    panel, unit = _over_runs(tmp_path, members, [], "loss")
+    steps, (mean, low, high) = panel[""][""]
+    assert unit == "step" and steps.tolist() == list(range(10, 81, 10))
+    np.testing.assert_allclose(mean, 1000 - steps + 4.5)  # the mean of ten steps
+    np.testing.assert_allclose(high - low, 0, atol=1e-9)
+
+
+def test_a_shorter_list_among_the_metrics_is_drawn_where_it_is(tmp_path):
+    def returned(seed: int) -> dict[str, list[float]]:
+        return {"loss": [3.0, 2.0, 1.0, 0.5], "top1, test": [0.2, 0.4]}
+
+    rows = Study({"axes": {}, "seeds": 2}, tmp_path, base=returned).run(1)
+    panels, _ = _over_runs(tmp_path, rows, [], "top1, test")
+    steps, (mean, *_) = panels[""][""]
+    assert (steps.tolist(), mean.tolist()) == ([1, 2], [0.2, 0.4])
+
+
+def test_any_text_is_the_name_of_a_line(tmp_path, monkeypatch):
+    shown = []
+    monkeypatch.setattr(drawings, "save_figure", lambda figure, path: shown.append(figure))
+    band = ([0, 1], [1, 2], [1, 2], [1, 2])
+    drawings.plot_axes({"rate": {"cost^$$": band, "_plain": band}}, "loss", tmp_path / "to.png")
+    texts = [text.get_text().strip() for text in shown[0].axes[0].get_legend().get_texts()]
+    assert texts == ["cost^$$", "_plain"]
+    shown[0]._repr_png_()  # matplotlib would read $$ as a formula

@@ -43,10 +43,10 @@ def new_parser(text: str | None, size: int | None = None) -> argparse.ArgumentPa
     return parser
 
 
-def add_run(parser: argparse.ArgumentParser) -> None:
+def add_run(parser: argparse.ArgumentParser, batch_size: str = "default 64") -> None:
     """Give a parser the options of the run."""
     add = parser.add_argument_group("run").add_argument
-    add("--batch-size", type=COUNT, default=64, metavar="N", help="default 64")
+    add("--batch-size", type=COUNT, default=64, metavar="N", help=batch_size)
     add("--seed", type=AMOUNT, default=0, metavar="N", help="of all random numbers, default 0")
     often = "rounds between pictures of samples, default 500"
     add("--sample-every", type=COUNT, default=500, metavar="N", help=often)

@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from digit_games import (
+    AMOUNT,
     COUNT,
     add_data,
     add_players,
@@ -61,19 +62,27 @@ PLAYERS = {
 }
 
 
+# With penalties and a slower discriminator the game collapses in its first rounds.
+CHOSEN = "objective", "discriminator_rate", "batch_size", "rounds"
+WITH_PENALTIES = "relativistic", 0.001, 32, 13_000
+WITHOUT = "non-saturating", 0.0002, 64, 6000
+CLIP = 1.0  # largest norm of the gradient of a discriminator with penalties, which have spikes
+
+
 def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=Help)
     add_data(parser)
-    add_run(parser)
+    add_run(parser, "default 32 with penalties and 64 without")
+    parser.set_defaults(batch_size=None)
     add = add_players(parser)
     add("--players", choices=PLAYERS, default="dcgan", help="sizes of both, default dcgan")
     text = "of the training set, default 128000"
     add("--stacks", type=COUNT, default=128_000, metavar="N", help=text)
     text = "default relativistic with penalties and non-saturating without"
     add("--objective", choices=games.OBJECTIVES, help=text)
-    text = "of zero-centred penalties at real and fake images, in place of batch-norm; default 1"
-    add("--penalty", type=float, default=1.0, metavar="WEIGHT", help=text)
+    text = "of zero-centred penalties at real and fake images, in place of batch-norm; default 0.3"
+    add("--penalty", type=float, default=0.3, metavar="WEIGHT", help=text)
     text = "steps of the discriminator from one penalty to the next, default 1"
     add("--penalty-every", type=COUNT, default=1, metavar="N", help=text)
     text = "images that the discriminator sees at once, without penalties; default 1"
@@ -81,21 +90,25 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     text = "of the moving average, default 0.999"
     add("--average", type=float, default=0.999, metavar="DECAY", help=text)
     add = parser.add_argument_group("learning").add_argument
-    add("--rounds", type=COUNT, default=6000, metavar="N", help="default 6000")
+    text = "default 13000 with penalties and 6000 without"
+    add("--rounds", type=COUNT, metavar="N", help=text)
     rate: dict[str, Any] = {"type": float, "metavar": "RATE"}
     add("--generator-rate", **rate, default=0.0002, help="of Adam, default 0.0002")
     text = "of Adam, default 0.001 with penalties and 0.0002 without"
     add("--discriminator-rate", **rate, help=text)
+    text = "rounds in whose second half the rates fall to a fiftieth, 0: they stay; default all "
+    add("--falling", type=AMOUNT, metavar="N", help=f"{text}with penalties and 0 without")
     options = parse(parser, given)
     if options.penalty < 0:
         raise WrongUsage(f"--penalty must be at least 0, got {options.penalty:g}")
     if options.penalty and options.pack > 1:
         raise WrongUsage("--pack needs --penalty 0: a penalty is of single images, not of packs")
-    # With penalties and a slower discriminator the game collapses in its first rounds.
-    usual = ("relativistic", 0.001) if options.penalty else ("non-saturating", 0.0002)
-    for name, value in zip(("objective", "discriminator_rate"), usual, strict=True):
+    usual = WITH_PENALTIES if options.penalty else WITHOUT
+    for name, value in zip(CHOSEN, usual, strict=True):
         if getattr(options, name) is None:
             setattr(options, name, value)
+    if options.falling is None:  # more rounds, after --resume, have the last rate
+        options.falling = options.rounds if options.penalty else 0
     return options
 
 
@@ -141,16 +154,28 @@ def build_game(options: argparse.Namespace, images: data.Images) -> sal.GanGame:
     players, weight = PLAYERS[options.players], options.penalty
 
     def player(
-        layers: list[sal.Layer], inputs: int | tuple[int, ...], rate: float, seed: int
+        layers: list[sal.Layer],
+        inputs: int | tuple[int, ...],
+        rate: float | sal.schedules.Schedule,
+        seed: int,
+        clip: float | None = None,
     ) -> sal.Network:
-        optimizer = sal.Adam(rate, beta1=0.5, beta2=0.99)
+        if options.falling:
+            rate = sal.schedules.Triangle(rate, options.falling, peak=0.5, first=1.0, final=0.02)
+        optimizer = sal.Adam(rate, beta1=0.5, beta2=0.99, clip_norm=clip)
         return sal.Network(layers, inputs, optimizer=optimizer, seed=seed, backend=options.backend)
 
     generator = generator_layers(players, images.shape)
     discriminator = discriminator_layers(players, options.pack, normalised=not weight)
     return sal.GanGame(
         player(generator, options.latent, options.generator_rate, options.seed),
-        player(discriminator, images.shape, options.discriminator_rate, options.seed + 1),
+        player(
+            discriminator,
+            images.shape,
+            options.discriminator_rate,
+            options.seed + 1,
+            CLIP if weight else None,
+        ),
         images,
         latent=sal.Gaussian(options.latent),
         batch_size=options.batch_size,

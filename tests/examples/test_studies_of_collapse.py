@@ -91,8 +91,9 @@ def test_stacks_are_played_and_their_modes_counted(tmp_path):
     usual = {}
     for path in (folder, other):
         found = json.loads((path / "settings.json").read_text())["options"]
-        usual[found["penalty"]] = found["objective"], found["discriminator_rate"]
-    assert usual == {1: ("relativistic", 0.001), 0: ("non-saturating", 0.0002)}
+        names = ("objective", "discriminator_rate", "falling")
+        usual[found["penalty"]] = tuple(found[name] for name in names)
+    assert usual == {0.3: ("relativistic", 0.001, 4), 0: ("non-saturating", 0.0002, 0)}
     more = ("--resume", folder, "--rounds", "6", "--evaluate", "0")
     assert "modes" not in run("stacked_mnist.py", *more, cwd=tmp_path).stdout
 

@@ -28,7 +28,7 @@ class _Pool(Linear, abstract=True):
         self,
         kernel: int | Sequence[int],
         stride: int | Sequence[int] | None,
-        padding: int | Sequence[int],
+        padding: int | Sequence[int] | str,
     ) -> None:
         super().__init__()
         name = type(self).__name__
@@ -59,7 +59,8 @@ class MaxPool(_Pool):
     Args:
         kernel: the window's size: a number or a pair (vertical, horizontal).
         stride: how far the window moves. Default: the kernel.
-        padding: pixels on each side, at most half of the kernel. Default 0.
+        padding: pixels on each side, at most half of the kernel, or ``"same"`` for outputs of the
+            inputs' size at stride 1. Default 0.
     """
 
     fresh_output = fresh_gradient = True
@@ -68,7 +69,7 @@ class MaxPool(_Pool):
         self,
         kernel: int | Sequence[int],
         stride: int | Sequence[int] | None = None,
-        padding: int | Sequence[int] = 0,
+        padding: int | Sequence[int] | str = 0,
     ) -> None:
         super().__init__(kernel, stride, padding)
 
@@ -102,7 +103,7 @@ class AveragePool(_Pool):
     Args:
         kernel: the window's size: a number or a pair (vertical, horizontal).
         stride: how far the window moves. Default: the kernel.
-        padding: zeros on each side, at most half of the kernel. Default 0.
+        padding: zeros on each side, as of :class:`MaxPool`. Default 0.
     """
 
     fresh_output = fresh_gradient = True
@@ -111,7 +112,7 @@ class AveragePool(_Pool):
         self,
         kernel: int | Sequence[int],
         stride: int | Sequence[int] | None = None,
-        padding: int | Sequence[int] = 0,
+        padding: int | Sequence[int] | str = 0,
     ) -> None:
         super().__init__(kernel, stride, padding)
         self._share = 1 / (self.window.kernel[0] * self.window.kernel[1])

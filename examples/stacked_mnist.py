@@ -66,7 +66,6 @@ PLAYERS = {
 CHOSEN = "objective", "discriminator_rate", "batch_size", "rounds"
 WITH_PENALTIES = "relativistic", 0.001, 32, 13_000
 WITHOUT = "non-saturating", 0.0002, 64, 6000
-CLIP = 1.0  # largest norm of the gradient of a discriminator with penalties, which have spikes
 
 
 def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
@@ -98,6 +97,8 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     add("--discriminator-rate", **rate, help=text)
     text = "rounds in whose second half the rates fall to a fiftieth, 0: they stay; default all "
     add("--falling", type=AMOUNT, metavar="N", help=f"{text}with penalties and 0 without")
+    text = "largest norm of the discriminator's gradient, 0: any; default 1 with penalties, which "
+    add("--clip", type=float, metavar="NORM", help=f"{text}have spikes, and 0 without")
     options = parse(parser, given)
     if options.penalty < 0:
         raise WrongUsage(f"--penalty must be at least 0, got {options.penalty:g}")
@@ -107,8 +108,11 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     for name, value in zip(CHOSEN, usual, strict=True):
         if getattr(options, name) is None:
             setattr(options, name, value)
+    calm = options.penalty and not options.resume  # runs from before these options have neither
     if options.falling is None:  # more rounds, after --resume, have the last rate
-        options.falling = options.rounds if options.penalty else 0
+        options.falling = options.rounds if calm else 0
+    if options.clip is None:
+        options.clip = 1.0 if calm else 0.0
     return options
 
 
@@ -174,7 +178,7 @@ def build_game(options: argparse.Namespace, images: data.Images) -> sal.GanGame:
             images.shape,
             options.discriminator_rate,
             options.seed + 1,
-            CLIP if weight else None,
+            options.clip or None,
         ),
         images,
         latent=sal.Gaussian(options.latent),

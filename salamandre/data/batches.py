@@ -134,9 +134,9 @@ class Source:
                 f"a transform must be a function of (x, random), such as data.Flip() or "
                 f"data.Chain of several, got {name}"
             )
-        few = inputs[:: max(1, len(inputs) // PROBED)][:PROBED].copy()
+        few = inputs[:: max(1, len(inputs) // PROBED)][:PROBED]
         highest = float(few.max())
-        changed = np.asarray(transform(few, np.random.default_rng(0)))
+        changed = np.asarray(transform(few.copy(), np.random.default_rng(0)))
         if changed.shape[:1] != (count := len(few),):
             raise ValueError(
                 f"the transform must return as many examples as it is given, {count}, got "
@@ -144,17 +144,15 @@ class Source:
             )
         if self.pixels is None or changed.dtype.kind != "f" or highest == 0:
             return changed
-        # What was scaled has lost the factor of white; scaled to mean 0 and standard deviation 1,
-        # it has at most some units, as dark pixels have.
-        low, high, white = float(changed.min()), float(changed.max()), self.pixels.white
-        dark, reach = highest < white / 4, max(-low, high)
-        if dark and highest / 50 < reach < highest / 4:
-            raise ValueError(
-                f"the transform makes values in {low:.3g}..{high:.3g} of dark pixels in "
-                f"0..{highest:g} of {white:g}, which does not tell whether they are scaled: let it "
-                f"keep the range of pixels, or divide by {white:g}"
-            )
-        if reach <= (highest / 50 if dark else max(white / 50, min(1.0, white / 4))):  # white 16
+        # Dark examples, made bright, tell whether they are scaled. What was has lost the factor of
+        # white; scaled to mean 0 and standard deviation 1, it has at most some units.
+        white, bright = self.pixels.white, changed
+        if highest < white / 4:
+            few = few * int(white // highest)
+            highest = float(few.max())
+            bright = np.asarray(transform(few, np.random.default_rng(0)))
+        low, high = float(bright.min()), float(bright.max())
+        if max(-low, high) <= max(white / 50, min(1.0, white / 4)):  # white may be only 16
             if low < 0 or high > 1:
                 raise ValueError(
                     f"the transform makes values in {low:.3g}..{high:.3g} of pixels in "

@@ -63,12 +63,14 @@ def to_pixels(sets: Sequence[np.ndarray]) -> list[NDArray[np.uint8]]:
         scale, shift = 255.0, 0.0
     elif low >= -SLACK and high <= 255 + SLACK:
         scale, shift = 1.0, 0.0
-        if any(one.dtype.kind == "f" and 0 < one.max() <= 1 for one in shaped):
+        if any(one.dtype.kind == "f" and 0 < one.max() <= 1 + SLACK for one in shaped):
             raise WrongFormat(
                 f"has splits of different value ranges, one of floats in 0..1 beside 0..{high:g}"
             )
     elif low >= -1 - SLACK and high <= 1 + SLACK:
         scale, shift = 127.5, 127.5
+        if any(one.min() >= 0 for one in shaped):
+            raise WrongFormat("has splits of different value ranges, 0..1 beside -1..1")
     else:  # also NaN, which is in no range
         raise WrongFormat(f"has pixels in {low:g}..{high:g}, expected 0..255, 0..1 or -1..1")
     if any(images.dtype.kind == "f" for images in shaped) or scale != 1:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv as csv_format
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import count, islice
@@ -144,26 +145,36 @@ def _guessed_column(block: Sequence[str], columns: int, separator: str) -> int |
         return None
     square_of(columns - 1)
     rows = [_cells(line, separator) for line in block]
-    ends = {place: {row[place] for row in rows} for place in (0, columns - 1)}
+    ends = {place: Counter(row[place] for row in rows) for place in (0, columns - 1)}
     for place, values in ends.items():
         if not all(map(_is_number, values)):
             return place
-    # Pixels of a corner are all alike, or of very many values; so may the labels be, if sorted.
+    # Pixels of a corner are all alike, or of very many values.
     likely = [
         place
         for place, values in ends.items()
-        if 1 < len(values) <= max(10, len(rows) / 2)
-        and all(float(value).is_integer() for value in values)
+        if len(values) > 1 and all(float(value).is_integer() for value in values)
     ]
     if len(likely) == 2:
         few, many = sorted(likely, key=lambda place: len(ends[place]))
         likely = [few] if 2 * len(ends[few]) <= len(ends[many]) else []
-    if len(likely) != 1:
+    alike = any(len(values) == 1 for values in ends.values())
+    if len(likely) != 1 or (alike and not _are_labels(ends[likely[0]])):
         raise WrongFormat(
             "has no header, and its labels may be the first or the last column: say which with "
             "label_column"
         )
     return likely[0]
+
+
+def _are_labels(values: Counter[str]) -> bool:
+    """Return whether values are surely those of labels, where the other end may be sorted labels.
+
+    Pixels of a corner are mostly of one value, or of many values far from each other.
+    """
+    numbers, count = [float(value) for value in values], values.total()
+    dense = max(numbers) - min(numbers) + 1 == len(numbers)
+    return max(values.values()) <= 0.75 * count and (dense or len(numbers) <= count / 4)
 
 
 def _pixels(block: Sequence[str], separator: str, columns: list[int], row: int) -> np.ndarray:

@@ -51,11 +51,11 @@ def shards(folder: str | os.PathLike[str]) -> Shards:
             f"{place} has no parts of a data set: name them x-000.npy and y-000.npy, or "
             f"images-000.npy and labels-000.npy, and so on"
         )
-    if len(splits := {split_of(path.stem) for path in (*inputs, *targets)}) > 1:
-        names = ", ".join(sorted(split or "neither" for split in splits))
+    splits = {split_of(path.stem) for path in (*inputs, *targets)} - {""}
+    if len(splits) > 1:
         raise ValueError(
-            f"{place} has parts of several splits by their names ({names}): give each split a "
-            f"folder of its own"
+            f"{place} has parts of several splits by their names ({', '.join(sorted(splits))}): "
+            f"give each split a folder of its own"
         )
     rows = Rows(inputs)
     if not targets:

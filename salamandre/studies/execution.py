@@ -208,6 +208,8 @@ class _Work:
     def pass_over(self, workers: Workers, count: int) -> None:
         """Perform each task once, but those that others play."""
         tasks, self.left = self.left, []
+        for task in tasks:
+            in_use(task.folder)  # forgets owners that were killed in an earlier session
         numbered = dict(enumerate(tasks))
         self._shown = count if workers.cluster is None else None
         try:
@@ -225,10 +227,12 @@ class _Work:
             begun = self._retry_alone(numbered, workers)
             self._stillborn = 0 if begun or len(numbered) < len(tasks) else self._stillborn + 1
             if self._stillborn > 1:
+                cure = "" if workers.cluster else "; processes=1 plays the runs in this one"
                 raise RuntimeError(
-                    f"worker processes end before they begin a run: {shortened(error)}; "
-                    f"processes=1 plays the runs in this one"
+                    f"worker processes end before they begin a run: {shortened(error)}{cure}"
                 ) from error
+        else:
+            self._stillborn = 0
         finally:
             self._begun.clear()
 

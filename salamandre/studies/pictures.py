@@ -174,7 +174,7 @@ def _over_runs(
         tables = _tables([folder / row.run for row in members], metric)
         if not all(tables):
             continue
-        unit = "round" if "round" in tables[0][0] else "step"
+        unit = _unit(tables[0])
         curves = [{row[unit]: row[metric] for row in table} for table in tables]
         steps = sorted(set[float].intersection(*map(set[float], curves)))
         if len(steps) > 1:
@@ -190,7 +190,7 @@ def _over_runs(
 
 
 def _tables(runs: Sequence[Path], metric: str) -> list[list[dict[str, float]]]:
-    """Return the rows of the runs' records that have a metric, else means over equal steps."""
+    """Return the rows of records that have a metric, else means over equal spans of steps."""
 
     def read(name: str) -> list[list[dict[str, float]]]:
         tables = [read_rows(run / name) for run in runs]
@@ -201,15 +201,31 @@ def _tables(runs: Sequence[Path], metric: str) -> list[list[dict[str, float]]]:
     records = read(METRICS)
     if any(records):
         return records
-    steps = read(TABLE)
-    part = max(1, math.ceil(max(map(len, steps)) / DRAWN))
+    tables = read(TABLE)
+    if not all(tables):
+        return tables
+    unit = _unit(tables[0])
+    end = min(table[-1][unit] for table in tables)
+    width = max(1, math.ceil(end / DRAWN))
+    return [_over_spans(table, metric, unit, width, end) for table in tables]
+
+
+def _over_spans(
+    rows: Sequence[dict[str, float]], metric: str, unit: str, width: int, end: float
+) -> list[dict[str, float]]:
+    """Return the mean of a metric over each span of so many steps, at its last step."""
+    spans: dict[int, list[float]] = defaultdict(list)
+    for row in rows:
+        spans[width * math.ceil(row[unit] / width)].append(row[metric])
     return [
-        [
-            {**rows[-1], metric: math.fsum(row[metric] for row in rows) / len(rows)}
-            for rows in (table[first : first + part] for first in range(0, len(table), part))
-        ]
-        for table in steps
+        {unit: last, metric: math.fsum(values) / len(values)}
+        for last, values in spans.items()
+        if last <= end
     ]
+
+
+def _unit(table: Sequence[dict[str, float]]) -> str:
+    return "round" if "round" in table[0] else "step"
 
 
 def _label(row: Row, axes: Sequence[str], between: str = ", ") -> str:

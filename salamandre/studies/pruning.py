@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 from salamandre.studies.plan import missing
-from salamandre.studies.results import metrics_of
 from salamandre.training import Callback
 
 
@@ -47,7 +46,7 @@ class Reports:
 
     def __init__(self, pruning: Pruning | None = None) -> None:
         self.pruning = pruning
-        self.metrics: dict[str, float] = {}
+        self.metrics: dict[str, Any] = {}
         self.values: list[float] = []
         self._trial: Any = None if pruning is None else _trial(pruning)
 
@@ -60,12 +59,18 @@ class Reports:
 
         Raises:
             Pruned: the run is to end.
-            TypeError: they are no numbers by name.
+            TypeError: what is compared is no number.
         """
-        self.metrics, _ = metrics_of(metrics)
-        if self.pruning is None or self.pruning.metric not in self.metrics:
+        self.metrics = dict(metrics)
+        if self.pruning is None or self.pruning.metric not in metrics:
             return
-        value = self.metrics[self.pruning.metric]
+        name = self.pruning.metric
+        try:
+            value = float(metrics[name])
+        except (TypeError, ValueError):
+            raise TypeError(
+                f"a run must report numbers, got {metrics[name]!r} as {name!r}"
+            ) from None
         self.values.append(value)
         if not math.isfinite(value):  # nothing is better or worse
             return

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
-import numpy as np
 from msgspec import Struct
 
 from salamandre.storage import checked
@@ -170,7 +169,9 @@ def metrics_of(returned: Any) -> tuple[dict[str, float], dict[str, list[float]]]
     metrics, curves = {}, {}
     for name, value in returned.items():
         try:
-            if not isinstance(value, (str, bytes)) and np.ndim(value):
+            # A scalar of an array library has a length by name alone.
+            many = hasattr(value, "__len__") and not isinstance(value, (str, bytes))
+            if many and getattr(value, "ndim", 1) != 0:
                 curves[str(name)] = [float(number) for number in value]
                 value = curves[str(name)][-1]
             metrics[str(name)] = float(value)

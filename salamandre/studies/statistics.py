@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -107,11 +107,14 @@ def summarize(
 
 
 def _the_point(found: Sequence[Summary], baseline: Mapping[str, Any]) -> int:
-    fitting = [
-        index
-        for index, one in enumerate(found)
-        if all(shown(one.point.get(name)) == shown(value) for name, value in baseline.items())
-    ]
+    def points(spelled: Callable[[Any], Any]) -> list[int]:
+        return [
+            index
+            for index, one in enumerate(found)
+            if all(spelled(one.point.get(name)) == spelled(v) for name, v in baseline.items())
+        ]
+
+    fitting = points(shown) or points(_number)  # 1e-3 is 0.001, unless there is a text 1e-3
     if len(fitting) != 1:
         axes = ", ".join(found[0].point) if found else "none"
         raise ValueError(
@@ -119,6 +122,14 @@ def _the_point(found: Sequence[Summary], baseline: Mapping[str, Any]) -> int:
             f"{dict(baseline)}: give those of one point (axes: {axes})"
         )
     return fitting[0]
+
+
+def _number(value: Any) -> Any:
+    """Return the number that a value or text means, else the text."""
+    try:
+        return float(value)
+    except (TypeError, ValueError):
+        return shown(value)
 
 
 def _compare(

@@ -97,7 +97,9 @@ def _played(task: Task) -> Result:
             _write_curves(curves, task.folder / METRICS)
     except Pruned as end:
         state, message = "pruned", str(end)
-        metrics = reports.metrics
+        for name, value in reports.metrics.items():
+            with contextlib.suppress(TypeError, ValueError):  # what is no number is no metric
+                metrics[name] = float(value)
     except (Diverged, FloatingPointError) as error:
         state, message = "diverged", shortened(error)
     except OSError as error:

@@ -184,7 +184,15 @@ def test_pixels_that_a_transform_scales_are_scaled_once_dark_ones_too(highest, s
     assert float(x.max()) == pytest.approx(images.max() / 255, rel=1e-6)
 
 
-def test_dark_pixels_in_units_of_their_deviation_are_told():
-    images = np.random.default_rng(0).integers(0, 40, (50, 1, 8, 8)).astype(np.uint8)
-    with pytest.raises(ValueError, match=r"dark pixels in 0\.\.39 of 255, which does not tell"):
+@pytest.mark.parametrize("highest", [40, 200])
+def test_pixels_in_units_of_their_deviation_are_told_dark_ones_too(highest):
+    images = np.random.default_rng(0).integers(0, highest + 1, (50, 1, 8, 8)).astype(np.uint8)
+    with pytest.raises(ValueError, match="which are scaled after it: let it keep the range"):
         Source((images, None), reconstructing(), lambda x, random: (x - x.mean()) / x.std())
+
+
+def test_dark_pixels_that_a_transform_darkens_are_not_taken_as_scaled():
+    images = np.random.default_rng(0).integers(0, 50, (50, 1, 8, 8)).astype(np.uint8)
+    source = Source((images, None), reconstructing(), lambda x, random: x * np.float32(0.2))
+    x, _ = next(EndlessBatches(source, 50, seed=0))
+    assert float(x.max()) == pytest.approx(images.max() * 0.2 / 255, rel=1e-6)

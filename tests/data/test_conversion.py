@@ -134,10 +134,15 @@ def test_what_rounding_takes_beyond_the_ends_is_at_the_ends(tmp_path, scale, shi
 
 
 def test_splits_of_two_ranges_are_refused(tmp_path):
-    path = save(tmp_path, x_train=IMAGES[0], y_train=LABELS[0], x_test=IMAGES[0] / 255
-                , y_test=LABELS[0])  # fmt: skip
-    with pytest.raises(CorruptData, match=r"one of floats in 0\.\.1 beside 0\.\.255"):
-        data.open(path)
+    ones, beyond = IMAGES[0] / 255, IMAGES[0] / 254.9999
+    for train, test, told in (
+        (IMAGES[0], ones, r"one of floats in 0\.\.1 beside 0\.\.255"),
+        (IMAGES[0].astype(float), beyond, r"one of floats in 0\.\.1 beside 0\.\.255"),
+        (2 * ones - 1, ones, r"0\.\.1 beside -1\.\.1"),
+    ):
+        arrays = {"x_train": train, "x_test": test, "y_train": LABELS[0], "y_test": LABELS[0]}
+        with pytest.raises(CorruptData, match=told):
+            data.open(save(tmp_path, **arrays))
 
 
 @pytest.mark.parametrize("names", [range(3), 5, b"abc"])

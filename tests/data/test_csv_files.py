@@ -134,14 +134,29 @@ def test_a_large_file_takes_little_more_memory_than_its_pixels(tmp_path):
     assert peak < 3 * train.images.nbytes < path.stat().st_size
 
 
-def test_labels_that_are_sorted_are_not_looked_for_among_pixels(tmp_path, monkeypatch):
+@pytest.mark.parametrize("corner", ["noise", "sparse", "two values"])
+def test_labels_that_are_sorted_are_not_looked_for_among_pixels(tmp_path, monkeypatch, corner):
     pixels = np.random.default_rng(0).integers(0, 256, (60, 64))
+    if corner != "noise":
+        pixels[:, -1] = 0
+        pixels[:3, -1] = [1, 5, 38] if corner == "sparse" else 1
     labels = np.arange(60) // 30
     monkeypatch.setattr(csv_files, "BLOCK", 20 * 65)  # the first block has one class only
     path = table(tmp_path, labels, pixels)
     with pytest.raises(CorruptData, match="say which with label_column"):
         data.open(path)
     train, _ = data.open(path, label_column="first")
+    np.testing.assert_array_equal(train.labels, labels)
+
+
+def test_many_classes_beside_black_corners_and_fractions(tmp_path):
+    random = np.random.default_rng(0)
+    labels, pixels = np.arange(24) % 15, random.integers(0, 256, (24, 64))
+    pixels[:, -1] = 0
+    train, _ = data.open(table(tmp_path, labels, pixels))
+    np.testing.assert_array_equal(train.labels, labels)
+    with pytest.warns(UserWarning, match=r"taken as numbers in 0\.\.1"):
+        train, _ = data.open(table(tmp_path, labels, random.uniform(0, 1, (24, 64))))
     np.testing.assert_array_equal(train.labels, labels)
 
 

@@ -276,6 +276,12 @@ def test_parts_of_two_splits_are_no_one_data_set(tmp_path):
         data.shards(tmp_path)
 
 
+def test_targets_need_not_name_the_split_of_their_inputs(tmp_path):
+    np.save(tmp_path / "train-images-0.npy", np.zeros((2, 3), np.float32))
+    np.save(tmp_path / "labels-0.npy", np.arange(2))
+    assert data.shards(tmp_path).targets.tolist() == [0, 1]
+
+
 def test_rows_in_files_that_are_one_hot_can_be_inputs_without_targets(tmp_path):
     np.save(tmp_path / "x-0.npy", np.eye(5, dtype=np.float32)[np.arange(40) % 5])
     train, test = data.split(data.shards(tmp_path), 0.25)

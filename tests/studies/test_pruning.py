@@ -166,9 +166,9 @@ def test_nan_in_reports_ends_no_study(tmp_path):
 
 def test_a_report_of_something_else_fails_that_run_alone(tmp_path):
     def told(seed: int, rate: float, report: Callable) -> dict[str, float]:
-        report({"score": "warm" if seed else 1.0})
+        report({"score": "warm" if seed else 1.0, "phase": "any"})
         return {"score": rate}
 
     rows = studies.Study(GIVEN, tmp_path, base=told).run(1)
     assert {row.state for row in rows if row.seed} == {"failed"}
-    assert "must return numbers by name, got 'warm' as 'score'" in rows[1].result.message
+    assert "must report numbers, got 'warm' as 'score'" in rows[1].result.message

@@ -82,3 +82,15 @@ def test_a_baseline_must_be_one_point():
     for baseline, count in (({"way": "z"}, "0 points"), ({}, "2 points")):
         with pytest.raises(ValueError, match=rf"{count} of the study have .* \(axes: way\)"):
             studies.summarize(rows, "score", baseline)
+
+
+def test_a_baseline_may_spell_its_number_in_another_way(tmp_path):
+    def double(rate: float, seed: int) -> dict[str, float]:
+        return {"loss": 2 * rate + seed}
+
+    plan = {"axes": {"rate": [0.001, 0.1, 1000000.0, 1e-5]}, "seeds": 2}
+    rows = studies.Study(plan, tmp_path, base=double).run(1)
+    for text, rate in (("1e-3", 0.001), (".10", 0.1), ("1e6", 1e6), ("1e-5", 1e-5), (0.1, 0.1)):
+        found = studies.summarize(rows, "loss", {"rate": text})
+        (base,) = [one for one in found if one.comparison is None]
+        assert base.point == {"rate": rate}

@@ -14,10 +14,10 @@ from small_study import BASE, played, study, table
 from salamandre.program import WrongUsage
 from salamandre.runs import find_runs
 from salamandre.runs.finding import run_in
-from salamandre.runs.lock import locked
+from salamandre.runs.lock import OWNER, locked
 from salamandre.studies import Base, Plan, Study, summarize
 from salamandre.studies.optuna_points import suggested
-from salamandre.studies.results import Result
+from salamandre.studies.results import Result, metrics_of
 from salamandre.studies.study import plan_in, read_rows
 from salamandre.studies.work import perform
 
@@ -279,3 +279,36 @@ def test_workers_that_cannot_begin_are_told(tmp_path):
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert "worker processes end before they begin a run" in done.stderr.splitlines()[-1]
     assert "processes=1 plays the runs in this one" in done.stderr.splitlines()[-1]
+
+
+def test_scalars_of_any_library_are_metrics(tmp_path):
+    class Scalar:
+        """As one of CuPy: it has a length by name, and is not converted without being asked."""
+
+        ndim = 0
+
+        def __len__(self):
+            raise TypeError("len() of unsized object")
+
+        def __array__(self, *given, **options):
+            raise TypeError("implicit conversion is not allowed")
+
+        def __float__(self):
+            return 2.0
+
+    metrics, curves = metrics_of({"loss": [Scalar(), Scalar()], "last": Scalar()})
+    assert (metrics, curves) == ({"loss": 2.0, "last": 2.0}, {"loss": [2.0, 2.0]})
+
+
+def test_runs_of_an_earlier_session_do_not_hide_that_workers_cannot_begin(tmp_path):
+    (tmp_path / "own.py").write_text("def task(x: int): return {'x': x}")
+    (tmp_path / "program.py").write_text(LOST)
+    command = [sys.executable, "program.py", "own.py", "study"]
+    options = {"cwd": tmp_path, "capture_output": True, "text": True, "timeout": 120}
+    subprocess.run(command, **options)
+    plan = plan_in(tmp_path / "study")
+    for row in read_rows(tmp_path / "study", plan):
+        (tmp_path / "study" / row.run).mkdir(exist_ok=True)
+        (tmp_path / "study" / row.run / OWNER).write_text("1")
+    done = subprocess.run(command, **options)
+    assert "worker processes end before they begin a run" in done.stderr.splitlines()[-1]

@@ -66,19 +66,28 @@ def test_curves_stand_at_the_values_of_the_axis(tmp_path, monkeypatch):
     assert np.allclose(heat, [[1.1, 10.1, 100.1], [101.1, 110.1, 200.1]])
 
 
-def test_curves_of_runs_of_other_lengths_are_means_at_equal_steps(tmp_path):
-    """Each curve is 1000 - step, so that a mean at a step is that, whatever the runs' lengths."""
-    long, short = (tmp_path / name for name in ("long", "short"))
-    for folder, count in ((long, 400), (short, 80)):
-        folder.mkdir()
-        rows = "".join(f"{step},{1000 - step}\n" for step in range(1, count + 1))
-        (folder / TABLE).write_text("step,loss\n" + rows)
-    members = [Row(name, {}, 0, Result("finished")) for name in ("long", "short")]
+@pytest.mark.parametrize(
+    "steps",
+    [
+        (range(1, 401), range(1, 81)),
+        (range(1, 4001), range(1, 91)),
+        (range(1, 401), [*range(1, 7), *range(8, 401)]),  # one is missing
+        (range(1, 401), range(5, 401, 5)),
+    ],
+)
+def test_curves_of_runs_of_other_steps_are_means_at_equal_spans(tmp_path, steps):
+    """Each curve is 1000 - step, so that means are that within a span, whatever the rows."""
+    for name, own in zip("ab", steps, strict=True):
+        (tmp_path / name).mkdir()
+        rows = "".join(f"{step},{1000 - step}\n" for step in own)
+        (tmp_path / name / TABLE).write_text("step,loss\n" + rows)
+    members = [Row(name, {}, 0, Result("finished")) for name in "ab"]
     panel, unit = _over_runs(tmp_path, members, [], "loss")
-    steps, (mean, low, high) = panel[""][""]
-    assert unit == "step" and steps.tolist() == list(range(10, 81, 10))
-    np.testing.assert_allclose(mean, 1000 - steps + 4.5)  # the mean of ten steps
-    np.testing.assert_allclose(high - low, 0, atol=1e-9)
+    drawn, (mean, low, high) = panel[""][""]
+    end, width = min(own[-1] for own in steps), drawn[1] - drawn[0]
+    assert unit == "step" and 20 <= len(drawn) <= 40 and end - width < drawn[-1] <= end
+    np.testing.assert_allclose(mean, 1000 - drawn + width / 2, atol=width / 2)
+    assert (high - low <= width).all()
 
 
 def test_a_shorter_list_among_the_metrics_is_drawn_where_it_is(tmp_path):

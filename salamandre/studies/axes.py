@@ -89,6 +89,14 @@ class Axis:
         return self.choices[value] if self.choices else {self.name: value}
 
 
+def in_list(given: Any) -> Any:
+    """Return the values of an axis as a list, which a file can hold; a description as it is."""
+    if isinstance(given, np.ndarray):
+        return given.tolist()
+    several = isinstance(given, Iterable) and not isinstance(given, (Mapping, Range, str, bytes))
+    return list(given) if several else given
+
+
 def axis_of(name: str, given: Any, grid: bool) -> Axis:
     """Return the axis that a plan describes.
 

@@ -17,7 +17,7 @@ import numpy as np
 from msgspec import Meta, Struct
 
 from salamandre.checks import one_of
-from salamandre.studies.axes import Axis, Count, axis_of, normalized
+from salamandre.studies.axes import Axis, Count, axis_of, in_list, normalized
 from salamandre.studies.bases import Base
 from salamandre.texts import path_of
 
@@ -57,7 +57,7 @@ class Plan(Struct, forbid_unknown_fields=True, omit_defaults=True):
 
     def __post_init__(self) -> None:
         self.options = normalized(self.options)
-        self.axes = {name.replace("-", "_"): given for name, given in self.axes.items()}
+        self.axes = {name.replace("-", "_"): in_list(given) for name, given in self.axes.items()}
         if (self.sampler == "grid") != (self.points is None):
             given = "needs a number of points" if self.points is None else "takes no points"
             raise ValueError(f"the sampler {self.sampler} {given}")

@@ -312,3 +312,13 @@ def test_runs_of_an_earlier_session_do_not_hide_that_workers_cannot_begin(tmp_pa
         (tmp_path / "study" / row.run / OWNER).write_text("1")
     done = subprocess.run(command, **options)
     assert "worker processes end before they begin a run" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize("values", [range(1, 4), (1, 2, 3), np.arange(1, 4), iter([1, 2, 3])])
+def test_values_of_an_axis_may_be_in_anything(tmp_path, values):
+    def double(number: int) -> dict[str, float]:
+        return {"double": 2 * number}
+
+    rows = Study({"axes": {"number": values}, "seeds": 1}, tmp_path, base=double).run(1)
+    assert [row.result.metrics["double"] for row in rows] == [2, 4, 6]
+    assert read_rows(tmp_path, plan_in(tmp_path))[2].point == {"number": 3}

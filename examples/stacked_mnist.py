@@ -62,8 +62,8 @@ PLAYERS = {
 }
 
 
+CHOSEN = "objective", "discriminator_rate", "batch_size", "rounds"  # by whether there are penalties
 # With penalties and a slower discriminator the game collapses in its first rounds.
-CHOSEN = "objective", "discriminator_rate", "batch_size", "rounds"
 WITH_PENALTIES = "relativistic", 0.001, 32, 13_000
 WITHOUT = "non-saturating", 0.0002, 64, 6000
 

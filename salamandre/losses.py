@@ -252,10 +252,11 @@ class BinaryCrossEntropy(_OfProbabilities):
     ) -> tuple[Array, Array]:
         """Return E and dE/dp = (p - t) / (p (1 - p) count), or dE/dz = slope (p - t) / count."""
         if self.from_logits:
-            # With t log p and (1 - t) log(1 - p) apart, small values and gradients keep digits.
+            # E = log(1 + exp(-|z|)) + max((1 - t) z, -t z), dE/dz = (1 - t) s(z) - t s(-z), with
+            # s(z) = p: nothing is subtracted from 1, so that small values keep their digits.
             z, other = y if self.slope == 1 else self.slope * y, 1 - target
-            value = xp.log1p(xp.exp(-xp.abs(z))) + xp.maximum(other * z, -target * z)
-            dz = other * stable.sigmoid(xp, z) - target * stable.sigmoid(xp, z, -1.0)
+            least, p, rest = stable.logistic(xp, z)
+            value, dz = least + xp.maximum(other * z, -target * z), other * p - target * rest
             return _mean(value, weights), _weighted(dz * (self.slope / y.size), weights)
         info = xp.finfo(y.dtype)  # p is kept from 0 and 1 by the smallest steps there
         p = xp.minimum(xp.maximum(y, float(info.tiny)), 1 - float(info.epsneg))

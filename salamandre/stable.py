@@ -27,6 +27,14 @@ def softplus(xp: Any, x: Array, out: Array | None = None) -> Array:
     return xp.add(out, small, out=out)
 
 
+def logistic(xp: Any, z: Array) -> tuple[Array, Array, Array]:
+    """Return log(1 + exp(-|z|)), s = 1 / (1 + exp(-z)) and 1 - s, of one exponential."""
+    small = xp.exp(-xp.abs(z))
+    near = 1 / (1 + small)
+    far, above = small * near, z > 0
+    return xp.log1p(small), xp.where(above, near, far), xp.where(above, far, near)
+
+
 def softmax(xp: Any, z: Array, out: Array | None = None) -> Array:
     """Return exp(z_j) / Σ_k exp(z_k) of each row; the exponentials are at most 1."""
     out = xp.subtract(z, z.max(axis=1, keepdims=True), out=out)

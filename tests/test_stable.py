@@ -61,3 +61,16 @@ def test_minus_infinity_is_a_probability_of_zero(backend, host):
     value, dz = sal.CrossEntropy(from_logits=True).compute(z, side.asarray(np.array([2])), side.xp)
     assert float(value) == pytest.approx(-np.log(0.75))
     assert np.allclose(host(dz), [[0, 0.25, -0.25]])
+
+
+@pytest.mark.parametrize("slope", [1.0, 2.0])
+def test_cross_entropy_of_logits_keeps_its_digits_for_both_kinds(slope, backend, host):
+    z = np.array([[20.0], [-20.0], [35.0], [-35.0]])
+    loss = sal.BinaryCrossEntropy(from_logits=True, slope=slope)
+    network = sal.Network([sal.Identity()], 1, backend=backend)
+    side, exact = network.backend, np.log1p(np.exp(-slope * np.abs(z)))
+    checked = loss.check(np.array([[1.0], [0], [1], [0]]), z.shape, network.dtype, side)
+    value, dz = loss.compute(side.asarray(z.astype(np.float32)), checked, side.xp)
+    assert float(value) == pytest.approx(exact.mean(), rel=1e-5, abs=0)
+    expected = -np.sign(z) * slope * np.exp(-slope * np.abs(z)) / 4  # 1 - p = exp(-|z|) out there
+    np.testing.assert_allclose(host(dz), expected, rtol=1e-5)

@@ -182,7 +182,10 @@ def _warn_of_pixels(found: Examples) -> None:
 
 
 def are_one_hot(targets: Array) -> bool:
-    """Return whether each row of targets (N, classes) is 1 at one class and 0 at the others."""
+    """Return whether each row of targets (N, classes) is 1 at one class and 0 at the others.
+
+    Rows in files are inputs that are targets too, and are not looked at.
+    """
     if isinstance(targets, Rows) or targets.ndim != 2 or targets.shape[1] < 2:
         return False
     return all(  # the first rows tell most others apart

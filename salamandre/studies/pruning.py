@@ -41,13 +41,13 @@ class Reports:
 
     Attributes:
         metrics: of the latest report.
-        values: those of the metric that is compared.
+        values: those of the metric that is compared; ``None`` for NaN or infinity.
     """
 
     def __init__(self, pruning: Pruning | None = None) -> None:
         self.pruning = pruning
         self.metrics: dict[str, Any] = {}
-        self.values: list[float] = []
+        self.values: list[float | None] = []
         self._trial: Any = None if pruning is None else _trial(pruning)
 
     def __call__(self, metrics: Mapping[str, float], last: bool = False) -> None:
@@ -71,8 +71,9 @@ class Reports:
             raise TypeError(
                 f"a run must report numbers, got {metrics[name]!r} as {name!r}"
             ) from None
-        self.values.append(value)
-        if not math.isfinite(value):  # nothing is better or worse
+        finite = math.isfinite(value)  # else nothing is better or worse
+        self.values.append(value if finite else None)
+        if not finite:
             return
         self._trial.report(value, len(self.values))
         if self._trial.should_prune() and not last:

@@ -117,8 +117,7 @@ def _played(task: Task) -> Result:
     if text := log.getvalue():
         write_atomically(task.folder / LOG, text.encode(errors="replace"))
     duration = round(time.perf_counter() - began, 3)
-    reported = [value if math.isfinite(value) else None for value in reports.values]
-    return Result(state, finite, duration, message, reported)  # type: ignore[arg-type]
+    return Result(state, finite, duration, message, reports.values)  # type: ignore[arg-type]
 
 
 def _told(error: BaseException) -> str:

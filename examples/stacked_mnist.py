@@ -113,6 +113,8 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
         options.falling = options.rounds if calm else 0
     if options.clip is None:
         options.clip = 1.0 if calm else 0.0
+    if options.clip < 0:
+        raise WrongUsage(f"--clip must be at least 0, got {options.clip:g}")
     return options
 
 

@@ -103,9 +103,10 @@ def test_stacks_are_played_and_their_modes_counted(tmp_path):
     [
         (("--pack", "2"), "--pack needs --penalty 0"),
         (("--penalty", "-1"), "--penalty must be at least 0, got -1"),
+        (("--clip", "-1"), "--clip must be at least 0, got -1"),
     ],
 )
-def test_stacks_refuse_penalties_of_packs_and_negative_ones(tmp_path, options, message):
+def test_stacks_refuse_penalties_of_packs_and_negative_numbers(tmp_path, options, message):
     done = run("stacked_mnist.py", *DIGITS, *options, cwd=tmp_path, code=2)
     assert message in done.stderr.splitlines()[-1]
 

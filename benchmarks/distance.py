@@ -47,8 +47,8 @@ def table(rounds: int, seeds: int, dcgan: bool) -> list[str]:
                 game = ours.dcgan_game(train, seed)
                 play, generator = in_pytorch.dcgan_game(pixels, seed, channels_last=True)
             else:
-                game = ours.game_of_perceptrons(games[name], train, seed)
-                play, generator = in_pytorch.game_of_perceptrons(games[name], pixels, seed)
+                game = ours.perceptron_game(games[name], pixels, seed)
+                play, generator = in_pytorch.perceptron_game(games[name], pixels, seed)
             game.play(rounds)
             found["ours"].append(judge.of_game()(game)["frechet"])
             for _ in range(rounds):

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -18,6 +18,7 @@ from salamandre.texts import counted, path_of, this_program
 
 COUNT, AMOUNT = runs.AtLeast(1), runs.AtLeast(0)
 TEST_SHARE = 0.1  # of a data set without test images, by default
+Found = TypeVar("Found")
 Sets = tuple[data.Images, data.Images, data.Images | None]
 # What a discriminator begins with, of images: Zhao et al. 2020, whole or in part.
 AUGMENT: dict[str, Callable[[], list[sal.Layer]]] = {
@@ -128,15 +129,25 @@ def open_data(
     """
     if options.dataset and not options.resume:
         runs.keep_apart(path_of(options.output), options.dataset)
+    return mnist_or_digits(options, lambda name: runs.open_images(name, vars(options), classes))
+
+
+def mnist_or_digits(options: argparse.Namespace, load: Callable[[str], Found]) -> Found:
+    """Return what loads from a data set: MNIST by default, or the built-in digits if it cannot.
+
+    Args:
+        options: their ``dataset`` is set to the data set that was loaded.
+        load: returns it by its name.
+    """
     try:
-        found = runs.open_images(options.dataset or "mnist", vars(options), classes)
+        found = load(options.dataset or "mnist")
     except data.DataUnavailable as error:
         if options.dataset or options.data_dir:
             raise
         print(f"MNIST cannot be loaded: {error}")
         print("This run uses the built-in 8×8 digits instead (--dataset digits).")
         options.dataset = "digits"
-        return open_data(options, classes)
+        return load(options.dataset)
     options.dataset = options.dataset or "mnist"
     return found
 

@@ -5,7 +5,7 @@
     python examples/gan_mnist.py --plain                      # no remedies: shows mode collapse
     python examples/gan_mnist.py --plain --minibatch discrimination --flipping 0.05
     python examples/gan_mnist.py --objective hinge --lipschitz spectral
-    python examples/gan_mnist.py --relativistic               # the best digits, in 40 minutes
+    python examples/gan_mnist.py --relativistic               # the best, in half an hour of a core
     python examples/gan_mnist.py --relativistic --rounds 40000
 
 Both players are perceptrons. A run writes one folder: samples of the same latent vectors at

@@ -1,7 +1,7 @@
-"""From picture to picture (pix2pix, Isola et al. 2017): line drawings become coloured ones.
+"""From picture to picture (pix2pix, Isola et al. 2017): what is hidden, colours, drawings.
 
-    python examples/pix2pix.py --data-dir DIR              # with openmoji-pairs.tar.gz in it
-    python examples/pix2pix.py --dataset facades           # pictures side by side
+    python examples/pix2pix.py                             # the masked middles of digits
+    python examples/pix2pix.py --dataset facades.tar.gz    # pictures side by side, of your own
     python examples/pix2pix.py --dataset cifar-10 --pairs grey --patch 16
     python examples/pix2pix.py --model slides              # two small networks
     python examples/pix2pix.py --objective relativistic    # true patches against made ones
@@ -21,16 +21,16 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-from digit_games import AMOUNT, COUNT, end_if_interrupted, parse, source
+from digit_games import AMOUNT, COUNT, end_if_interrupted, mnist_or_digits, parse, source
 
 import salamandre as sal
 from salamandre import data, evaluation, inspection, models, runs
 from salamandre.data.pairing import located_conditions
 from salamandre.games import translators
 from salamandre.program import Help, WrongUsage, run_program, usage
-from salamandre.texts import counted, path_of
+from salamandre.texts import counted
 
-OPENMOJI = "openmoji-pairs.tar.gz"
+SIZE = 32  # of the images of a data set that has a name, by default
 EVALUATED = 1000  # of the test pairs, at most
 LAYER = "features.7"  # of SqueezeNet: 256 features of parts of 16×16 pixels and more
 
@@ -56,13 +56,16 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     """Return the options."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=Help)
     add = parser.add_argument_group("data").add_argument
-    text = f"a folder of pictures, also packed, or a data set; default {OPENMOJI} in --data-dir"
+    text = "a data set or a folder of pictures, also packed; default mnist, digits if none"
     add("--dataset", type=source, metavar="NAME|PATH", help=text)
-    add("--data-dir", default=".", metavar="DIR", help="a folder with data sets, default .")
-    text = "where conditions are: right or left half, another folder, or grey, small, masked, edges"
-    text = f"{text}, default right"
-    add("--pairs", type=conditions, default="right", metavar="KIND|DIR", help=text)
-    add("--image-size", type=COUNT, metavar="N", help="height and width, default 64 or their own")
+    add("--data-dir", metavar="DIR", help="a folder with the data set's files")
+    text = (
+        "where conditions are: right or left half, another folder, or grey, small, masked, edges; "
+        "default right, of a data set masked"
+    )
+    add("--pairs", type=conditions, metavar="KIND|DIR", help=text)
+    text = f"height and width, default 64, of a data set {SIZE}"
+    add("--image-size", type=COUNT, metavar="N", help=text)
     add("--jitter", action="store_true", help="enlarge, crop and mirror training pairs at random")
     text = "of the pairs is kept for testing, of a data set without test pairs, default 0.1"
     add("--test-share", type=float, default=0.1, metavar="SHARE", help=text)
@@ -106,20 +109,29 @@ def conditions(text: str) -> str:
 
 
 def load_pairs(options: argparse.Namespace) -> tuple[data.Pairs, data.Pairs]:
-    """Return training and test pairs."""
+    """Return training and test pairs; set the options on which they depend."""
+    if options.dataset is None or options.dataset in data.CATALOGUE:
+        options.pairs = options.pairs or "masked"
+        options.image_size = options.image_size or SIZE
+    options.pairs = options.pairs or "right"
+    with usage():
+        return mnist_or_digits(options, lambda name: split(name, options))
+
+
+def split(name: str, options: argparse.Namespace) -> tuple[data.Pairs, data.Pairs]:
+    """Return the training and test pairs of a data set."""
     found = functools.partial(
         data.pairs,
-        options.dataset or path_of(options.data_dir) / OPENMOJI,
+        name,
         options.pairs,
         image_size=options.image_size,
         transform=data.Jitter() if options.jitter else None,
         data_dir=options.data_dir,
         seed=options.seed,
     )
-    with usage():
-        train, test = found()
-        if test is None:
-            train, test = found(test_share=options.test_share)
+    train, test = found()
+    if test is None:
+        train, test = found(test_share=options.test_share)
     if test is None:
         raise WrongUsage(f"{train.name} has no test pairs: give --test-share 0.1 to keep some")
     return train, test

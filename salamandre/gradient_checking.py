@@ -33,8 +33,8 @@ class GradientReport:
 
     @property
     def worst(self) -> float:
-        """The largest error."""
-        return max(self.errors.values())
+        """The largest error, NaN if one is."""
+        return float(np.max(list(self.errors.values())))
 
     @property
     def passed(self) -> bool:

@@ -33,7 +33,10 @@ PATIENCE = 2.0  # seconds that rank 0 has to report an error that all ranks have
 
 
 def launched() -> tuple[int, int]:
-    """Return how many processes ``mpirun`` has started, and the number of this one from 0 on."""
+    """Return how many processes ``mpirun`` has started, and the number of this one from 0 on.
+
+    One process, number 0, where only ``PMIX_RANK`` says that there are more.
+    """
     for size, rank in RANKS.items():
         if size in os.environ:
             return int(os.environ[size]), int(os.environ.get(rank, 0))

@@ -48,15 +48,19 @@ def to_pytorch(network: Network, state_dict: Mapping[str, Any]) -> dict[str, Any
 
     Args:
         network: gives the weights.
-        state_dict: ``module.state_dict()`` of a module of the same structure: its names, types
-            and devices are used, its values are not changed.
+        state_dict: ``module.state_dict()`` of a module of the same structure, or arrays by the
+            same names: its names, types and devices are used, its values are not changed.
 
     Raises:
         ValueError: names or shapes that do not agree; the first such pair is named.
     """
     result, tensors = dict(state_dict), network.tensors()
     for ours, theirs in _pairs(network, state_dict).items():
-        result[theirs] = state_dict[theirs].new_tensor(tensors[ours])
+        like = state_dict[theirs]
+        if hasattr(like, "new_tensor"):
+            result[theirs] = like.new_tensor(tensors[ours])
+        else:
+            result[theirs] = tensors[ours].astype(np.asarray(like).dtype)
     return result
 
 
@@ -67,6 +71,9 @@ def _pairs(network: Network, state_dict: Mapping[str, Any]) -> dict[str, str]:
             f"state_dict must be arrays by their names, such as module.state_dict() or what "
             f"torch.load(path) returns, got a {type(state_dict).__name__}"
         )
+    if others := [name for name in state_dict if not isinstance(name, str)]:
+        raise TypeError(f"the names of state_dict must be texts, got {others[0]!r}")
+    network._require_vectors()
     ours: dict[str, tuple[str, Declared]] = {}  # our name: PyTorch's, if its layers have our names
     for prefix, layer in network.walk():
         for declared in (*layer.declared, *layer.declared_state):
@@ -84,8 +91,11 @@ def _pairs(network: Network, state_dict: Mapping[str, Any]) -> dict[str, str]:
                 f"{found!r} of shape {shape}: the structures differ"
             )
     if len(ours) != len(theirs):
+        more, who = [*ours][len(theirs) :], "the network's"
+        if not more:
+            more, who = theirs[len(ours) :], "PyTorch's"
         raise ValueError(
-            f"the network has {len(ours)} arrays, the PyTorch module has {len(theirs)}: the "
-            f"structures differ"
+            f"the network has {len(ours)} arrays, the PyTorch module has {len(theirs)}, and {who} "
+            f"{more[0]!r} has no partner: the structures differ"
         )
     return dict(zip(ours, theirs, strict=True))

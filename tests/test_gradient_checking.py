@@ -58,6 +58,11 @@ def test_mistakes_are_found_and_named(backend):
     assert str(report).count("WRONG") == 3 and str(report).count("ok") == 1
 
 
+def test_a_gradient_that_is_no_number_is_the_worst():
+    report = sal.gradient_checking.GradientReport({"x": 1e-9, "w": np.nan}, 1e-6)
+    assert np.isnan(report.worst) and not report
+
+
 def test_the_check_changes_neither_its_input_nor_the_network():
     x, network = X.copy(), sal.Network([sal.NeuronLayer(3), sal.BatchNorm()], 4, dtype="float64")
     before = network.tensors()

@@ -161,3 +161,20 @@ def test_refused_weights_change_nothing():
         with pytest.raises(ValueError):
             sal.from_pytorch(network, {**good, "1.bias": last})
         assert (network.parameters == before).all()
+
+
+def test_arrays_take_weights_as_tensors_do_and_messages_name_what_is_wrong():
+    network = sal.Network([sal.NeuronLayer(2)], 3)
+    like = {"a.weight": np.zeros((2, 3)), "a.bias": np.zeros(2, np.float32)}
+    found = sal.to_pytorch(network, like)
+    assert found["a.weight"].dtype == np.float64 and not like["a.weight"].any()
+    assert np.array_equal(found["a.weight"], network.tensors()["0.weights"])
+    for wrong, kind, message in (
+        ({**like, "mean": np.zeros(2)}, ValueError, "PyTorch's 'mean' has no partner"),
+        ({"a.weight": like["a.weight"]}, ValueError, "the network's '0.bias' has no partner"),
+        ({**like, 3: np.zeros(2)}, TypeError, "must be texts, got 3"),
+    ):
+        with pytest.raises(kind, match=message):
+            sal.from_pytorch(network, wrong)
+    with pytest.raises(ValueError, match="no input_shape yet"):
+        sal.from_pytorch(sal.Network([sal.NeuronLayer(2)]), like)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import threading
 from contextlib import AbstractContextManager, nullcontext
 
+import numpy as np
+
 from salamandre.backend.operation import Array
 
 
@@ -130,7 +132,7 @@ class Nested(Group):
     def all_reduce(self, array: Array) -> Array:
         """As the base; the first thread of each process speaks with the others."""
         total = self._inner.all_reduce(array)
-        total = self._outer.all_reduce(total) if self._inner.rank == 0 else total * 0
+        total = self._outer.all_reduce(total) if self._inner.rank == 0 else np.zeros_like(total)
         return self._inner.all_reduce(total)
 
 

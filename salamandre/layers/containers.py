@@ -261,7 +261,7 @@ def add(arrays: Sequence[Array | None], ctx: Context, name: str) -> Array | None
 class Parallel(Container):
     """Layers side by side: each branch computes from the same x, and their outputs are joined.
 
-    Inception modules and the "expand" of a Fire module (Iandola et al. 2016, section 3.1) are
+    Inception modules and the "expand" of a Fire module (Iandola et al. 2016, section 3.2) are
     such. Where x is a tuple, each branch has its own of it.
 
     Shapes: x (N, ...), or a tuple of such. Joined by ``"concatenate"``, the branches' outputs

@@ -153,7 +153,7 @@ class ConvolutionalLayer(_Convolution):
             Default 0.
         activation: f. Default :class:`Identity`.
         bias: whether there is a bias. Default True.
-        initializer: of the weights. Default: :class:`He` before rectifiers, else
+        initializer: of the weights. Default: :class:`He` if the activation is a rectifier, else
             :class:`Xavier`.
         bias_initializer: of the bias. Default zeros.
     """

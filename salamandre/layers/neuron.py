@@ -31,7 +31,7 @@ class NeuronLayer(ActivatedLayer):
         bias: whether there is a b. Default True.
         noise: concatenate this many fresh Gaussian inputs to x at every compute (Goodfellow et
             al. 2014 feed noise to their generators; here any layer may get some). Default 0.
-        initializer: of the weights. Default: :class:`He` before rectifiers, else
+        initializer: of the weights. Default: :class:`He` if the activation is a rectifier, else
             :class:`Xavier`.
         bias_initializer: of b. Default zeros.
     """

@@ -43,7 +43,11 @@ def lenet5(classes: int) -> Named:
 
 
 def squeezenet1_1(classes: int) -> Named:
-    """Iandola et al. 2016, version 1.1: pooling earlier, 2.4 times less to compute."""
+    """Iandola et al. 2016, version 1.1: pooling earlier, 2.4 times less to compute.
+
+    Pooling rounds sizes down: of 227×227 pixels 13×13 are left, where Caffe and torchvision, which
+    round up, have 14×14. Of 224×224 all have 13×13.
+    """
     features: Named = {
         "0": ConvolutionalLayer(64, 3, stride=2, activation=ReLU()),
         "2": MaxPool(3, 2),
@@ -71,7 +75,7 @@ def squeezenet1_1(classes: int) -> Named:
 
 
 def _fire(squeezed: int, expanded: int) -> Sequential:
-    """Return a Fire module (section 3.1): few channels, then two convolutions side by side."""
+    """Return a Fire module (section 3.2): few channels, then two convolutions side by side."""
     return Sequential(
         {
             "squeeze": ConvolutionalLayer(squeezed, 1, activation=ReLU()),

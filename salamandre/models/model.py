@@ -119,7 +119,7 @@ def class_number(name: str | int, classes: Sequence[str]) -> int:
     if name in classes:
         return list(classes).index(str(name))
     text = str(name)
-    if text.isdigit() and int(text) < len(classes):
+    if text.isdecimal() and int(text) < len(classes):
         return int(text)
     raise ValueError(
         f"unknown class {name!r}{nearest(name, classes)} (there are {len(classes)}, by name or "

@@ -99,8 +99,10 @@ def perceptron(
         batch_norm: whether each hidden layer has batch-norm before its activation. Default False.
 
     Raises:
-        ValueError: an unknown activation, or one without a slope.
+        ValueError: no sizes, an unknown activation, or one without a slope.
     """
+    if not len(sizes):
+        raise ValueError("a perceptron has at least one layer: give its sizes, such as [300, 10]")
     kind = ACTIVATIONS[one_of("activation", activation, ACTIVATIONS)]
     if slope is not None and kind not in (LeakyReLU, Sigmoid):
         raise ValueError(f"the activation {activation} has no slope: leave it out")

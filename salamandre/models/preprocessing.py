@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from salamandre.checks import array as checked_array
+from salamandre.checks import array as checked_array, one_of, real, whole
 from salamandre.data.modes import form_of, plain
 from salamandre.data.pictures import formats
+from salamandre.layers.window import pair
 from salamandre.texts import path_of
 
 if TYPE_CHECKING:
@@ -33,6 +35,9 @@ class Preprocessing:
         order: of the channels: ``"RGB"``, ``"BGR"`` or ``"L"`` (grey).
         scale: what pixels from 0 to 255 are multiplied with. Default 1/255.
         mean, std: of each channel after that, in this order.
+
+    Raises:
+        ValueError: a size, a side, an order, a scale or numbers of channels that do not fit.
     """
 
     size: tuple[int, int]
@@ -41,6 +46,23 @@ class Preprocessing:
     scale: float = 1 / 255
     mean: tuple[float, ...] = (0.0, 0.0, 0.0)
     std: tuple[float, ...] = (1.0, 1.0, 1.0)
+
+    def __post_init__(self) -> None:
+        size = pair("the size of inputs", self.size)
+        object.__setattr__(self, "size", size)
+        one_of("order", self.order, CHANNELS)
+        real("scale", self.scale, 0, above=True)
+        if self.shorter_side is not None:
+            whole("shorter_side", self.shorter_side, least=max(size))
+        for name in ("mean", "std"):
+            values = getattr(self, name)
+            if not isinstance(values, Sequence) or len(values) < CHANNELS[self.order]:
+                raise ValueError(
+                    f"{name} must be a number for each of the {CHANNELS[self.order]} channels of "
+                    f"{self.order}, got {values!r}"
+                )
+            for value in values:
+                real(name, value, 0, above=True) if name == "std" else real(name, value)
 
     @property
     def shape(self) -> tuple[int, int, int]:

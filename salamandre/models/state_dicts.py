@@ -11,7 +11,7 @@ import math
 import os
 import pickle
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,16 +19,30 @@ import numpy as np
 
 from salamandre.data.unpickling import Restricted
 
+BFLOAT16 = "bfloat16"  # the upper half of a float32, which NumPy does not know
 STORAGES = {
     "DoubleStorage": "<f8",
     "FloatStorage": "<f4",
     "HalfStorage": "<f2",
+    "BFloat16Storage": BFLOAT16,
     "LongStorage": "<i8",
     "IntStorage": "<i4",
     "ShortStorage": "<i2",
     "CharStorage": "i1",
     "ByteStorage": "u1",
     "BoolStorage": "?",
+}
+SAFETENSORS = {
+    "F64": "<f8",
+    "F32": "<f4",
+    "F16": "<f2",
+    "BF16": BFLOAT16,
+    "I64": "<i8",
+    "I32": "<i4",
+    "I16": "<i2",
+    "I8": "i1",
+    "U8": "u1",
+    "BOOL": "?",
 }
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # of the form before PyTorch 1.6
 
@@ -114,7 +128,23 @@ def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
     from safetensors import safe_open
 
     with safe_open(path, framework="np") as file:
-        return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        names = list(file.keys())
+        if all(file.get_slice(name).get_dtype() != "BF16" for name in names):
+            return {name: file.get_tensor(name) for name in names}
+    from safetensors import deserialize
+
+    arrays = {}
+    for name, found in deserialize(path.read_bytes()):  # type: ignore[no-untyped-call]
+        code = SAFETENSORS[found["dtype"]]
+        arrays[name] = _numbers(found["data"], code).reshape(found["shape"])
+    return arrays
+
+
+def _numbers(content: bytes, code: str, count: int = -1) -> np.ndarray:
+    """Return the numbers of a storage, bfloat16 as float32."""
+    if code != BFLOAT16:
+        return np.frombuffer(content, code, count)
+    return (np.frombuffer(content, "<u2", count).astype("<u4") << 16).view("<f4")
 
 
 def _read_zip(path: Path) -> dict[str, np.ndarray]:
@@ -127,7 +157,7 @@ def _read_zip(path: Path) -> dict[str, np.ndarray]:
             raise ValueError("its numbers are big-endian")
 
         def stored(name: str, code: str, count: int) -> np.ndarray:
-            return np.frombuffer(archive.read(members[f"data/{name}"]), code, count)
+            return _numbers(archive.read(members[f"data/{name}"]), code, count)
 
         with archive.open(members["data.pkl"]) as file:
             return _arrays(_StateDict.load_from(file), stored)  # type: ignore[arg-type]
@@ -139,27 +169,46 @@ def _read_pickles(file: BinaryIO) -> dict[str, np.ndarray]:
     if not _StateDict.load_from(file).get("little_endian"):
         raise ValueError("its numbers are big-endian")
     content, names = _StateDict.load_from(file), _StateDict.load_from(file)
-    types = {tensor.storage[0]: tensor.storage[1:] for tensor in _tensors(content).values()}
+    types = {tensor.storage[0]: tensor.storage[1:] for tensor in _found(content)}
     storages: dict[str, np.ndarray] = {}
     for name in names:
         code, count = types[name]
         if int.from_bytes(file.read(8), "little") != count:
             raise ValueError(f"storage {name} has another size than its arrays say")
-        storages[name] = np.fromfile(file, code, count)
+        size = 2 if code == BFLOAT16 else np.dtype(code).itemsize
+        storages[name] = _numbers(file.read(count * size), code, count)
     return _arrays(content, lambda name, *_: storages[name])
 
 
+def _found(content: Any) -> Iterator[StoredTensor]:
+    """Yield the tensors in dictionaries and lists, however deep."""
+    if isinstance(content, StoredTensor):
+        yield content
+    elif isinstance(content, (dict, list, tuple)):
+        for part in content.values() if isinstance(content, dict) else content:
+            yield from _found(part)
+
+
 def _tensors(content: Any) -> dict[str, StoredTensor]:
-    """Return the tensors of a state dict, or of one that is the only dictionary beside numbers."""
-    if isinstance(content, dict) and isinstance(content.get("state_dict"), dict):
-        content = content["state_dict"]
+    """Return the tensors of a state dict, or of the only one in a dictionary of other things."""
     if not isinstance(content, dict):
         raise ValueError(f"it holds a {type(content).__name__}, not a dictionary of arrays")
+    inner = {name: found for name, found in content.items() if _is_state_dict(found)}
+    if len(inner) == 1 or "state_dict" in inner:
+        content = inner.get("state_dict") or next(iter(inner.values()))
     other = {k: v for k, v in content.items() if not isinstance(v, StoredTensor)}
     if other or not content:
         name, value = next(iter(other.items()), ("nothing", None))
         raise ValueError(f"it holds {name!r}, a {type(value).__name__} and not an array")
     return {str(name): tensor for name, tensor in content.items()}
+
+
+def _is_state_dict(found: Any) -> bool:
+    return (
+        isinstance(found, dict)
+        and len(found) > 0
+        and all(isinstance(value, StoredTensor) for value in found.values())
+    )
 
 
 def _arrays(content: Any, stored: Callable[..., np.ndarray]) -> dict[str, np.ndarray]:

@@ -105,12 +105,12 @@ def find_weights(
             the published file, directly or in a folder of that name.
         file: the published file, ``""`` if there is none. As PyTorch's, its name ends in
             the first digits of its SHA-256, which are checked after a download.
-        given: a file or a folder. Default: what ``SALAMANDRE_WEIGHTS`` names, else the cache, else
-            it is downloaded into the cache.
+        given: a file or a folder. Default: what ``SALAMANDRE_WEIGHTS`` names, a folder or a file of
+            one of these names, else the cache, else it is downloaded into the cache.
         site: where the published file is.
 
     Raises:
-        FileNotFoundError: they are nowhere.
+        FileNotFoundError: they are nowhere, or ``SALAMANDRE_WEIGHTS`` names something else.
         ValueError: a damaged file.
     """
     named = given or os.environ.get(VARIABLE)
@@ -119,6 +119,13 @@ def find_weights(
         return Weights(str(places[0]), read_weights(places[0]))
     home = cache.root() / "weights"
     names = [name + suffix for suffix in SUFFIXES] + ([file] if file else [])
+    if named and not given:
+        place = places[0]
+        if not place.is_dir() and not (place.is_file() and place.name in names):
+            raise FileNotFoundError(
+                f"{VARIABLE} names {named}, which is neither a folder nor a file with a name of "
+                f"{name}'s ({', '.join(names)}): give the file as weights (--weights) instead"
+            )
     for place in (*places, *([] if given else [home])):
         found = [place] if place.is_file() and place.name in names else []
         found += [folder / n for folder in (place, place / name) for n in names]

@@ -29,9 +29,11 @@ def test_threads_within_ranks_add_up_all_shares():
 
     def work(group):
         first = group.all_reduce(np.full(2, 10.0**group.rank))
-        return first, group.all_reduce(first * group.rank)  # a second one follows at once
+        second = group.all_reduce(first * group.rank)  # it follows at once
+        return first, second, group.all_reduce(np.array([np.inf, 1]))
 
-    for first, second in on_threads(nested, work):
+    for first, second, third in on_threads(nested, work):
+        assert np.array_equal(third, [np.inf, 6])
         np.testing.assert_array_equal(first, 111111)
         np.testing.assert_array_equal(second, 15 * 111111)
 

@@ -58,7 +58,7 @@ def residual():
 
 
 def fire():
-    """Iandola et al. 2016, section 3.1."""
+    """Iandola et al. 2016, section 3.2."""
     ours = [
         CONV(2, 1, activation=sal.ReLU()),
         sal.Parallel(

@@ -60,6 +60,25 @@ def test_what_is_no_number_is_found_in_any_place_of_any_channel(backend, host):
     assert np.isnan(y).all()
 
 
+def test_padding_is_never_chosen_and_the_last_nan_is(backend, host):
+    """So dE/dy reaches a pixel, as in PyTorch."""
+    lowest, unknown = np.full((1, 1, 2, 2), -np.inf), np.array([1, np.nan, np.nan, 2])
+    for x, options in (
+        (lowest, (3, 2, 1)),
+        (lowest, (3, 1, 1)),
+        (unknown, (2,)),
+        (unknown, (3, 1, 1)),
+    ):
+        x = x.reshape(1, 1, 2, 2)
+        network = sal.Network([sal.MaxPool(*options)], (1, 2, 2), backend=backend, dtype="float64")
+        ctx = network.new_pass()
+        y = network.compute(network.backend.asarray(x), ctx, training=False)
+        dx = host(network.backprop(network.backend.asarray(np.ones(y.shape)), ctx))
+        t = torch.tensor(x, requires_grad=True)
+        F.max_pool2d(t, *options).sum().backward()
+        assert np.array_equal(dx, t.grad)
+
+
 def test_global_pooling_and_upsampling_against_pytorch(backend, host, random):
     module = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten())
     agrees([sal.GlobalAveragePool()], module, (3, 4, 5), backend, host)

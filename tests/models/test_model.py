@@ -109,8 +109,26 @@ def test_classes_by_name_and_number(random_model):
     assert random_model.classes[999] == "toilet tissue" and len(set(random_model.classes)) == 1000
     with pytest.raises(ValueError, match="unknown class 'goldfsh', did you mean 'goldfish'"):
         random_model.label("goldfsh")
-    with pytest.raises(ValueError, match="unknown class 1000"):
-        random_model.label(1000)
+    for wrong in (1000, "\N{SUPERSCRIPT TWO}"):
+        with pytest.raises(ValueError, match="unknown class"):
+            random_model.label(wrong)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"size": (16, 0)}, "the size of inputs must be a whole number"),
+        ({"order": "rgb"}, "unknown order 'rgb', did you mean 'RGB'"),
+        ({"mean": 0.5}, "mean must be a number for each of the 3 channels of RGB, got 0.5"),
+        ({"std": (0.1, 0.2)}, "std must be a number for each of the 3 channels"),
+        ({"std": (0.1, 0.2, 0)}, "std must be a finite number above 0, got 0"),
+        ({"scale": 0}, "scale must be a finite number above 0"),
+        ({"shorter_side": 20}, "shorter_side must be a whole number of at least 32"),
+    ],
+)
+def test_a_preprocessing_that_cannot_be_is_refused(options, message):
+    with pytest.raises(ValueError, match=message):
+        models.Preprocessing(**{"size": (16, 32), **options})
 
 
 def test_a_network_of_ones_own_has_the_names_that_it_learned():

@@ -54,6 +54,8 @@ def test_what_is_no_perceptron_is_refused():
     for text in ("784-x-10", "784-0-10", "", "-"):
         with pytest.raises(ValueError, match="a structure takes numbers such as 784-300-10, got"):
             perceptrons.layer_sizes(text)
+    with pytest.raises(ValueError, match="at least one layer"):
+        perceptrons.perceptron([])
     with pytest.raises(ValueError, match="unknown activation 'rely', did you mean 'relu'"):
         perceptrons.perceptron([3], "rely")
     with pytest.raises(ValueError, match="the activation tanh has no slope: leave it out"):

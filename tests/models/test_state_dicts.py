@@ -10,6 +10,7 @@ import zipfile
 import numpy as np
 import pytest
 from safetensors.numpy import save_file
+from safetensors.torch import save_file as save_torch_file
 
 from salamandre.models.state_dicts import read_weights
 
@@ -54,6 +55,28 @@ def test_shared_storages_strides_and_parameters(save):
 def test_a_checkpoint_that_holds_a_state_dict_is_read(save):
     found = read_weights(save({"epoch": 3, "state_dict": {"a": torch.ones(2)}}))
     np.testing.assert_array_equal(found["a"], [1, 1])
+    average, steps = (
+        {"a": torch.zeros(2)},
+        {"state": {0: {"m": torch.ones(3)}}, "groups": [{"lr": 1}]},
+    )
+    for more in (
+        {"state_dict": {"a": torch.ones(2)}, "ema": average},
+        {"model": {"a": torch.ones(2)}},
+    ):
+        found = read_weights(save({"epoch": 3, "optimizer": steps, **more}))
+        np.testing.assert_array_equal(found["a"], [1, 1])
+    with pytest.raises(ValueError, match="it holds 'model', a dict"):
+        read_weights(save({"model": {"a": torch.ones(2)}, "ema": average}))
+
+
+def test_bfloat16_is_read_as_float32(save, tmp_path):
+    content = {"a": torch.randn(3, 4).bfloat16(), "b": torch.ones(2), "e": torch.zeros(0, 2)}
+    save_torch_file(content, tmp_path / "file.safetensors")
+    for path in (save(content), tmp_path / "file.safetensors"):
+        found = read_weights(path)
+        for name, value in content.items():
+            assert found[name].dtype == np.float32
+            np.testing.assert_array_equal(found[name], value.float().numpy())
 
 
 class Call:

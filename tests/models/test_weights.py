@@ -92,6 +92,14 @@ def test_where_weights_are_looked_for(cache, tmp_path, monkeypatch):
     assert value() == 3
     with pytest.raises(FileNotFoundError, match=r"no weights of other in .*other\.safetensors"):
         find_weights("other", "", tmp_path / "own")
+    own = tmp_path / "own" / "net" / "net.safetensors"
+    monkeypatch.setenv(VARIABLE, str(own))
+    assert value() == 1
+    own.rename(own.with_name("mine.safetensors"))
+    for wrong in (own, own.with_name("mine.safetensors")):  # one is missing, one has another name
+        monkeypatch.setenv(VARIABLE, str(wrong))
+        with pytest.raises(FileNotFoundError, match=r"names .*, which is neither a folder nor"):
+            value()
 
 
 def test_weights_of_another_network_are_refused_and_change_nothing():

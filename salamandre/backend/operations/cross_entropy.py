@@ -85,7 +85,7 @@ cross_entropy.cuda(
     loss = (smoothing - 1) * right;
     if (smoothing > 0) loss -= rest * (shifts - classes * logarithm);
     for (int c = 0; c < classes; ++c) {
-        const T target = rest + (c == label ? 1 - smoothing : T(0));
+        const T target = known ? rest + (c == label ? 1 - smoothing : T(0)) : T(0) / T(0);
         dz[(ptrdiff_t)c * count + i] = (dz[(ptrdiff_t)c * count + i] / total - target) / count;
     }
     """,

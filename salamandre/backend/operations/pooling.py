@@ -29,13 +29,14 @@ def max_pool(
     """Write the largest pixel of each window into y, and which one it is into ``chosen``.
 
     That is the index i kw + j within the window, of equal pixels the first. Padding is never
-    chosen; a window that holds NaN gives NaN.
+    chosen; a window that holds NaN gives NaN, and its last one is chosen.
     """
     y[...] = -float("inf")
     chosen[...] = 0
-    for (i, j), (a, b), (h, w) in overlaps(x.shape[1:3], y.shape[1:3], kernel, stride, padding):
+    places = overlaps(x.shape[1:3], y.shape[1:3], kernel, stride, padding)
+    for (i, j), (a, b), (h, w) in reversed(list(places)):
         found, best, index = x[:, h, w], y[:, a, b], chosen[:, a, b]
-        larger = found > best
+        larger = (found >= best) | ((found != found) & (best == best))
         index *= ~larger
         index += larger * chosen.dtype.type(i * kernel[1] + j)
         y[:, a, b] = xp.maximum(found, best)
@@ -51,7 +52,7 @@ def _max_pool(x: Array, y: Array, chosen: Array, kernel: Pair, stride: Pair, pad
                 left, first_j, end_j = visible(b, kernel[1], stride[1], padding[1], width)
                 best, index = y[n, a, b], chosen[n, a, b]
                 best[:] = -float("inf")
-                index[:] = 0
+                index[:] = first * kernel[1] + first_j if first < end and first_j < end_j else 0
                 for i in range(first, end):
                     for j in range(first_j, end_j):
                         seen = x[n, top + i, left + j]
@@ -68,14 +69,14 @@ max_pool.cuda(
     "T y, U chosen",
     f"""{OUTPUT}
     T best = log(T(0));
-    int first = 0;
+    int index = -1;
     {SEEN}
         const T value = x[pixel];
-        if (value > best) first = p * kw + q;
+        if (index < 0 || value > best || value != value) index = p * kw + q;
         if (best == best && !(value <= best)) best = value;  // NaN stays
     {END}
     y = best;
-    chosen = first;
+    chosen = index < 0 ? 0 : index;
     """,
     lambda x, y, chosen, *window: (x, *placed(x, y, *window), y, chosen),
 )

@@ -16,7 +16,6 @@ Ctrl-C stops a run with everything saved; --resume RUN continues it.
 from __future__ import annotations
 
 import argparse
-import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -28,7 +27,7 @@ from salamandre import data, evaluation, inspection, models, runs
 from salamandre.data.pairing import located_conditions
 from salamandre.games import translators
 from salamandre.program import Help, WrongUsage, run_program, usage
-from salamandre.texts import counted
+from salamandre.texts import counted, path_of
 
 SIZE = 32  # of the images of a data set that has a name, by default
 EVALUATED = 1000  # of the test pairs, at most
@@ -61,10 +60,10 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     add("--data-dir", metavar="DIR", help="a folder with the data set's files")
     text = (
         "where conditions are: right or left half, another folder, or grey, small, masked, edges; "
-        "default right, of a data set masked"
+        "default right, of mnist, ... masked"
     )
     add("--pairs", type=conditions, metavar="KIND|DIR", help=text)
-    text = f"height and width, default 64, of a data set {SIZE}"
+    text = f"height and width, default {SIZE} of mnist, ..., 64 of pictures, else their own"
     add("--image-size", type=COUNT, metavar="N", help=text)
     add("--jitter", action="store_true", help="enlarge, crop and mirror training pairs at random")
     text = "of the pairs is kept for testing, of a data set without test pairs, default 0.1"
@@ -110,31 +109,23 @@ def conditions(text: str) -> str:
 
 def load_pairs(options: argparse.Namespace) -> tuple[data.Pairs, data.Pairs]:
     """Return training and test pairs; set the options on which they depend."""
-    if options.dataset is None or options.dataset in data.CATALOGUE:
-        options.pairs = options.pairs or "masked"
-        options.image_size = options.image_size or SIZE
+    if not options.resume:
+        for folder in filter(None, (options.dataset, options.pairs)):
+            runs.keep_apart(path_of(options.output), folder)
+        if options.dataset is None or options.dataset in data.CATALOGUE:
+            options.pairs = options.pairs or "masked"
+            options.image_size = options.image_size or SIZE
     options.pairs = options.pairs or "right"
-    with usage():
-        return mnist_or_digits(options, lambda name: split(name, options))
-
-
-def split(name: str, options: argparse.Namespace) -> tuple[data.Pairs, data.Pairs]:
-    """Return the training and test pairs of a data set."""
-    found = functools.partial(
-        data.pairs,
-        name,
-        options.pairs,
-        image_size=options.image_size,
-        transform=data.Jitter() if options.jitter else None,
-        data_dir=options.data_dir,
-        seed=options.seed,
-    )
-    train, test = found()
-    if test is None:
-        train, test = found(test_share=options.test_share)
+    train, test = mnist_or_digits(options, lambda name: split(name, vars(options)))
     if test is None:
         raise WrongUsage(f"{train.name} has no test pairs: give --test-share 0.1 to keep some")
     return train, test
+
+
+def split(name: str, options: dict[str, Any]) -> tuple[data.Pairs, data.Pairs | None]:
+    """Return the training and test pairs of a data set; without test pairs, a share is kept."""
+    train, test = runs.open_pairs(name, {**options, "test_share": 0.0})
+    return runs.open_pairs(name, options) if test is None else (train, test)
 
 
 def build_game(options: argparse.Namespace, train: data.Pairs) -> sal.GanGame:
@@ -211,12 +202,14 @@ def new_metrics(test: data.Pairs, weights: str | None) -> dict[str, Callable[[sa
 
 def listed(found: dict[str, float]) -> str:
     """Return metrics as a text."""
-    return ", ".join(f"{name} {value:.4g}" for name, value in found.items() if name != "round")
+    return ", ".join(f"{k} {v:.4g}" for k, v in found.items() if k not in ("round", "seconds"))
 
 
 def main() -> None:
     """Play the game of the command line."""
     options = parse_arguments()
+    if options.objective == "l1" and not options.l1:
+        raise WrongUsage("--objective l1 has nothing to learn by with --l1 0: give it a weight")
     train, test = load_pairs(options)
     with usage():
         game = build_game(options, train)

@@ -36,6 +36,7 @@ def from_pytorch(network: Network, state_dict: Mapping[str, Any]) -> None:
 
     Raises:
         ValueError: names or shapes that do not agree; the first such pair is named.
+        TypeError: ``state_dict`` is none.
     """
     tensors = {}
     for ours, theirs in _pairs(network, state_dict).items():
@@ -53,14 +54,16 @@ def to_pytorch(network: Network, state_dict: Mapping[str, Any]) -> dict[str, Any
 
     Raises:
         ValueError: names or shapes that do not agree; the first such pair is named.
+        TypeError: ``state_dict`` is none.
     """
+    pairs = _pairs(network, state_dict)
     result, tensors = dict(state_dict), network.tensors()
-    for ours, theirs in _pairs(network, state_dict).items():
+    for ours, theirs in pairs.items():
         like = state_dict[theirs]
         if hasattr(like, "new_tensor"):
             result[theirs] = like.new_tensor(tensors[ours])
         else:
-            result[theirs] = tensors[ours].astype(np.asarray(like).dtype)
+            result[theirs] = tensors[ours].astype(np.result_type(like, np.float16))
     return result
 
 

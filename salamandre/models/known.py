@@ -93,7 +93,8 @@ def load(
     Args:
         name: a name of :data:`KNOWN`.
         weights: a file (``.safetensors``, ``.pth``) or a folder; ``"published"`` for what
-            ``SALAMANDRE_WEIGHTS`` names (a file or a folder), else the cache, else the internet;
+            ``SALAMANDRE_WEIGHTS`` names (a folder, or a file of the network's name), and of a
+            folder without them the cache, else the internet;
             ``None`` for random weights, and for lenet5, of which none are published. Default
             ``"published"``.
         classes: the names of other classes than the weights were made for; the last layer is then

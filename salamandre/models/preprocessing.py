@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import math
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -37,7 +37,7 @@ class Preprocessing:
         mean, std: of each channel after that, in this order.
 
     Raises:
-        ValueError: a size, a side, an order, a scale or numbers of channels that do not fit.
+        ValueError: a size, a side, an order, a scale, a mean or a deviation that cannot be.
     """
 
     size: tuple[int, int]
@@ -53,16 +53,16 @@ class Preprocessing:
         one_of("order", self.order, CHANNELS)
         real("scale", self.scale, 0, above=True)
         if self.shorter_side is not None:
-            whole("shorter_side", self.shorter_side, least=max(size))
-        for name in ("mean", "std"):
+            whole("shorter_side", self.shorter_side, least=min(size))
+        for name, low in (("mean", -math.inf), ("std", 0)):
             values = getattr(self, name)
-            if not isinstance(values, Sequence) or len(values) < CHANNELS[self.order]:
+            if np.ndim(values) != 1 or len(values) not in (CHANNELS[self.order], 3):
                 raise ValueError(
                     f"{name} must be a number for each of the {CHANNELS[self.order]} channels of "
                     f"{self.order}, got {values!r}"
                 )
-            for value in values:
-                real(name, value, 0, above=True) if name == "std" else real(name, value)
+            numbers = tuple(real(name, value, low, above=True) for value in values)
+            object.__setattr__(self, name, numbers)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -103,6 +103,11 @@ class Preprocessing:
             return image.resize((width, height), Resampling.BILINEAR)
         short, long = sorted(image.size)
         sides = {short: self.shorter_side, long: self.shorter_side * long // short}
+        if sides[image.height] < height or sides[image.width] < width:
+            raise ValueError(
+                f"a picture of {image.height}×{image.width} pixels, whose shorter side becomes "
+                f"{self.shorter_side}, does not fill {height}×{width}: take a larger shorter_side"
+            )
         image = image.resize((sides[image.width], sides[image.height]), Resampling.BILINEAR)
         left, top = round((image.width - width) / 2), round((image.height - height) / 2)
         return image.crop((left, top, left + width, top + height))

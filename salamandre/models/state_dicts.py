@@ -32,18 +32,6 @@ STORAGES = {
     "ByteStorage": "u1",
     "BoolStorage": "?",
 }
-SAFETENSORS = {
-    "F64": "<f8",
-    "F32": "<f4",
-    "F16": "<f2",
-    "BF16": BFLOAT16,
-    "I64": "<i8",
-    "I32": "<i4",
-    "I16": "<i2",
-    "I8": "i1",
-    "U8": "u1",
-    "BOOL": "?",
-}
 MAGIC, PROTOCOL = 0x1950A86A20F9469CFC6C, 1001  # of the form before PyTorch 1.6
 
 
@@ -125,18 +113,14 @@ def read_weights(path: str | os.PathLike[str]) -> dict[str, np.ndarray]:
 
 
 def _read_safetensors(path: Path) -> dict[str, np.ndarray]:
-    from safetensors import safe_open
+    from safetensors import deserialize, safe_open
 
     with safe_open(path, framework="np") as file:
-        names = list(file.keys())
-        if all(file.get_slice(name).get_dtype() != "BF16" for name in names):
-            return {name: file.get_tensor(name) for name in names}
-    from safetensors import deserialize
-
-    arrays = {}
-    for name, found in deserialize(path.read_bytes()):  # type: ignore[no-untyped-call]
-        code = SAFETENSORS[found["dtype"]]
-        arrays[name] = _numbers(found["data"], code).reshape(found["shape"])
+        halves = {n for n in file.keys() if file.get_slice(n).get_dtype() == "BF16"}  # noqa: SIM118
+        arrays = {n: file.get_tensor(n) for n in file.keys() if n not in halves}  # noqa: SIM118
+    for name, found in deserialize(path.read_bytes()) if halves else ():  # type: ignore[no-untyped-call]
+        if name in halves:
+            arrays[name] = _numbers(found["data"], BFLOAT16).reshape(found["shape"])
     return arrays
 
 
@@ -193,22 +177,23 @@ def _tensors(content: Any) -> dict[str, StoredTensor]:
     """Return the tensors of a state dict, or of the only one in a dictionary of other things."""
     if not isinstance(content, dict):
         raise ValueError(f"it holds a {type(content).__name__}, not a dictionary of arrays")
-    inner = {name: found for name, found in content.items() if _is_state_dict(found)}
-    if len(inner) == 1 or "state_dict" in inner:
-        content = inner.get("state_dict") or next(iter(inner.values()))
+    inner = {name: found for name, found in content.items() if _holds_tensors(found)}
+    if isinstance(content.get("state_dict"), dict):
+        content = content["state_dict"]
+    elif inner and not _holds_tensors(content):
+        if len(inner) > 1:
+            raise ValueError(f"it holds several sets of weights, {', '.join(map(repr, inner))}")
+        content = next(iter(inner.values()))
     other = {k: v for k, v in content.items() if not isinstance(v, StoredTensor)}
     if other or not content:
         name, value = next(iter(other.items()), ("nothing", None))
-        raise ValueError(f"it holds {name!r}, a {type(value).__name__} and not an array")
+        kind = "dict" if isinstance(value, dict) else type(value).__name__
+        raise ValueError(f"it holds {name!r}, a {kind} and not an array")
     return {str(name): tensor for name, tensor in content.items()}
 
 
-def _is_state_dict(found: Any) -> bool:
-    return (
-        isinstance(found, dict)
-        and len(found) > 0
-        and all(isinstance(value, StoredTensor) for value in found.values())
-    )
+def _holds_tensors(found: Any) -> bool:
+    return isinstance(found, dict) and any(isinstance(v, StoredTensor) for v in found.values())
 
 
 def _arrays(content: Any, stored: Callable[..., np.ndarray]) -> dict[str, np.ndarray]:

@@ -119,13 +119,13 @@ def find_weights(
         return Weights(str(places[0]), read_weights(places[0]))
     home = cache.root() / "weights"
     names = [name + suffix for suffix in SUFFIXES] + ([file] if file else [])
-    if named and not given:
-        place = places[0]
-        if not place.is_dir() and not (place.is_file() and place.name in names):
-            raise FileNotFoundError(
-                f"{VARIABLE} names {named}, which is neither a folder nor a file with a name of "
-                f"{name}'s ({', '.join(names)}): give the file as weights (--weights) instead"
-            )
+    if named and not given and not places[0].exists():
+        raise FileNotFoundError(f"{VARIABLE} names {named}, which does not exist")
+    if named and not given and places[0].is_file() and places[0].name not in names:
+        raise FileNotFoundError(
+            f"{VARIABLE} names the file {named}, and weights of {name} are called "
+            f"{' or '.join(names)}: rename it, name a folder, or give it as weights (--weights)"
+        )
     for place in (*places, *([] if given else [home])):
         found = [place] if place.is_file() and place.name in names else []
         found += [folder / n for folder in (place, place / name) for n in names]

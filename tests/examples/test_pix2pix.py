@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 from command import table
 from PIL import Image
@@ -58,3 +60,36 @@ def test_a_size_that_cannot_be_halved_is_one_sentence(tmp_path):
     words = ("--dataset", "drawings", "--image-size", "20")
     done = run("pix2pix.py", *words, cwd=tmp_path, code=2)
     assert "halves pictures 3 times, which 20×20 does not allow" in done.stderr
+
+
+def test_wrong_options_are_one_sentence(tmp_path):
+    draw(tmp_path)
+    for words, message in (
+        (("--output", "drawings/runs"), "would become part of the data"),
+        (("--test-share", "2"), "--test-share must be a finite number"),
+        (("--objective", "l1", "--l1", "0"), "has nothing to learn by"),
+    ):
+        done = run("pix2pix.py", *SMALL, *words, cwd=tmp_path, code=2)
+        assert message in done.stderr and "Traceback" not in done.stderr
+
+
+def test_without_options_the_middle_of_digits_is_filled_in(tmp_path):
+    environment = {
+        "SALAMANDRE_DATA": "",
+        "SALAMANDRE_CACHE": str(tmp_path / "cache"),
+        # No host is reached: the proxy refuses at once.
+        "https_proxy": "http://127.0.0.1:9",
+        "http_proxy": "http://127.0.0.1:9",
+    }
+    words = ("--channels", "2", "--evaluate", "0", "--rounds", "1")
+    done = run("pix2pix.py", *words, cwd=tmp_path, **environment)
+    assert "MNIST cannot be loaded" in done.stdout and "data set digits" in done.stdout
+    folder = only_folder(tmp_path)
+    options = json.loads((folder / "settings.json").read_text())["options"]
+    noted = {"dataset": "digits", "pairs": "masked", "image_size": 32}
+    assert {name: options[name] for name in noted} == noted
+    done = run("pix2pix.py", "--resume", "latest", "--rounds", "2", cwd=tmp_path, **environment)
+    assert "played in all: 2 rounds" in done.stdout
+    empty = ("--data-dir", str(tmp_path / "cache"))
+    done = run("pix2pix.py", *words, *empty, cwd=tmp_path, code=1, **environment)
+    assert "train-images-idx3-ubyte.gz" in done.stderr and "instead" not in done.stdout

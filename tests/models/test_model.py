@@ -123,12 +123,20 @@ def test_classes_by_name_and_number(random_model):
         ({"std": (0.1, 0.2)}, "std must be a number for each of the 3 channels"),
         ({"std": (0.1, 0.2, 0)}, "std must be a finite number above 0, got 0"),
         ({"scale": 0}, "scale must be a finite number above 0"),
-        ({"shorter_side": 20}, "shorter_side must be a whole number of at least 32"),
+        ({"shorter_side": 15}, "shorter_side must be a whole number of at least 16"),
     ],
 )
 def test_a_preprocessing_that_cannot_be_is_refused(options, message):
     with pytest.raises(ValueError, match=message):
         models.Preprocessing(**{"size": (16, 32), **options})
+
+
+def test_a_picture_that_is_not_wide_enough_is_refused():
+    wide = models.Preprocessing((16, 32), 20, mean=np.array([0.1, 0.2, 0.3]))
+    assert wide(np.zeros((3, 40, 80), np.uint8)).shape == (1, 3, 16, 32)
+    assert hash(wide) and wide.mean == (0.1, 0.2, 0.3)
+    with pytest.raises(ValueError, match=r"60×40 .* becomes 20, does not fill 16×32"):
+        wide(np.zeros((3, 60, 40), np.uint8))
 
 
 def test_a_network_of_ones_own_has_the_names_that_it_learned():

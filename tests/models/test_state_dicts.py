@@ -65,8 +65,15 @@ def test_a_checkpoint_that_holds_a_state_dict_is_read(save):
     ):
         found = read_weights(save({"epoch": 3, "optimizer": steps, **more}))
         np.testing.assert_array_equal(found["a"], [1, 1])
-    with pytest.raises(ValueError, match="it holds 'model', a dict"):
-        read_weights(save({"model": {"a": torch.ones(2)}, "ema": average}))
+    one, other = {"a": torch.ones(2)}, {"a": torch.zeros(2)}
+    for content, message in (
+        ({"epoch": 3, "model": one, "ema": other}, "several sets of weights, 'model', 'ema'"),
+        ({**one, "extra": other}, "it holds 'extra', a dict and not an array"),
+        ({"state_dict": {**one, "n": 3}, "ema": other}, "it holds 'n', a int"),
+        ({"model": {**one, "n": None}, "scaler": other}, "several .* 'model', 'scaler'"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            read_weights(save(content))
 
 
 def test_bfloat16_is_read_as_float32(save, tmp_path):

@@ -29,14 +29,14 @@ def max_pool(
     """Write the largest pixel of each window into y, and which one it is into ``chosen``.
 
     That is the index i kw + j within the window, of equal pixels the first. Padding is never
-    chosen; a window that holds NaN gives NaN, and its last one is chosen.
+    chosen (a window of nothing else gets 0); one that holds NaN gives NaN, the last of them.
     """
     y[...] = -float("inf")
     chosen[...] = 0
     places = overlaps(x.shape[1:3], y.shape[1:3], kernel, stride, padding)
     for (i, j), (a, b), (h, w) in reversed(list(places)):
         found, best, index = x[:, h, w], y[:, a, b], chosen[:, a, b]
-        larger = (found >= best) | ((found != found) & (best == best))
+        larger = ~(found < best) & (best == best)  # in this order equal ones after it, and NaN
         index *= ~larger
         index += larger * chosen.dtype.type(i * kernel[1] + j)
         y[:, a, b] = xp.maximum(found, best)

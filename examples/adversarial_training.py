@@ -20,7 +20,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
-from digit_games import AMOUNT, COUNT, add_data, end_if_interrupted, open_both
+from digit_games import AMOUNT, COUNT, add_data, end_if_interrupted, end_interrupted, open_both
 from mnist_classifier import PrintEpochs, cnn
 
 import salamandre as sal
@@ -213,7 +213,10 @@ def main() -> None:
         end_if_interrupted(engine, folder)
         engine.network.save(folder / f"{name}.safetensors")
     networks = {name: engine.network for name, engine in engines.items()}
-    table = attacked_accuracies(networks, test, options)
+    try:
+        table = attacked_accuracies(networks, test, options)
+    except KeyboardInterrupt:  # both networks are saved
+        end_interrupted(folder)
     write_atomically(folder / "table.md", table.encode())
     draw(networks, test, max(options.epsilon), folder / "attacked.png")
     print("the run's files:", *run.files, sep="\n  ")

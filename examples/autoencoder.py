@@ -239,20 +239,33 @@ def squared(y: Any, targets: Any) -> float:
     return float((error * error).sum() / len(y))
 
 
-def build_engine(
-    options: argparse.Namespace, network: sal.Network, sets: tuple[np.ndarray, np.ndarray]
-) -> sal.Engine:
-    """Return what trains the network to give back images in 0..1, or cleaner ones."""
-    x, t = sets
+def transform_of(options: argparse.Namespace) -> data.Chain | None:
+    """Return how the images that a network is given are changed."""
     changes: list[Any] = []
     if options.variational and options.loss == "cross-entropy":
         changes = [data.Binarise()]
     elif options.noise or options.mask:
         changes = [data.Noise(options.noise)] * bool(options.noise)
         changes += [data.Mask(options.mask)] * bool(options.mask)
-    transform = data.Chain(*changes) if changes else None
-    shown = t if transform is None else transform(t, np.random.default_rng(options.seed))
-    clean = changes and not options.variational
+    return data.Chain(*changes) if changes else None
+
+
+def shown_and_wanted(options: argparse.Namespace, images: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Return test images as a network is given them, and as it should give them back."""
+    transform = transform_of(options)
+    shown = images
+    if transform is not None:
+        shown = transform(images, np.random.default_rng(options.seed))
+    return shown, shown if options.variational else images
+
+
+def build_engine(
+    options: argparse.Namespace, network: sal.Network, sets: tuple[np.ndarray, np.ndarray]
+) -> sal.Engine:
+    """Return what trains the network to give back images in 0..1, or cleaner ones."""
+    x, t = sets
+    transform, (shown, _) = transform_of(options), shown_and_wanted(options, t)
+    clean = transform and not options.variational
     metrics = {"l1": l1, "squared": squared}
     if isinstance(network.loss, sal.VariationalBound):
         bound, xp = network.loss, network.backend.xp
@@ -292,9 +305,9 @@ def finish(
         save_rows(images(samples).reshape(8, 8, *test.shape), folder / "samples.png")
     if latent == 2:
         draw_latent_space(images, z, test, options.variational, folder)
-    rows = t.reshape(len(t), -1)
-    principal = components.decode(components.encode(rows, latent))
-    found = {"latent": latent, **engine.evaluate(), "pca squared": squared(principal, rows)}
+    shown, wanted = (a.reshape(len(t), -1) for a in shown_and_wanted(options, t))
+    principal = components.decode(components.encode(shown, latent))
+    found = {"latent": latent, **engine.evaluate(), "pca squared": squared(principal, wanted)}
     if len(train.classes) > 1:
         found |= compare_features(encoder, components, latent, sets, options)
     return found
@@ -304,7 +317,8 @@ def told(found: dict[str, float], options: argparse.Namespace) -> str:
     """Return the results of a network as a text."""
     text = f"{counted(found['latent'], 'coordinate')}: "
     if options.variational:  # whose targets may be other ones than the images
-        text += f"bound {found['test_loss']:.2f} nats, of it divergence {found['divergence']:.2f}"
+        unit = "" if options.loss == "l1" else " nats"  # the others are -log p
+        text += f"bound {found['test_loss']:.2f}{unit}, of it divergence {found['divergence']:.2f}"
     else:
         text += (
             f"L1 {found['l1']:.4f}, squared error per image {found['squared']:.2f} "

@@ -6,7 +6,7 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import numpy as np
 
@@ -218,8 +218,13 @@ def draw_nearest(game: sal.GanGame, images: data.Images, path: Path) -> None:
 def end_if_interrupted(run: sal.Engine | sal.GanGame, folder: Path) -> None:
     """End the program after Ctrl-C, and print how the run is continued."""
     if run.interrupted:
-        print(f"interrupted; continue with\n  {this_program('--resume', folder)}")
-        sys.exit(INTERRUPTED)
+        end_interrupted(folder)
+
+
+def end_interrupted(folder: Path) -> NoReturn:
+    """End the program, and print how the run in a folder is continued."""
+    print(f"interrupted; continue with\n  {this_program('--resume', folder)}")
+    sys.exit(INTERRUPTED)
 
 
 def run(

@@ -128,7 +128,7 @@ def study(name: str, options: argparse.Namespace, run: runs.Run) -> list[list[ob
         print(f"{name}, seed {seed}: {words}")
         panels[f"seed {seed}: {words}"] = samples
         rows.append([name, seed, options.rounds, *found.values()])
-    if panels:
+    if panels and (len(rows) == options.runs or not options.resume):  # else an earlier one has more
         modes = MIXTURES[name]().modes / SCALES[name]
         plots.plot_points(panels, run.folder / f"{name}.png", modes=modes)
     if len(rows) > 1:
@@ -171,11 +171,13 @@ def main() -> None:
         rows += found
         if len(found) < options.runs:
             break
-    with open(run.folder / "runs.csv", "w", newline="", encoding="utf-8") as file:
-        header = ["distribution", "seed", "rounds", "modes", "quality", "balance", "divergence"]
-        csv.writer(file).writerows([header, *rows])
+    complete = len(rows) == options.runs * len(names)
+    if complete or not options.resume:  # else an earlier table may have more
+        with open(run.folder / "runs.csv", "w", newline="", encoding="utf-8") as file:
+            header = ["distribution", "seed", "rounds", "modes", "quality", "balance", "divergence"]
+            csv.writer(file).writerows([header, *rows])
     print("the study's files:", *run.files, sep="\n  ")
-    if len(rows) < options.runs * len(names):
+    if not complete:
         print(f"interrupted; continue with\n  {this_program('--resume', run.folder)}")
         sys.exit(INTERRUPTED)
 

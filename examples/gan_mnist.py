@@ -36,7 +36,7 @@ from digit_games import (
 import salamandre as sal
 from salamandre import data, games, runs
 from salamandre.models.perceptrons import layer_sizes
-from salamandre.program import run_program
+from salamandre.program import WrongUsage, run_program
 
 OPTIMIZERS = {
     "adam": lambda rate, options: sal.Adam(rate, beta1=options.beta1, beta2=options.beta2),
@@ -87,10 +87,12 @@ PLAIN = {
     "dropout": 0.0,
     "average": 0.0,
 }
+PENALTIES = ("penalty", "zero-centred", "dragan")
 USUAL = {
     "latent": 100,
     "objective": "non-saturating",
     "lipschitz": "none",
+    "penalty": 1.0,
     "penalty_every": 1,
     "rounds": 10_000,
     "generator_rate": 2e-4,
@@ -104,6 +106,7 @@ RELATIVISTIC = {
     "latent": 32,
     "objective": "relativistic",
     "lipschitz": "zero-centred",
+    "penalty": 1.0,
     "penalty_every": 4,
     "rounds": 120_000,
     "generator_rate": 8e-4,
@@ -127,7 +130,7 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     add("--discriminator", default="512-256", metavar="N-N", help="hidden neurons, default 512-256")
     text = "constraint, default none, with --relativistic zero-centred"
     add("--lipschitz", choices=LIPSCHITZ, help=text)
-    add("--penalty", type=float, default=1.0, metavar="WEIGHT", help="of the penalty, default 1")
+    add("--penalty", type=float, metavar="WEIGHT", help="of the penalty, default 1")
     text = "steps from one zero-centred penalty to the next, default 1, with --relativistic 4"
     add("--penalty-every", type=COUNT, metavar="N", help=text)
 
@@ -171,14 +174,20 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     chosen = ", ".join(f"{name.replace('_', '-')} {value}" for name, value in REMEDIES.items())
     group.description = f"Defaults without --plain and --relativistic: {chosen}."
     options = parse(parser, given)
+    strengths = {"--penalty": options.penalty, "--penalty-every": options.penalty_every}
+    given_strengths = [name for name, value in strengths.items() if value is not None]
     usual = USUAL | (PLAIN if options.plain else REMEDIES)
     if options.relativistic:
         usual = RELATIVISTIC | (PLAIN if options.plain else {})
     for name, value in usual.items():
-        if name == "minibatch" and options.lipschitz in ("penalty", "zero-centred", "dragan"):
+        if name == "minibatch" and options.lipschitz in PENALTIES:
             value = "none"  # a gradient penalty does not allow such layers
         if getattr(options, name) is None:
             setattr(options, name, value)
+    if given_strengths and options.lipschitz not in PENALTIES and not options.resume:
+        raise WrongUsage(
+            f"{given_strengths[0]} is for --lipschitz {' or '.join(PENALTIES)}: leave it out"
+        )
     if options.falling is None:
         options.falling = options.rounds  # more of them, after --resume, have the last rate
     return options

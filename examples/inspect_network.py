@@ -30,7 +30,7 @@ def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=Help)
     parser.add_argument("pictures", nargs="*", metavar="PICTURE", help="files to look at")
     add = parser.add_argument_group("network").add_argument
-    add("--model", choices=list(models.KNOWN), default="squeezenet1_1", help="a known model")
+    add("--model", choices=list(models.KNOWN), help="a known model, default squeezenet1_1")
     add("--weights", metavar="FILE", help="default: SALAMANDRE_WEIGHTS, the cache, the internet")
     add("--run", metavar="FOLDER", help="a classifier of one's own, by the folder of its run")
     add("--backend", metavar="NAME", help="numpy or cupy, default $SALAMANDRE_BACKEND or numpy")
@@ -38,15 +38,19 @@ def parse_arguments() -> argparse.Namespace:
     add = parser.add_argument_group("looking").add_argument
     add("--target", metavar="CLASS", help="of adversarial examples and dreams, default class 1")
     add("--layer", metavar="NAME", help="of Grad-CAM, default the last convolution")
-    add("--epsilon", nargs="+", type=float, default=[0.1, 0.2, 0.3], help="changes of test images")
+    text = "with --run: changes of its test images, default 0.1 0.2 0.3"
+    add("--epsilon", nargs="+", type=float, default=[0.1, 0.2, 0.3], help=text)
     count = runs.AtLeast(1)
-    add("--images", type=count, default=200, metavar="N", help="test images attacked, default 200")
+    add("--images", type=count, default=200, metavar="N", help="of them, default 200")
     return runs.parse_options(parser, may_change=None)
 
 
 def load_model(options: argparse.Namespace) -> tuple[models.Model, data.Images | None]:
     """Return the model and, of a run, its test set."""
+    if options.run and (options.model or options.weights):
+        raise WrongUsage("--run has a network of its own: leave out --model and --weights")
     if options.run is None:
+        options.model = options.model or "squeezenet1_1"
         chosen = {} if options.weights is None else {"weights": options.weights}
         return models.load(options.model, **chosen, backend=options.backend), None
     run = runs.find_run(options.run, options.output)

@@ -75,7 +75,7 @@ def parse_arguments() -> argparse.Namespace:
     add("--batch-norm", action="store_true", help="before each hidden activation")
 
     add = parser.add_argument_group("learning").add_argument
-    add("--epochs", type=COUNT, metavar="N", help="default 10, on the 1,500 small digits 100")
+    add("--epochs", type=COUNT, metavar="N", help="default 10, on the 1,437 small digits 100")
     add("--batch-size", type=COUNT, default=64, metavar="N", help="default 64")
     add("--optimizer", choices=OPTIMIZERS, default="adam", help="default adam")
     add("--learning-rate", type=float, metavar="RATE", help="default: one that suits the optimizer")
@@ -133,11 +133,15 @@ def build_network(options: argparse.Namespace, train: data.Images) -> sal.Networ
     outputs = len(train.classes)
     input_shape: int | tuple[int, ...] = train.shape
     if options.model != "perceptron" and (
-        options.structure or options.dropout or options.input_dropout or options.batch_norm
+        options.structure
+        or options.dropout
+        or options.input_dropout
+        or options.batch_norm
+        or options.activation != "relu"
     ):
         raise ValueError(
-            f"--structure, --dropout, --input-dropout and --batch-norm are a perceptron's, "
-            f"not {options.model}'s: leave them out"
+            f"--structure, --activation, --dropout, --input-dropout and --batch-norm are a "
+            f"perceptron's, not {options.model}'s: leave them out"
         )
     if options.model == "perceptron":
         input_shape = math.prod(train.shape)

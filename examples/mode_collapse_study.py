@@ -133,6 +133,11 @@ def play(
     runs.play(game, rounds, part.folder, every=rounds, draw=learned.draw, quiet=True)
     if game.interrupted:
         raise KeyboardInterrupt
+    if game.rounds > rounds:
+        raise WrongUsage(
+            f"{variant} with seed {seed} has {game.rounds:,} rounds already: give --rounds of at "
+            f"least so many, that all variants have as many"
+        )
     return learned.measure(game)
 
 
@@ -214,7 +219,8 @@ def main() -> None:
         options.processes,
         "games",
     )
-    if results:
+    complete = len(results) == len(tasks)
+    if results and (complete or not options.resume):  # else earlier tables may have more
         rows = [(*task, found) for task, found in zip(tasks, results, strict=False)]
         titles = PLANE_METRICS if options.mixture else METRICS
         # Test images that lack a class have no reverse KL of classes.
@@ -223,7 +229,7 @@ def main() -> None:
         panels = {title + arrow(metric): bands[metric] for metric, title in titles.items()}
         plots.plot_comparison(panels, folder / "comparison.png")
     print("the study's files:", *run.files, sep="\n  ")
-    if len(results) < len(tasks):
+    if not complete:
         print(f"interrupted; continue with\n  {this_program('--resume', folder)}")
         sys.exit(INTERRUPTED)
 

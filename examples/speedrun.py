@@ -139,6 +139,8 @@ def augmentation(options: argparse.Namespace, train: data.Images) -> Any:
     """Return the transform of training pictures, ``None`` without any."""
     coloured, chosen = train.shape[0] == 3, []
     if "crops" not in options.without:
+        if coloured and train.shape[1] != train.shape[2]:
+            raise ValueError("crops are squares, the pictures are not: give --image-size 32")
         crops = data.Chain(data.Reflect(2), data.RandomCrop(train.shape[1]))
         chosen.append(crops if coloured else data.Shift(2))
     if coloured and "flip" not in options.without:
@@ -186,9 +188,9 @@ def main() -> None:
         *([sal.TensorBoard(run.folder / "tensorboard")] if options.tensorboard else []),
     )
     print(network.summary())
-    began = time.process_time()
+    began, whole = time.process_time(), engine.step == 0
     engine.run(options.epochs)
-    spent = time.process_time() - began
+    spent = f", {time.process_time() - began:.0f} s of processors" if whole else ""
     network.save(run.folder / "model.safetensors")
     if not engine.interrupted:
         accuracy, views = engine.evaluate()["accuracy"], ""
@@ -198,7 +200,7 @@ def main() -> None:
             views = f", {right:.2%} averaged over views"
         print(
             f"{train.name}: test accuracy {accuracy:.2%}{views}; {engine.seconds:.0f} s with "
-            f"tests, {spent:.0f} s of processors"
+            f"tests{spent}"
         )
     print("the run's files:", *run.files, sep="\n  ")
     end_if_interrupted(engine, run.folder)

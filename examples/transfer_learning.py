@@ -184,14 +184,7 @@ def fine_tuned(model: models.Model, cut: str, sets: list[Set], classes: int, opt
 
     What comes before is frozen, so its outputs are computed once and are the inputs of the rest.
     """
-    layers = models.KNOWN[model.name].layers(classes)
-    outer, _, name = cut.rpartition(".")
-    if outer:  # the rest of a container, and what follows it
-        names, inside = layers[outer].child_names, layers[outer].children
-        inside = after(dict(zip(names, inside, strict=True)), name)
-        rest = {outer: sal.Sequential(inside), **after(layers, outer)}
-    else:
-        rest = after(layers, name)
+    rest = layers_after(model, cut, classes)
     shape = inspection.activations(model.network, model.prepare(sets[0][0][:1]), cut).shape[1:]
     network = sal.Network(
         rest,
@@ -217,6 +210,23 @@ def fine_tuned(model: models.Model, cut: str, sets: list[Set], classes: int, opt
     if engine.interrupted:
         raise KeyboardInterrupt
     return engine.evaluate()["accuracy"]
+
+
+def layers_after(model: models.Model, cut: str, classes: int) -> dict[str, sal.Layer]:
+    """Return new layers of the network that follow a layer of it, or of one of its parts.
+
+    Raises:
+        ValueError: the layer lies deeper.
+    """
+    layers = models.KNOWN[model.name].layers(classes)
+    outer, _, name = cut.rpartition(".")
+    if not outer:
+        return after(layers, name)
+    if outer not in layers:
+        raise ValueError(f"--fine-tune cannot begin inside {outer}: leave {cut} out of --cuts")
+    names, inside = layers[outer].child_names, layers[outer].children
+    inside = after(dict(zip(names, inside, strict=True)), name)
+    return {outer: sal.Sequential(inside), **after(layers, outer)}
 
 
 def after(layers: dict[str, sal.Layer], name: str) -> dict[str, sal.Layer]:
@@ -292,8 +302,9 @@ def main() -> None:
         model = models.load(options.model, **chosen, backend=options.backend, preprocessing=resized)
     cuts = options.cuts or CUTS[options.model]
     with usage():  # refused before a folder is made
-        for cut in cuts:
-            full_name(model.network, cut)
+        cuts = [full_name(model.network, cut) for cut in cuts]
+        for cut in cuts if options.fine_tune else ():
+            layers_after(model, cut, len(classes))
         for strength in options.C:
             real("--C", strength, 0, above=True)
         splits = [
@@ -320,6 +331,8 @@ def main() -> None:
         halves = [(take(pictures, rows), y) for rows, y in sets[-1]]
         accuracy = fine_tuned(model, best["cut"], halves, len(classes), options)
         print(f"layers after {best['cut']} fine-tuned: {100 * accuracy:.1f}%")
+        row = {"cut": best["cut"], "epochs": options.fine_tune, "accuracy": accuracy}
+        write_table([row], run.folder / "fine-tuned.csv")
     print("the run's files:", *run.files, sep="\n  ")
 
 

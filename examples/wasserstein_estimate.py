@@ -115,10 +115,10 @@ def main() -> None:
             )
         rows.append(row)
         print("   ".join(f"{name} {value:.3f}" for name, value in row.items()), flush=True)
-    with open(run.folder / "estimates.csv", "w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, rows[0])
-        writer.writeheader()
-        writer.writerows(rows)
+        with open(run.folder / "estimates.csv", "w", newline="", encoding="utf-8") as file:
+            writer = csv.DictWriter(file, row)  # Ctrl-C keeps what has been learned
+            writer.writeheader()
+            writer.writerows(rows)
     draw(rows, run.folder / "estimates.png")
     print("the run's files:", *run.files, sep="\n  ")
 

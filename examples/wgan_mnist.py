@@ -33,7 +33,7 @@ from digit_games import (
 import salamandre as sal
 from salamandre import data, runs
 from salamandre.models.perceptrons import layer_sizes
-from salamandre.program import run_program
+from salamandre.program import WrongUsage, run_program
 
 # Suitable settings for each constraint; options change single ones.
 USUAL = {
@@ -55,6 +55,7 @@ SUITED = {
         "discriminator_steps": 5,
     },
 }
+STRENGTHS = {"penalty": 10.0, "clip": 0.05}
 OPTIMIZERS = {
     "adam": lambda rate: sal.Adam(rate, beta1=0.5, beta2=0.9),
     "rmsprop": sal.RMSProp,
@@ -66,8 +67,8 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     parser = new_parser(__doc__)
     add = add_players(parser)
     add("--lipschitz", choices=SUITED, default="penalty", help="constraint, default penalty")
-    add("--penalty", type=float, default=10.0, metavar="WEIGHT", help="of the penalty, default 10")
-    add("--clip", type=float, default=0.05, metavar="LIMIT", help="of clipping, default 0.05")
+    add("--penalty", type=float, metavar="WEIGHT", help="of the penalty, default 10")
+    add("--clip", type=float, metavar="LIMIT", help="of clipping, default 0.05")
     add(
         "--model",
         type=earlier_values(conv="cnn"),
@@ -102,7 +103,11 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     add("--learning-rate", type=float, metavar="RATE", help=text)
     runs.earlier_names(parser, critic="discriminator", critic_steps="discriminator_steps")
     options = parse(parser, given)
-    suited = dict(SUITED[options.lipschitz])
+    for name, constraint in (("penalty", "penalty"), ("clip", "clipping")):
+        given_one = getattr(options, name) is not None
+        if given_one and options.lipschitz != constraint and not options.resume:
+            raise WrongUsage(f"--{name} is for --lipschitz {constraint}: leave it out")
+    suited = STRENGTHS | SUITED[options.lipschitz]
     if options.model == "cnn":
         suited |= {"generator": "64-32", "discriminator": "32-64", "learning_rate": 1e-3}
     for name, value in suited.items():

@@ -217,7 +217,7 @@ def study(structure: str, options: argparse.Namespace, folder: Path) -> list[lis
     if bands:
         steps = np.arange(1, TESTS + 1) * options.steps / TESTS
         where = "the four corners" if structure == "2-2-1" else "the square"
-        mean = f"mean of {counted(options.runs, 'run')}"
+        mean = f"mean of {counted(len(results), 'run')}"
         plots.plot_bands(
             steps,
             bands,
@@ -266,6 +266,7 @@ def main() -> None:
         for structure in structures:
             for rate in options.learning_rates or [0.1]:
                 check(0, structure, rate, options.steps, options.starts, options.first_layer)
+    header = ["structure", "learning rate", "seed", "steps", "success", "starts"]
     rows: list[list[object]] = []
     run = runs.open_run(options, "xor")
     folder = run.folder
@@ -273,12 +274,10 @@ def main() -> None:
     for structure in structures:
         found = study(structure, options, folder)
         rows += found
+        with open(folder / "runs.csv", "w", newline="", encoding="utf-8") as file:
+            csv.writer(file).writerows([header, *rows])
         if len(found) < each:
             break
-    with open(folder / "runs.csv", "w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["structure", "learning rate", "seed", "steps", "success", "starts"])
-        writer.writerows(rows)
     print("the study's files:", *run.files, sep="\n  ")
     if len(rows) < each * len(structures):
         print("interrupted: the pictures show the finished runs")

@@ -84,7 +84,9 @@ def parse_options(
         add("--resume", metavar="RUN", help=f"{text}which {changes} may be changed")
         if any(word.startswith("--r") for word in words):  # argparse takes parts of names
             chosen = _chosen(parser, words)
-            if chosen.get("resume"):
+            if chosen.get("resume") == "":
+                raise WrongUsage("--resume names no run: give its folder, a part of it, or latest")
+            if "resume" in chosen:
                 return _resumed(parser, chosen, may_change)
     options = parser.parse_args(words)
     with usage():

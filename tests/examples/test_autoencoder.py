@@ -40,6 +40,11 @@ def test_autoencoders(tmp_path, options, also):
     result = "bound {test_loss:.2f} nats" if variational else "L1 {l1:.4f}, squared error"
     assert result.format(**{name: float(value) for name, value in record.items()}) in printed
     assert "images, by latent vectors" in printed
+    if "denoising" in options:  # of 64 pixels, all components give back what they are given
+        clean = sal.data.load("digits")[1].images.reshape(-1, 64) / np.float32(16)
+        changes = sal.data.Chain(sal.data.Noise(0.5), sal.data.Mask(0.1))
+        noise = changes(clean, np.random.default_rng(0)) - clean
+        assert f"(principal components {(noise**2).sum() / len(clean):.2f})" in printed
     network, encoder, decoder = (
         sal.Network.load(folder / f"{name}.safetensors") for name in ("model", "encoder", "decoder")
     )

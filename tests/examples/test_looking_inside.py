@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from command import letters
 from safetensors.numpy import save_file
-from small_runs import run
+from small_runs import files_of, run
 
 import salamandre as sal
 from salamandre import models
@@ -51,10 +51,11 @@ def test_features_of_a_folder_of_pictures_are_classified(tmp_path, weights):
         ("features.3", 128 * 4),
     ]
     assert all(0 <= float(row["svm"]) <= 1 for row in rows)
-    assert (folder / "cuts.png").is_file() and "fine-tuned: " in done.stdout
+    assert {"cuts.png", "fine-tuned.csv"} <= files_of(folder) and "fine-tuned: " in done.stdout
     wrong = partial(mistake, "transfer_learning.py", *options[:4], cwd=tmp_path)
     assert "together at most 8" in wrong("--train", 18)
     assert "no layer 'fire'" in wrong("--cuts", "fire")
+    assert "cannot begin inside" in wrong("--cuts", "features.3.squeeze", "--fine-tune", 1)
     assert "--C must be" in wrong("--C", "0.1", "-1")
     (tmp_path / "pictures" / "c.png").write_bytes(b"")
     assert "and no other pictures" in wrong()

@@ -43,6 +43,10 @@ def test_the_study_of_collapse_compares_and_continues(tmp_path):
     before = table(folder / "runs.csv")
     run("mode_collapse_study.py", "--resume", "latest", "--seeds", "2", cwd=tmp_path)
     assert table(folder / "runs.csv") == before
+    fewer = ("--resume", "latest", "--rounds", "10")
+    done = run("mode_collapse_study.py", *fewer, cwd=tmp_path, code=2)
+    assert "has 20 rounds already: give --rounds of at least so many" in done.stderr
+    assert table(folder / "runs.csv") == before
 
 
 def test_the_study_of_collapse_goes_where_it_is_told_and_plays_each_variant_once(tmp_path):

@@ -31,6 +31,13 @@ from small_runs import DIGITS, run
         ("mode_collapse_study.py", ("--runs", "x"), "--runs: must be a whole number"),
         ("xor.py", ("--learning-rates", "-1"), "at least 0"),
         ("xor.py", ("--backend", "nunpy"), "did you mean 'numpy'"),
+        ("gan_gaussians.py", ("--resume", ""), "--resume names no run"),
+        ("inspect_network.py", ("--run", "x", "--model", "vgg16"), "leave out --model and"),
+        (
+            "mnist_classifier.py",
+            (*DIGITS, "--model", "cnn", "--activation", "tanh"),
+            "--activation, --dropout, --input-dropout and --batch-norm are a perceptron's",
+        ),
     ],
 )
 def test_mistakes_get_one_sentence(tmp_path, example, arguments, message):
@@ -57,6 +64,14 @@ def test_mistakes_get_one_sentence(tmp_path, example, arguments, message):
             "MinibatchDeviation cannot be part",
         ),
         ("gan_mnist.py", ("--batch-size", "5000"), "needs at least as many images"),
+        ("gan_mnist.py", ("--penalty", "3"), "--penalty is for --lipschitz penalty or zero-cent"),
+        ("gan_mnist.py", ("--penalty-every", "4"), "--penalty-every is for --lipschitz"),
+        (
+            "wgan_mnist.py",
+            ("--lipschitz", "spectral", "--penalty", "3"),
+            "--penalty is for --lipschitz penalty: leave it out",
+        ),
+        ("wgan_mnist.py", ("--clip", "0.1"), "--clip is for --lipschitz clipping: leave it out"),
     ],
 )
 def test_mistakes_of_games(tmp_path, program, arguments, message):

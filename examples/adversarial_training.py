@@ -215,10 +215,10 @@ def main() -> None:
     networks = {name: engine.network for name, engine in engines.items()}
     try:
         table = attacked_accuracies(networks, test, options)
+        write_atomically(folder / "table.md", table.encode())
+        draw(networks, test, max(options.epsilon), folder / "attacked.png")
     except KeyboardInterrupt:  # both networks are saved
         end_interrupted(folder)
-    write_atomically(folder / "table.md", table.encode())
-    draw(networks, test, max(options.epsilon), folder / "attacked.png")
     print("the run's files:", *run.files, sep="\n  ")
 
 

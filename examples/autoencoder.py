@@ -317,7 +317,7 @@ def told(found: dict[str, float], options: argparse.Namespace) -> str:
     """Return the results of a network as a text."""
     text = f"{counted(found['latent'], 'coordinate')}: "
     if options.variational:  # whose targets may be other ones than the images
-        unit = "" if options.loss == "l1" else " nats"  # the others are -log p
+        unit = " nats" if options.loss == "cross-entropy" else ""  # others lack a constant
         text += f"bound {found['test_loss']:.2f}{unit}, of it divergence {found['divergence']:.2f}"
     else:
         text += (

@@ -110,8 +110,15 @@ def play(
     return coverage(game, name), samples
 
 
-def study(name: str, options: argparse.Namespace, run: runs.Run) -> list[list[object]]:
-    """Play all runs on a mixture, draw them, and return a row for each."""
+def rows_of(table: Path) -> int:
+    """Return how many runs a table has, 0 if there is none."""
+    return len(table.read_text(encoding="utf-8").splitlines()) - 1 if table.exists() else 0
+
+
+def study(
+    name: str, options: argparse.Namespace, run: runs.Run
+) -> tuple[list[list[object]], dict[str, np.ndarray]]:
+    """Play all runs on a mixture; return a row for each, and their samples by their captions."""
     seeds = range(options.seed, options.seed + options.runs)
     kept = ("rounds", "plain", "backend", "tensorboard")
     settings = {option: getattr(options, option) for option in kept}
@@ -128,16 +135,13 @@ def study(name: str, options: argparse.Namespace, run: runs.Run) -> list[list[ob
         print(f"{name}, seed {seed}: {words}")
         panels[f"seed {seed}: {words}"] = samples
         rows.append([name, seed, options.rounds, *found.values()])
-    if panels and (len(rows) == options.runs or not options.resume):  # else an earlier one has more
-        modes = MIXTURES[name]().modes / SCALES[name]
-        plots.plot_points(panels, run.folder / f"{name}.png", modes=modes)
     if len(rows) > 1:
         modes_found, good, _, divergence = np.mean([row[3:] for row in rows], axis=0)
         print(
             f"{name}: mean of {len(rows)} runs: {modes_found:.1f} modes, {good:.1%} good, reverse "
             f"KL {divergence:.3f}"
         )
-    return rows
+    return rows, panels
 
 
 def parse_arguments() -> argparse.Namespace:
@@ -165,17 +169,22 @@ def main() -> None:
     with usage():
         first = build_game(names[0], options.seed, options.rounds, options.plain, options.backend)
     rows: list[list[object]] = []
+    pictures = {}
     run = runs.open_run(options, "gaussians", loops={f"{names[0]}-{options.seed}": first})
     for name in names:
-        found = study(name, options, run)
+        found, pictures[name] = study(name, options, run)
         rows += found
         if len(found) < options.runs:
             break
-    complete = len(rows) == options.runs * len(names)
-    if complete or not options.resume:  # else an earlier table may have more
-        with open(run.folder / "runs.csv", "w", newline="", encoding="utf-8") as file:
+    complete, table = len(rows) == options.runs * len(names), run.folder / "runs.csv"
+    if complete or len(rows) >= rows_of(table):  # an interruption leaves a longer one alone
+        with open(table, "w", newline="", encoding="utf-8") as file:
             header = ["distribution", "seed", "rounds", "modes", "quality", "balance", "divergence"]
             csv.writer(file).writerows([header, *rows])
+        for name, panels in pictures.items():
+            modes = MIXTURES[name]().modes / SCALES[name]
+            if panels:
+                plots.plot_points(panels, run.folder / f"{name}.png", modes=modes)
     print("the study's files:", *run.files, sep="\n  ")
     if not complete:
         print(f"interrupted; continue with\n  {this_program('--resume', run.folder)}")

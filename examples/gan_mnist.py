@@ -37,6 +37,7 @@ import salamandre as sal
 from salamandre import data, games, runs
 from salamandre.models.perceptrons import layer_sizes
 from salamandre.program import WrongUsage, run_program
+from salamandre.texts import option_name
 
 OPTIMIZERS = {
     "adam": lambda rate, options: sal.Adam(rate, beta1=options.beta1, beta2=options.beta2),
@@ -174,8 +175,8 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     chosen = ", ".join(f"{name.replace('_', '-')} {value}" for name, value in REMEDIES.items())
     group.description = f"Defaults without --plain and --relativistic: {chosen}."
     options = parse(parser, given)
-    strengths = {"--penalty": options.penalty, "--penalty-every": options.penalty_every}
-    given_strengths = [name for name, value in strengths.items() if value is not None]
+    users = {"penalty": PENALTIES, "penalty_every": PENALTIES[1:2]}
+    users = {name: who for name, who in users.items() if getattr(options, name) is not None}
     usual = USUAL | (PLAIN if options.plain else REMEDIES)
     if options.relativistic:
         usual = RELATIVISTIC | (PLAIN if options.plain else {})
@@ -184,10 +185,9 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
             value = "none"  # a gradient penalty does not allow such layers
         if getattr(options, name) is None:
             setattr(options, name, value)
-    if given_strengths and options.lipschitz not in PENALTIES and not options.resume:
-        raise WrongUsage(
-            f"{given_strengths[0]} is for --lipschitz {' or '.join(PENALTIES)}: leave it out"
-        )
+    for name, who in users.items():
+        if options.lipschitz not in who and not options.resume:
+            raise WrongUsage(f"{option_name(name)} is for --lipschitz {' or '.join(who)}")
     if options.falling is None:
         options.falling = options.rounds  # more of them, after --resume, have the last rate
     return options

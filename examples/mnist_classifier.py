@@ -137,7 +137,7 @@ def build_network(options: argparse.Namespace, train: data.Images) -> sal.Networ
         or options.dropout
         or options.input_dropout
         or options.batch_norm
-        or options.activation != "relu"
+        or (options.activation != "relu" and not options.resume)
     ):
         raise ValueError(
             f"--structure, --activation, --dropout, --input-dropout and --batch-norm are a "

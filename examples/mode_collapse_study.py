@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import gan_mnist
 import numpy as np
 from digit_games import COUNT, add_data, open_data
-from gan_gaussians import COUNTED, MIXTURES, SAMPLES
+from gan_gaussians import COUNTED, MIXTURES, SAMPLES, rows_of
 
 import salamandre as sal
 from salamandre import data, evaluation, plots, runs, studies
@@ -133,11 +133,6 @@ def play(
     runs.play(game, rounds, part.folder, every=rounds, draw=learned.draw, quiet=True)
     if game.interrupted:
         raise KeyboardInterrupt
-    if game.rounds > rounds:
-        raise WrongUsage(
-            f"{variant} with seed {seed} has {game.rounds:,} rounds already: give --rounds of at "
-            f"least so many, that all variants have as many"
-        )
     return learned.measure(game)
 
 
@@ -197,6 +192,13 @@ def main() -> None:
     """Play all variants and compare them."""
     options = parse_arguments()
     of_data = ("dataset", "grey", *IMAGE_OPTIONS)
+    if options.resume:
+        earlier = runs.find_run(options.resume, options.output).options["rounds"]
+        if options.rounds < earlier:
+            raise WrongUsage(
+                f"--rounds is {earlier} in this study, and games cannot go back: give at least so "
+                f"many, that all have as many"
+            )
     if not options.mixture:
         open_data(options)
     elif given := [name for name in of_data if name != "seed" and getattr(options, name)]:
@@ -220,7 +222,7 @@ def main() -> None:
         "games",
     )
     complete = len(results) == len(tasks)
-    if results and (complete or not options.resume):  # else earlier tables may have more
+    if results and (complete or len(results) >= rows_of(folder / "runs.csv")):
         rows = [(*task, found) for task, found in zip(tasks, results, strict=False)]
         titles = PLANE_METRICS if options.mixture else METRICS
         # Test images that lack a class have no reverse KL of classes.

@@ -36,7 +36,7 @@ def from_pytorch(network: Network, state_dict: Mapping[str, Any]) -> None:
 
     Raises:
         ValueError: names or shapes that do not agree; the first such pair is named.
-        TypeError: ``state_dict`` is none.
+        TypeError: ``state_dict`` is no mapping of names to arrays.
     """
     tensors = {}
     for ours, theirs in _pairs(network, state_dict).items():
@@ -54,7 +54,7 @@ def to_pytorch(network: Network, state_dict: Mapping[str, Any]) -> dict[str, Any
 
     Raises:
         ValueError: names or shapes that do not agree; the first such pair is named.
-        TypeError: ``state_dict`` is none.
+        TypeError: ``state_dict`` is no mapping of names to arrays.
     """
     pairs = _pairs(network, state_dict)
     result, tensors = dict(state_dict), network.tensors()
@@ -63,7 +63,7 @@ def to_pytorch(network: Network, state_dict: Mapping[str, Any]) -> dict[str, Any
         if hasattr(like, "new_tensor"):
             result[theirs] = like.new_tensor(tensors[ours])
         else:
-            result[theirs] = tensors[ours].astype(np.result_type(like, np.float16))
+            result[theirs] = tensors[ours].astype(np.result_type(np.asarray(like), np.float16))
     return result
 
 

@@ -78,7 +78,7 @@ class Preprocessing:
 
         Raises:
             OSError: a file that cannot be read as a picture; it is named.
-            ValueError: something else, or no picture.
+            ValueError: something else, no picture, or one that does not fill the inputs.
         """
         chosen = pictures if isinstance(pictures, (list, tuple)) else [pictures]
         if isinstance(pictures, np.ndarray) and pictures.ndim == 4:

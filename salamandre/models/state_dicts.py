@@ -177,12 +177,12 @@ def _tensors(content: Any) -> dict[str, StoredTensor]:
     """Return the tensors of a state dict, or of the only one in a dictionary of other things."""
     if not isinstance(content, dict):
         raise ValueError(f"it holds a {type(content).__name__}, not a dictionary of arrays")
-    inner = {name: found for name, found in content.items() if _holds_tensors(found)}
+    inner = {name: found for name, found in content.items() if _count(found)}
     if isinstance(content.get("state_dict"), dict):
         content = content["state_dict"]
-    elif inner and not _holds_tensors(content):
-        if len(inner) > 1:
-            raise ValueError(f"it holds several sets of weights, {', '.join(map(repr, inner))}")
+    elif len(inner) > 1:
+        raise ValueError(f"it holds several sets of weights, {', '.join(map(repr, inner))}")
+    elif inner and _count(content) < max(map(_count, inner.values())):  # beside them a number or so
         content = next(iter(inner.values()))
     other = {k: v for k, v in content.items() if not isinstance(v, StoredTensor)}
     if other or not content:
@@ -192,8 +192,10 @@ def _tensors(content: Any) -> dict[str, StoredTensor]:
     return {str(name): tensor for name, tensor in content.items()}
 
 
-def _holds_tensors(found: Any) -> bool:
-    return isinstance(found, dict) and any(isinstance(v, StoredTensor) for v in found.values())
+def _count(found: Any) -> int:
+    """Return how many tensors a dictionary holds itself."""
+    values = found.values() if isinstance(found, dict) else ()
+    return sum(isinstance(value, StoredTensor) for value in values)
 
 
 def _arrays(content: Any, stored: Callable[..., np.ndarray]) -> dict[str, np.ndarray]:

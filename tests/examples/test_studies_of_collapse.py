@@ -45,8 +45,9 @@ def test_the_study_of_collapse_compares_and_continues(tmp_path):
     assert table(folder / "runs.csv") == before
     fewer = ("--resume", "latest", "--rounds", "10")
     done = run("mode_collapse_study.py", *fewer, cwd=tmp_path, code=2)
-    assert "has 20 rounds already: give --rounds of at least so many" in done.stderr
-    assert table(folder / "runs.csv") == before
+    assert "--rounds is 20 in this study, and games cannot go back" in done.stderr
+    settings = json.loads((folder / "settings.json").read_text())
+    assert settings["options"]["rounds"] == 20
 
 
 def test_the_study_of_collapse_goes_where_it_is_told_and_plays_each_variant_once(tmp_path):

@@ -64,8 +64,12 @@ def test_mistakes_get_one_sentence(tmp_path, example, arguments, message):
             "MinibatchDeviation cannot be part",
         ),
         ("gan_mnist.py", ("--batch-size", "5000"), "needs at least as many images"),
-        ("gan_mnist.py", ("--penalty", "3"), "--penalty is for --lipschitz penalty or zero-cent"),
-        ("gan_mnist.py", ("--penalty-every", "4"), "--penalty-every is for --lipschitz"),
+        ("gan_mnist.py", ("--penalty", "3"), "--lipschitz penalty or zero-centred or dragan"),
+        (
+            "gan_mnist.py",
+            ("--lipschitz", "dragan", "--penalty-every", "4"),
+            "--penalty-every is for --lipschitz zero-centred",
+        ),
         (
             "wgan_mnist.py",
             ("--lipschitz", "spectral", "--penalty", "3"),

@@ -65,6 +65,9 @@ def test_a_checkpoint_that_holds_a_state_dict_is_read(save):
     ):
         found = read_weights(save({"epoch": 3, "optimizer": steps, **more}))
         np.testing.assert_array_equal(found["a"], [1, 1])
+    both = {"a": torch.ones(2), "b": torch.ones(1)}
+    found = read_weights(save({"epoch": 1, "net": both, "best": torch.tensor(0.9)}))
+    assert list(found) == ["a", "b"]
     one, other = {"a": torch.ones(2)}, {"a": torch.zeros(2)}
     for content, message in (
         ({"epoch": 3, "model": one, "ema": other}, "several sets of weights, 'model', 'ema'"),

@@ -37,13 +37,13 @@ class StepDecay(Schedule):
     Args:
         rate: at the start.
         every: steps between two changes.
-        factor: of each change, at most 1. Default 0.1.
+        factor: of each change. Default 0.1.
     """
 
     def __init__(self, rate: float, every: int, factor: float = 0.1) -> None:
         self.rate = real("StepDecay rate", rate, 0)
         self.every = whole("StepDecay every", every)
-        self.factor = real("StepDecay factor", factor, 0, 1, above=True)
+        self.factor = real("StepDecay factor", factor, 0, above=True)
 
     def __call__(self, step: int) -> float:
         """Return the rate of a step."""
@@ -55,7 +55,7 @@ class ExponentialDecay(Schedule):
 
     Args:
         rate: at the start.
-        factor: of each step, at most 1, such as 0.9999.
+        factor: of each step, such as 0.9999.
     """
 
     def __init__(self, rate: float, factor: float) -> None:

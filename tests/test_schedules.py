@@ -36,13 +36,6 @@ def test_schedules(name):
     assert sal.SGD(schedule).learning_rate == 0.1
 
 
-@pytest.mark.parametrize("kind", ["StepDecay", "ExponentialDecay"])
-def test_a_rate_that_would_grow_without_bounds_is_refused(kind):
-    options = {"every": 1} if kind == "StepDecay" else {}
-    with pytest.raises(ValueError, match=f"{kind} factor must be .* at most 1, got 2.0"):
-        getattr(sal.schedules, kind)(0.1, factor=2.0, **options)
-
-
 def test_a_triangle_has_three_corners():
     rate = sal.schedules.Triangle(0.5, 100, peak=0.2, first=0.1, final=0.04)
     corners = [rate(step) for step in (0, 10, 20, 60, 100, 130)]

@@ -36,6 +36,25 @@ def test_mean_and_variance(initializer, variance):
     assert values.var() == pytest.approx(variance, rel=0.02)
 
 
+@pytest.mark.parametrize(
+    ("initializer", "mean", "std", "kurtosis"),
+    [
+        (init.Gaussian(0.5, mean=2), 2, 0.5, 3),
+        (init.Uniform(2, 5), 3.5, 3 / np.sqrt(12), 1.8),
+        (init.He("normal"), 0, np.sqrt(2 / 300), 3),
+        (init.He(), 0, np.sqrt(2 / 300), 1.8),
+        (init.Xavier("normal"), 0, np.sqrt(2 / 700), 3),
+    ],
+    ids=repr,
+)
+def test_the_shape_of_distributions(initializer, mean, std, kurtosis):
+    """The fourth moment of a normal distribution is 3, of a uniform one 1.8."""
+    values = (draw(initializer) - mean) / std
+    assert values.mean() == pytest.approx(0, abs=0.02)
+    assert values.std() == pytest.approx(1, rel=0.01)
+    assert (values**4).mean() == pytest.approx(kurtosis, rel=0.05)
+
+
 def test_convolutions_count_their_receptive_field():
     assert draw(init.He(), (64, 32, 5, 5)).var() == pytest.approx(2 / 800, rel=0.02)
 

@@ -36,6 +36,12 @@ def test_schedules(name):
     assert sal.SGD(schedule).learning_rate == 0.1
 
 
+def test_a_cosine_warms_up_and_stays_at_its_end():
+    rate = sal.schedules.CosineDecay(1, 20, warmup=4, final=0.1)
+    corners = [rate(step) for step in (0, 1, 3, 4, 12, 20, 50)]
+    assert corners == pytest.approx([0.25, 0.5, 1, 1, 0.55, 0.1, 0.1])
+
+
 def test_a_triangle_has_three_corners():
     rate = sal.schedules.Triangle(0.5, 100, peak=0.2, first=0.1, final=0.04)
     corners = [rate(step) for step in (0, 10, 20, 60, 100, 130)]

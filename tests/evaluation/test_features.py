@@ -34,6 +34,17 @@ def test_the_kernel_distance_does_not_depend_on_the_number_of_rows(random):
     assert evaluation.frechet_distance(a[:40], b[:40]) > 10 * evaluation.frechet_distance(a, b)
 
 
+def test_the_kernel_distance_is_the_mean_over_subsets(random):
+    a, b = random.normal(size=(9, 3)), random.normal(size=(12, 3)) + 1
+    draws = np.random.default_rng(2)
+    each = []
+    for _ in range(3):
+        parts = [x[draws.choice(len(x), 5, replace=False)] for x in (a, b)]
+        each.append(evaluation.kernel_distance(*parts, subsets=1))
+    found = evaluation.kernel_distance(a, b, size=5, subsets=3, seed=2)
+    assert found == pytest.approx(np.mean(each)) and np.ptp(each) > 0.01
+
+
 def test_density_and_coverage_ball_by_ball(random):
     a, b, k = random.normal(size=(50, 3)), random.normal(size=(70, 3)) + 0.5, 4
     radii = [np.sort(np.linalg.norm(b - centre, axis=1))[k] for centre in b]
@@ -61,6 +72,9 @@ def test_distances_within_classes(random):
         expected = evaluation.frechet_distance(a[labels == label], b[labels == label])
         assert found[label] == pytest.approx(expected)
     assert found[1] == pytest.approx(50, rel=0.1) and found[0] < 0.1 and np.isnan(found[3])
+    fewer = evaluation.intra_class_frechet(a, labels, b[:36], labels[:36], 3)
+    expected = evaluation.frechet_distance(a[labels == 0][:12], b[:36][labels[:36] == 0])
+    assert fewer[0] == pytest.approx(expected)  # of as many rows of both
 
 
 @pytest.mark.parametrize(

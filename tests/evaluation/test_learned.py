@@ -103,7 +103,12 @@ def test_the_gap_is_recorded_in_a_game():
             evaluation.critic_gap(play, **few)
     metrics = {"gap": evaluation.critic_gap_of(POINTS[:50])}
     play.play(4, [games.Evaluation(metrics, sal.Steps(2))])
-    assert all(np.isfinite(value) for value in play.history.column("critic_gap"))
+    recorded = play.history.column("critic_gap")
+    assert len(recorded) == 2
+    assert recorded[-1] == pytest.approx(evaluation.critic_gap(play, POINTS[:50]))
+    few = evaluation.critic_gap_of(POINTS[:50], 20)(play)
+    assert few == {"critic_gap": pytest.approx(evaluation.critic_gap(play, POINTS[:50], 20))}
+    assert few["critic_gap"] != pytest.approx(recorded[-1])
 
 
 def test_conditional_games_record_distances_within_classes(tmp_path):

@@ -156,6 +156,11 @@ def test_the_best_become_fewer_with_each_epoch():
         chosen = sal.TopK(0.5, 0.8).chosen(np.arange(20.0)[:, None], play)
         kept.append(20 if chosen is None else len(chosen))
     assert kept == [20, 16, 13, 10, 10, 10]
+    patches = np.array([[3.0, -9], [1, 0], [2, 9], [0, 4]])  # of patches the mean counts
+    assert set(sal.TopK(0.5, 0).chosen(patches, play)) == {2, 3}
+    for epoch, count in ((68, 505), (69, 500)):  # by default, of 1,000
+        play.rounds = 7 * epoch
+        assert len(sal.TopK(0.5).chosen(np.arange(1000.0)[:, None], play)) == count
 
 
 def test_the_best_of_pairs_keep_their_partners():

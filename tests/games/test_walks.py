@@ -37,6 +37,16 @@ def test_a_walk_of_a_game_ends_at_its_examples(spherical, backend, host):
     y = host(play.walk([3, 5, 8], steps=4, spherical=spherical))
     for place, seed in ((0, 3), (4, 5), (8, 8)):
         assert np.allclose(y[place], host(play.generate(1, seed=seed))[0], atol=1e-5)
+    streams = [play.backend.stream([play.seed, 3, seed]) for seed in (3, 5)]
+    start, end = (host(play.latent.draw(stream, 1, "float32"))[0] for stream in streams)
+    way = [walks.between(start, end, share, spherical) for share in (0.25, 0.5, 0.75)]
+    wanted = host(play.generator.predict(np.array(way, "float32")))
+    assert np.allclose(y[1:4], wanted, atol=1e-5)
+    usual = host(play.walk([3, 5, 8], steps=4))  # of a Gaussian latent space on great circles
+    assert np.allclose(usual, y, atol=1e-5) == spherical
+    play.latent = sal.Uniform(5)
+    usual, straight = (host(play.walk([3, 5], spherical=s)) for s in (None, False))
+    assert np.array_equal(usual, straight)
 
 
 def test_one_class_becomes_another():

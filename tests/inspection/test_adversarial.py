@@ -148,6 +148,16 @@ def test_deepfool(twins, images, host):
     assert (before != after).all()
 
 
+def test_deepfool_goes_to_the_nearest_of_the_most_likely_classes():
+    """The second class is likelier and further away, by 0.1 / 0.2, than the third, by 1 / 10."""
+    network = sal.Network([sal.NeuronLayer(3)], 2, dtype="float64")
+    weights = np.array([[0.0, 0], [0.2, 0], [0, 10]])
+    network.load_tensors({"0.weights": weights, "0.bias": np.array([0, -0.1, -1])})
+    for candidates, wanted in ((2, [0.51, 0]), (3, [0, 0.102])):
+        found = inspection.deepfool(network, np.zeros((1, 2)), candidates=candidates)
+        np.testing.assert_allclose(found, [wanted], atol=1e-9)
+
+
 def test_deepfool_finds_the_nearest_point_of_a_linear_border():
     network = sal.Network([sal.NeuronLayer(2)], 2, dtype="float64")
     network.load_tensors({"0.weights": np.array([[3.0, 4.0], [0, 0]]), "0.bias": np.zeros(2)})
@@ -226,6 +236,20 @@ def test_robustness_counts_what_an_attack_does():
     attack = partial(inspection.fgsm, epsilon=0.4, bounds=(-1, 1))
     found = inspection.robustness(network, images, labels, attack, batch_size=3)
     wanted = {"accuracy": 0.75, "accuracy_attacked": 0.25, "success": 2 / 3, "l2": 0.4, "linf": 0.4}
+    assert found == pytest.approx(wanted)
+
+
+def test_robustness_measures_the_changes_of_the_fooled_alone():
+    network = sal.Network([sal.NeuronLayer(2)], 2, dtype="float64")
+    network.load_tensors({"0.weights": np.array([[-1.0, 0], [1, 0]]), "0.bias": np.zeros(2)})
+    images, labels = np.array([[0.2, 0], [-0.3, 0], [0.9, 0.0]]), np.array([1, 0, 1])
+    changes = np.array([[-0.3, 0.4], [0.5, 0], [-0.8, 0.6]])  # the last one stays right
+
+    def attack(network, x, goal):
+        return x + changes[[int(np.argmin(abs(images - row).sum(axis=1))) for row in x]]
+
+    found = inspection.robustness(network, images, labels, attack)
+    wanted = {"accuracy": 1, "accuracy_attacked": 1 / 3, "success": 2 / 3, "l2": 0.5, "linf": 0.45}
     assert found == pytest.approx(wanted)
 
 

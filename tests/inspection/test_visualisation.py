@@ -38,6 +38,29 @@ def test_steps_are_those_of_the_formula(twins, images, host):
     np.testing.assert_allclose(host(found), x.numpy(), atol=1e-9)
 
 
+def test_shifts_and_blur_are_those_of_the_formula(twins, images, host):
+    """Shifted round the border before each step and back after it; blurred before the last."""
+    network, module = twins
+    x, random = images[:2], np.random.default_rng(5)
+    rows, columns = (
+        np.array([np.exp(-(((np.arange(n) - i) / 0.9) ** 2) / 2) for i in range(n)])
+        for n in x.shape[2:]
+    )
+    rows, columns = (weights / weights.sum(axis=1, keepdims=True) for weights in (rows, columns))
+    for step in range(10):
+        shift = tuple(random.integers(-3, 4, 2))
+        z = torch.tensor(np.roll(x, shift, axis=(2, 3)), requires_grad=True)
+        module(z)[:, 1].sum().backward()
+        slope = z.grad / z.grad.flatten(1).norm(dim=1)[:, None, None, None]
+        moved = (z.detach() + 0.1 * slope).numpy()
+        x = np.clip(np.roll(moved, tuple(-s for s in shift), axis=(2, 3)), 0, 1)
+        if step in (1, 3, 5, 7):  # each second one, but those of the last fifth
+            x = rows @ x @ columns.T
+    options = {"steps": 10, "rate": 0.1, "l2": 0, "jitter": 3, "blur": 0.9, "blur_every": 2}
+    found = inspection.visualise_class(network, 1, start=images[:2], seed=5, **options)
+    np.testing.assert_allclose(host(found), x, atol=1e-6)
+
+
 def test_a_class_is_imagined_from_noise(twins, host):
     network, _ = twins
     classes = [4, 1, 4]

@@ -40,6 +40,21 @@ def test_losses_of_values_too():
     assert np.allclose(whole.parameters, divided.parameters, atol=1e-12)
 
 
+def test_batch_norm_normalises_each_part():
+    def normalised():
+        layers = [sal.NeuronLayer(7), sal.BatchNorm(), sal.NeuronLayer(3, sal.Softmax())]
+        return sal.Network(layers, 5, sal.CrossEntropy(), sal.SGD(0.1), dtype="float64")
+
+    divided, halves = normalised(), normalised()
+    Accumulation(divided, 2).learn(X[:22], LABELS[:22])
+    before, changes = halves.parameters.copy(), []
+    for part in (slice(0, 11), slice(11, 22)):
+        halves.learn(X[part], LABELS[part])
+        changes.append(halves.parameters - before)
+        halves.parameters[...] = before
+    assert np.allclose(divided.parameters - before, np.mean(changes, axis=0), atol=1e-12)
+
+
 def test_an_engine_accumulates_and_continues(tmp_path):
     def engine(accumulate):
         return sal.Engine(network(), (X, LABELS), batch_size=10, accumulate=accumulate)

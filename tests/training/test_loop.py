@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import os
 import pickle
 import signal
@@ -98,6 +99,18 @@ def test_callbacks_are_called_in_order_and_as_often_as_they_say():
     (record,) = loop.history.records
     assert 0 <= record.pop("seconds") <= loop.seconds + 0.001 and record == {"step": 4, "a": 2}
     assert loop.planned == 7 and loop.epochs == 3 and loop.seconds_left == 0
+
+
+def test_the_time_left_is_that_of_the_mean_pace():
+    loop, left = Counting(), []
+    assert math.isnan(loop.seconds_left)
+
+    def at_two(run):
+        run.seconds = 10
+        left.append(run.seconds_left)
+
+    loop.run(6, At(2, at_two))
+    assert left == [pytest.approx(20)]
 
 
 def test_seconds_are_counted_from_the_last_time_on():

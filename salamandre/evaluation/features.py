@@ -77,7 +77,10 @@ def density_coverage(features: Any, reference: Any, k: int = 5) -> tuple[float, 
 def intra_class_frechet(
     features: Any, labels: Any, reference: Any, reference_labels: Any, classes: int
 ) -> np.ndarray:
-    """Return the Fréchet distance of each class (classes,), NaN for those with too few rows.
+    """Return the Fréchet distance of each class (classes,), NaN for those with less than two rows.
+
+    It compares as many rows of both, the first ones; of few rows, fewer than some times the
+    features, the distance is large also where there is no difference.
 
     Of a conditional game: a generator that draws one image of each class has good shares of
     classes, and large distances within them (Miyato and Koyama 2018, section 4, "intra FID").

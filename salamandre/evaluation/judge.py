@@ -199,7 +199,9 @@ class Judge:
         shares = class_shares(probabilities.argmax(axis=1), len(self.classes))
         real = self._shares > 0
         few = min(NEIGHBOURS, len(features), len(self._features))
-        sets = features[:few], self._features[:few]
+        # Examples may be in the order of what was asked for; the real ones are shuffled already.
+        order = np.random.default_rng(1).permutation(len(features))[:few]
+        sets = features[order], self._features[:few]
         precision, recall = precision_recall(*sets)
         density, coverage = density_coverage(*sets, k=min(5, few - 1))
         return {
@@ -221,7 +223,7 @@ class Judge:
         """Return a metric for :class:`salamandre.games.Evaluation`: ``count`` examples.
 
         For a conditional game there are also ``right``, the share that is of the requested class,
-        and, of examples enough of each class, ``intra``, the mean of :func:`intra_class_frechet`.
+        and ``intra``, the mean of :func:`intra_class_frechet` over classes with two examples.
         """
         whole("count", count, 4)  # precision and recall need as many
         return functools.partial(self._metrics_of, count=count, seed=whole("seed", seed, 0))

@@ -65,7 +65,7 @@ def sliced_wasserstein_distance(
     """Return the mean over random directions of W_p along them: (mean of W_p^p)^(1/p).
 
     On a line the best pairing is that of the sorted points (Rabin et al. 2012, "Wasserstein
-    barycenter and its application to texture mixing", section 2.3). It is smaller than W_p.
+    barycenter and its application to texture mixing", section 2.3). It is at most W_p.
 
     Args:
         points: (N, ...).

@@ -148,6 +148,11 @@ def new_game(
             augment = Augmentation(colour=not architecture.pairs)
         d_layers = [checked_part("augment", augment, Augmentation), *d_layers]
     if unconditional_discriminator:
+        if architecture.pairs:
+            raise ValueError(
+                f"the discriminator of {name} sees conditions, not labels: leave "
+                f"unconditional_discriminator out"
+            )
         d_layers = [layer for layer in d_layers if not isinstance(layer, (Embedding, LabelMap))]
         if isinstance(d_layers[-1], Projection):
             d_layers[-1] = NeuronLayer(1)

@@ -228,9 +228,9 @@ class EpochNetworks(Callback):
 
     They are ``networks/generator-EPOCH.safetensors`` (the moving average, if the game has one) and
     ``networks/discriminator-EPOCH.safetensors``; the latest are also ``generator.safetensors`` and
-    ``discriminator.safetensors``. Kept are those of the last epochs, and of ten epochs spread
-    evenly over the run, so that their size does not grow with its length. When a game goes on with
-    another length or ``keep``, all that were there stay; ``networks/plan.json`` lists them.
+    ``discriminator.safetensors``. Kept are those of the last epochs, and of five to ten epochs
+    spread evenly over the run, so that their size does not grow with its length. When a game goes
+    on with another length or ``keep``, all that were there stay; ``networks/plan.json`` lists them.
 
     Args:
         folder: made if it does not exist.

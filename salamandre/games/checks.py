@@ -64,7 +64,7 @@ def players(generator: Network, discriminator: Network, pairing: Pairing) -> Non
 def classes(
     generator: Network, discriminator: Network, images: Images | Pairs | np.ndarray, labels: Any
 ) -> int | None:
-    """Return the number of classes of conditional players, ``None`` for others."""
+    """Return the number of classes that conditional players learn, ``None`` for others."""
     require_one_set(images)
     if isinstance(images, tuple):
         raise ValueError(
@@ -103,7 +103,7 @@ def classes(
     for who, count in zip(("generator", "discriminator"), known, strict=True):
         if count is not None and count < found:
             raise ValueError(f"the {who} knows {count} classes, the images have {found}")
-    return known[0]
+    return found
 
 
 def output_range(generator: Network) -> tuple[float, float]:

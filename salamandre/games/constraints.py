@@ -65,7 +65,7 @@ class Lipschitz(Component):
 
 
 class WeightClipping(Lipschitz):
-    """Every parameter in [-limit, limit] after each step (Arjovsky et al. 2017, algorithm 1).
+    """Every parameter that learns in [-limit, limit] (Arjovsky et al. 2017, algorithm 1).
 
     The simplest constraint. It biases the critic towards simple functions, and a limit that is too
     small or too large makes gradients vanish or explode.
@@ -228,7 +228,7 @@ def require_second_order(critic: Network) -> None:
 
 
 class SpectralNorm(Lipschitz):
-    """Every weight matrix divided by its largest singular value σ (Miyato et al. 2018).
+    """Every weight matrix that learns divided by its largest singular value σ (Miyato et al. 2018).
 
     The optimizer changes free weights W; the critic computes with W / σ(W). σ is estimated by
     power iteration, one iteration a step (algorithm 1). The gradient of W is that of equation 12:

@@ -68,7 +68,7 @@ class GanGame(Samples, Loop):
             share of every batch, and rank 0 alone calls the callbacks. Default: this one.
 
     Attributes:
-        classes: the number of classes of conditional players, else ``None``.
+        classes: the number of classes that conditional players learn, else ``None``.
         image_shape: of an image of the data set, such as (1, 28, 28).
         pairing: what examples are made of, see :class:`salamandre.games.conditions.Pairing`.
         value_range: of the generator's last activation, and so of the images.

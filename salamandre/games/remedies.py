@@ -138,7 +138,8 @@ class TopK(Remedy):
 
     What the discriminator says of bad fakes may lead them away from the data (Sinha et al. 2020,
     "Top-k training of GANs", section 3). k begins with the whole batch, and is multiplied by
-    ``decay`` after each epoch until it is ``least`` of it.
+    ``decay`` after each epoch of rounds that ``play`` or ``play_and_learn`` has played, until it is
+    ``least`` of it.
 
     Args:
         least: the smallest k, as a share of the batch; the paper's ν. Default 0.5.

@@ -207,8 +207,11 @@ def principal_directions(generator: Network, count: int = 5) -> Directions:
     width = size + sum(x.extra[0] for x in generator.layers if isinstance(x, Embedding))
     if isinstance(first, NeuronLayer) and len(generator.input_shape) == 1:
         weights = generator.backend.to_numpy(first.weights)[:, :size]  # then those of labels, noise
-    elif isinstance(first, TransposedConvolutionalLayer) and first.weights.shape[0] == width:
-        weights = generator.backend.to_numpy(first.weights)[:size].reshape(size, -1).T
+    elif isinstance(first, TransposedConvolutionalLayer) and first._place[-1] == (width, 1, 1):
+        *_, (top, left), (_, height, width), _ = first._place
+        seen = generator.backend.to_numpy(first.weights)[:size]
+        seen = seen[:, :, top : top + height, left : left + width]  # padding cuts off the others
+        weights = seen.reshape(size, -1).T
     else:
         raise ValueError(
             f"principal directions are those of a NeuronLayer or of a transposed convolution of "

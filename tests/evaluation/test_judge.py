@@ -44,6 +44,23 @@ def test_a_judge_tells_collapse_and_noise(judge, digits):
     assert noise["frechet"] > 3 * good["frechet"] and noise["precision"] < 0.1
 
 
+def test_a_judge_does_not_mind_the_order_of_examples(digits, judge):
+    """Also where there are fewer real ones, so that some metrics take as many as these."""
+    train, test = digits
+    few = evaluation.Judge(judge.classifier, test[:150])
+    real = train.images[:900] / train.white
+    mixed, ordered = (
+        few.metrics(real[order])
+        for order in (
+            np.random.default_rng(3).permutation(900),
+            np.argsort(train.labels[:900], kind="stable"),
+        )
+    )
+    for name in ("recall", "coverage", "precision"):
+        assert ordered[name] == pytest.approx(mixed[name], abs=0.12)
+    assert ordered["frechet"] == pytest.approx(mixed["frechet"])
+
+
 def test_a_judge_reads_images_in_any_range_and_shape(judge, digits):
     _, test = digits
     values = test.images[:50] / test.white

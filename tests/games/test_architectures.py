@@ -33,6 +33,14 @@ def test_architectures_play_on_every_shape(name, unconditional):
         assert drawn.reshape(2, -1).shape == (2, np.prod(images.shape))
 
 
+def test_the_penalty_of_cdcgan_falls_in_15000_rounds():
+    """By half a cosine from 1 to 0.1."""
+    penalty = games.new_game("cdcgan", data.load("digits")[0], batch_size=8).lipschitz
+    for weight in (penalty.real, penalty.fake):
+        found = [weight(step) for step in (0, 7500, 15_000, 40_000)]
+        assert found == pytest.approx([1, 0.55, 0.1, 0.1])
+
+
 def test_architectures_refuse_in_one_sentence():
     digits, _ = data.load("digits")
     with pytest.raises(ValueError, match="did you mean 'cgan'"):
@@ -52,6 +60,9 @@ def test_architectures_refuse_in_one_sentence():
         games.new_game("dcgan", even, batch_size=4, penalty=1)
     with pytest.raises(ValueError, match="cgan plays with vectors, and augmentation moves"):
         games.new_game("cgan", digits, augment=True)
+    pairs, _ = data.pairs("digits", "masked", image_size=16)
+    with pytest.raises(ValueError, match="of slides sees conditions, not labels"):
+        games.new_game("slides", pairs, unconditional_discriminator=True)
 
 
 @pytest.mark.parametrize("name", ["cdcgan", "dcgan"])

@@ -56,6 +56,24 @@ def test_each_class_is_drawn_where_it_is_asked_for():
     assert np.array_equal(in_turn, game.generate(labels=np.arange(9) % 3))
 
 
+def test_classes_that_no_example_has_are_not_asked_for():
+    """Players may know more of them than the data."""
+    points, labels = clusters(60)
+    layers = [sal.Embedding(5), sal.NeuronLayer(2)]
+    play = sal.GanGame(
+        sal.Network(layers, 2, optimizer=sal.Adam()),
+        sal.Network([sal.Embedding(5), sal.NeuronLayer(1)], 2, optimizer=sal.Adam()),
+        points,
+        labels=labels,
+        latent=sal.Gaussian(2),
+        batch_size=16,
+    )
+    assert play.classes == 3 and play.generator.classes == 5
+    play.play(2)
+    assert np.array_equal(play.generate(9), play.generate(labels=np.arange(9) % 3))
+    assert play.generate(labels=[4]).shape == (1, 2)
+
+
 @pytest.mark.parametrize("kind", ["penalty", "matching", "batch-norm", "unconditional"])
 def test_a_resumed_conditional_game_is_the_same(kind, backend, tmp_path):
     points, labels = clusters()

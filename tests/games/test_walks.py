@@ -127,6 +127,24 @@ def test_principal_directions_stretch_most(kind, random):
     assert np.allclose(np.abs((vectors * theirs[:, ::-1].T[:4]).sum(axis=1)), 1)
 
 
+@pytest.mark.parametrize("more", [0, 1])
+def test_principal_directions_are_those_of_what_padding_leaves(more, random):
+    layers = [
+        sal.Reshape((6, 1, 1)),
+        sal.TransposedConvolutionalLayer(3, 4, 2, 1, output_padding=more),
+    ]
+    generator = sal.Network(layers, 6, dtype="float64")
+    nothing = generator.predict(np.zeros((1, 6)))
+    change = (generator.predict(np.eye(6)) - nothing).reshape(6, -1)  # its Jacobian, transposed
+    left, strengths, _ = np.linalg.svd(change)
+    found = games.principal_directions(generator, 3)
+    assert np.allclose(found.strengths, strengths[:3])
+    assert np.allclose(np.abs((found.vectors * left.T[:3]).sum(axis=1)), 1)
+    layers = [sal.Reshape((6, 1, 1)), sal.Upsample(), sal.TransposedConvolutionalLayer(3, 4)]
+    with pytest.raises(ValueError, match="of a transposed convolution of one pixel"):
+        games.principal_directions(sal.Network(layers, 6))
+
+
 def test_a_way_between_long_vectors_is_that_between_short_ones(random):
     a, b = random.normal(size=(2, 5))
     way = walks.between(1e200 * a, 1e200 * b, 0.3)

@@ -37,6 +37,15 @@ def test_weights_of_classes_and_examples():
         assert run.run(1).steps["loss"][0] == pytest.approx(float(wanted), rel=1e-5)
 
 
+def test_tests_are_not_weighted():
+    options = {"class_weights": {1: 30.0}, "sample_weights": np.linspace(0.1, 2, len(X))}
+    found = [
+        sal.Engine(plain(), (X, LABELS), (X, LABELS), **chosen).evaluate()
+        for chosen in ({}, options)
+    ]
+    assert found[0] == found[1] and found[0]["test_loss"] > 0
+
+
 @pytest.mark.parametrize("targets", [LABELS, np.eye(2)[LABELS], X])
 def test_a_validation_split_takes_the_weights_of_its_examples_away(targets):
     own = np.random.default_rng(2).uniform(0.1, 2, len(X))

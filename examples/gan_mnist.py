@@ -89,6 +89,7 @@ PLAIN = {
     "average": 0.0,
 }
 PENALTIES = ("penalty", "zero-centred", "dragan")
+USERS = {"penalty": PENALTIES, "penalty_every": ("zero-centred",)}  # constraints by option
 USUAL = {
     "latent": 100,
     "objective": "non-saturating",
@@ -175,8 +176,7 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     chosen = ", ".join(f"{name.replace('_', '-')} {value}" for name, value in REMEDIES.items())
     group.description = f"Defaults without --plain and --relativistic: {chosen}."
     options = parse(parser, given)
-    users = {"penalty": PENALTIES, "penalty_every": PENALTIES[1:2]}
-    users = {name: who for name, who in users.items() if getattr(options, name) is not None}
+    strengths = [name for name in USERS if getattr(options, name) is not None]
     usual = USUAL | (PLAIN if options.plain else REMEDIES)
     if options.relativistic:
         usual = RELATIVISTIC | (PLAIN if options.plain else {})
@@ -185,9 +185,10 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
             value = "none"  # a gradient penalty does not allow such layers
         if getattr(options, name) is None:
             setattr(options, name, value)
-    for name, who in users.items():
-        if options.lipschitz not in who and not options.resume:
-            raise WrongUsage(f"{option_name(name)} is for --lipschitz {' or '.join(who)}")
+    for name in strengths:
+        if options.lipschitz not in USERS[name] and not options.resume:
+            users = " or ".join(USERS[name])
+            raise WrongUsage(f"{option_name(name)} is for --lipschitz {users}: leave it out")
     if options.falling is None:
         options.falling = options.rounds  # more of them, after --resume, have the last rate
     return options

@@ -222,6 +222,7 @@ def main() -> None:
         "games",
     )
     complete = len(results) == len(tasks)
+    # An interruption leaves longer tables alone.
     if results and (complete or len(results) >= rows_of(folder / "runs.csv")):
         rows = [(*task, found) for task, found in zip(tasks, results, strict=False)]
         titles = PLANE_METRICS if options.mixture else METRICS

@@ -104,8 +104,8 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
     runs.earlier_names(parser, critic="discriminator", critic_steps="discriminator_steps")
     options = parse(parser, given)
     for name, constraint in (("penalty", "penalty"), ("clip", "clipping")):
-        given_one = getattr(options, name) is not None
-        if given_one and options.lipschitz != constraint and not options.resume:
+        unused = getattr(options, name) is not None and options.lipschitz != constraint
+        if unused and not options.resume:
             raise WrongUsage(f"--{name} is for --lipschitz {constraint}: leave it out")
     suited = STRENGTHS | SUITED[options.lipschitz]
     if options.model == "cnn":

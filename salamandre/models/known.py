@@ -93,10 +93,9 @@ def load(
     Args:
         name: a name of :data:`KNOWN`.
         weights: a file (``.safetensors``, ``.pth``) or a folder; ``"published"`` for what
-            ``SALAMANDRE_WEIGHTS`` names (a folder, or a file of the network's name), and of a
-            folder without them the cache, else the internet;
-            ``None`` for random weights, and for lenet5, of which none are published. Default
-            ``"published"``.
+            ``SALAMANDRE_WEIGHTS`` names (a folder, or a file of the network's name), without it or
+            them for the cache, else the internet; ``None`` for random weights, and for lenet5, of
+            which none are published. Default ``"published"``.
         classes: the names of other classes than the weights were made for; the last layer is then
             drawn at random, all others have the weights. Default: the weights' own.
         preprocessing: of pictures. Default: what the weights are known to expect.

@@ -98,6 +98,7 @@ def draw(rows: Sequence[Mapping[str, float]], path: Path) -> None:
 def main() -> None:
     """Let critics learn, and write their estimates as a table and a picture."""
     options = parse_arguments()
+    evaluation.wasserstein_distance([[0.0]], [[0.0]])  # without SciPy no folder is made
     run = runs.open_run(options, "wasserstein-estimate")
     mixture = MIXTURES[options.distribution]()
     moves = np.linspace(0, 1, options.moves + 1)[1:]

@@ -80,6 +80,13 @@ def _average_pool(layer: AveragePool, x: str, graph: Graph) -> Any:
 
 
 def _means(layer: AdaptiveAveragePool, x: str, graph: Graph) -> Any:
+    """Parts of one size are windows, which other programs read too."""
+    size, image = zip(layer.rows.shape, layer.columns.shape, strict=True)
+    if size == image:
+        return x
+    if image[0] % size[0] == image[1] % size[1] == 0:
+        window = [image[0] // size[0], image[1] // size[1]]
+        return graph.node("AveragePool", x, kernel_shape=window, strides=window)
     return graph.node("MatMul", graph.node("MatMul", layer.rows, x), layer.columns.T)
 
 

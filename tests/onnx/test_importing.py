@@ -167,6 +167,13 @@ def test_known_models_come_back(name, tmp_path, random):
     assert found.parameter_count() == network.parameter_count()
 
 
+@pytest.mark.parametrize("size", [(6, 4), (3, 2), (1, 1)])
+def test_means_of_parts_of_one_size_come_back(size, tmp_path, random):
+    network = sal.Network([sal.ReLU(), sal.AdaptiveAveragePool(size)], (2, 6, 4))
+    x = random.normal(size=(3, 2, 6, 4)).astype(np.float32)
+    alike(again(network, tmp_path).predict(x), network.predict(x))
+
+
 def test_a_u_net_comes_back_with_its_ways_past(tmp_path, random):
     network = alive(sal.Network(unet((16, 16), 1, 4), (1, 16, 16)))
     for layer in (part for _, part in network.walk() if isinstance(part, sal.Dropout)):

@@ -38,7 +38,14 @@ LAYERS = {
     ),
     "MaxPool": ([sal.MaxPool((3, 2), 1, 1)], IMAGE),
     "AveragePool": ([sal.AveragePool(3, 2, 1)], IMAGE),
-    "AdaptiveAveragePool": ([sal.AdaptiveAveragePool((4, 3))], IMAGE),
+    "AdaptiveAveragePool": (
+        [
+            sal.AdaptiveAveragePool((6, 5)),  # as it is
+            sal.AdaptiveAveragePool((4, 3)),
+            sal.AdaptiveAveragePool((2, 1)),  # of parts of one size
+        ],
+        IMAGE,
+    ),
     "GlobalAveragePool": ([sal.GlobalAveragePool()], IMAGE),
     "Upsample": ([sal.Upsample((2, 3))], IMAGE),
     "Flatten": ([sal.Flatten()], IMAGE),

@@ -58,21 +58,6 @@ MINIBATCH = {
     "discrimination": lambda: [sal.MinibatchDiscrimination(32, 8)],
     "deviation": lambda: [sal.MinibatchDeviation()],
 }
-REMEDIES = {
-    "smoothing": "0.7-1",
-    "flipping": 0.0,
-    "noise": 0,
-    "added_noise": 0.0,
-    "multiplied_noise": 0.0,
-    "minibatch": "deviation",
-    "pack": 1,
-    "augment": "none",
-    "top_k": 1.0,
-    "instance_noise": 0.1,
-    "matching": 0.0,
-    "dropout": 0.3,
-    "average": 0.999,
-}
 PLAIN = {
     "smoothing": "1-1",
     "flipping": 0.0,
@@ -87,6 +72,14 @@ PLAIN = {
     "matching": 0.0,
     "dropout": 0.0,
     "average": 0.0,
+}
+REMEDIES = {
+    **PLAIN,
+    "smoothing": "0.7-1",
+    "minibatch": "deviation",
+    "instance_noise": 0.1,
+    "dropout": 0.3,
+    "average": 0.999,
 }
 PENALTIES = ("penalty", "zero-centred", "dragan")
 USERS = {"penalty": PENALTIES, "penalty_every": ("zero-centred",)}  # constraints by option

@@ -40,7 +40,7 @@ class PrintEpochs(sal.Callback):
     """Prints a line for each test above the progress bar.
 
     Args:
-        line: a template of it; its fields are the record's.
+        line: a template of it; its fields are the record's. Default: test loss and accuracy.
     """
 
     def __init__(

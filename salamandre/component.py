@@ -85,7 +85,7 @@ class Component:
 
         That is known of this package's classes. One of your own may say so: ``repeats = True``.
         """
-        return type(self).__module__.partition(".")[0] == "salamandre"
+        return is_ours(type(self))
 
     @classmethod
     @functools.cache
@@ -124,6 +124,11 @@ class Component:
             if name not in known or value != known[name].default
         ]
         return f"{type(self).__name__}({', '.join(shown)})"
+
+
+def is_ours(thing: Any) -> bool:
+    """Return whether a class or a function is one of this package."""
+    return bool(thing.__module__.partition(".")[0] == "salamandre")
 
 
 def encode(value: Any) -> Any:

@@ -13,6 +13,7 @@ from salamandre.parts import given_part
 from salamandre.schedules import Schedule
 
 QUINTIC = 3.4445, -4.7750, 2.0315  # steepest at 0: small singular values grow fastest
+ITERATIONS = 5
 
 
 class Muon(Optimizer):
@@ -108,7 +109,7 @@ class Muon(Optimizer):
         self.steps += 1
 
 
-def orthogonal(xp: Any, g: Array, iterations: int = 5) -> Array:
+def orthogonal(xp: Any, g: Array) -> Array:
     """Return about U Vᵀ of a matrix g = U S Vᵀ, by Newton-Schulz iterations of fifth order.
 
     Each iterate is a polynomial of A = X Xᵀ, times X: what X is multiplied by is found first, with
@@ -121,7 +122,7 @@ def orthogonal(xp: Any, g: Array, iterations: int = 5) -> Array:
     x = x / (xp.sqrt((x * x).sum()) + 1e-7)
     square, identity = xp.dot(x, x.T), xp.eye(len(x), dtype=x.dtype)
     total = None
-    for left in reversed(range(iterations)):
+    for left in reversed(range(ITERATIONS)):
         fourth = xp.dot(square, square.T)  # symmetric: half the work
         factor = a * identity + b * square + c * fourth
         total = factor if total is None else xp.dot(factor, total)

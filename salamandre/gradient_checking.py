@@ -76,13 +76,13 @@ def gradient_check(
         component: a layer, an activation or a loss (unused so far: it is built here, in
             float64), a list of layers, or a whole Network of dtype float64.
         x: a batch (N, ...), or a tuple of such. Keep it small: each number takes two passes.
-        target: for a loss, its targets.
-        training: as in ``compute``.
-        labels: likewise.
+        target: of a loss, its targets.
+        training: as in ``compute``. Default True.
+        labels: likewise, of conditional layers.
         tolerance: the largest relative error that passes. Default 1e-6.
         step: h. Default 1e-5.
-        seed: of the parameters and of the weights that sum the outputs to one number E.
-        backend: what a component that is built here computes on.
+        seed: of the parameters and of the weights that sum the outputs to one number E. Default 0.
+        backend: what a component that is built here computes on. Default as for networks.
 
     Returns:
         A report: true if all errors are within the tolerance; print it to see each.

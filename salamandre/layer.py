@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 
 from salamandre.backend import Array
 from salamandre.checks import real, whole
-from salamandre.component import Component
+from salamandre.component import Component, is_ours
 from salamandre.initializers import Initializer
 from salamandre.parts import checked_part
 from salamandre.passes import Context
@@ -232,7 +232,7 @@ class Layer(Component, abstract=True):
     @functools.cache  # asked for in each step
     def is_standard(cls, method: str) -> bool:
         """Return whether a method is one of this package's, not of a class of a user's own."""
-        return bool(getattr(cls, method).__module__.partition(".")[0] == "salamandre")
+        return is_ours(getattr(cls, method))
 
     def plan(self, ctx: Context) -> None:
         """Say in the contexts of the children what is wanted of them; called when that changes."""

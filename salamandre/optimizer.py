@@ -19,7 +19,7 @@ import numpy as np
 from salamandre.backend import Array, Backend
 from salamandre.backend.operations.update import update
 from salamandre.checks import real
-from salamandre.component import Component
+from salamandre.component import Component, is_ours
 from salamandre.other_names import OPTIMIZER
 from salamandre.parts import checked_part, takes
 from salamandre.schedules import Constant, Schedule
@@ -98,7 +98,7 @@ class Optimizer(Component, abstract=True):
         """Set an attribute; the numbers of these are asked for in each step."""
         if name in ("steps", "_steps", "schedule"):
             object.__setattr__(self, name, value)
-        elif name in OPTIMIZER and type(self).__module__.startswith("salamandre."):  # others may
+        elif name in OPTIMIZER and is_ours(type(self)):  # others may
             raise AttributeError(f"{type(self).__name__} has no {name}: {OPTIMIZER[name]}")
         else:
             super().__setattr__(name, value)

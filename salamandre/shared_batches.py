@@ -17,6 +17,7 @@ from salamandre.backend import Array, Backend
 from salamandre.backend.group import ALONE, Group, Nested
 from salamandre.backend.team import allowed_threads, in_share, one_blas_thread, team
 from salamandre.checks import whole
+from salamandre.component import is_ours
 from salamandre.inputs import example_count
 from salamandre.layers.containers import Pairs, Sequential
 from salamandre.passes import Context, Pass
@@ -169,9 +170,7 @@ class SharedBatches(FlatVectors, abstract=True):
         of a user's own may look at the whole batch without saying so.
         """
         layers = [layer for _, layer in self.walk()]
-        known = all(
-            type(x).__module__.partition(".")[0] == "salamandre" for x in layers if x != self
-        )
+        known = all(is_ours(type(x)) for x in layers if x != self)
         known &= all(self.is_standard(method) for method in ("compute", "backprop"))
         if self._whole_batch or not (self.backend.shares_batches and known):
             return 0.0

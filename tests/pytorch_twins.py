@@ -79,3 +79,31 @@ def agrees(layers, module, shape, backend, host, batch=3):
     gradients = network.named_gradients().values()
     for ours, theirs in zip(gradients, module.parameters(), strict=True):
         assert close(host(ours), theirs.grad)
+
+
+def penalty_as_in_pytorch(critic, layers, shape, host, random):
+    """Compare a gradient penalty and its gradient with those of PyTorch's double backward.
+
+    The critic's layers are those of PyTorch, Flatten and a last neuron.
+    """
+    module = nn.Sequential(*copy.deepcopy(layers), nn.Flatten())
+    module.append(nn.Linear(module(torch.zeros(1, *shape)).shape[1], 1))
+    module = module.double()
+    sal.from_pytorch(critic, module.state_dict())
+    penalty = sal.GradientPenalty(7)
+    penalty.attach(critic)
+    real, fake = random.normal(size=(2, 4, *shape))
+    state = copy.deepcopy(critic.random.state)
+    share = host(critic.random.uniform((4,) + (1,) * len(shape), critic.dtype))
+    critic.random.state = state
+    value = penalty.penalty(critic.backend.asarray(real), critic.backend.asarray(fake))
+    x = torch.tensor(fake + share * (real - fake), requires_grad=True)
+    (g,) = torch.autograd.grad(module(x).sum(), x, create_graph=True)
+    norm = torch.sqrt((g * g).flatten(1).sum(dim=1) + 1e-12)  # whose slope is finite at 0
+    loss = 7 * ((norm - 1) ** 2).mean()
+    loss.backward()
+    assert float(value) == pytest.approx(float(loss.detach()), rel=1e-9)
+    gradients = critic.named_gradients().values()
+    for ours, (key, parameter) in zip(gradients, module.named_parameters(), strict=True):
+        expected = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
+        assert close(host(ours), expected, 1e-9), key

@@ -103,7 +103,7 @@ def generate(
     shape = found.images.shape or image_shape(generator.output_shape)
     folder = to or found.folder / "generated"
     cut = "" if truncation is None else f"-{truncation:g}"
-    suffix = f"{noise}-{seed}{cut}" + (f"-{checkpoint:04d}" if checkpoint else "")
+    suffix = cut + (f"-{checkpoint:04d}" if checkpoint else "")
 
     def vectors(count: int, seed: int = seed) -> Any:
         if truncation is not None:
@@ -113,7 +113,7 @@ def generate(
         return of_seed(generator, count, seed)
 
     def draw(what: str, latent: Any, labels: Any, columns: int) -> None:
-        path = folder / f"{what}-{suffix}.png"
+        path = folder / f"{what}-{noise}-{seed}{suffix}.png"
         y = generator.backend.to_numpy(generator.predict(latent, labels=labels))
         drawer(shape, columns, value_range=output_range(generator))(y, path)
         click.echo(path)
@@ -124,7 +124,8 @@ def generate(
         seeds = [seed] * 2 if names else [_seed(end) for end in ends]
         points = generator.backend.xp.concatenate([vectors(1, end) for end in seeds])
         classes_at = _labels(names, word, classes, ends, "--walk") if names else None
-        path = folder / f"walk-{'-'.join(map(file_name, ends))}-{suffix}"
+        way = [*map(file_name, ends), *([str(seed)] if names else [])]
+        path = folder / f"walk-{'-'.join(way)}{suffix}"
         for written in draw_walk(generator, points, classes_at, shape, path):
             click.echo(written)
         return

@@ -109,8 +109,8 @@ OPTIONS = (
            "Rounds between two pictures of samples. Default: an epoch, or so many that they are "
            "at least 60 rounds."),
     Option("keep", Keep, "3",
-           "The number of last epochs whose networks are kept, beside ten epochs spread over the "
-           "run; or all. Default: 3.", "N|all", at_resume=True),
+           "The number of last epochs whose networks are kept, beside five to ten epochs spread "
+           "over the run; or all. Default: 3.", "N|all", at_resume=True),
     Option("evaluate", Amount, 0,
            "Epochs between two evaluations by a classifier of the real images, or of pairs by "
            "their distance. Default: none."),

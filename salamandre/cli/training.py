@@ -175,10 +175,10 @@ def learn(
     text = "".join(f"{name}\n{network.summary()}\n\n" for name, network in players.items())
     write_atomically(run.folder / "networks.txt", text.encode())
     rounds = run.options["epochs"] * run.images.rounds_per_epoch
-    game.play(rounds, [*_callbacks(run, game, sets, quiet), *more])
+    game.play(rounds, [*_callbacks(run, sets, quiet), *more])
 
 
-def _callbacks(run: Run, game: GanGame, sets: Sets | PairSets, quiet: bool) -> list[Any]:
+def _callbacks(run: Run, sets: Sets | PairSets, quiet: bool) -> list[Any]:
     from salamandre import training
     from salamandre.games import EpochNetworks, Evaluation, Film
     from salamandre.runs.run import CHECKPOINT

@@ -74,7 +74,7 @@ def examples(
             if values.dtype.kind not in ("fiub" if what == "inputs" else "fiubU"):
                 raise ValueError(f"the {what} must be real numbers, got dtype {values.dtype}")
             if values.dtype.kind == "f" and not _finite(sampled(values)):
-                raise ValueError(f"the {what} of the data set hold NaN or infinity")
+                raise ValueError(f"the {what} of the data set hold NaN or infinity: clean them")
         targets, own = named_labels(given, names, labelled)
         if labelled and network.output_shape[-1] > 1:
             targets = whole_labels(targets)

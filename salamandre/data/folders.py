@@ -83,8 +83,8 @@ def both(
 
     Args:
         path: the folder.
-        size: as of :func:`folder`.
-        channels: as of :func:`folder`.
+        size: as of :func:`folder`. Default 64.
+        channels: as of :func:`folder`. Default 3.
         **how: the other arguments of :func:`folder`; ``class_names`` of the training images.
 
     Returns:

@@ -55,9 +55,8 @@ def open(
 
     Args:
         source: a name of :data:`salamandre.data.CATALOGUE`, which goes before a folder of that
-            name; or a folder of pictures in folders of
-            classes, which may be in ``train`` and ``test`` (or ``val``); or a folder with, or one
-            of, files in one of these forms:
+            name; or a folder of pictures in folders of classes, which may be in ``train`` and
+            ``test`` (or ``val``); or a folder with, or one of, files in one of these forms:
 
             - IDX files with MNIST's names, of any content (``train-images-idx3-ubyte``, ...).
             - ``.npz`` or ``.npy`` with arrays such as ``x_train`` and ``y_train``,

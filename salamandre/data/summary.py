@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from salamandre.data.images import Images
 
 BLOCK = 1 << 25  # bytes of pixels at a time
+EACH, MOST = 8, 100  # images of a class, and in all, in a grid
 
 
 class Values(NamedTuple):
@@ -52,15 +53,13 @@ def class_sizes(images: Images) -> NDArray[np.int64]:
 
 
 def some_of_each(
-    images: Images, each: int = 8, most: int = 100
+    images: Images,
 ) -> tuple[NDArray[np.float32], list[str], int]:
     """Return images for a grid: those of a class beside one another, evenly spread over the class.
 
     Args:
-        images: to choose from.
-        each: how many of a class, if there are several classes. Default 8.
-        most: images in all; classes get fewer images, or are left out, if they would be more.
-            Default 100.
+        images: to choose from: 8 of each class, of a single class 64; fewer, or of fewer classes,
+            if they would be more than 100.
 
     Returns:
         Pixels (N, C, H, W) scaled to 0..1, white where a class has too few; the name of the class
@@ -68,10 +67,10 @@ def some_of_each(
     """
     sizes = class_sizes(images)
     classes = np.flatnonzero(sizes)
-    each = each * each if len(classes) == 1 else max(1, min(each, most // len(classes)))
+    each = EACH * EACH if len(classes) == 1 else max(1, min(EACH, MOST // len(classes)))
     each = min(each, int(sizes.max()))
-    if len(classes) > most:
-        classes = classes[np.linspace(0, len(classes) - 1, most).astype(int)]
+    if len(classes) > MOST:
+        classes = classes[np.linspace(0, len(classes) - 1, MOST).astype(int)]
     pixels = np.ones((len(classes) * each, *images.shape), np.float32)
     names = [""] * len(pixels)
     for number, label in enumerate(classes):

@@ -11,6 +11,7 @@ from salamandre.activations import ReLU, Softmax
 from salamandre.backend import Array
 from salamandre.checks import whole
 from salamandre.class_names import matched
+from salamandre.data import Pairs
 from salamandre.data.images import Images
 from salamandre.games import checks
 from salamandre.games.game import GanGame
@@ -118,7 +119,7 @@ def classification_accuracy_score(
     return accuracy(game.backend.to_numpy(network.predict(real)), labels)
 
 
-def critic_gap(game: GanGame, held_out: Images | np.ndarray, count: int = 1000) -> float:
+def critic_gap(game: GanGame, held_out: Images | Pairs | np.ndarray, count: int = 1000) -> float:
     """Return the critic's mean score of training images minus that of others, over their spread.
 
     Both kinds are real, so it is near 0 until the critic learns its training images by heart; then
@@ -128,7 +129,8 @@ def critic_gap(game: GanGame, held_out: Images | np.ndarray, count: int = 1000) 
 
     Args:
         game: its discriminator is asked.
-        held_out: images of the same kind that the game has not learned, such as test images.
+        held_out: images of the same kind that the game has not learned, such as test images; of a
+            game with conditions, ``Pairs``.
         count: of each kind, at most, in equal steps, as sets may be in the order of classes.
             At least 2. Default 1000.
 
@@ -161,7 +163,7 @@ def critic_gap(game: GanGame, held_out: Images | np.ndarray, count: int = 1000) 
 
 
 def critic_gap_of(
-    held_out: Images | np.ndarray, count: int = 1000
+    held_out: Images | Pairs | np.ndarray, count: int = 1000
 ) -> Callable[[GanGame], dict[str, float]]:
     """Return :func:`critic_gap` as a metric for :class:`salamandre.games.Evaluation`."""
     return lambda game: {"critic_gap": critic_gap(game, held_out, count)}

@@ -102,7 +102,10 @@ def classes(
         found = int(given.max()) + 1
     for who, count in zip(("generator", "discriminator"), known, strict=True):
         if count is not None and count < found:
-            raise ValueError(f"the {who} knows {count} classes, the images have {found}")
+            raise ValueError(
+                f"the {who} knows {count} classes, the images have {found}: give its conditional "
+                f"layers {found}"
+            )
     return found
 
 

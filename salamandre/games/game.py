@@ -12,7 +12,7 @@ from salamandre import html
 from salamandre.backend import Array
 from salamandre.backend.group import ALONE, Group
 from salamandre.checks import whole
-from salamandre.component import Component, encode
+from salamandre.component import Component, encode, is_ours
 from salamandre.data.batches import EndlessBatches
 from salamandre.data.images import Images
 from salamandre.data.paired_images import Pairs
@@ -186,7 +186,7 @@ class GanGame(Samples, Loop):
     @property
     def repeats(self) -> bool:
         """Whether rounds launch the same work each time; a game of your own may say so."""
-        return type(self).__module__.partition(".")[0] == "salamandre"
+        return is_ours(type(self))
 
     def draw(self) -> Batch:
         """Return the next real examples, and fakes with their labels and conditions.

@@ -67,7 +67,7 @@ class Samples:
         Args:
             count: the number of examples. Default: that of the conditions, labels or latent
                 vectors.
-            seed: of the latent vectors, and of the generator's other noise.
+            seed: of the latent vectors, and of the generator's other noise. Default 0.
             latent: latent vectors (count, size), instead of drawn ones.
             labels: the classes of the examples (count,), as labels or names. Default for
                 conditional players: all classes in turn.

@@ -109,6 +109,7 @@ def walk_through(
     Args:
         game: whose method ``game.walk`` it is.
         seeds: the way goes through the first example of ``generate`` with each of these seeds.
+            Default: seed 0 alone.
         labels: and through these classes; a single seed, or label, stays all the way.
         steps: from one to the next. Default 10.
         spherical: on great circles. Default: for a Gaussian latent space.
@@ -156,7 +157,7 @@ def truncated(count: int, size: int, threshold: float, seed: int = 0) -> np.ndar
     truncation trick: Brock et al. 2019, "Large scale GAN training", section 3.1).
 
     Args:
-        count: of vectors.
+        count: of vectors; another count gives other ones.
         size: of each.
         threshold: of the absolute values, at least 0.01; 2 is mild, 0.5 strong.
         seed: Default 0.

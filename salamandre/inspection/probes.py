@@ -120,7 +120,9 @@ def full_name(network: Network, layer: str | int) -> str:
     if name in names or len(ending) == 1:
         return name if name in names else ending[0]
     if ending:
-        raise ValueError(f"several layers are called {name!r}: {', '.join(ending)}")
+        raise ValueError(
+            f"several layers are called {name!r}: give the whole name, one of {', '.join(ending)}"
+        )
     top = ", ".join(network.child_names)
     raise ValueError(
         f"the network has no layer {name!r}{nearest(name, names)} (its outer layers: {top})"

@@ -26,7 +26,8 @@ class _Drawn(NamedTuple):
 class Augmentation(Linear):
     """While training, y is x in other colours, shifted, and with a hole; else y = x.
 
-    The first layer of a discriminator: real and fake images are then augmented in its own step, and
+    The first layer of a discriminator, before ``LabelMap`` and ``Packing``, whose channels are not
+    the colours of one image: real and fake images are then augmented in its own step, and
     fakes in the generator's, whose gradient goes back through the augmentation. So the
     discriminator cannot learn few training images by heart, and the generator does not learn to
     draw augmented ones (Zhao et al. 2020, "Differentiable augmentation for data-efficient GAN

@@ -147,8 +147,9 @@ class Packing(_Coupling):
     ``size`` different real examples knows a pack of equal fakes at once (Lin et al. 2018, "PacGAN:
     the power of two samples in generative adversarial networks", section 2). Here N examples make N
     packs, each example being in ``size`` of them; the paper makes N packs of N · size examples,
-    which a generator has to draw. In a conditional discriminator it comes after ``Embedding`` or
-    ``LabelMap``: before them, only the first example of each pack would have its label beside it.
+    which a generator has to draw. It comes after :class:`Augmentation`, which is of single images;
+    in a conditional discriminator also after ``Embedding`` or ``LabelMap``: before them, only the
+    first example of each pack would have its label beside it.
 
     Shapes: x (N, features), y (N, size · features), or x (N, C, H, W), y (N, size · C, H, W).
 

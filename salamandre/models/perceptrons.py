@@ -131,7 +131,7 @@ def new_optimizer(
         name: of :data:`OPTIMIZERS`.
         rate: the learning rate. Default: the one that suits it.
         schedule: of the rate, a name of :data:`SCHEDULES`. Default ``"constant"``.
-        steps: how many the schedule takes.
+        steps: how many the schedule takes. Default 1.
         weight_decay: of AdamW and Muon the decoupled one. Default: the optimizer's.
 
     Raises:

@@ -151,7 +151,7 @@ def _pictures(images: np.ndarray) -> np.ndarray:
     """Return images of a shape and type that can be drawn, or raise ValueError."""
     images = np.asarray(images)
     if images.ndim and not len(images):
-        raise ValueError("there are no images to draw")
+        raise ValueError("there are no images to draw: give at least one")
     if images.ndim != 4 or images.shape[1] not in (1, 3) or not images.size:
         raise ValueError(
             f"images must be of shape (N, 1, H, W) or (N, 3, H, W), got {images.shape}"
@@ -168,7 +168,9 @@ def _shades(images: np.ndarray, white: float) -> np.ndarray:
     images = _pictures(images)
     if images.dtype == np.uint8:
         if images.max() > real("white", white, 0, above=True):
-            raise ValueError(f"the images reach {images.max()}, above their white of {white:g}")
+            raise ValueError(
+                f"the images reach {images.max()}, above their white of {white:g}: give white=255"
+            )
         images = images / np.float32(white)
     low, high = float(images.min()), float(images.max())
     if low < 0:

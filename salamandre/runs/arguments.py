@@ -127,7 +127,9 @@ def _resumed(
     """Return the options of the run that ``chosen["resume"]`` names, with the chosen ones."""
     run = find_run(chosen["resume"], chosen.get("output", "runs"), parser.prog)
     if run.settings.program not in ("", parser.prog):
-        raise WrongUsage(f"the run in {run.folder} is one of {run.settings.program}")
+        raise WrongUsage(
+            f"the run in {run.folder} is one of {run.settings.program}: resume it with that"
+        )
     if (run.folder.parent / FILE).is_file():
         raise WrongUsage(f"{run.name} is a single run of a study: resume {run.folder.parent}")
     run.settings.options = renamed(parser, run.options)

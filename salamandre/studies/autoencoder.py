@@ -82,7 +82,7 @@ def learn(
         batch_size: default 64.
         epochs: in all. Default 10.
         examples: the first so many training images alone. Default: all.
-        test_share: of the images, of a data set without test images. Default 0.1.
+        test_share: of the images, of a data set without test images. Default 0: a tenth.
         grey: convert images to grey. Default False.
         image_size: height and width. Default: those of the data set.
         backend: default ``SALAMANDRE_BACKEND``, else NumPy.

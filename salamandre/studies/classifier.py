@@ -84,7 +84,7 @@ def learn(
         epochs: in all. Default 10.
         seconds: after which it ends, in the middle of an epoch too. Default: after the epochs.
         examples: the first so many training images alone. Default: all.
-        test_share: of the images, of a data set without test images. Default 0.1.
+        test_share: of the images, of a data set without test images. Default 0: a tenth.
         grey: convert images to grey. Default False.
         image_size: height and width. Default: those of the data set.
         backend: default ``SALAMANDRE_BACKEND``, else NumPy.

@@ -99,7 +99,7 @@ def play(
         classes: the names of those that are learned, such as ``["7", "8"]``. Default: all.
         image_size: height and width. Default: those of the data set.
         grey: convert images to grey. Default False.
-        test_share: of the images, of a data set without test images. Default 0.1.
+        test_share: of the images, of a data set without test images. Default 0: a tenth.
         model: ``"perceptron"`` (default), or ``"convolutional"`` (Radford et al. 2016) for images
             of 8, 16, 32, ... pixels.
         generator: of perceptrons, hidden neurons. Default ``"256-512"``.

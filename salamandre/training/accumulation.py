@@ -35,7 +35,10 @@ class Accumulation:
         x = network.as_inputs(x)
         count = example_count(x)
         if count < self.parts:
-            raise ValueError(f"{self.parts} parts need as many examples, the batch has {count}")
+            raise ValueError(
+                f"{self.parts} parts need as many examples, the batch has {count}: give fewer "
+                f"parts or larger batches"
+            )
         target = loss.check(target, (count, *network.output_shape), network.dtype, backend)
         if weights is not None:
             weights = checked_weights(weights, count, network.dtype, backend, network.group)

@@ -140,7 +140,8 @@ class Checkpoint(Callback):
 
     It is also saved when the run ends or is interrupted, but not after a failure: the file of a
     diverged run is its last good state. With ``best`` it is saved at the best record alone, beside
-    another checkpoint that continues the run.
+    another checkpoint that continues the run. What counts are the records of the history: one that
+    a game made at an end between two evaluations is not among them once the game goes on.
 
     Args:
         path: the file, replaced each time.
@@ -193,6 +194,12 @@ class Checkpoint(Callback):
             if records or (run.step and not run.interrupted):
                 latest = records[-1] if records else ()
                 warnings.warn(_missing("Checkpoint", self.best, latest), stacklevel=2)
+        elif not self.path.exists():
+            warnings.warn(
+                f"there is no {self.path}: since Checkpoint was given that file, no record had a "
+                f"better {self.best}",
+                stacklevel=2,
+            )
 
 
 class EarlyStopping(Callback):

@@ -22,3 +22,10 @@ def place(tmp_path, monkeypatch):
     # Found from any folder, also where the package is not installed.
     monkeypatch.setenv("PYTHONPATH", str(Path(__file__).parents[2]))
     return tmp_path
+
+
+@pytest.fixture
+def alone(place, monkeypatch):
+    """Without data sets of this machine."""
+    monkeypatch.setenv("SALAMANDRE_CACHE", str(place / "cache"))
+    monkeypatch.delenv("SALAMANDRE_DATA", raising=False)

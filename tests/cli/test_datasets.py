@@ -11,11 +11,7 @@ from PIL import Image
 
 from salamandre.data import CATALOGUE, cache, loading
 
-
-@pytest.fixture(autouse=True)
-def _alone(place, monkeypatch):
-    monkeypatch.setenv("SALAMANDRE_CACHE", str(place / "cache"))
-    monkeypatch.delenv("SALAMANDRE_DATA", raising=False)
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 def rows(output):

@@ -13,11 +13,7 @@ from test_datasets import rows
 
 from salamandre.data import CATALOGUE
 
-
-@pytest.fixture(autouse=True)
-def _alone(place, monkeypatch):
-    monkeypatch.setenv("SALAMANDRE_CACHE", str(place / "cache"))
-    monkeypatch.delenv("SALAMANDRE_DATA", raising=False)
+pytestmark = pytest.mark.usefixtures("alone")
 
 
 def test_versions_and_places_are_those_of_this_machine(place):

@@ -111,7 +111,7 @@ def test_any_name_of_a_class_can_be_asked_for(place):
 def test_a_walk_from_one_class_to_another_is_drawn_and_animated(trained, place):
     output = call("generate", "latest", "--runs", trained, "--walk", "3", "8", "--to", "out")
     strip, film = (place / line for line in output.split())
-    assert strip.name == "walk-3-8-fixed-0.png" and film.suffix == ".gif"
+    assert strip.name == "walk-3-8-0.png" and film.suffix == ".gif"
     pictures = np.split(picture(strip), 11, axis=1)
     ends = call("generate", "latest", "--runs", trained, "--word", "38", "--to", "out").split()
     assert np.array_equal(

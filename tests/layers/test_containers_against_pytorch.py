@@ -6,7 +6,7 @@ import copy
 
 import numpy as np
 import pytest
-from pytorch_twins import as_torch, close, nn, torch
+from pytorch_twins import as_torch, close, nn, penalty_as_in_pytorch, torch
 
 import salamandre as sal
 from salamandre.gradient_checking import gradient_check
@@ -278,26 +278,7 @@ def test_the_gradient_penalty_against_pytorch(name, backend, host, random):
     shape, ours, theirs = CRITICS[name]
     layers = [*copy.deepcopy(ours), sal.Flatten(), NEURONS(1)]
     critic = sal.Network(layers, shape, optimizer=sal.SGD(), backend=backend, dtype="float64")
-    module = nn.Sequential(*copy.deepcopy(theirs), nn.Flatten())
-    module.append(nn.Linear(module(torch.zeros(1, *shape)).shape[1], 1))
-    module = module.double()
-    sal.from_pytorch(critic, module.state_dict())
-    penalty = sal.GradientPenalty(7)
-    penalty.attach(critic)
-    real, fake = random.normal(size=(2, 4, *shape))
-    state = copy.deepcopy(critic.random.state)
-    share = host(critic.random.uniform((4,) + (1,) * len(shape), critic.dtype))
-    critic.random.state = state
-    value = penalty.penalty(critic.backend.asarray(real), critic.backend.asarray(fake))
-    x = torch.tensor(fake + share * (real - fake), requires_grad=True)
-    (g,) = torch.autograd.grad(module(x).sum(), x, create_graph=True)
-    loss = 7 * ((g.flatten(1).norm(dim=1) - 1) ** 2).mean()
-    loss.backward()
-    assert float(value) == pytest.approx(float(loss.detach()), rel=1e-9)
-    gradients = critic.named_gradients().values()
-    for (key, parameter), mine in zip(module.named_parameters(), gradients, strict=True):
-        expected = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-        assert close(host(mine), expected, 1e-9), key
+    penalty_as_in_pytorch(critic, theirs, shape, host, random)
 
 
 @pytest.mark.parametrize("name", BUILT)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from differences import penalty_agrees
 from players import POINTS, players
-from pytorch_twins import close, nn, torch
+from pytorch_twins import nn, penalty_as_in_pytorch
 
 import salamandre as sal
 
@@ -129,27 +129,7 @@ def test_the_gradient_of_the_gradient_penalty(name, backend, host, random):
 @pytest.mark.parametrize("name", [name for name, (*_, theirs) in CRITICS.items() if theirs])
 def test_the_gradient_penalty_against_pytorch(name, backend, host, random):
     critic, (shape, _, theirs) = critic_of(name, backend), CRITICS[name]
-    module = nn.Sequential(*copy.deepcopy(theirs), nn.Flatten())
-    module.append(nn.Linear(module(torch.zeros(1, *shape)).shape[1], 1))
-    module = module.double()
-    sal.from_pytorch(critic, module.state_dict())
-    penalty = sal.GradientPenalty(7)
-    penalty.attach(critic)
-    real, fake = random.normal(size=(2, 4, *shape))
-    state = copy.deepcopy(critic.random.state)
-    share = host(critic.random.uniform((4,) + (1,) * len(shape), critic.dtype))
-    critic.random.state = state
-    value = penalty.penalty(critic.backend.asarray(real), critic.backend.asarray(fake))
-    x = torch.tensor(fake + share * (real - fake), requires_grad=True)
-    (g,) = torch.autograd.grad(module(x).sum(), x, create_graph=True)
-    norm = torch.sqrt((g * g).flatten(1).sum(dim=1) + 1e-12)  # whose slope is finite at 0
-    loss = 7 * ((norm - 1) ** 2).mean()
-    loss.backward()
-    assert float(value) == pytest.approx(float(loss.detach()), rel=1e-9)
-    gradients = critic.named_gradients().values()
-    for ours, parameter in zip(gradients, module.parameters(), strict=True):
-        expected = torch.zeros_like(parameter) if parameter.grad is None else parameter.grad
-        assert close(host(ours), expected, 1e-9)
+    penalty_as_in_pytorch(critic, theirs, shape, host, random)
 
 
 @pytest.mark.parametrize("layer", [sal.BatchNorm(), sal.Softmax()], ids=repr)

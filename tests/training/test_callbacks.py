@@ -322,6 +322,18 @@ def test_a_checkpoint_of_a_metric_that_nothing_records(tmp_path):
         engine(callbacks=[sal.Checkpoint(tmp_path / "best", best="frechet")]).run(1)
 
 
+def test_a_best_record_from_before_the_file_was_asked_for_is_not_in_it(tmp_path):
+    def made(*more):
+        return engine(callbacks=[Every(lambda run: run.record({"mine": run.step})), *more])
+
+    made(sal.Checkpoint(tmp_path / "end")).run(2)
+    late = made(sal.Checkpoint(tmp_path / "best", best="mine", mode="min"))
+    late.resume(tmp_path / "end")
+    with pytest.warns(UserWarning, match="no record had a better mine"):
+        late.run(4)
+    assert not (tmp_path / "best").exists()
+
+
 def test_a_run_that_ends_before_its_first_test_has_no_best(tmp_path):
     best = sal.Checkpoint(tmp_path / "best", best="test_loss")
     run = engine(test_every=sal.Epochs(10), callbacks=[best])

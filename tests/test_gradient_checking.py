@@ -56,6 +56,9 @@ def test_mistakes_are_found_and_named(backend):
     assert report.errors["x"] == pytest.approx(0.0005, rel=0.01)
     assert report.errors["1.w"] < 1e-6 < report.errors["0.weights"]
     assert str(report).count("WRONG") == 3 and str(report).count("ok") == 1
+    given = [sal.NeuronLayer(3), WrongScale()], X
+    assert gradient_check(*given, tolerance=1e-3, backend=backend)
+    assert not gradient_check(*given, tolerance=1e-4, backend=backend)
 
 
 def test_a_gradient_that_is_no_number_is_the_worst():

@@ -32,6 +32,24 @@ def test_stacks_depend_on_the_seed_alone_and_are_drawn_evenly():
         assert shares.reshape(10, 10, 10).sum(axis=others) == pytest.approx(expected, abs=0.01)
 
 
+def test_modes_are_on_a_circle_or_a_square_of_the_size_that_is_asked_for():
+    ring, grid = toy.ring(6, 3, 0.2).modes, toy.grid(3, 0.5, 0.1).modes
+    assert np.linalg.norm(ring, axis=1) == pytest.approx(np.full(6, 3))
+    neighbours = np.linalg.norm(ring - np.roll(ring, 1, axis=0), axis=1)
+    assert neighbours == pytest.approx(np.full(6, 3))  # a hexagon's sides are its radius
+    assert {tuple(row) for row in grid.tolist()} == {
+        (x, y) for x in (-0.5, 0, 0.5) for y in (-0.5, 0, 0.5)
+    }
+
+
+@pytest.mark.parametrize("mixture, std", [(toy.ring(4, 3, 0.2), 0.2), (toy.grid(3, 5, 0.1), 0.1)])
+def test_samples_are_as_far_from_their_mode_as_is_asked_for(mixture, std):
+    samples = mixture.sample(20_000)
+    away = samples[:, None] - mixture.modes
+    nearest = np.take_along_axis(away, (away**2).sum(-1).argmin(1)[:, None, None], 1)
+    assert nearest.std() == pytest.approx(std, rel=0.02)
+
+
 @pytest.mark.parametrize(
     "channels, classes, message",
     [

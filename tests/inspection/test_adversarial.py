@@ -197,8 +197,10 @@ def test_an_attack_that_returns_fewer_images_is_refused():
         inspection.robustness(network, np.zeros((2, 4)), 0, lambda n, x, c: x[:1])
 
 
-def test_targeted_ascent_stops_when_the_class_changes(twins, images, host):
+@pytest.mark.parametrize("bounds", [None, (0, 1)])
+def test_targeted_ascent_stops_when_the_class_changes(bounds, twins, images, host):
     network, module = twins
+    low, high = bounds or (-torch.inf, torch.inf)
     wanted = []
     for image in torch.tensor(images):
         x = image
@@ -208,9 +210,10 @@ def test_targeted_ascent_stops_when_the_class_changes(twins, images, host):
             if int(scores.argmax()) == 3:
                 break
             (slope,) = torch.autograd.grad(scores[3], leaf)
-            x = x + 0.05 * slope[0] / slope.norm()
+            x = (x + 0.05 * slope[0] / slope.norm()).clamp(low, high)
         wanted.append(x.detach().numpy())
-    found = host(inspection.targeted_ascent(network, images, 3, rate=0.05, steps=200))
+    found = inspection.targeted_ascent(network, images, 3, rate=0.05, steps=200, bounds=bounds)
+    found = host(found)
     np.testing.assert_allclose(found, wanted, atol=1e-9)
     assert (host(network.predict(found)).argmax(1) == 3).any()
 

@@ -43,6 +43,30 @@ def test_without_classes_the_predicted_ones_are_explained(twins, images, host):
     np.testing.assert_allclose(one, score_gradient(module, images, [3] * 6), atol=1e-10)
 
 
+@pytest.mark.parametrize(
+    "look",
+    [
+        inspection.saliency,
+        partial(inspection.smooth_grad, samples=2, noise=0),
+        partial(inspection.integrated_gradients, steps=3),
+        inspection.guided_backprop,
+        inspection.grad_cam,
+        partial(inspection.occlusion, patch=4, stride=4),
+        partial(inspection.fgsm, epsilon=0.1),
+        partial(inspection.targeted_ascent, rate=0.05, steps=3),
+    ],
+    ids=lambda look: getattr(look, "func", look).__name__,
+)
+def test_images_are_looked_at_one_by_one_however_many_at_a_time(look, twins, images, host):
+    network, _ = twins
+    wanted = np.concatenate(
+        [host(look(network, images[n : n + 1], CLASSES[n])) for n in range(len(images))]
+    )
+    for size in (1, 4, 6):
+        found = host(look(network, images, CLASSES, batch_size=size))
+        np.testing.assert_allclose(found, wanted, atol=1e-10)
+
+
 def test_nothing_of_the_network_changes(twins, images):
     network, _ = twins
     before = network.tensors()

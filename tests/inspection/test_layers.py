@@ -88,7 +88,7 @@ def test_names_of_layers(twins):
         with pytest.raises(ValueError, match=message):
             inspection.activations(network, np.ones((1, 3, 10, 12)), wrong)
     twice = sal.Network({n: sal.Sequential({"a": sal.Tanh()}) for n in ("x", "y")}, 3)
-    with pytest.raises(ValueError, match=r"several layers are called 'a': x\.a, y\.a"):
+    with pytest.raises(ValueError, match=r"called 'a': give the whole name, one of x\.a, y\.a"):
         inspection.activations(twice, np.ones((1, 3)), "a")
 
 

@@ -52,9 +52,7 @@ def class_sizes(images: Images) -> NDArray[np.int64]:
     return np.bincount(images.labels, minlength=len(images.classes))
 
 
-def some_of_each(
-    images: Images,
-) -> tuple[NDArray[np.float32], list[str], int]:
+def some_of_each(images: Images) -> tuple[NDArray[np.float32], list[str], int]:
     """Return images for a grid: those of a class beside one another, evenly spread over the class.
 
     Args:

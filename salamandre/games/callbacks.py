@@ -216,7 +216,7 @@ def _checked(metrics: Any) -> dict[str, Metric]:
 
 
 class _Plan(msgspec.Struct):
-    """Which networks are kept: the last ``keep``, ten of all ``epochs``, and ``kept`` for good."""
+    """Which networks are kept: the last ``keep``, some of all ``epochs``, and ``kept`` for good."""
 
     epochs: int
     keep: int | None

@@ -103,8 +103,8 @@ def classes(
     for who, count in zip(("generator", "discriminator"), known, strict=True):
         if count is not None and count < found:
             raise ValueError(
-                f"the {who} knows {count} classes, the images have {found}: give its conditional "
-                f"layers {found}"
+                f"the {who} knows {count} classes, the images have {found}: make its conditional "
+                f"layers for {found} classes"
             )
     return found
 

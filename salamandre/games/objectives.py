@@ -155,4 +155,6 @@ class Wasserstein(Objective):
         sign = (1 - 2 * target) * xp.ones_like(scores)
         return (sign * scores).mean(), sign / scores.size
 
-    generator = Hinge.generator
+    def generator(self, scores: Array, xp: Any) -> tuple[Array, Array]:
+        """Return -s and -1."""
+        return -scores.mean(), xp.full(scores.shape, -1 / scores.size, dtype=scores.dtype)

@@ -36,8 +36,8 @@ class Accumulation:
         count = example_count(x)
         if count < self.parts:
             raise ValueError(
-                f"{self.parts} parts need as many examples, the batch has {count}: give fewer "
-                f"parts or larger batches"
+                f"{self.parts} parts need as many examples, the batch has {count}: make "
+                f"accumulate smaller, or the batches larger"
             )
         target = loss.check(target, (count, *network.output_shape), network.dtype, backend)
         if weights is not None:

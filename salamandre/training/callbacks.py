@@ -196,8 +196,8 @@ class Checkpoint(Callback):
                 warnings.warn(_missing("Checkpoint", self.best, latest), stacklevel=2)
         elif not self.path.exists():
             warnings.warn(
-                f"there is no {self.path}: since Checkpoint was given that file, no record had a "
-                f"better {self.best}",
+                f"{self.path} was not written: no record that this Checkpoint saw had a better "
+                f"{self.best} than those before, and NaN is never better",
                 stacklevel=2,
             )
 

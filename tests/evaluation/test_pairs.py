@@ -7,7 +7,7 @@ import pytest
 
 import salamandre as sal
 from salamandre import data
-from salamandre.evaluation import l1, of_pairs, psnr, similarity, ssim
+from salamandre.evaluation import critic_gap, l1, of_pairs, psnr, similarity, ssim
 
 RANDOM = np.random.default_rng(0)
 TRUTH = RANDOM.integers(0, 256, (3, 3, 17, 20), np.uint8)
@@ -125,3 +125,17 @@ def test_a_game_is_judged_by_what_it_makes_of_conditions():
     assert found == pytest.approx(wanted, rel=1e-5)
     small = data.Pairs.of(IMAGES[..., :8, :8], TRUTH[..., :8, :8])
     assert [*of_pairs(small)(copying_game(3, (8, 8), small))] == ["l1", "psnr"]
+
+
+def test_the_critic_gap_of_a_game_of_pairs_is_that_of_its_scores():
+    pairs = data.Pairs.of(IMAGES, TRUTH)
+    game = copying_game(3, (17, 20), pairs)
+    held_out = data.Pairs.of(TRUTH, IMAGES)
+
+    def scores(pairs):
+        examples = np.concatenate([pairs.conditions, pairs.images], axis=1)
+        return game.discriminator.predict(examples / np.float32(127.5) - 1)
+
+    known, new = scores(pairs), scores(held_out)
+    wanted = (known.mean() - new.mean()) / new.std()
+    assert critic_gap(game, held_out) == pytest.approx(wanted, rel=1e-4) and abs(wanted) > 0.01

@@ -7,7 +7,8 @@
 The mixtures and the way of counting are those of Srivastava et al. 2017 (VEEGAN) and Lin et al.
 2018 (PacGAN): a sample is good if it is within three standard deviations of a mode, a mode is
 found if it has a good sample. Each run writes one folder with an animation of the samples and of
-the discriminator's field. Ctrl-C stops with everything saved; --resume RUN continues.
+the discriminator's field. Ctrl-C stops with everything saved, of several processes up to the latest
+picture; --resume RUN continues.
 """
 
 from __future__ import annotations
@@ -110,9 +111,12 @@ def play(
     return coverage(game, name), samples
 
 
-def rows_of(table: Path) -> int:
-    """Return how many runs a table has, 0 if there is none."""
-    return len(table.read_text(encoding="utf-8").splitlines()) - 1 if table.exists() else 0
+def runs_in(table: Path) -> set[tuple[str, ...]]:
+    """Return the runs of a table, each what it is of and its seed; none if there is no table."""
+    if not table.exists():
+        return set()
+    with open(table, newline="", encoding="utf-8") as file:
+        return {tuple(row[:2]) for row in list(csv.reader(file))[1:]}
 
 
 def study(
@@ -177,7 +181,8 @@ def main() -> None:
         if len(found) < options.runs:
             break
     complete, table = len(rows) == options.runs * len(names), run.folder / "runs.csv"
-    if complete or len(rows) >= rows_of(table):  # an interruption leaves a longer one alone
+    # An interruption leaves a table with other runs alone.
+    if complete or {(str(row[0]), str(row[1])) for row in rows} >= runs_in(table):
         with open(table, "w", newline="", encoding="utf-8") as file:
             header = ["distribution", "seed", "rounds", "modes", "quality", "balance", "divergence"]
             csv.writer(file).writerows([header, *rows])

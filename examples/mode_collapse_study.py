@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 import gan_mnist
 import numpy as np
 from digit_games import COUNT, add_data, open_data
-from gan_gaussians import COUNTED, MIXTURES, SAMPLES, rows_of
+from gan_gaussians import COUNTED, MIXTURES, SAMPLES, runs_in
 
 import salamandre as sal
 from salamandre import data, evaluation, plots, runs, studies
@@ -120,8 +120,8 @@ def plane(name: str) -> Subject:
 
 def play(
     task: tuple[str, int], rounds: int, source: dict[str, Any], whole: runs.Run
-) -> dict[str, float]:
-    """Play a variant with a seed in a folder of its own; return its metrics."""
+) -> dict[str, float] | None:
+    """Play a variant with a seed in a folder of its own; return metrics, None if it diverges."""
     variant, seed = task
     learned = subject(**source)
     sizes = PLANE.split() if source["mixture"] else []
@@ -130,7 +130,10 @@ def play(
     game: sal.GanGame = gan_mnist.build_game(gan_mnist.parse_arguments(given), learned.examples)
     name = variant.split(" (")[0].replace(" ", "-").replace("%", "")
     part = whole.part(f"{name}-{seed}", variants=[variant], seed=seed, runs=1)
-    runs.play(game, rounds, part.folder, every=rounds, draw=learned.draw, quiet=True)
+    try:
+        runs.play(game, rounds, part.folder, every=rounds, draw=learned.draw, quiet=True)
+    except sal.Diverged:
+        return None
     if game.interrupted:
         raise KeyboardInterrupt
     return learned.measure(game)
@@ -222,9 +225,13 @@ def main() -> None:
         "games",
     )
     complete = len(results) == len(tasks)
-    # An interruption leaves longer tables alone.
-    if results and (complete or len(results) >= rows_of(folder / "runs.csv")):
-        rows = [(*task, found) for task, found in zip(tasks, results, strict=False)]
+    rows = [(*task, found) for task, found in zip(tasks, results, strict=False) if found]
+    for (variant, seed), found in zip(tasks, results, strict=False):
+        if not found:
+            print(f"{variant}, seed {seed}: diverged, and is left out of the tables")
+    # An interruption leaves tables with other runs alone.
+    known = {(variant, str(seed)) for variant, seed, _ in rows}
+    if rows and (complete or known >= runs_in(folder / "runs.csv")):
         titles = PLANE_METRICS if options.mixture else METRICS
         # Test images that lack a class have no reverse KL of classes.
         titles = {key: title for key, title in titles.items() if key in rows[0][2]}

@@ -104,6 +104,8 @@ def parse_arguments(given: Sequence[str] | None = None) -> argparse.Namespace:
         raise WrongUsage(f"--penalty must be at least 0, got {options.penalty:g}")
     if options.penalty and options.pack > 1:
         raise WrongUsage("--pack needs --penalty 0: a penalty is of single images, not of packs")
+    if not options.penalty and options.penalty_every > 1 and not options.resume:
+        raise WrongUsage("--penalty-every needs penalties: give a --penalty above 0")
     usual = WITH_PENALTIES if options.penalty else WITHOUT
     for name, value in zip(CHOSEN, usual, strict=True):
         if getattr(options, name) is None:

@@ -29,7 +29,7 @@ import numpy as np
 import salamandre as sal
 from salamandre import plots, runs, studies
 from salamandre.checks import one_of
-from salamandre.program import INTERRUPTED, Help, run_program, usage
+from salamandre.program import INTERRUPTED, Help, WrongUsage, run_program, usage
 from salamandre.texts import counted
 
 CORNERS = np.array([[-1, -1], [-1, 1], [1, -1], [1, 1]], dtype=np.float32)
@@ -108,7 +108,8 @@ def learn(
     starts = starts or STARTS.get(structure, 1)
     corners = structure == "2-2-1"
     test_points = CORNERS if corners else GRID
-    classes, few, curve = truth(test_points) > 0, (BATCH // 4, 2), []
+    few: tuple[int, int] = (BATCH // 4, 2)
+    curve: list[float] = []
     random = np.random.default_rng([seed, 1])
     for start in range(starts):
         first, end = steps * start // starts, steps * (start + 1) // starts
@@ -122,11 +123,17 @@ def learn(
             target = truth(points)
             losses.append(network.learn(points, target if least_squares else (target + 1) / 2))
             if step * TESTS // steps > len(curve):
-                outputs = network.backend.to_numpy(network.predict(test_points, len(test_points)))
-                curve.append(float(((outputs > 0) == classes).mean()))
+                curve.append(share_right(network, test_points))
         if np.mean([float(loss) for loss in losses]) < GIVEN_UP:
             break
-    return curve + curve[-1:] * (TESTS - len(curve)), start + 1, network.tensors()
+    curve += [share_right(network, test_points)] * (TESTS - len(curve))  # it learns no more
+    return curve, start + 1, network.tensors()
+
+
+def share_right(network: sal.Network, points: np.ndarray) -> float:
+    """Return the share of points whose class is found."""
+    outputs = network.backend.to_numpy(network.predict(points, len(points)))
+    return float(((outputs > 0) == (truth(points) > 0)).mean())
 
 
 def success(
@@ -261,6 +268,8 @@ def main() -> None:
     """Study each structure and print the paths of the pictures."""
     options = parse_arguments()
     structures = list(dict.fromkeys(options.structure))
+    if options.first_layer != "rotated" and "2-2-2-1" not in structures:
+        raise WrongUsage(f"--first-layer is of 2-2-2-1, got --structure {' '.join(structures)}")
     with usage():  # wrong options are refused before the first run
         for structure in structures:
             for rate in options.learning_rates or [0.1]:

@@ -71,7 +71,7 @@ class CosineDecay(Schedule):
     """Half a cosine from ``rate`` to ``final`` (Loshchilov and Hutter 2017, equation 5).
 
     Args:
-        rate: the highest rate.
+        rate: from which the cosine goes to ``final``.
         steps: the step at which ``final`` is reached; it holds from there on.
         warmup: steps of linear growth to ``rate`` before the cosine starts. Default 0.
         final: the last rate. Default 0.
@@ -112,7 +112,8 @@ class Triangle(Schedule):
         self.rate = real("Triangle rate", rate, 0)
         self.steps = whole("Triangle steps", steps)
         self.peak = real("Triangle peak", peak, 0, 1, above=True, below=True)
-        self.first, self.final = real("Triangle first", first, 0), real("Triangle final", final, 0)
+        self.first = real("Triangle first", first, 0, 1)
+        self.final = real("Triangle final", final, 0, 1)
 
     def __call__(self, step: int) -> float:
         """Return the rate of a step."""

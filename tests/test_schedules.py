@@ -46,3 +46,10 @@ def test_a_triangle_has_three_corners():
     rate = sal.schedules.Triangle(0.5, 100, peak=0.2, first=0.1, final=0.04)
     corners = [rate(step) for step in (0, 10, 20, 60, 100, 130)]
     assert corners == pytest.approx([0.05, 0.275, 0.5, 0.26, 0.02, 0.02])
+
+
+@pytest.mark.parametrize("shares", [{"first": 5}, {"final": 1.01}, {"peak": 1}])
+def test_a_triangle_takes_shares(shares):
+    (name,) = shares
+    with pytest.raises(ValueError, match=f"Triangle {name} must be .*1"):
+        sal.schedules.Triangle(0.5, 100, **shares)

@@ -66,9 +66,11 @@ def repeat(
         pool = ProcessPoolExecutor(processes, context, signal.signal, ignore)
         others = set(multiprocessing.active_children())  # of the caller
         try:
-            with _interrupts_delayed():
-                found = pool.map(experiment, seeds)
-            children = set(multiprocessing.active_children()) - others
+            try:
+                with _interrupts_delayed():
+                    found = pool.map(experiment, seeds)
+            finally:  # a process may end while others are still given their runs
+                children = set(multiprocessing.active_children()) - others
             with progress(len(seeds), description, "run") as bar:
                 for result in found:
                     results.append(result)

@@ -81,6 +81,49 @@ def test_the_study_of_collapse_counts_modes_of_a_mixture(tmp_path):
     assert message in done.stderr.splitlines()[-1]
 
 
+@pytest.fixture
+def collapse(tmp_path, monkeypatch):
+    """Return the study as a function of its arguments, which plays one game after another."""
+    monkeypatch.syspath_prepend(EXAMPLES)
+    monkeypatch.chdir(tmp_path)
+    import mode_collapse_study
+
+    def play(*given, until=None):
+        def repeat(experiment, tasks, *_):
+            return [experiment(task) for task in tasks[:until]]
+
+        monkeypatch.setattr(mode_collapse_study.studies, "repeat", repeat)
+        monkeypatch.setattr("sys.argv", ["mode_collapse_study.py", *given])
+        mode_collapse_study.main()
+
+    return play
+
+
+@pytest.mark.parametrize("until, seeds", [(2, ["0", "0"]), (3, ["0", "1", "0"])])
+def test_an_interruption_leaves_a_table_of_other_runs_alone(until, seeds, collapse, tmp_path):
+    options = ("--rounds", "2", "--runs", "1", "--variants", "plain", "label flipping 5%")
+    run("mode_collapse_study.py", "--mixture", "ring", *options, cwd=tmp_path)
+    with pytest.raises(SystemExit):
+        collapse("--resume", "latest", "--runs", "2", until=until)
+    assert [row["seed"] for row in table(only_folder(tmp_path) / "runs.csv")] == seeds
+
+
+def test_a_game_that_diverges_is_left_out_of_the_tables(collapse, tmp_path, monkeypatch, capsys):
+    played = sal.runs.play
+
+    def play(game, rounds, folder, **how):
+        if "flipping" in folder.name:
+            raise sal.Diverged("nan")
+        played(game, rounds, folder, **how)
+
+    monkeypatch.setattr(sal.runs, "play", play)
+    variants = ("--variants", "plain", "label flipping 5%", "--runs", "1")
+    collapse("--mixture", "ring", "--rounds", "2", *variants)
+    assert "label flipping 5%, seed 0: diverged" in capsys.readouterr().out
+    (row,) = table(only_folder(tmp_path) / "runs.csv")
+    assert row["variant"] == "plain"
+
+
 def test_stacks_are_played_and_their_modes_counted(tmp_path):
     options = ("--players", "quarter", "--stacks", "64", "--batch-size", "8", "--evaluate", "4")
     options = (*options, "--tensorboard")
@@ -108,6 +151,7 @@ def test_stacks_are_played_and_their_modes_counted(tmp_path):
     [
         (("--pack", "2"), "--pack needs --penalty 0"),
         (("--penalty", "-1"), "--penalty must be at least 0, got -1"),
+        (("--penalty", "0", "--penalty-every", "2"), "give a --penalty above 0"),
         (("--clip", "-1"), "--clip must be at least 0, got -1"),
     ],
 )

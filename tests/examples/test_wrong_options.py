@@ -23,6 +23,11 @@ from small_runs import DIGITS, run
         ("mnist_classifier.py", (*DIGITS, "--class-names", "none.txt"), "none.txt"),
         ("xor.py", ("--structure", "3-2-1"), "takes 2-...-1"),
         ("xor.py", ("--structure", "2-0-1"), "takes 2-...-1"),
+        (
+            "xor.py",
+            ("--structure", "2-4-1", "--first-layer", "axes"),
+            "--first-layer is of 2-2-2-1",
+        ),
         ("xor.py", ("--runs", "0"), "--runs: must be a whole number of at least 1, got '0'"),
         ("xor.py", ("--steps", "79"), "--steps: must be a whole number of at least 80"),
         ("gan_gaussians.py", ("--processes", "0"), "--processes: must be"),

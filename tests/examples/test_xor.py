@@ -52,6 +52,20 @@ def test_a_start_of_high_loss_is_followed_by_another_until_none_is_left(tmp_path
     assert "10 starts, at most 5 of a run" in done.stdout
 
 
+def test_a_start_that_ends_the_run_between_two_tests_is_tested_at_its_end(monkeypatch):
+    """Also where none has been tested before, and the one before it has failed."""
+    monkeypatch.syspath_prepend(EXAMPLES)
+    from xor import CORNERS, build_network, learn, truth
+
+    for seed in (0, 6):
+        curve, starts, tensors = learn(seed, "2-2-1", 0.1, 20_000, 100, "rotated", None)
+        network = build_network("2-2-1", 0.1, 200, seed, None)
+        network.load_tensors(tensors)
+        right = (network.predict(CORNERS) > 0) == (truth(CORNERS) > 0)
+        assert len(curve) == 80 and curve[-1] == right.mean() == 1
+        assert starts == (2 if seed == 6 else 1)
+
+
 def test_a_start_along_the_axes_is_the_solution_but_for_the_next_layers(tmp_path):
     one = ("--structure", "2-2-2-1", "--runs", "2", "--steps", "2000", "--starts", "1")
     slow = ("--learning-rates", "0.03", "--processes", "1")

@@ -229,6 +229,8 @@ def main() -> None:
     for (variant, seed), found in zip(tasks, results, strict=False):
         if not found:
             print(f"{variant}, seed {seed}: diverged, and is left out of the tables")
+    if complete and not rows:
+        raise sal.Diverged("all games diverged: there is nothing to compare")
     # An interruption leaves tables with other runs alone.
     known = {(variant, str(seed)) for variant, seed, _ in rows}
     if rows and (complete or known >= runs_in(folder / "runs.csv")):

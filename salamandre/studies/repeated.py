@@ -65,22 +65,22 @@ def repeat(
         ignore = (signal.SIGINT, signal.SIG_IGN)
         pool = ProcessPoolExecutor(processes, context, signal.signal, ignore)
         others = set(multiprocessing.active_children())  # of the caller
+        children, found = set(others), []
         try:
-            try:
-                with _interrupts_delayed():
-                    found = pool.map(experiment, seeds)
-            finally:  # a process may end while others are still given their runs
-                children = set(multiprocessing.active_children()) - others
+            with _interrupts_delayed():
+                for seed in seeds:
+                    found.append(pool.submit(experiment, seed))
+                    children.update(multiprocessing.active_children())  # before one of them ends
             with progress(len(seeds), description, "run") as bar:
-                for result in found:
-                    results.append(result)
+                for future in found:
+                    results.append(future.result())
                     bar.update()
         except KeyboardInterrupt:
             for process in set(multiprocessing.active_children()) - others:
                 process.terminate()
         except BrokenProcessPool:
             pool.shutdown(cancel_futures=True)  # waits for the exit codes
-            raise RuntimeError(_why([child.exitcode for child in children])) from None
+            raise RuntimeError(_why([child.exitcode for child in children - others])) from None
         finally:
             pool.shutdown(cancel_futures=True)
     return results

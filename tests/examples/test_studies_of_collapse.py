@@ -122,6 +122,8 @@ def test_a_game_that_diverges_is_left_out_of_the_tables(collapse, tmp_path, monk
     assert "label flipping 5%, seed 0: diverged" in capsys.readouterr().out
     (row,) = table(only_folder(tmp_path) / "runs.csv")
     assert row["variant"] == "plain"
+    with pytest.raises(sal.Diverged, match="all games diverged"):
+        collapse("--mixture", "ring", "--variants", "label flipping 5%")
 
 
 def test_stacks_are_played_and_their_modes_counted(tmp_path):

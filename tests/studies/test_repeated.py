@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from pathlib import Path
 
@@ -30,6 +32,25 @@ def test_repeat_runs_in_other_processes_in_order(capsys):
 
 def end(seed: int) -> None:
     os._exit(3)
+
+
+class Slow(ProcessPoolExecutor):
+    """One that gives out its next run when the one before has failed."""
+
+    before = None
+
+    def submit(self, *given):
+        if self.before:
+            self.before.exception()
+            time.sleep(0.2)
+        self.before = super().submit(*given)
+        return self.before
+
+
+def test_a_process_that_ends_while_others_get_their_runs_is_told(monkeypatch):
+    monkeypatch.setattr("salamandre.studies.repeated.ProcessPoolExecutor", Slow)
+    with pytest.raises(RuntimeError, match=r"ended before its run did \(exit code 3\)"):
+        studies.repeat(end, range(3), processes=2)
 
 
 def test_a_process_that_ends_is_told(capsys):
